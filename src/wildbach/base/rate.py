@@ -1,0 +1,72 @@
+"""Speeds: a meter that forgets, and a bucket that limits. Time is an argument, in seconds of a monotonic clock."""
+
+from __future__ import annotations
+
+
+class RateMeter:
+    """Bytes a second over the last `window` seconds or so. Costs one addition a call; `rate` folds lazily."""
+
+    __slots__ = ("_at", "_pending", "_rate", "_window", "total")
+
+    def __init__(self, window: float = 5.0) -> None:
+        self.total = 0
+        self._pending = 0
+        self._rate = 0.0
+        self._at = -1.0
+        self._window = window
+
+    def add(self, amount: int) -> None:
+        self.total += amount
+        self._pending += amount
+
+    def rate(self, now: float) -> float:
+        """Bytes a second at `now`. Folds at most four times a second, so asking often is free."""
+        if self._at < 0:
+            self._at = now
+            return self._rate
+        passed = now - self._at
+        if passed >= 0.25:
+            share = min(1.0, passed / self._window)
+            self._rate += (self._pending / passed - self._rate) * share
+            self._pending = 0
+            self._at = now
+            if self._rate < 1.0:
+                self._rate = 0.0
+        return self._rate
+
+
+class TokenBucket:
+    """A limit in bytes a second, 0 for none. It may go into debt once, by the last thing taken, and then says no."""
+
+    __slots__ = ("_at", "_limit", "tokens")
+
+    def __init__(self, limit: int = 0) -> None:
+        self._limit = limit
+        self._at = -1.0
+        self.tokens = 0.0
+
+    @property
+    def limit(self) -> int:
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._limit = limit
+        self.tokens = min(self.tokens, limit * self.BURST_SECONDS)
+
+    BURST_SECONDS = 0.1
+    "How much unused time is kept: short, so that a limit stays smooth."
+
+    def refill(self, now: float) -> None:
+        if self._at >= 0 and now > self._at:
+            self.tokens = min(self.tokens + (now - self._at) * self._limit, self._limit * self.BURST_SECONDS)
+        self._at = now
+
+    @property
+    def open(self) -> bool:
+        """True where something may be taken now."""
+        return self._limit == 0 or self.tokens > 0
+
+    def take(self, amount: int) -> None:
+        if self._limit:
+            self.tokens -= amount
