@@ -1,0 +1,325 @@
+"""TCP as a Transport: non-blocking sockets straight on the loop.
+
+asyncio's own transports join or copy what is written and, from 3.12, keep the view they were given, which corrupts
+pooled buffers. Here a buffer is free again when the kernel took its last byte, and all connections of a loop read into
+one shared scratch, so an idle connection holds no buffer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from wildbach.base.errors import NetworkError
+from wildbach.base.ids import Endpoint
+from wildbach.net.transport import Connection, Sink
+
+_SCRATCH = 2 << 20
+_READ = 1 << 20
+"Bytes one read may take when a single connection is busy."
+_READ_LEAST = 64 << 10
+_TURN = 4 << 20
+"Bytes all connections together take in one turn of the loop, so that timers stay on time."
+_IOV = 64
+_LOWAT_FROM = 2048
+"A missing remainder above this is waited for inside the kernel when the peer is slow."
+_LOWAT = getattr(socket, "SO_RCVLOWAT", None)
+_BUFFER = 2 << 20
+"Socket buffers on loopback, where the kernel's own tuning starts too small for gigabytes a second."
+
+
+class _Turn:
+    """Shares one turn of the loop between the connections that have something to read."""
+
+    __slots__ = ("_loop", "busy", "left", "scratch", "view", "_seen", "_open")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.scratch = bytearray(_SCRATCH)
+        self.view = memoryview(self.scratch)
+        self.left = _TURN
+        self.busy = 1
+        self._seen = 0
+        self._open = False
+
+    def share(self) -> int:
+        """Bytes the caller may read now; 0: not in this turn, the selector reports it again in the next."""
+        if not self._open:
+            self._open = True
+            self._loop.call_soon(self._next)
+        self._seen += 1
+        if self.left <= 0:
+            return 0
+        return max(_READ // self.busy, _READ_LEAST)
+
+    def _next(self) -> None:
+        self._open = False
+        self.left = _TURN
+        self.busy = max(1, self._seen)
+        self._seen = 0
+
+
+class TcpConnection:
+    """One socket. `start` begins to read; `send` writes at once what the kernel takes and queues the rest."""
+
+    __slots__ = (
+        "_error", "_fd", "_loop", "_lowat", "_out", "_reading", "_rest", "_sink", "_sock", "_turn", "_writing", "closing",
+        "kind", "local", "queued", "remote",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, turn: _Turn) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._turn = turn
+        self._sink: Sink | None = None
+        self._rest = b""
+        self._out: deque[tuple[memoryview, Callable[[], None] | None]] = deque()
+        self._reading = False
+        self._writing = False
+        self._lowat = 1
+        self._error: Exception | None = None
+        self.closing = False
+        self.kind = "tcp"
+        self.queued = 0
+        self.remote = _endpoint(sock.getpeername())
+        self.local = _endpoint(sock.getsockname())
+
+    def start(self, sink: Sink) -> None:
+        self._sink = sink
+        self.resume()
+
+    def pause(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self._fd)
+
+    def resume(self) -> None:
+        if not self._reading and not self.closing and self._sink is not None:
+            self._reading = True
+            self._loop.add_reader(self._fd, self._readable)
+
+    def _readable(self) -> None:
+        turn = self._turn
+        size = turn.share()
+        if not size:
+            return
+        rest = self._rest
+        kept = len(rest)
+        view = turn.view
+        if kept + size > _SCRATCH:
+            # A large extension message is being gathered; its size was checked by the decoder.
+            view = memoryview(bytearray(kept + size))
+        if kept:
+            view[:kept] = rest
+        try:
+            got = self._sock.recv_into(view[kept : kept + size])
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.close(_translate(error))
+            return
+        if not got:
+            self.close(NetworkError("the peer closed the connection"))
+            return
+        turn.left -= got
+        sink = self._sink
+        if sink is None or self.closing:
+            return
+        end = kept + got
+        used = sink.received(view[:end])
+        self._rest = bytes(view[used:end]) if used < end else b""
+        if _LOWAT is not None:
+            missing = sink.missing
+            # Small reads inside a large message: a slow peer. Sleep until the message can be whole.
+            lowat = min(missing, 32768) if missing > _LOWAT_FROM and got < 8192 else 1
+            if lowat != self._lowat and not self.closing:
+                self._sock.setsockopt(socket.SOL_SOCKET, _LOWAT, lowat)
+                self._lowat = lowat
+
+    def send(self, data: bytes | bytearray | memoryview, free: Callable[[], None] | None = None) -> None:
+        if self.closing:
+            if free is not None:
+                free()
+            return
+        self._out.append((memoryview(data), free))
+        self.queued += len(data)
+        if not self._writing:
+            self._flush()
+
+    def _flush(self) -> None:
+        out = self._out
+        try:
+            while out:
+                if len(out) == 1:
+                    sent = self._sock.send(out[0][0])
+                else:
+                    sent = self._sock.sendmsg([view for view, _ in _head(out)])
+                self.queued -= sent
+                while sent:
+                    view, free = out[0]
+                    size = len(view)
+                    if sent < size:
+                        out[0] = (view[sent:], free)
+                        break
+                    sent -= size
+                    out.popleft()
+                    if free is not None:
+                        free()
+                else:
+                    # An empty buffer would otherwise stay at the head for ever.
+                    while out and not len(out[0][0]):
+                        _, free = out.popleft()
+                        if free is not None:
+                            free()
+        except (BlockingIOError, InterruptedError):
+            if not self._writing:
+                self._writing = True
+                self._loop.add_writer(self._fd, self._writable)
+            return
+        except OSError as error:
+            self.close(_translate(error))
+            return
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._fd)
+
+    def _writable(self) -> None:
+        self._flush()
+        if not self._out and not self.closing and self._sink is not None:
+            self._sink.drained()
+
+    def close(self, error: Exception | None = None) -> None:
+        if self.closing:
+            return
+        self.closing = True
+        self._error = error
+        self.pause()
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._fd)
+        self._sock.close()
+        self._rest = b""
+        self._loop.call_soon(self._ended)
+
+    def _ended(self) -> None:
+        while self._out:
+            _, free = self._out.popleft()
+            if free is not None:
+                free()
+        self.queued = 0
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.closed(self._error)
+
+
+class TcpListener:
+    __slots__ = ("_accept", "_loop", "_sock", "_turn", "endpoint")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, turn: _Turn, accept: Callable[[Connection], None],
+    ) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._turn = turn
+        self._accept = accept
+        self.endpoint = _endpoint(sock.getsockname())
+        loop.add_reader(sock.fileno(), self._acceptable)
+
+    def _acceptable(self) -> None:
+        for _ in range(16):
+            try:
+                sock, _address = self._sock.accept()
+                sock.setblocking(False)
+                _tune(sock)
+                connection = TcpConnection(self._loop, sock, self._turn)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    # No descriptor is left: rest a moment, or the loop would spin on this listener.
+                    self._loop.remove_reader(self._sock.fileno())
+                    self._loop.call_later(0.5, self._again)
+                return
+            self._accept(connection)
+
+    def _again(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._loop.add_reader(self._sock.fileno(), self._acceptable)
+
+    def close(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+
+
+class TcpTransport:
+    """Dials and listens on IPv4 and IPv6."""
+
+    def __init__(self) -> None:
+        self._turn: _Turn | None = None
+
+    def _shared(self, loop: asyncio.AbstractEventLoop) -> _Turn:
+        if self._turn is None:
+            self._turn = _Turn(loop)
+        return self._turn
+
+    async def dial(self, remote: Endpoint) -> Connection:
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in remote.host else socket.AF_INET
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            raise _translate(error) from error
+        try:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, (remote.host, remote.port))
+            _tune(sock)
+            return TcpConnection(loop, sock, self._shared(loop))
+        except OSError as error:
+            sock.close()
+            raise _translate(error) from error
+        except BaseException:
+            sock.close()
+            raise
+
+    async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> TcpListener:
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((at.host, at.port))
+            sock.listen(512)
+            sock.setblocking(False)
+        except OSError as error:
+            sock.close()
+            raise NetworkError(f"cannot listen on {at}: {error.strerror}", errno=error.errno) from error
+        return TcpListener(loop, sock, self._shared(loop), accept)
+
+
+def _head(out: deque[tuple[memoryview, Callable[[], None] | None]]) -> list[tuple[memoryview, Callable[[], None] | None]]:
+    if len(out) <= _IOV:
+        return list(out)
+    return [out[i] for i in range(_IOV)]
+
+
+def _tune(sock: socket.socket) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sock.getpeername()[0] in ("127.0.0.1", "::1"):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+
+
+def _endpoint(address: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:
+    host = address[0]
+    return Endpoint(host[7:] if host.startswith("::ffff:") else host, address[1])
+
+
+def _translate(error: OSError) -> NetworkError:
+    return NetworkError(error.strerror or str(error), errno=error.errno)
