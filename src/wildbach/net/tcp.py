@@ -34,7 +34,7 @@ _BUFFER = 2 << 20
 class _Turn:
     """Shares one turn of the loop between the connections that have something to read."""
 
-    __slots__ = ("_loop", "busy", "left", "scratch", "view", "_seen", "_open")
+    __slots__ = ("_loop", "_open", "_seen", "busy", "left", "scratch", "view")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -66,8 +66,8 @@ class TcpConnection:
     """One socket. `start` begins to read; `send` writes at once what the kernel takes and queues the rest."""
 
     __slots__ = (
-        "_error", "_fd", "_loop", "_lowat", "_out", "_reading", "_rest", "_sink", "_sock", "_turn", "_writing", "closing",
-        "kind", "local", "queued", "remote",
+        "_error", "_fd", "_loop", "_lowat", "_out", "_reading", "_rest", "_sink", "_sock", "_turn", "_writing",
+        "closing", "kind", "local", "queued", "remote",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, turn: _Turn) -> None:
@@ -77,7 +77,7 @@ class TcpConnection:
         self._turn = turn
         self._sink: Sink | None = None
         self._rest = b""
-        self._out: deque[tuple[memoryview, Callable[[], None] | None]] = deque()
+        self._out: deque[_Queued] = deque()
         self._reading = False
         self._writing = False
         self._lowat = 1
@@ -303,7 +303,10 @@ class TcpTransport:
         return TcpListener(loop, sock, self._shared(loop), accept)
 
 
-def _head(out: deque[tuple[memoryview, Callable[[], None] | None]]) -> list[tuple[memoryview, Callable[[], None] | None]]:
+_Queued = tuple[memoryview, Callable[[], None] | None]
+
+
+def _head(out: deque[_Queued]) -> list[_Queued]:
     if len(out) <= _IOV:
         return list(out)
     return [out[i] for i in range(_IOV)]

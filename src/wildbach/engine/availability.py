@@ -1,0 +1,113 @@
+"""How many peers have each piece, as a few integers.
+
+The counts are bit-sliced: plane *k* holds bit *k* of every piece's count, in the piece order of `base.bitfield`.
+Adding a whole bitfield is a carry that ripples through the planes, and the rarest pieces among any set fall out by
+one pass from the top plane down; both cost a handful of operations on integers, whatever the number of pieces.
+"""
+
+from __future__ import annotations
+
+from wildbach.base import bitfield
+
+_SETTLE = 64
+
+
+class Availability:
+    """Counts for one torrent. Single `have`s wait in a small heap and are folded in together."""
+
+    __slots__ = ("_pending", "_planes", "_seeds", "_width")
+
+    def __init__(self, count: int) -> None:
+        self._width = bitfield.width_of(count)
+        self._planes: list[int] = []
+        self._pending: list[int] = []
+        self._seeds = 0
+        "Peers that have everything: they make no piece rarer than another."
+
+    def add(self, mask: int) -> None:
+        planes = self._planes
+        for k in range(len(planes)):
+            if not mask:
+                return
+            plane = planes[k]
+            planes[k] = plane ^ mask
+            mask &= plane
+        if mask:
+            planes.append(mask)
+
+    def remove(self, mask: int) -> None:
+        """Take a peer's set out again; it must have been added."""
+        self._settle()
+        planes = self._planes
+        for k in range(len(planes)):
+            if not mask:
+                break
+            plane = planes[k]
+            planes[k] = plane ^ mask
+            mask &= ~plane
+        while planes and not planes[-1]:
+            planes.pop()
+
+    def add_seed(self) -> None:
+        self._seeds += 1
+
+    def remove_seed(self) -> None:
+        self._seeds -= 1
+
+    def have(self, piece: int) -> None:
+        """One more peer has `piece`."""
+        self._pending.append(piece)
+        if len(self._pending) >= _SETTLE:
+            self._settle()
+
+    def _settle(self) -> None:
+        pending = self._pending
+        if not pending:
+            return
+        self._pending = []
+        pending.sort()
+        while pending:
+            # A piece that several peers announced goes in once a round.
+            rest: list[int] = []
+            once: list[int] = []
+            last = -1
+            for piece in pending:
+                if piece == last:
+                    rest.append(piece)
+                else:
+                    once.append(piece)
+                    last = piece
+            self.add(bitfield.of(once, self._width))
+            pending = rest
+
+    def rarest(self, mask: int) -> int:
+        """The pieces of a set that is not empty which the fewest peers have."""
+        if self._pending:
+            self._settle()
+        for plane in reversed(self._planes):
+            common = mask & plane
+            if common and common != mask:
+                mask ^= common
+        return mask
+
+    def count(self, piece: int) -> int:
+        self._settle()
+        shift = self._width - 1 - piece
+        return self._seeds + sum(((plane >> shift) & 1) << k for k, plane in enumerate(self._planes))
+
+    def counts(self, pieces: int) -> list[int]:
+        """The count of every piece, for people to look at."""
+        self._settle()
+        out = [self._seeds] * pieces
+        for k, plane in enumerate(self._planes):
+            for piece in bitfield.indices(plane, self._width):
+                out[piece] += 1 << k
+        return out
+
+    def copies(self, pieces: int) -> float:
+        """Distributed copies: whole copies in the swarm, and the share of pieces that have one more."""
+        if not pieces:
+            return 0.0
+        counts = self.counts(pieces)
+        least = min(counts)
+        return least + sum(1 for c in counts if c > least) / pieces

@@ -1,0 +1,100 @@
+"""A piece on its way: which of its blocks were asked for, which came and from whom.
+
+Blocks are bits of small integers, block 0 the lowest. A block that is received counts as asked. The data lies in
+chunks of at most 1 MiB, reserved when their first block is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wildbach.base.geometry import BLOCK
+from wildbach.disk.pool import SLAB, Chunk, ChunkPool
+
+CHUNK_BLOCKS: Final = SLAB // BLOCK
+
+
+class OpenPiece:
+    __slots__ = ("all", "asked", "blocks", "chunks", "duplicated", "from_", "got", "index", "size", "sole", "written")
+
+    def __init__(self, index: int, size: int) -> None:
+        self.index = index
+        self.size = size
+        self.blocks = -(-size // BLOCK)
+        self.all = (1 << self.blocks) - 1
+        self.asked = 0
+        self.got = 0
+        self.written = 0
+        "Blocks whose chunk went to the disk before the piece was whole."
+        self.duplicated = False
+        "True once a block was asked from two peers: then every block is looked at before it is taken."
+        self.from_: list[tuple[int, int, int]] = []
+        "Who sent what: peer number, first block, stop block."
+        self.chunks: list[Chunk | None] = [None] * -(-self.blocks // CHUNK_BLOCKS)
+        self.sole: int | None = None
+        "Only this peer may be asked: it is on parole, and must be provable."
+
+    def block_size(self, block: int) -> int:
+        return BLOCK if block + 1 < self.blocks else self.size - block * BLOCK
+
+    @property
+    def unasked(self) -> int:
+        return self.all & ~self.asked
+
+    @property
+    def missing(self) -> int:
+        return self.all & ~self.got
+
+    @property
+    def whole(self) -> bool:
+        return self.got == self.all
+
+    def take(self, want: int, pool: ChunkPool, among: int | None = None) -> tuple[int, int] | None:
+        """Mark up to `want` blocks in a row as asked, within one chunk; None: nothing left, or no memory.
+
+        `among` narrows the choice to a set of blocks (those missing, in the end game); else the unasked ones.
+        """
+        free = self.all & ~self.asked if among is None else among
+        if not free:
+            return None
+        first = (free & -free).bit_length() - 1
+        number = first // CHUNK_BLOCKS
+        if self.chunks[number] is None:
+            start = number * SLAB
+            chunk = pool.take(min(SLAB, self.size - start))
+            if chunk is None:
+                return None
+            self.chunks[number] = chunk
+        most = min(want, (number + 1) * CHUNK_BLOCKS - first)
+        row = free >> first
+        # Length of the row of ones at the bottom.
+        length = ((row + 1) & ~row).bit_length() - 1
+        stop = first + min(length, most)
+        self.asked |= (1 << stop) - (1 << first)
+        return first, stop
+
+    def release(self, first: int, stop: int) -> None:
+        """Blocks will not come from whom they were asked: they may be asked elsewhere."""
+        self.asked &= ~((1 << stop) - (1 << first)) | self.got
+
+    def view(self, block: int) -> memoryview | None:
+        """The memory of one block, or None where its chunk went away."""
+        chunk = self.chunks[block // CHUNK_BLOCKS]
+        if chunk is None:
+            return None
+        at = (block % CHUNK_BLOCKS) * BLOCK
+        return chunk.view[at : at + self.block_size(block)]
+
+    def arrived(self, peer: int, first: int, stop: int) -> None:
+        self.got |= (1 << stop) - (1 << first)
+        last = self.from_[-1] if self.from_ else None
+        if last is not None and last[0] == peer and last[2] == first:
+            self.from_[-1] = (peer, last[1], stop)
+        else:
+            self.from_.append((peer, first, stop))
+
+    def chunk_whole(self, number: int) -> bool:
+        first = number * CHUNK_BLOCKS
+        stop = min(first + CHUNK_BLOCKS, self.blocks)
+        mask = (1 << stop) - (1 << first)
+        return self.got & mask == mask

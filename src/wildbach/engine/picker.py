@@ -1,0 +1,158 @@
+"""Which piece to fetch next.
+
+Every piece is in exactly one of these sets: had, unwanted, open (some block asked), or waiting. `waiting` is kept by
+priority. Peers finish pieces that are open before they open others, the rarest first; sequential torrents take the
+lowest, and pieces with a deadline go before all.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from wildbach.base import bitfield
+from wildbach.base.geometry import Geometry
+from wildbach.engine.availability import Availability
+from wildbach.engine.openpiece import OpenPiece
+
+
+class Picker:
+    """The order of one torrent's pieces. Sets are integers as in `base.bitfield`."""
+
+    def __init__(self, geometry: Geometry, have: int, rng: Random) -> None:
+        self.geometry = geometry
+        self.count = geometry.piece_count
+        self.width = bitfield.width_of(self.count)
+        self.full = bitfield.full(self.count)
+        self.have = have
+        self.availability = Availability(self.count)
+        self.sequential = False
+        self.open: dict[int, OpenPiece] = {}
+        self.unasked = 0
+        "Open pieces with blocks nobody was asked for."
+        self._rng = rng
+        self._levels: list[int] = [self.full & ~have]
+        "Wanted, not had, not open: highest priority first."
+        self._priority: dict[int, int] = {}
+        "Level of each set of pieces as chosen: level -> set. Used to put a piece back where it was."
+        self.wanted = self.full
+        self._deadlines: dict[int, float] = {}
+
+    # -- what is wanted
+
+    def set_levels(self, levels: list[int]) -> None:
+        """Choose priorities: disjoint sets, the most urgent first. Pieces in none of them are not wanted."""
+        self.wanted = 0
+        for level in levels:
+            self.wanted |= level
+        self._chosen = levels
+        opened = bitfield.of(self.open, self.width)
+        gone = self.have | opened
+        self._levels = [level & ~gone for level in levels] or [0]
+
+    _chosen: list[int] | None = None
+
+    def set_deadline(self, piece: int, when: float | None) -> None:
+        """Fetch a piece before all others, the earliest deadline first; None takes the deadline away."""
+        if when is None:
+            self._deadlines.pop(piece, None)
+        else:
+            self._deadlines[piece] = when
+            self._deadlines = dict(sorted(self._deadlines.items(), key=lambda item: item[1]))
+
+    @property
+    def missing(self) -> int:
+        """Wanted pieces that are not had."""
+        return self.wanted & ~self.have
+
+    def interesting(self, theirs: int) -> bool:
+        return bool(theirs & self.wanted & ~self.have)
+
+    # -- choosing
+
+    def next_open(self, theirs: int, peer: int, *, fast: bool, mine: OpenPiece | None) -> OpenPiece | None:
+        """An open piece with unasked blocks for this peer. A fast peer stays with the piece it began."""
+        if mine is not None and mine.index in self.open and mine.asked != mine.all:
+            return mine
+        able = self.unasked & theirs
+        while able:
+            index = bitfield.first(able, self.width)
+            piece = self.open[index]
+            if piece.sole is None or piece.sole == peer:
+                return piece
+            able ^= bitfield.bit(index, self.width)
+        return None
+
+    def urgent(self, theirs: int, peer: int) -> OpenPiece | None:
+        """The earliest piece with a deadline that this peer can give."""
+        for index in self._deadlines:
+            if not bitfield.has(theirs, index, self.width) or bitfield.has(self.have, index, self.width):
+                continue
+            piece = self.open.get(index)
+            if piece is None:
+                return self.start(index)
+            if piece.asked != piece.all and (piece.sole is None or piece.sole == peer):
+                return piece
+        return None
+
+    def next_new(self, theirs: int) -> OpenPiece | None:
+        """Open the best waiting piece that this peer has."""
+        for level in self._levels:
+            able = level & theirs
+            if able:
+                if self.sequential:
+                    return self.start(bitfield.first(able, self.width))
+                return self.start(self._random(self.availability.rarest(able)))
+        return None
+
+    def _random(self, mask: int) -> int:
+        start = self._rng.randrange(self.count)
+        found = bitfield.first_from(mask, start, self.width)
+        return found if found >= 0 else bitfield.first(mask, self.width)
+
+    @property
+    def has_deadlines(self) -> bool:
+        return bool(self._deadlines)
+
+    def start(self, index: int) -> OpenPiece:
+        piece = OpenPiece(index, self.geometry.piece_size(index))
+        self.open[index] = piece
+        mark = bitfield.bit(index, self.width)
+        self.unasked |= mark
+        self._levels = [level & ~mark if level & mark else level for level in self._levels]
+        return piece
+
+    def note_asked(self, piece: OpenPiece) -> None:
+        """Keep `unasked` true after blocks were asked or released."""
+        mark = bitfield.bit(piece.index, self.width)
+        if piece.asked == piece.all:
+            self.unasked &= ~mark
+        else:
+            self.unasked |= mark
+
+    # -- results
+
+    def done(self, index: int) -> None:
+        """The piece is had."""
+        self.have |= bitfield.bit(index, self.width)
+        self._close(index)
+        self._deadlines.pop(index, None)
+        mark = bitfield.bit(index, self.width)
+        self._levels = [level & ~mark if level & mark else level for level in self._levels]
+
+    def lost(self, indices: int) -> None:
+        """Pieces that were had are not: the disk did not keep them."""
+        self.have &= ~indices
+        self._restore(indices)
+
+    def again(self, index: int) -> None:
+        """Fetch an open piece anew: it did not verify, or its memory was given up."""
+        self._close(index)
+        self._restore(bitfield.bit(index, self.width))
+
+    def _close(self, index: int) -> None:
+        self.open.pop(index, None)
+        self.unasked &= ~bitfield.bit(index, self.width)
+
+    def _restore(self, mask: int) -> None:
+        chosen = self._chosen if self._chosen is not None else [self.full]
+        self._levels = [level | (mask & want) for level, want in zip(self._levels, chosen, strict=True)]
