@@ -7,6 +7,7 @@ into one power-of-two size each, so torrents with small pieces share the same bu
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from typing import Final
@@ -84,11 +85,8 @@ class ChunkPool:
 
     def close(self) -> None:
         self._view.release()
-        try:
+        with contextlib.suppress(BufferError):  # a chunk's view is still held; the mapping goes with the last of them
             self._map.close()
-        except BufferError:
-            # A view of a chunk is still held by somebody; the mapping goes with the last of them.
-            pass
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

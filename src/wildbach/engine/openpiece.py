@@ -14,8 +14,14 @@ from wildbach.disk.pool import SLAB, Chunk, ChunkPool
 CHUNK_BLOCKS: Final = SLAB // BLOCK
 
 
+_NOTHING = memoryview(b"")
+
+
 class OpenPiece:
-    __slots__ = ("all", "asked", "blocks", "chunks", "duplicated", "from_", "got", "index", "size", "sole", "written")
+    __slots__ = (
+        "all", "asked", "blocks", "chunks", "doubled", "duplicated", "from_", "got", "handed", "index", "queue", "size",
+        "sole",
+    )
 
     def __init__(self, index: int, size: int) -> None:
         self.index = index
@@ -24,8 +30,12 @@ class OpenPiece:
         self.all = (1 << self.blocks) - 1
         self.asked = 0
         self.got = 0
-        self.written = 0
-        "Blocks whose chunk went to the disk before the piece was whole."
+        self.queue: list[int] = []
+        "Whole chunks that wait for the writer: one job of a piece runs at a time."
+        self.handed = 0
+        "Chunks the writer has got."
+        self.doubled = 0
+        "Blocks asked from a second peer."
         self.duplicated = False
         "True once a block was asked from two peers: then every block is looked at before it is taken."
         self.from_: list[tuple[int, int, int]] = []
@@ -77,13 +87,10 @@ class OpenPiece:
         """Blocks will not come from whom they were asked: they may be asked elsewhere."""
         self.asked &= ~((1 << stop) - (1 << first)) | self.got
 
-    def view(self, block: int) -> memoryview | None:
-        """The memory of one block, or None where its chunk went away."""
+    def memory(self, block: int) -> memoryview:
+        """The memory of the chunk that holds a block; its chunk must be reserved."""
         chunk = self.chunks[block // CHUNK_BLOCKS]
-        if chunk is None:
-            return None
-        at = (block % CHUNK_BLOCKS) * BLOCK
-        return chunk.view[at : at + self.block_size(block)]
+        return chunk.view if chunk is not None else _NOTHING
 
     def arrived(self, peer: int, first: int, stop: int) -> None:
         self.got |= (1 << stop) - (1 << first)

@@ -32,8 +32,7 @@ class Picker:
         self._rng = rng
         self._levels: list[int] = [self.full & ~have]
         "Wanted, not had, not open: highest priority first."
-        self._priority: dict[int, int] = {}
-        "Level of each set of pieces as chosen: level -> set. Used to put a piece back where it was."
+        self._chosen: list[int] = [self.full]
         self.wanted = self.full
         self._deadlines: dict[int, float] = {}
 
@@ -44,12 +43,10 @@ class Picker:
         self.wanted = 0
         for level in levels:
             self.wanted |= level
-        self._chosen = levels
+        self._chosen = levels or [0]
         opened = bitfield.of(self.open, self.width)
         gone = self.have | opened
-        self._levels = [level & ~gone for level in levels] or [0]
-
-    _chosen: list[int] | None = None
+        self._levels = [level & ~gone for level in self._chosen]
 
     def set_deadline(self, piece: int, when: float | None) -> None:
         """Fetch a piece before all others, the earliest deadline first; None takes the deadline away."""
@@ -69,10 +66,8 @@ class Picker:
 
     # -- choosing
 
-    def next_open(self, theirs: int, peer: int, *, fast: bool, mine: OpenPiece | None) -> OpenPiece | None:
-        """An open piece with unasked blocks for this peer. A fast peer stays with the piece it began."""
-        if mine is not None and mine.index in self.open and mine.asked != mine.all:
-            return mine
+    def next_open(self, theirs: int, peer: int) -> OpenPiece | None:
+        """An open piece with unasked blocks that this peer has."""
         able = self.unasked & theirs
         while able:
             index = bitfield.first(able, self.width)
@@ -154,5 +149,4 @@ class Picker:
         self.unasked &= ~bitfield.bit(index, self.width)
 
     def _restore(self, mask: int) -> None:
-        chosen = self._chosen if self._chosen is not None else [self.full]
-        self._levels = [level | (mask & want) for level, want in zip(self._levels, chosen, strict=True)]
+        self._levels = [level | (mask & want) for level, want in zip(self._levels, self._chosen, strict=True)]

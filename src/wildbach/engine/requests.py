@@ -13,16 +13,21 @@ from wildbach.engine.openpiece import OpenPiece
 
 
 class Run:
-    """Blocks `block` <= b < `stop` of `piece`, still to come; `first` to `block` have come and are not noted yet."""
+    """Blocks from `block` to `stop` of `piece`, still to come; `first` to `block` have come and are not noted yet."""
 
-    __slots__ = ("asked", "block", "first", "piece", "stop")
+    __slots__ = ("asked", "block", "first", "index", "offset", "piece", "stop", "view")
 
     def __init__(self, piece: OpenPiece, first: int, stop: int, asked: float) -> None:
         self.piece = piece
+        self.index = piece.index
         self.first = first
         self.block = first
         self.stop = stop
         self.asked = asked
+        self.offset = first * BLOCK
+        "Where the next block begins in the piece."
+        self.view = piece.memory(first)
+        "The memory of the chunk the run lies in."
 
 
 class Outstanding:
@@ -48,11 +53,12 @@ class Outstanding:
         if odd:
             return None
         for at, run in enumerate(self.runs):
-            if run.piece.index == index and run.block <= block < run.stop:
+            if run.index == index and run.block <= block < run.stop:
                 self.blocks -= 1
                 if block == run.block:
                     run.block += 1
                     run.first = run.block
+                    run.offset += BLOCK
                     if run.block == run.stop:
                         del self.runs[at]
                 elif block + 1 == run.stop:
@@ -63,13 +69,23 @@ class Outstanding:
                 return run.piece, block
         return None
 
-    def drop_piece(self, index: int) -> list[Run]:
-        """Forget what was asked of one piece."""
-        gone = [run for run in self.runs if run.piece.index == index]
-        if gone:
-            self.runs = deque(run for run in self.runs if run.piece.index != index)
-            self.blocks -= sum(run.stop - run.block for run in gone)
-        return gone
+    def mask(self, index: int) -> int:
+        """The blocks of a piece that are owed, as bits."""
+        out = 0
+        for run in self.runs:
+            if run.index == index:
+                out |= (1 << run.stop) - (1 << run.block)
+        return out
+
+    def drop_piece(self, index: int) -> int:
+        """Forget what was asked of one piece; returns how many blocks that were."""
+        gone = [run for run in self.runs if run.index == index]
+        if not gone:
+            return 0
+        self.runs = deque(run for run in self.runs if run.index != index)
+        count = sum(run.stop - run.block for run in gone)
+        self.blocks -= count
+        return count
 
     def clear(self) -> list[Run]:
         """Forget all of it; returns the runs so that their blocks can be asked elsewhere."""

@@ -45,6 +45,9 @@ class Connection(Protocol):
     queued: int
     "Bytes given to `send` that have not left yet."
 
+    closing: bool
+    "True from `close` on."
+
     def start(self, sink: Sink) -> None: ...
 
     def send(self, data: bytes | bytearray | memoryview, free: Callable[[], None] | None = None) -> None:

@@ -1,0 +1,405 @@
+"""Blocks in: what is asked from whom, where a block goes when it comes, and what becomes of whole pieces.
+
+Memory is reserved when a block is asked for, never when it comes. A block is copied once, from the receive scratch
+into its chunk. A whole chunk goes to the writer, which hashes and writes it; the verdict comes back on the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from wildbach.base import bitfield, limits
+from wildbach.base.errors import RemoteError
+from wildbach.base.geometry import BLOCK
+from wildbach.disk.piecework import ChunkJob, ChunkResult, PieceSpec
+from wildbach.disk.pool import SLAB, Chunk, ChunkPool
+from wildbach.disk.storage import Storage
+from wildbach.disk.writer import Writer
+from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece
+from wildbach.engine.peer import Peer
+from wildbach.engine.picker import Picker
+from wildbach.engine.requests import Run
+from wildbach.protocol.wire import codec
+
+_SNUB_SECONDS: Final = 20.0
+"A peer that owes blocks and sends none for this long is asked for one block at a time, and others for the rest."
+_UNASKED: Final = 32
+"Blocks nobody asked for, after which a peer is sent away."
+
+
+class Judge(Protocol):
+    """Who learns what became of a piece."""
+
+    def passed(self, piece: OpenPiece, digests: bytes) -> None: ...
+
+    def failed(self, piece: OpenPiece, result: ChunkResult, digests: bytes) -> None: ...
+
+    def broken(self, result: ChunkResult) -> None:
+        """The disk failed; `result` says how."""
+        ...
+
+    def wants_digests(self, piece: int) -> bool:
+        """The piece failed before: its blocks shall be compared with the good ones."""
+        ...
+
+
+class Downloads:
+    """The receiving half of one torrent."""
+
+    def __init__(
+        self, number: int, picker: Picker, pool: ChunkPool, writer: Writer, storage: Storage,
+        spec: Callable[[int], PieceSpec | None], judge: Judge, clock: Callable[[], float],
+    ) -> None:
+        self.number = number
+        self.picker = picker
+        self.running = True
+        self.received = 0
+        "Bytes of blocks that came."
+        self.wasted = 0
+        "Bytes of blocks that were not needed."
+        self._pool = pool
+        self._writer = writer
+        self._storage = storage
+        self._spec = spec
+        self._judge = judge
+        self._clock = clock
+        self.peers: dict[int, Peer] = {}
+        self._starved: dict[int, Peer] = {}
+        "Peers that would be asked for more if there were memory."
+        self._digests: dict[int, dict[int, bytes]] = {}
+        self.in_hand = 0
+        "Chunks the writer has."
+        self._idle: Callable[[], None] | None = None
+
+    # -- blocks
+
+    def blocks(self, peer: Peer, items: list[tuple[int, int, memoryview]], now: float) -> None:
+        """Take a batch of blocks from one peer."""
+        owed = peer.owed
+        runs = owed.runs
+        run = runs[0] if runs else None
+        taken = size = 0
+        for index, offset, data in items:
+            length = len(data)
+            if (
+                run is not None and index == run.index and offset == run.offset
+                and (length == BLOCK or length == run.piece.size - offset) and not run.piece.duplicated
+            ):
+                at = offset & (SLAB - 1)
+                run.view[at : at + length] = data
+                run.offset = offset + BLOCK
+                run.block += 1
+                taken += 1
+                size += length
+                if run.block == run.stop:
+                    runs.popleft()
+                    self._note(peer, run)
+                    run = runs[0] if runs else None
+            else:
+                if run is not None and run.block != run.first:
+                    self._note(peer, run)
+                self._odd(peer, index, offset, data)
+                runs = owed.runs
+                run = runs[0] if runs else None
+        if run is not None and run.block != run.first:
+            self._note(peer, run)
+        owed.blocks -= taken
+        peer.grown = min(peer.grown + taken, limits.REQUESTS_QUEUED)
+        peer.down.add(size)
+        self.received += size
+        peer.last_block = now
+        if peer.snubbed:
+            peer.snubbed = False
+        peer.rejects = 0
+        if owed.blocks * 2 <= peer.window(now):
+            self.fill(peer, now)
+
+    def _odd(self, peer: Peer, index: int, offset: int, data: memoryview) -> None:
+        """A block that is not the next one expected."""
+        found = peer.owed.take(index, offset)
+        self.received += len(data)
+        peer.down.add(len(data))
+        if found is None:
+            self.wasted += len(data)
+            if peer.late > 0:
+                peer.late -= 1
+            else:
+                peer.odd_pieces += 1
+                if peer.odd_pieces > _UNASKED:
+                    raise RemoteError("sends blocks that were not asked for", piece=index)
+            return
+        piece, block = found
+        if len(data) != piece.block_size(block):
+            piece.release(block, block + 1)
+            self.picker.note_asked(piece)
+            raise RemoteError("a block of the wrong length", piece=index, length=len(data))
+        if piece.got >> block & 1:
+            self.wasted += len(data)
+            return
+        at = offset & (SLAB - 1)
+        piece.memory(block)[at : at + len(data)] = data
+        if piece.doubled >> block & 1:
+            self._cancel(peer, piece, block)
+        self._arrived(peer, piece, block, block + 1)
+
+    def _cancel(self, winner: Peer, piece: OpenPiece, block: int) -> None:
+        """Tell the others that were asked for a block that it is here."""
+        for other in self.peers.values():
+            if other is not winner and other.owed.blocks and other.owed.take(piece.index, block * BLOCK):
+                other.late += 1
+                other.send(codec.cancel(piece.index, block * BLOCK, piece.block_size(block)))
+
+    def _note(self, peer: Peer, run: Run) -> None:
+        first, run.first = run.first, run.block
+        self._arrived(peer, run.piece, first, run.block)
+
+    def _arrived(self, peer: Peer, piece: OpenPiece, first: int, stop: int) -> None:
+        piece.arrived(peer.number, first, stop)
+        number = first // CHUNK_BLOCKS
+        if piece.chunk_whole(number):
+            piece.queue.append(number)
+            if piece.whole and peer.mine is piece:
+                peer.mine = None
+            if len(piece.queue) == 1:
+                self._hand(piece)
+
+    # -- asking
+
+    def fill(self, peer: Peer, now: float) -> None:
+        """Ask a peer for as much as its window has room for."""
+        if not self.running or peer.closing or (peer.choked and not peer.allowed_in):
+            return
+        if not peer.am_interested:
+            return
+        owed = peer.owed
+        want = peer.window(now) - owed.blocks
+        if want <= 0:
+            return
+        out: list[bytes] = []
+        while want > 0:
+            piece = self._choose(peer)
+            among = None
+            if piece is None:
+                found = self._last_ones(peer)
+                if found is None:
+                    break
+                piece, among = found
+                want = min(want, 4)
+            span = piece.take(want, self._pool, among)
+            if span is None:
+                self.picker.note_asked(piece)
+                if not piece.unasked and among is None:
+                    continue
+                self._starved[peer.number] = peer
+                self._reclaim()
+                break
+            first, stop = span
+            if among is not None:
+                piece.duplicated = True
+                piece.doubled |= (1 << stop) - (1 << first)
+            else:
+                self.picker.note_asked(piece)
+                peer.mine = piece
+            owed.add(Run(piece, first, stop, now))
+            out.append(codec.requests(piece.index, first, stop, piece.size))
+            want -= stop - first
+        if out:
+            if owed.blocks and peer.last_block < now - _SNUB_SECONDS:
+                peer.last_block = now
+            peer.send(b"".join(out) if len(out) > 1 else out[0])
+
+    def _choose(self, peer: Peer) -> OpenPiece | None:
+        picker = self.picker
+        have = peer.have
+        if peer.choked:
+            have = bitfield.of(peer.allowed_in, picker.width) & have
+        if picker.has_deadlines:
+            urgent = picker.urgent(have, peer.number)
+            if urgent is not None:
+                return urgent
+        mine = peer.mine
+        if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
+            return mine
+        piece = picker.next_open(have, peer.number)
+        if piece is None:
+            piece = picker.next_new(have)
+        return piece
+
+    def _last_ones(self, peer: Peer) -> tuple[OpenPiece, int] | None:
+        """The end game: all that is wanted is asked, so ask a second peer for what a slower one owes."""
+        picker = self.picker
+        if peer.owed.blocks > 2 or peer.snubbed or peer.choked:
+            return None
+        for piece in picker.open.values():
+            if not bitfield.has(peer.have, piece.index, picker.width) or (piece.sole or peer.number) != peer.number:
+                continue
+            among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
+            if among and piece.asked == piece.all:
+                return piece, among
+        return None
+
+    def release(self, peer: Peer, *, late: bool) -> None:
+        """Give up what a peer owes; `late`: it may still come, and is not held against the peer."""
+        if late:
+            peer.late += peer.owed.blocks
+        for run in peer.owed.clear():
+            piece = run.piece
+            if self.picker.open.get(piece.index) is piece:
+                others = 0
+                if piece.duplicated:
+                    for other in self.peers.values():
+                        if other is not peer:
+                            others |= other.owed.mask(piece.index)
+                piece.asked &= ~((1 << run.stop) - (1 << run.block)) | piece.got | others
+                self.picker.note_asked(piece)
+        peer.mine = None
+        self._starved.pop(peer.number, None)
+
+    def rejected(self, peer: Peer, index: int, offset: int, now: float) -> None:
+        found = peer.owed.take(index, offset)
+        if found is None:
+            if peer.late > 0:
+                peer.late -= 1
+            return
+        piece, block = found
+        if self.picker.open.get(piece.index) is piece:
+            piece.release(block, block + 1)
+            self.picker.note_asked(piece)
+        if index in peer.allowed_in:
+            peer.allowed_in.remove(index)
+        peer.rejects += 1
+        if peer.rejects > limits.REJECTS_IN_ROW:
+            raise RemoteError("rejects what it is asked for")
+
+    def tick(self, now: float) -> None:
+        """Once a second: see who keeps us waiting, and who could be asked."""
+        for peer in list(self.peers.values()):
+            if peer.owed.blocks and now - peer.last_block > _SNUB_SECONDS:
+                peer.snubbed = True
+                peer.last_block = now
+                self.release(peer, late=True)
+            if peer.am_interested and not peer.owed.blocks:
+                self.fill(peer, now)
+        self._feed(now)
+
+    def _feed(self, now: float) -> None:
+        """Memory came back: ask those who went without."""
+        if not self._starved:
+            return
+        starved, self._starved = self._starved, {}
+        for peer in starved.values():
+            if not peer.closing:
+                self.fill(peer, now)
+
+    def _reclaim(self) -> None:
+        """No memory is left: give up an open piece that nobody is fetching."""
+        for piece in list(self.picker.open.values()):
+            if not piece.got and not piece.asked:
+                self.abandon(piece)
+                return
+        opened = self.picker.open.values()
+        waiting = [piece for piece in opened if piece.asked == piece.got and not piece.whole and not piece.queue]
+        if waiting and not any(piece.asked != piece.got for piece in opened) and not self.in_hand:
+            for peer in self.peers.values():
+                if any(bitfield.has(peer.have, piece.index, self.picker.width) for piece in waiting):
+                    return
+            self.abandon(min(waiting, key=lambda piece: piece.got.bit_count()))
+
+    # -- whole chunks
+
+    def _hand(self, piece: OpenPiece) -> None:
+        number = piece.queue[0]
+        chunk = piece.chunks[number]
+        spec = self._spec(piece.index)
+        if chunk is None or spec is None:
+            # A v2 piece whose hash is not known yet; `hashes_known` comes back to it.
+            return
+        piece.handed += 1
+        job = ChunkJob(
+            self.number, piece.index, number,
+            piece.index * self.picker.geometry.piece_length + number * SLAB,
+            piece.handed == len(piece.chunks), self._judge.wants_digests(piece.index), spec,
+        )
+        self.in_hand += 1
+        self._writer.submit(job, chunk, self._storage, lambda result: self._ended(piece, number, chunk, result))
+
+    def hashes_known(self) -> None:
+        """Piece hashes have come (BEP 52): check what waits for them."""
+        for piece in list(self.picker.open.values()):
+            if piece.queue and not piece.handed:
+                self._hand(piece)
+
+    def _ended(self, piece: OpenPiece, number: int, chunk: Chunk, result: ChunkResult) -> None:
+        self.in_hand -= 1
+        if result.digests:
+            self._digests.setdefault(piece.index, {})[number] = result.digests
+        piece.queue.pop(0)
+        piece.chunks[number] = None
+        self._pool.give(chunk)
+        current = self.picker.open.get(piece.index) is piece
+        if result.error:
+            if current:
+                self.abandon(piece)
+            self._judge.broken(result)
+        elif not current:
+            self._writer.forget(self.number, piece.index)
+        elif result.good is None:
+            if piece.queue:
+                self._hand(piece)
+        else:
+            self._verdict(piece, result)
+        if self._starved:
+            self._feed(self._clock())
+        if self._idle is not None and not self.in_hand:
+            self._idle()
+
+    def _verdict(self, piece: OpenPiece, result: ChunkResult) -> None:
+        parts = self._digests.pop(piece.index, {})
+        digests = b"".join(parts[number] for number in sorted(parts))
+        if result.good:
+            if piece.duplicated:
+                self._forget_requests(piece)
+            self.picker.done(piece.index)
+            self._judge.passed(piece, digests)
+        else:
+            self.wasted += piece.size
+            self.abandon(piece)
+            self._judge.failed(piece, result, digests)
+
+    def _forget_requests(self, piece: OpenPiece) -> None:
+        for peer in self.peers.values():
+            peer.late += peer.owed.drop_piece(piece.index)
+            if peer.mine is piece:
+                peer.mine = None
+
+    def abandon(self, piece: OpenPiece) -> None:
+        """Let go of an open piece and all that was asked or received of it."""
+        self._forget_requests(piece)
+        self.picker.again(piece.index)
+        self._digests.pop(piece.index, None)
+        handed = piece.queue[0] if piece.queue and piece.handed else -1
+        for number, chunk in enumerate(piece.chunks):
+            if chunk is not None and number != handed:
+                self._pool.give(chunk)
+                piece.chunks[number] = None
+        if piece.handed and handed < 0:
+            self._writer.forget(self.number, piece.index)
+
+    def stop(self) -> None:
+        """Ask for nothing more, and give the memory of unfinished pieces back."""
+        self.running = False
+        for peer in self.peers.values():
+            self.release(peer, late=True)
+        for piece in list(self.picker.open.values()):
+            if not piece.handed:
+                self.abandon(piece)
+
+    def when_idle(self, call: Callable[[], None] | None) -> None:
+        """Call once no chunk is with the writer."""
+        self._idle = call
+        if call is not None and not self.in_hand:
+            call()
+
+    def owing(self) -> Iterable[Peer]:
+        return (peer for peer in self.peers.values() if peer.owed.blocks)

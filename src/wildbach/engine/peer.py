@@ -1,0 +1,195 @@
+"""One connected peer: its stream, its flags, what it has and what it owes. It decides nothing.
+
+A peer is a plain object fed by its connection; it has no task and no timer of its own. `PeerOwner` is what it needs
+from the swarm it belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from wildbach.base import limits
+from wildbach.base.errors import RemoteError, WildbachError
+from wildbach.base.geometry import BLOCK
+from wildbach.base.ids import Endpoint
+from wildbach.base.rate import RateMeter
+from wildbach.engine.openpiece import OpenPiece
+from wildbach.engine.requests import Outstanding
+from wildbach.net.transport import Connection
+from wildbach.protocol.wire import codec, handshake
+from wildbach.protocol.wire.codec import Decoder, Event
+from wildbach.protocol.wire.handshake import Handshake
+
+
+class PeerOwner(Protocol):
+    def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
+        """Their handshake is here. Returns who owns the peer from now on; None sends it away."""
+        ...
+
+    def events(self, peer: Peer, events: list[Event]) -> None: ...
+
+    def drained(self, peer: Peer) -> None: ...
+
+    def ended(self, peer: Peer, error: Exception | None) -> None: ...
+
+
+_GROWTH = 256
+"Blocks a new peer's window may grow to before its speed is known."
+
+
+class Peer:
+    __slots__ = (
+        "_decoder", "allowed_in", "allowed_out", "am_choking", "am_interested", "bad", "choked", "client", "connection",
+        "created", "down", "ext_ids", "extension", "fast", "grown", "have", "haves", "info_hash", "interested",
+        "last_block", "last_in", "last_out", "last_unchoked", "late", "mine", "missing", "number", "odd_pieces",
+        "optimistic", "outgoing", "owed", "owner", "paused", "peer_id", "rejects", "remote", "reqq", "rtt", "seed",
+        "snubbed", "source", "suggested", "up", "upload_only", "uploads", "v2",
+    )
+
+    def __init__(self, number: int, connection: Connection, owner: PeerOwner, *, outgoing: bool, now: float) -> None:
+        self.number = number
+        "Unique in the session: names the peer in records that outlive it."
+        self.connection = connection
+        self.remote: Endpoint = connection.remote
+        self.owner = owner
+        self.outgoing = outgoing
+        self.source = "outgoing" if outgoing else "incoming"
+        self.created = now
+        self.peer_id = b""
+        self.info_hash = b""
+        self.client = ""
+        self.fast = False
+        self.extension = False
+        self.v2 = False
+        self.ext_ids: dict[str, int] = {}
+        self.reqq = 250
+        self.upload_only = False
+        # what they have
+        self.have = 0
+        self.haves = False
+        "Their pieces are in the availability counts."
+        self.seed = False
+        # the four flags of BEP 3
+        self.am_choking = True
+        self.am_interested = False
+        self.choked = True
+        self.interested = False
+        self.optimistic = False
+        self.last_unchoked = -1.0
+        # downloading
+        self.owed = Outstanding()
+        self.mine: OpenPiece | None = None
+        self.grown = 8
+        "The window grows by what arrives, so it doubles each round trip until the measured speed bounds it."
+        self.late = 0
+        "Blocks that may still come although they were given up."
+        self.last_block = now
+        self.snubbed = False
+        self.rejects = 0
+        self.bad = 0
+        "Pieces with a part of this peer's that did not verify."
+        self.allowed_in: list[int] = []
+        "Pieces it lets us have while choked (BEP 6)."
+        self.allowed_out: list[int] = []
+        self.suggested: list[int] = []
+        self.odd_pieces = 0
+        # uploading: see engine.uploads
+        self.uploads: list[tuple[int, int, int]] = []
+        self.paused = False
+        self.down = RateMeter(3.0)
+        self.up = RateMeter(3.0)
+        self.rtt = 0.0
+        "Seconds, where it is known."
+        self.last_in = now
+        self.last_out = now
+        self.missing = handshake.LENGTH
+        self._decoder: Decoder | None = None
+
+    # -- Sink
+
+    def received(self, data: memoryview) -> int:
+        try:
+            if self._decoder is None:
+                return self._greet(data)
+            events, used = self._decoder.decode(data)
+            self.missing = self._decoder.missing
+            if events:
+                self.owner.events(self, events)
+            return used
+        except WildbachError as error:
+            self.close(error)
+            return len(data)
+
+    def _greet(self, data: memoryview) -> int:
+        if len(data) < handshake.LENGTH:
+            if not handshake.plausible(data):
+                raise RemoteError("not a BitTorrent handshake")
+            self.missing = handshake.LENGTH - len(data)
+            return 0
+        theirs = handshake.parse(data[: handshake.LENGTH])
+        owner = self.owner.greeted(self, theirs)
+        if owner is None:
+            raise RemoteError("not wanted here")
+        self.owner = owner
+        self.open(theirs)
+        rest = data[handshake.LENGTH :]
+        return handshake.LENGTH + (self.received(rest) if len(rest) and not self.closing else len(rest))
+
+    def open(self, theirs: Handshake) -> None:
+        """Speak the peer protocol from here on. A connection that was greeted some other way starts with this."""
+        self.peer_id = theirs.peer_id
+        self.info_hash = theirs.info_hash
+        self.fast = theirs.fast
+        self.extension = theirs.extension
+        self.v2 = theirs.v2
+        self._decoder = Decoder()
+        self.missing = 0
+
+    @property
+    def greeted(self) -> bool:
+        return self._decoder is not None
+
+    def expect_pieces(self, pieces: int) -> None:
+        if self._decoder is not None:
+            self._decoder.expect_pieces(pieces)
+
+    def drained(self) -> None:
+        self.owner.drained(self)
+
+    def closed(self, error: Exception | None) -> None:
+        self.owner.ended(self, error)
+
+    # -- sending
+
+    def send(self, data: bytes) -> None:
+        self.connection.send(data)
+
+    def extend(self, name: str, payload: bytes) -> bool:
+        """Send an extension message if the peer takes it."""
+        number = self.ext_ids.get(name)
+        if not number:
+            return False
+        self.connection.send(codec.extended(number, payload))
+        return True
+
+    def close(self, error: Exception | None = None) -> None:
+        self.connection.close(error)
+
+    @property
+    def closing(self) -> bool:
+        return self.connection.closing
+
+    # -- how much to ask
+
+    def window(self, now: float) -> int:
+        """Blocks to keep asked: a second's worth, at most 4 MiB, or two round trips where that is more."""
+        if self.snubbed:
+            return 1
+        ceiling = min(self.reqq, limits.REQUESTS_QUEUED)
+        if now - self.created > 2.0:
+            rate = self.down.rate(now)
+            second = int(rate * 1.5 / BLOCK) + 4
+            ceiling = min(ceiling, max(min(second, _GROWTH), int(rate * 2 * self.rtt / BLOCK)))
+        else:
+            ceiling = min(ceiling, _GROWTH)
+        return min(self.grown, ceiling)

@@ -1,0 +1,208 @@
+"""Blocks out. Requests in a row become one read, straight into a send buffer that has gaps for the headers.
+
+A page-cache hit is read inline, a miss by a worker. At most a few buffers of a peer are on their way to the kernel;
+the next is read when they have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from wildbach.base import limits
+from wildbach.base.errors import RemoteError, StorageError
+from wildbach.base.geometry import BLOCK, Geometry
+from wildbach.base.rate import TokenBucket
+from wildbach.disk.storage import Storage
+from wildbach.engine.peer import Peer
+from wildbach.protocol.wire import codec
+from wildbach.runtime.workers import Threads
+
+_ROW: Final = 32
+"Blocks in one read: 512 KiB."
+_FRAME: Final = BLOCK + codec.BLOCK_HEADER
+_AHEAD: Final = 768 << 10
+"Bytes of a fast peer that may wait for the kernel."
+
+
+class SendBuffers:
+    """Buffers of one row each, used over and over by all uploads of a session."""
+
+    def __init__(self) -> None:
+        self._free: list[bytearray] = []
+
+    def take(self) -> bytearray:
+        return self._free.pop() if self._free else bytearray(_ROW * _FRAME)
+
+    def give(self, buffer: bytearray) -> None:
+        if len(self._free) < 16:
+            self._free.append(buffer)
+
+
+class Uploads:
+    """The sending half of one torrent."""
+
+    def __init__(
+        self, geometry: Geometry, storage: Storage, threads: Threads, buffers: SendBuffers,
+        has: Callable[[int], bool], bucket: Callable[[Peer], TokenBucket | None],
+        broken: Callable[[StorageError], None],
+    ) -> None:
+        self._geometry = geometry
+        self._storage = storage
+        self._threads = threads
+        self._buffers = buffers
+        self._has = has
+        self._bucket = bucket
+        self._broken = broken
+        self.sent = 0
+        "Bytes of blocks sent."
+        self.running = True
+        self._reading: dict[int, Peer] = {}
+        self._limited: dict[int, Peer] = {}
+        "Peers that wait for the rate limit."
+
+    def requests(self, peer: Peer, items: list[tuple[int, int, int]]) -> None:
+        """Queue what is asked, or say no. Raises RemoteError where the request is against the rules."""
+        geometry = self._geometry
+        queue = peer.uploads
+        count = geometry.piece_count
+        for item in items:
+            index, offset, length = item
+            if index >= count or not 0 < length <= limits.REQUEST_LENGTH:
+                raise RemoteError("a request for what does not exist", piece=index, length=length)
+            if offset + length > geometry.piece_size(index) + geometry.v1_tail(index):
+                raise RemoteError("a request beyond the end of its piece", piece=index, offset=offset)
+            if peer.am_choking and index not in peer.allowed_out:
+                # It may have crossed our choke on the way.
+                self._refuse(peer, item)
+            elif not self.running or not self._has(index) or len(queue) >= limits.REQUESTS_QUEUED:
+                self._refuse(peer, item)
+            else:
+                queue.append(item)
+        if queue and peer.number not in self._reading and peer.connection.queued < _AHEAD:
+            self.pump(peer)
+
+    def _refuse(self, peer: Peer, item: tuple[int, int, int]) -> None:
+        if peer.fast:
+            peer.send(codec.reject(*item))
+            if peer.connection.queued > limits.SEND_QUEUE_BYTES:
+                raise RemoteError("asks on without reading the answers")
+        elif len(peer.uploads) >= limits.REQUESTS_QUEUED:
+            # Without BEP 6 there is no way to say no: stop listening until the queue is shorter.
+            peer.paused = True
+            peer.connection.pause()
+            peer.uploads.append(item)
+
+    def cancel(self, peer: Peer, index: int, offset: int, length: int) -> None:
+        try:
+            peer.uploads.remove((index, offset, length))
+        except ValueError:
+            return  # already on its way
+        if peer.fast:
+            peer.send(codec.reject(index, offset, length))
+
+    def choke(self, peer: Peer) -> None:
+        """Forget what a choked peer asked for (BEP 6: say so)."""
+        kept = [item for item in peer.uploads if item[0] in peer.allowed_out]
+        if peer.fast:
+            gone = [codec.reject(*item) for item in peer.uploads if item[0] not in peer.allowed_out]
+            if gone:
+                peer.send(b"".join(gone))
+        peer.uploads = kept
+        self._unpause(peer)
+
+    def pump(self, peer: Peer) -> None:
+        """Send until the peer's share of the kernel's buffers is used, the limit is, or nothing is asked."""
+        connection = peer.connection
+        while peer.uploads and not connection.closing and connection.queued < _AHEAD:
+            bucket = self._bucket(peer)
+            if bucket is not None and not bucket.open:
+                self._limited[peer.number] = peer
+                return
+            if not self._row(peer, bucket):
+                return
+        self._unpause(peer)
+
+    def _unpause(self, peer: Peer) -> None:
+        if peer.paused and len(peer.uploads) < limits.REQUESTS_QUEUED // 2:
+            peer.paused = False
+            peer.connection.resume()
+
+    def _row(self, peer: Peer, bucket: TokenBucket | None) -> bool:
+        """Send the requests at the head of the queue that lie in a row. False: a worker reads, wait for it."""
+        queue = peer.uploads
+        geometry = self._geometry
+        piece_length = geometry.piece_length
+        buffer = self._buffers.take()
+        view = memoryview(buffer)
+        put = codec.put_block_header
+        parts: list[memoryview] = []
+        index, offset, length = queue[0]
+        start = at = index * piece_length + offset
+        most = _ROW if bucket is None or bucket.limit == 0 else max(1, min(_ROW, int(bucket.tokens) // BLOCK + 1))
+        used = row = total = 0
+        for index, offset, length in queue[:most]:
+            if index * piece_length + offset != at:
+                break
+            real = min(length, geometry.piece_size(index) - offset)
+            put(buffer, used, index, offset, length)
+            used += codec.BLOCK_HEADER
+            if real > 0:
+                parts.append(view[used : used + real])
+            if real < length:
+                # The tail of a hybrid's piece, which only v1 peers know (BEP 52): zeros.
+                blank = length - max(real, 0)
+                view[used + length - blank : used + length] = bytes(blank)
+            used += length
+            at += length
+            total += length
+            row += 1
+            if real < length:
+                break
+        del queue[:row]
+        if bucket is not None:
+            bucket.take(total)
+        self.sent += total
+        peer.up.add(total)
+
+        def free() -> None:
+            self._buffers.give(buffer)
+
+        if not parts or self._storage.try_read(start, parts):
+            peer.connection.send(view[:used], free)
+            return True
+        self._reading[peer.number] = peer
+
+        def read() -> None:
+            self._storage.read_into(start, parts)
+
+        def ended(outcome: BaseException | None) -> None:
+            self._reading.pop(peer.number, None)
+            if isinstance(outcome, StorageError):
+                free()
+                self._broken(outcome)
+                return
+            if outcome is not None:
+                raise outcome
+            peer.connection.send(view[:used], free)
+            if not peer.closing:
+                self.pump(peer)
+
+        self._threads.submit(read, ended)
+        return False
+
+    def drained(self, peer: Peer) -> None:
+        if peer.uploads and peer.number not in self._reading:
+            self.pump(peer)
+
+    def refill(self) -> None:
+        """The rate limit allows more."""
+        if self._limited:
+            waiting, self._limited = self._limited, {}
+            for peer in waiting.values():
+                if not peer.closing:
+                    self.pump(peer)
+
+    def gone(self, peer: Peer) -> None:
+        peer.uploads = []
+        self._limited.pop(peer.number, None)
