@@ -65,8 +65,13 @@ class Geometry:
         return cls(piece_length, spans, count, {count - 1: rest} if rest else {})
 
     @classmethod
-    def aligned(cls, piece_length: int, lengths: Sequence[int], *, hybrid: bool = False) -> Geometry:
-        """v2: every file on a piece boundary (BEP 52). A hybrid's v1 swarm also counts the padding between them."""
+    def aligned(
+        cls, piece_length: int, lengths: Sequence[int], *, hybrid: bool = False, last_pad: int = 0
+    ) -> Geometry:
+        """v2: every file on a piece boundary (BEP 52). A hybrid's v1 swarm also counts the padding between them.
+
+        Some creators of hybrids also pad the last file: `last_pad` says by how many bytes, less than a piece.
+        """
         spans, short, tails, at = [], {}, {}, 0
         last = max((i for i, n in enumerate(lengths) if n), default=-1)
         for i, length in enumerate(lengths):
@@ -77,8 +82,9 @@ class Geometry:
             rest = length % piece_length
             if rest:
                 short[at - 1] = rest
-                if hybrid and i != last:
-                    tails[at - 1] = piece_length - rest
+                tail = piece_length - rest if i != last else last_pad
+                if hybrid and tail:
+                    tails[at - 1] = tail
         return cls(piece_length, spans, at, short, tails)
 
     def piece_size(self, index: int) -> int:
@@ -115,7 +121,7 @@ class Geometry:
             span = self.files[number]
             inner = offset - span.offset
             take = min(length, span.length - inner)
-            if take <= 0:
+            if inner < 0 or take <= 0:
                 raise IndexError(f"no file at byte {offset}")
             out.append(Extent(number, inner, take))
             offset += take

@@ -59,11 +59,13 @@ def decode_prefix(
 
 
 def decode_dict_spans(
-    data: Buffer, *, strict: bool = True, depth: int = limits.BENCODE_DEPTH, tokens: int = limits.BENCODE_TOKENS
+    data: Buffer, *, strict: bool = True, depth: int = limits.BENCODE_DEPTH, tokens: int = limits.BENCODE_TOKENS,
+    rest: bool = False,
 ) -> tuple[dict[bytes, Value], dict[bytes, tuple[int, int]]]:
     """Decode a dictionary that fills `data`; also returns for each key the (start, end) of its value's raw bytes.
 
-    An info hash is the hash of bytes as received, never of a re-encoding (BEP 52), hence the spans.
+    An info hash is the hash of bytes as received, never of a re-encoding (BEP 52), hence the spans. With `rest`,
+    bytes behind the dictionary are passed over: some files in the wild end in a line break.
     """
     raw = bytes(data)
     if raw[:1] != b"d":
@@ -89,7 +91,7 @@ def decode_dict_spans(
         out[key] = value
         spans[key] = (start, end)
         at = end
-    if at + 1 != len(raw):
+    if at + 1 != len(raw) and not rest:
         raise FormatError(f"{len(raw) - at - 1} bytes follow the dictionary", where=f"byte {at + 1}")
     return out, spans
 
