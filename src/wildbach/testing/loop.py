@@ -158,12 +158,20 @@ def _where(error: BaseException) -> str:
 
 def waiting(loop: asyncio.AbstractEventLoop) -> str:
     """The tasks that are not done, and where each of them stands."""
-    lines = []
-    for task in sorted(asyncio.all_tasks(loop), key=asyncio.Task.get_name):
-        stack = task.get_stack(limit=1)
-        where = f"{os.path.basename(stack[0].f_code.co_filename)}:{stack[0].f_lineno}" if stack else "?"
-        lines.append(f"{task.get_name()} at {where}")
+    lines = [
+        f"{task.get_name()} at {_standing(task.get_coro())}"
+        for task in sorted(asyncio.all_tasks(loop), key=asyncio.Task.get_name)
+    ]
     return ", ".join(lines) or "none"
+
+
+def _standing(work: object) -> str:
+    """The line where a suspended coroutine waits: the innermost of those that await each other."""
+    frame = None
+    while work is not None:
+        frame = getattr(work, "cr_frame", None) or getattr(work, "gi_frame", None) or frame
+        work = getattr(work, "cr_await", None) or getattr(work, "gi_yieldfrom", None)
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else "?"
 
 
 def _literal(name: str) -> bool:
