@@ -70,6 +70,13 @@ class Wire:
         self._data.clear()
         return out
 
+    def forget(self) -> None:
+        """Throw away what has come so far."""
+        self._data.clear()
+        if self._paused:
+            self._paused = False
+            self.connection.resume()
+
     async def message(self) -> tuple[int, bytes]:
         """The next peer message that is no keep-alive: its id and its body."""
         while True:
