@@ -1,0 +1,293 @@
+"""What every implementation of a seam must do. Each suite is a tuple of checks; a test runs it on each implementation.
+
+    @pytest.mark.parametrize("check", TRANSPORT, ids=names)
+    def test_tcp_keeps_the_contract_of_a_transport(check):
+        asyncio.run(check(TransportPair(TcpTransport(), TcpTransport(), Endpoint("127.0.0.1", 0))))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from wildbach.base.errors import NetworkError
+from wildbach.base.ids import Endpoint
+from wildbach.net.transport import Connection, Listener, Transport
+from wildbach.testing.wire import Wire
+
+
+@dataclass(frozen=True)
+class TransportPair:
+    """Two machines of one network: `near` dials, `far` listens at `at`, whose port is 0."""
+
+    near: Transport
+    far: Transport
+    at: Endpoint
+
+
+class _Joined:
+    """A stream from near to far."""
+
+    def __init__(self, listener: Listener, near: Connection, far: Connection) -> None:
+        self.listener = listener
+        self.near = near
+        self.far = far
+
+    def end(self) -> None:
+        self.near.close()
+        self.far.close()
+        self.listener.close()
+
+
+async def _join(pair: TransportPair) -> _Joined:
+    accepted: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+    listener = await pair.far.listen(pair.at, accepted.set_result)
+    near = await pair.near.dial(listener.endpoint)
+    return _Joined(listener, near, await accepted)
+
+
+def _pattern(size: int) -> bytes:
+    """Bytes in which every shift shows."""
+    return b"".join(hashlib.blake2b(i.to_bytes(8, "big")).digest() for i in range(-(-size // 64)))[:size]
+
+
+async def both_ends_name_each_other(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    assert joined.listener.endpoint.port
+    assert joined.near.remote == joined.listener.endpoint == joined.far.local
+    assert joined.near.local == joined.far.remote
+    assert joined.near.kind == joined.far.kind
+    joined.end()
+
+
+async def bytes_arrive_whole_and_in_order(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    near, far = Wire(joined.near), Wire(joined.far)
+    data = _pattern(3_000_001)
+    for start in range(0, len(data), 65_521):
+        near.write(data[start : start + 65_521])
+    far.write(b"meanwhile")
+    assert await far.read(len(data)) == data
+    assert await near.read(9) == b"meanwhile"
+    joined.end()
+
+
+async def buffers_are_freed_once_and_not_before_they_are_sent(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    far = Wire(joined.far)
+    near = Wire(joined.near)
+    data = _pattern(2_000_000)
+    freed: list[int] = []
+
+    def reuse(index: int, buffer: bytearray) -> None:
+        freed.append(index)
+        buffer[:] = bytes(len(buffer))
+
+    count = 0
+    for start in range(0, len(data), 100_000):
+        buffer = bytearray(data[start : start + 100_000])
+
+        def free(index: int = count, buffer: bytearray = buffer) -> None:
+            reuse(index, buffer)
+
+        joined.near.send(memoryview(buffer), free)
+        count += 1
+    assert await far.read(len(data)) == data
+    await near.drain(0)
+    assert freed == list(range(count))
+    assert joined.near.queued == 0
+    joined.end()
+
+
+async def a_reader_that_pauses_holds_the_writer_up(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    far = _Counting()
+    joined.far.start(far)
+    near = Wire(joined.near)
+    joined.far.pause()
+    data = bytes(1 << 20)
+    for _ in range(64):
+        joined.near.send(data)
+    await asyncio.sleep(0.5)
+    assert joined.near.queued > 0
+    before = far.count
+    await asyncio.sleep(0.2)
+    assert far.count == before
+    joined.far.resume()
+    await near.drain(0)
+    await far.until(lambda: far.count == 64 << 20)
+    joined.end()
+
+
+async def what_a_sink_leaves_comes_again_with_what_follows(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    sink = _Lines()
+    joined.far.start(sink)
+    Wire(joined.near)
+    for part in (b"one", b"\ntw", b"o\nthr", b"ee\n"):
+        joined.near.send(part)
+        await asyncio.sleep(0.05)
+    await sink.until(lambda: len(sink.lines) == 3)
+    assert sink.lines == [b"one", b"two", b"three"]
+    joined.end()
+
+
+async def nothing_is_delivered_before_start(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    near = Wire(joined.near)
+    near.write(b"early")
+    await asyncio.sleep(0.2)
+    assert await Wire(joined.far).read(5) == b"early"
+    joined.end()
+
+
+async def the_other_side_reads_what_was_sent_and_then_the_end(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    near, far = Wire(joined.near), Wire(joined.far)
+    near.write(b"last words")
+    await near.drain(0)
+    near.close()
+    assert await far.read_all() == b"last words"
+    assert isinstance(far.error, NetworkError)
+    await near.wait_closed()
+    assert near.error is None
+    joined.end()
+
+
+async def closing_tells_the_own_sink_once_and_later(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    sink = _Counting()
+    joined.near.start(sink)
+    reason = NetworkError("enough")
+    joined.near.close(reason)
+    assert sink.ends == []
+    joined.near.close(NetworkError("again"))
+    freed: list[int] = []
+    joined.near.send(b"late", lambda: freed.append(1))
+    await asyncio.sleep(0.05)
+    assert sink.ends == [reason]
+    assert freed == [1]
+    joined.end()
+    await asyncio.sleep(0.05)
+    assert sink.ends == [reason]
+
+
+async def closing_frees_what_is_queued(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    freed: list[int] = []
+    joined.near.start(_Counting())
+    for index in range(64):
+        joined.near.send(bytes(1 << 20), lambda index=index: freed.append(index))  # type: ignore[misc]  # bound early
+    joined.near.close()
+    await asyncio.sleep(0.05)
+    assert freed == list(range(64))
+    joined.end()
+
+
+async def writing_to_a_side_that_closed_ends_the_stream(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    near = Wire(joined.near)
+    Wire(joined.far)
+    joined.far.close()
+    for _ in range(100):
+        near.write(bytes(10_000))
+        await asyncio.sleep(0.01)
+        if near.ended:
+            break
+    assert isinstance(near.error, NetworkError)
+    joined.end()
+
+
+async def a_port_nobody_listens_on_refuses(pair: TransportPair) -> None:
+    listener = await pair.far.listen(pair.at, _turn_away)
+    listener.close()
+    try:
+        connection = await pair.near.dial(listener.endpoint)
+    except NetworkError:
+        return
+    connection.close()
+    raise AssertionError("somebody answered")
+
+
+async def a_port_is_listened_on_once(pair: TransportPair) -> None:
+    listener = await pair.far.listen(pair.at, _turn_away)
+    try:
+        await pair.far.listen(listener.endpoint, _turn_away)
+    except NetworkError:
+        listener.close()
+        again = await pair.far.listen(listener.endpoint, _turn_away)
+        again.close()
+        return
+    raise AssertionError("two listeners on one port")
+
+
+async def a_dial_can_be_cancelled(pair: TransportPair) -> None:
+    listener = await pair.far.listen(pair.at, _turn_away)
+    try:
+        async with asyncio.timeout(0):
+            await pair.near.dial(listener.endpoint)
+    except TimeoutError:
+        pass
+    listener.close()
+
+
+TransportCheck = Callable[[TransportPair], Awaitable[None]]
+
+TRANSPORT: tuple[TransportCheck, ...] = (
+    both_ends_name_each_other,
+    bytes_arrive_whole_and_in_order,
+    buffers_are_freed_once_and_not_before_they_are_sent,
+    a_reader_that_pauses_holds_the_writer_up,
+    what_a_sink_leaves_comes_again_with_what_follows,
+    nothing_is_delivered_before_start,
+    the_other_side_reads_what_was_sent_and_then_the_end,
+    closing_tells_the_own_sink_once_and_later,
+    closing_frees_what_is_queued,
+    writing_to_a_side_that_closed_ends_the_stream,
+    a_port_nobody_listens_on_refuses,
+    a_port_is_listened_on_once,
+    a_dial_can_be_cancelled,
+)
+
+
+def _turn_away(connection: Connection) -> None:
+    connection.close()
+
+
+class _Counting:
+    missing = 0
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.ends: list[Exception | None] = []
+        self._changed = asyncio.Event()
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        while not ready():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def received(self, data: memoryview) -> int:
+        self.count += len(data)
+        self._changed.set()
+        return len(data)
+
+    def drained(self) -> None:
+        pass
+
+    def closed(self, error: Exception | None) -> None:
+        self.ends.append(error)
+
+
+class _Lines(_Counting):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[bytes] = []
+
+    def received(self, data: memoryview) -> int:
+        *lines, rest = bytes(data).split(b"\n")
+        self.lines += lines
+        self._changed.set()
+        return len(data) - len(rest)

@@ -1,0 +1,249 @@
+"""A network in memory: hosts with links of some speed, streams between them, datagrams, and everything that breaks.
+
+Everything is drawn from the seed of the loop, and each delivery is noted in its trace. How streams flow stands in
+`testing.streams`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from itertools import count
+
+from wildbach.base.errors import NetworkError
+from wildbach.base.ids import Endpoint
+from wildbach.net.transport import Connection
+from wildbach.testing.loop import simloop
+from wildbach.testing.streams import Access, Flow, Medium, MemoryConnection
+
+
+class MemoryListener:
+    __slots__ = ("_host", "accept", "endpoint")
+
+    def __init__(self, host: Host, endpoint: Endpoint, accept: Callable[[Connection], None]) -> None:
+        self._host = host
+        self.endpoint = endpoint
+        self.accept = accept
+
+    def close(self) -> None:
+        self._host.unlisten(self)
+
+
+class Datagrams:
+    """A UDP socket. Lost, late and doubled datagrams are the network's settings."""
+
+    __slots__ = ("_host", "_received", "endpoint")
+
+    def __init__(self, host: Host, endpoint: Endpoint, received: Callable[[bytes, Endpoint], None]) -> None:
+        self._host = host
+        self._received = received
+        self.endpoint = endpoint
+
+    def send(self, data: bytes, to: Endpoint) -> None:
+        self._host.network.datagram(self._host, self.endpoint, to, data)
+
+    def deliver(self, data: bytes, source: Endpoint) -> None:
+        self._received(data, source)
+
+    def close(self) -> None:
+        self._host.unbind(self)
+
+
+class Host(Access):
+    """A machine: addresses, two links, and a transport to dial and to listen with."""
+
+    def __init__(self, network: Network, addresses: tuple[str, ...], up: float, down: float, latency: float) -> None:
+        super().__init__(network.loop, up, down)
+        self.network = network
+        self.addresses = addresses
+        self.latency = latency
+        self.inbound = "open"
+        "`open`, or `drop` as a firewall does: dials to it time out."
+        self.transport = MemoryTransport(self)
+        self._listeners: dict[tuple[str, int], MemoryListener] = {}
+        self._sockets: dict[tuple[str, int], Datagrams] = {}
+        self._ports = count(49152)
+
+    @property
+    def address(self) -> str:
+        return self.addresses[0]
+
+    def own_address(self, remote: Endpoint) -> str:
+        """Where a dial to `remote` comes from. Raises NetworkError without an address of its family."""
+        for address in self.addresses:
+            if (":" in address) == (":" in remote.host):
+                return address
+        raise NetworkError("network is unreachable")
+
+    def port(self) -> int:
+        return next(self._ports)
+
+    def listener(self, at: Endpoint) -> MemoryListener | None:
+        return self._listeners.get((at.host, at.port)) or self._listeners.get((_any(at.host), at.port))
+
+    def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> MemoryListener:
+        if at.host not in self.addresses and at.host != _any(at.host):
+            raise NetworkError(f"cannot listen on {at}: cannot assign requested address")
+        at = Endpoint(at.host, at.port or self.port())
+        if (at.host, at.port) in self._listeners:
+            raise NetworkError(f"cannot listen on {at}: address already in use")
+        listener = MemoryListener(self, at, accept)
+        self._listeners[at.host, at.port] = listener
+        return listener
+
+    def unlisten(self, listener: MemoryListener) -> None:
+        if self._listeners.get((listener.endpoint.host, listener.endpoint.port)) is listener:
+            del self._listeners[listener.endpoint.host, listener.endpoint.port]
+
+    def bind(self, received: Callable[[bytes, Endpoint], None], at: Endpoint | None = None) -> Datagrams:
+        """A UDP socket; without `at` on a free port of the first address."""
+        at = at or Endpoint(self.address, 0)
+        at = Endpoint(at.host, at.port or self.port())
+        if (at.host, at.port) in self._sockets:
+            raise NetworkError(f"cannot bind {at}: address already in use")
+        socket = Datagrams(self, at, received)
+        self._sockets[at.host, at.port] = socket
+        return socket
+
+    def unbind(self, socket: Datagrams) -> None:
+        self._sockets.pop((socket.endpoint.host, socket.endpoint.port), None)
+
+    def socket(self, at: Endpoint) -> Datagrams | None:
+        return self._sockets.get((at.host, at.port)) or self._sockets.get((_any(at.host), at.port))
+
+    def crash(self) -> None:
+        """Lose every connection and listener at once, as a machine without power; nobody is told."""
+        self._listeners.clear()
+        self._sockets.clear()
+        for connection in self.network.connections_of(self):
+            connection.abort(NetworkError("the host crashed"))
+
+
+class MemoryTransport:
+    """`net.transport.Transport` for one host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def dial(self, remote: Endpoint) -> Connection:
+        return await self._host.network.dial(self._host, remote)
+
+    async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> MemoryListener:
+        return self._host.listen(at, accept)
+
+
+class Network(Medium):
+    """The whole of it. Rates are bytes a second, times are seconds.
+
+    `chunk`: most bytes moved at once; a slower link moves what it carries in `quantum`. `window`: most bytes of one
+    stream on their way or unread. `loss`, `duplicate` and `jitter` are those of datagrams.
+    """
+
+    def __init__(
+        self,
+        *,
+        latency: float = 0.02,
+        chunk: int = 65536,
+        quantum: float = 0.016,
+        window: int = 1 << 20,
+        send_buffer: int = 128 << 10,
+        queue_seconds: float = 0.1,
+        dial_timeout: float = 60.0,
+        loss: float = 0.0,
+        duplicate: float = 0.0,
+        jitter: float = 0.0,
+    ) -> None:
+        super().__init__(
+            simloop(), chunk=chunk, quantum=quantum, window=window, send_buffer=send_buffer,
+            queue_seconds=queue_seconds)
+        self.latency = latency
+        self.dial_timeout = dial_timeout
+        self.loss = loss
+        self.duplicate = duplicate
+        self.jitter = jitter
+        self.hosts: list[Host] = []
+        self._by_address: dict[str, Host] = {}
+        self._flows = count()
+
+    def host(
+        self, *addresses: str, up: float = 0.0, down: float = 0.0, latency: float | None = None,
+    ) -> Host:
+        """A new machine, with a public IPv4 address of its own where none is given. `latency` is one way."""
+        named = addresses or (address(len(self.hosts)),)
+        host = Host(self, named, up, down, self.latency / 2 if latency is None else latency)
+        for name in named:
+            if name in self._by_address:
+                raise ValueError(f"{name} is taken")
+            self._by_address[name] = host
+        self.hosts.append(host)
+        return host
+
+    def connections_of(self, host: Host) -> tuple[MemoryConnection, ...]:
+        return tuple(end for end in self.connections if end.host is host)
+
+    async def dial(self, host: Host, remote: Endpoint) -> MemoryConnection:
+        local = Endpoint(host.own_address(remote), host.port())
+        target = self._by_address.get(remote.host)
+        if target is None:
+            await asyncio.sleep(host.latency)
+            raise NetworkError("no route to host")
+        trip = 0.0 if target is host else host.latency + target.latency
+        deadline = self.loop.time() + self.dial_timeout
+        while target.inbound == "drop" or self.cut_between(host, target):
+            # A lost opening segment is sent again after one second and then ever more rarely.
+            left = deadline - self.loop.time()
+            if left <= 0:
+                raise NetworkError("timed out")
+            await asyncio.sleep(min(left, 1.0))
+        await asyncio.sleep(2 * trip)
+        if target.listener(remote) is None:
+            raise NetworkError("connection refused")
+        there, back = Flow(self, next(self._flows), trip), Flow(self, next(self._flows), trip)
+        near = MemoryConnection(self, host, local, remote, there, back)
+        far = MemoryConnection(self, target, remote, local, back, there)
+        self.remember(near)
+        self.remember(far)
+        self.loop.call_later(trip, self._accept, target, remote, far)
+        return near
+
+    def _accept(self, target: Host, at: Endpoint, connection: MemoryConnection) -> None:
+        listener = target.listener(at)
+        if listener is None:
+            connection.close()
+        elif not connection.closing:
+            listener.accept(connection)
+
+    def reset(self, connection: MemoryConnection) -> None:
+        """Break a stream for both ends, now."""
+        other = connection.outward.receiver
+        connection.abort(NetworkError("connection reset by peer"))
+        other.abort(NetworkError("connection reset by peer"))
+
+    def datagram(self, host: Host, source: Endpoint, to: Endpoint, data: bytes) -> None:
+        target = self._by_address.get(to.host)
+        if target is None or self.cut_between(host, target):
+            return
+        rng = self.loop.rng
+        copies = 2 if self.duplicate and rng.random() < self.duplicate else 1
+        for _ in range(copies):
+            if self.loss and rng.random() < self.loss:
+                continue
+            delay = host.latency + target.latency + (rng.uniform(0, self.jitter) if self.jitter else 0.0)
+            self.loop.call_later(delay, self._datagram, target, source, to, bytes(data))
+
+    def _datagram(self, target: Host, source: Endpoint, to: Endpoint, data: bytes) -> None:
+        socket = target.socket(to)
+        if socket is not None:
+            self.loop.note(b"%s>%s:%d@%.6f" % (
+                str(source).encode(), str(to).encode(), zlib.crc32(data), self.loop.time()))
+            socket.deliver(data, source)
+
+
+def address(number: int) -> str:
+    """The public IPv4 address of host `number` of a simulation; no two lie in one /24."""
+    return f"{20 + number // 60000}.{number // 250 % 240}.{number % 250}.7"
+
+
+def _any(host: str) -> str:
+    return "::" if ":" in host else "0.0.0.0"
