@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,7 +81,5 @@ def test_any_datagram_is_read_or_refused(data: bytes) -> None:
         lambda d: udp.parse_announce_reply(d, 6), lambda d: udp.parse_scrape_reply(d, (bytes(20),)), udp.parse_options,
     )
     for read in readers:
-        try:
+        with contextlib.suppress(FormatError, TrackerFailure):
             read(data)  # type: ignore[operator]
-        except (FormatError, TrackerFailure):
-            pass
