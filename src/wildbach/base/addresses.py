@@ -1,0 +1,96 @@
+"""What kind of place an IP address is: the ground of every rule about whom we may talk to.
+
+Names never reach this module: a name is resolved first and its addresses are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class Reach(StrEnum):
+    """How far an address reaches."""
+
+    LOCAL = "local"
+    "This machine, and networks a test names: no rule per address, network or port applies there."
+    PRIVATE = "private"
+    "Home, office and carrier networks (RFC 1918, 6598, 4193)."
+    GLOBAL = "global"
+    FORBIDDEN = "forbidden"
+    "Nothing to dial: multicast, unspecified, link-local (cloud metadata lives there), reserved, documentation."
+
+
+_V4_SPECIAL: tuple[tuple[IPv4Network, Reach], ...] = tuple(
+    (IPv4Network(network), reach)
+    for reach, group in (
+        (Reach.LOCAL, ("127.0.0.0/8",)),
+        (Reach.PRIVATE, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")),
+        (Reach.FORBIDDEN, (
+            "0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24",
+            "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        )),
+    )
+    for network in group
+)
+_V4_BY_OCTET: dict[int, list[tuple[IPv4Network, Reach]]] = {
+    octet: found
+    for octet in range(256)
+    if (found := [(n, r) for n, r in _V4_SPECIAL if n.overlaps(IPv4Network((octet << 24, 8)))])
+}
+_V6_SPECIAL: tuple[tuple[IPv6Network, Reach], ...] = tuple(
+    (IPv6Network(network), reach)
+    for network, reach in (
+        ("::1/128", Reach.LOCAL), ("fc00::/7", Reach.PRIVATE), ("::/8", Reach.FORBIDDEN),
+        ("fe80::/10", Reach.FORBIDDEN), ("fec0::/10", Reach.FORBIDDEN), ("ff00::/8", Reach.FORBIDDEN),
+        ("100::/64", Reach.FORBIDDEN), ("2001::/23", Reach.FORBIDDEN), ("2001:db8::/32", Reach.FORBIDDEN),
+        ("3fff::/20", Reach.FORBIDDEN),
+    )
+)
+_NAT64 = IPv6Network("64:ff9b::/96")
+_SIX_TO_FOUR = IPv6Network("2002::/16")
+
+
+def parse(text: str) -> Address | None:
+    """A literal address in its plain form, or None. An IPv4 address wrapped in IPv6 (::ffff:a.b.c.d) is unwrapped."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            return None
+        return address.ipv4_mapped or address
+    return address
+
+
+def networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Networks in CIDR notation. Raises ValueError."""
+    return tuple(ip_network(text) for text in texts)
+
+
+def classify(host: str, local: Iterable[Network] = ()) -> Reach:
+    """The reach of a literal address; FORBIDDEN for what is none. `local` names further networks of class LOCAL."""
+    address = parse(host)
+    if address is None:
+        return Reach.FORBIDDEN
+    if any(address in network for network in local):
+        return Reach.LOCAL
+    if isinstance(address, IPv4Address):
+        return _classify_v4(address)
+    if address in _NAT64:
+        return classify(str(IPv4Address(int(address) & 0xFFFFFFFF)), local)
+    if address in _SIX_TO_FOUR:
+        return classify(str(IPv4Address((int(address) >> 80) & 0xFFFFFFFF)), local)
+    return next((reach for network, reach in _V6_SPECIAL if address in network), Reach.GLOBAL)
+
+
+def _classify_v4(address: IPv4Address) -> Reach:
+    for network, reach in _V4_BY_OCTET.get(int(address) >> 24, ()):
+        if address in network:
+            return reach
+    return Reach.GLOBAL

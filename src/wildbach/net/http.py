@@ -1,0 +1,250 @@
+"""Fetching over HTTP: the one way wildbach opens a URL that it did not make up itself.
+
+Every hop is checked by the Guard and then connected to exactly the address that was checked. No cookies, no proxies
+from the environment, bounded size, time and redirects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import zlib
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urljoin
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from wildbach.base import limits
+from wildbach.base.addresses import Reach
+from wildbach.base.errors import FormatError, LimitError, NetworkError
+from wildbach.net.resolve import ForbiddenURL, Guard, Purpose, Target
+
+Sink = Callable[[bytes], None]
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_ADDRESSES = 3
+"Addresses of one name that are tried in turn."
+_CONNECT_SECONDS = 6.0
+_KEPT = 32
+"Origins whose idle connections are kept."
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back, whatever the status."""
+
+    status: int
+    url: str
+    "The last hop's URL."
+    headers: Mapping[str, str]
+    "Names in lower case."
+    body: bytes
+    "Empty where a sink took it."
+    reach: Reach
+    "Where the last hop is."
+
+
+class _Pinned(AbstractResolver):
+    """Knows one address, whatever it is asked."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        kind = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        return [ResolveResult(hostname=host, host=self._address, port=port, family=kind, proto=0,
+                              flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)]
+
+    async def close(self) -> None:
+        return
+
+
+class _Origin:
+    """Connections to one address of one origin; never shared with another, so a check cannot be slipped past."""
+
+    __slots__ = ("session", "users")
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.users = 0
+
+
+class HttpClient:
+    """Fetches what the guard admits. Close it at the end."""
+
+    def __init__(self, guard: Guard, *, user_agent: str = "wildbach") -> None:
+        self._guard = guard
+        self._agent = user_agent
+        self._tls: ssl.SSLContext | None = None
+        self._origins: OrderedDict[tuple[str, str, int, str], _Origin] = OrderedDict()
+        self._closed = False
+
+    async def fetch(
+        self, url: str, *, purpose: Purpose, limit: int, seconds: float = limits.TRACKER_SECONDS, family: int = 0,
+        headers: Mapping[str, str] | None = None, sink: Sink | None = None,
+    ) -> Response:
+        """GET a URL. `limit` bounds the body in bytes, `seconds` all of it, redirects included.
+
+        `family` (4 or 6) restricts the IP version. With a `sink` the body of a 2xx reply is handed over as it comes.
+        Raises ForbiddenURL, NetworkError, LimitError (the body is too long) or FormatError (it cannot be unpacked).
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._follow(url, purpose, limit, family, dict(headers or {}), sink)
+        except TimeoutError:
+            raise NetworkError(f"no reply within {seconds:g} seconds") from None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        self._closed = True
+        origins = list(self._origins.values())
+        self._origins.clear()
+        for origin in origins:
+            await origin.session.close()
+
+    async def _follow(
+        self, url: str, purpose: Purpose, limit: int, family: int, headers: dict[str, str], sink: Sink | None
+    ) -> Response:
+        source: Target | None = None
+        login: tuple[str, str] | None = None
+        for _ in range(limits.TRACKER_REDIRECTS + 1):
+            target = await self._guard.admit(url, purpose, family=family, source=source)
+            if target.scheme == "udp":
+                raise ForbiddenURL("udp is not fetched")
+            if source is None:
+                login = target.login
+            elif (target.scheme, target.host, target.port) != (source.scheme, source.host, source.port):
+                login = None
+            result = await self._hop(target, limit, headers, login, sink)
+            if isinstance(result, Response):
+                return result
+            url = urljoin(target.url, result)
+            source = target
+        raise NetworkError(f"more than {limits.TRACKER_REDIRECTS} redirects")
+
+    async def _hop(
+        self, target: Target, limit: int, headers: dict[str, str], login: tuple[str, str] | None, sink: Sink | None
+    ) -> Response | str:
+        """One request: the response, or the Location of a redirect."""
+        send = {"User-Agent": self._agent, "Accept": "*/*", "Accept-Encoding": "gzip", **headers}
+        if login is not None:
+            user, word = (unquote(part) for part in login)
+            send["Authorization"] = "Basic " + b64encode(f"{user}:{word}".encode()).decode()
+        tries = target.addresses[:_ADDRESSES]
+        for number, address in enumerate(tries):
+            try:
+                return await self._request(target, address, limit, send, sink)
+            except aiohttp.ClientConnectorCertificateError as error:
+                raise NetworkError("the server's certificate is not valid", detail=str(error)) from None
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+                if number + 1 == len(tries):
+                    raise NetworkError(_plain(error), address=address) from None
+            except aiohttp.ServerDisconnectedError:
+                raise NetworkError("the server closed the connection without a reply") from None
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise NetworkError(_plain(error), address=address) from None
+        raise NetworkError("no address")
+
+    async def _request(
+        self, target: Target, address: str, limit: int, headers: dict[str, str], sink: Sink | None
+    ) -> Response | str:
+        origin = await self._origin(target, address)
+        origin.users += 1
+        try:
+            async with origin.session.get(
+                URL(target.url, encoded=True), headers=headers, allow_redirects=False
+            ) as reply:
+                if reply.status in _REDIRECTS:
+                    location = reply.headers.get("Location", "")
+                    reply.close()
+                    if not location:
+                        raise NetworkError("a redirect to nowhere")
+                    return location
+                take = sink if sink is not None and 200 <= reply.status < 300 else None
+                body = await _read(reply, limit, take)
+                names = {name.lower(): value for name, value in reply.headers.items()}
+                return Response(reply.status, target.url, names, body, target.reach)
+        finally:
+            origin.users -= 1
+
+    async def _origin(self, target: Target, address: str) -> _Origin:
+        if self._closed:
+            raise NetworkError("the HTTP client is closed")
+        key = (target.scheme, target.host, target.port, address)
+        origin = self._origins.get(key)
+        if origin is None:
+            origin = self._origins[key] = _Origin(self._open(target.scheme, address))
+        self._origins.move_to_end(key)
+        if len(self._origins) > _KEPT:
+            idle = next((k for k, o in self._origins.items() if not o.users and k != key), None)
+            if idle is not None:
+                await self._origins.pop(idle).session.close()
+        return origin
+
+    def _open(self, scheme: str, address: str) -> aiohttp.ClientSession:
+        if scheme == "https" and self._tls is None:
+            self._tls = ssl.create_default_context()
+        connector = aiohttp.TCPConnector(
+            resolver=_Pinned(address), use_dns_cache=False, limit=0, keepalive_timeout=15.0,
+            ssl=self._tls if self._tls is not None else True,
+        )
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+        )
+
+
+async def _read(reply: aiohttp.ClientResponse, limit: int, sink: Sink | None) -> bytes:
+    """The body, unpacked, or handed to the sink. Raises LimitError above `limit` without reading on."""
+    packing = reply.headers.get("Content-Encoding", "identity").strip().lower()
+    if packing in ("", "identity"):
+        unpack = None
+    elif packing in ("gzip", "x-gzip", "deflate"):
+        unpack = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+    else:
+        raise FormatError(f"packed as {packing[:20]}, which was not asked for", where="reply")
+    if reply.content_length is not None and reply.content_length > limit:
+        reply.close()
+        raise LimitError(f"the reply has {reply.content_length} bytes, {limit} are allowed", where="reply")
+    parts: list[bytes] = []
+    total = 0
+    async for chunk in reply.content.iter_any():
+        if unpack is not None:
+            try:
+                chunk = unpack.decompress(chunk, limit - total + 1)
+            except zlib.error:
+                raise FormatError("cannot be unpacked", where="reply") from None
+        total += len(chunk)
+        if total > limit:
+            reply.close()
+            raise LimitError(f"the reply is longer than the {limit} bytes that are allowed", where="reply")
+        if sink is not None:
+            sink(chunk)
+        else:
+            parts.append(chunk)
+    return b"".join(parts)
+
+
+def _plain(error: Exception) -> str:
+    """An error of the network in plain words."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "no connection within the time allowed"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        if isinstance(cause, ssl.SSLError):
+            return f"no secure connection: {cause.reason or 'the handshake failed'}"
+        if isinstance(cause, ConnectionRefusedError):
+            return "the connection was refused"
+        return cause.strerror or "no connection"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "the reply is not HTTP"
+    return str(error)[:200] or type(error).__name__
