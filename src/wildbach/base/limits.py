@@ -52,9 +52,25 @@ KNOWN_PEERS = 1000
 DIAL_TRIES = 3
 HALF_OPEN = 50
 PEX_ENTRIES_PER_MINUTE = 50
+PEX_INTERVAL_SECONDS = 60.0
+PEX_STRIKES = 5
+"Messages beyond what BEP 11 permits, of one peer, before it is dropped."
 METADATA_REQUESTS_QUEUED = 64
+METADATA_SERVED_TIMES = 3
+"How often one peer may fetch our whole info dictionary."
+METADATA_REQUEST_SECONDS = 10.0
 HASH_REQUESTS_QUEUED = 64
+HASH_REQUESTS_PER_SECOND = 16
+HASH_REQUEST_SECONDS = 15.0
 HASHES_PER_REQUEST = 512
+HASH_TREE_CACHE_BYTES = 16 * MIB
+EXTENSIONS_PER_PEER = 64
+EXTENSION_NAME_BYTES = 64
+CLIENT_NAME_CHARS = 64
+BLAME_BLOCKS = 1 << 16
+"Digests of blocks of failed pieces that are remembered per torrent."
+BANS = 10_000
+BAN_SECONDS = 24 * 3600.0
 ALLOWED_FAST = 5
 SEND_QUEUE_BYTES = 4 * MIB
 "A peer that does not read its replies is dropped above this."

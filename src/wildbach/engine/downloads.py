@@ -19,6 +19,7 @@ from wildbach.disk.writer import Writer
 from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece
 from wildbach.engine.peer import Peer
 from wildbach.engine.picker import Picker
+from wildbach.engine.ratelimits import Gate
 from wildbach.engine.requests import Run
 from wildbach.protocol.wire import codec
 
@@ -50,6 +51,7 @@ class Downloads:
     def __init__(
         self, number: int, picker: Picker, pool: ChunkPool, writer: Writer, storage: Storage,
         spec: Callable[[int], PieceSpec | None], judge: Judge, clock: Callable[[], float],
+        gate: Callable[[Peer], Gate | None],
     ) -> None:
         self.number = number
         self.picker = picker
@@ -71,6 +73,9 @@ class Downloads:
         self.in_hand = 0
         "Chunks the writer has."
         self._idle: Callable[[], None] | None = None
+        self._gate = gate
+        self._held: dict[int, Peer] = {}
+        "Peers that are not read from until the rate limit allows."
 
     # -- blocks
 
@@ -112,6 +117,12 @@ class Downloads:
         if peer.snubbed:
             peer.snubbed = False
         peer.rejects = 0
+        gate = self._gate(peer)
+        if gate is not None:
+            gate.take(size)
+            if not gate.open:
+                self._held[peer.number] = peer
+                peer.connection.pause()
         if owed.blocks * 2 <= peer.window(now):
             self.fill(peer, now)
 
@@ -173,7 +184,8 @@ class Downloads:
         if not peer.am_interested:
             return
         owed = peer.owed
-        want = peer.window(now) - owed.blocks
+        gate = self._gate(peer)
+        want = (peer.window(now) if gate is None else min(peer.window(now), gate.window)) - owed.blocks
         if want <= 0:
             return
         out: list[bytes] = []
@@ -282,6 +294,14 @@ class Downloads:
             if peer.am_interested and not peer.owed.blocks:
                 self.fill(peer, now)
         self._feed(now)
+
+    def refill(self) -> None:
+        """The rate limit allows more."""
+        if self._held:
+            held, self._held = self._held, {}
+            for peer in held.values():
+                if not peer.paused:
+                    peer.connection.resume()
 
     def _feed(self, now: float) -> None:
         """Memory came back: ask those who went without."""

@@ -26,6 +26,10 @@ class PeerOwner(Protocol):
         """Their handshake is here. Returns who owns the peer from now on; None sends it away."""
         ...
 
+    def bug(self, peer: Peer) -> None:
+        """An exception that is not the peer's fault is passing through; the peer goes."""
+        ...
+
     def events(self, peer: Peer, events: list[Event]) -> None: ...
 
     def drained(self, peer: Peer) -> None: ...
@@ -43,7 +47,7 @@ class Peer:
         "created", "down", "ext_ids", "extension", "fast", "grown", "have", "haves", "info_hash", "interested",
         "last_block", "last_in", "last_out", "last_unchoked", "late", "mine", "missing", "number", "odd_pieces",
         "optimistic", "outgoing", "owed", "owner", "paused", "peer_id", "rejects", "remote", "reqq", "rtt", "seed",
-        "snubbed", "source", "suggested", "up", "upload_only", "uploads", "v2",
+        "snubbed", "sent_before", "source", "suggested", "up", "upload_only", "uploads", "v2",
     )
 
     def __init__(self, number: int, connection: Connection, owner: PeerOwner, *, outgoing: bool, now: float) -> None:
@@ -94,6 +98,8 @@ class Peer:
         self.suggested: list[int] = []
         self.odd_pieces = 0
         # uploading: see engine.uploads
+        self.sent_before = 0
+        "Bytes sent until it was unchoked last."
         self.uploads: list[tuple[int, int, int]] = []
         self.paused = False
         self.down = RateMeter(3.0)
@@ -108,17 +114,25 @@ class Peer:
     # -- Sink
 
     def received(self, data: memoryview) -> int:
+        sound = False
         try:
             if self._decoder is None:
-                return self._greet(data)
-            events, used = self._decoder.decode(data)
-            self.missing = self._decoder.missing
-            if events:
-                self.owner.events(self, events)
-            return used
+                used = self._greet(data)
+            else:
+                events, used = self._decoder.decode(data)
+                self.missing = self._decoder.missing
+                if events:
+                    self.owner.events(self, events)
+            sound = True
         except WildbachError as error:
             self.close(error)
+            sound = True
             return len(data)
+        finally:
+            if not sound:
+                self.owner.bug(self)
+                self.close()
+        return used
 
     def _greet(self, data: memoryview) -> int:
         if len(data) < handshake.LENGTH:
@@ -127,11 +141,11 @@ class Peer:
             self.missing = handshake.LENGTH - len(data)
             return 0
         theirs = handshake.parse(data[: handshake.LENGTH])
+        self.open(theirs)
         owner = self.owner.greeted(self, theirs)
         if owner is None:
             raise RemoteError("not wanted here")
         self.owner = owner
-        self.open(theirs)
         rest = data[handshake.LENGTH :]
         return handshake.LENGTH + (self.received(rest) if len(rest) and not self.closing else len(rest))
 

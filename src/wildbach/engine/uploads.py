@@ -12,9 +12,9 @@ from typing import Final
 from wildbach.base import limits
 from wildbach.base.errors import RemoteError, StorageError
 from wildbach.base.geometry import BLOCK, Geometry
-from wildbach.base.rate import TokenBucket
 from wildbach.disk.storage import Storage
 from wildbach.engine.peer import Peer
+from wildbach.engine.ratelimits import Gate
 from wildbach.protocol.wire import codec
 from wildbach.runtime.workers import Threads
 
@@ -44,7 +44,7 @@ class Uploads:
 
     def __init__(
         self, geometry: Geometry, storage: Storage, threads: Threads, buffers: SendBuffers,
-        has: Callable[[int], bool], bucket: Callable[[Peer], TokenBucket | None],
+        has: Callable[[int], bool], gate: Callable[[Peer], Gate | None],
         broken: Callable[[StorageError], None],
     ) -> None:
         self._geometry = geometry
@@ -52,7 +52,7 @@ class Uploads:
         self._threads = threads
         self._buffers = buffers
         self._has = has
-        self._bucket = bucket
+        self._gate = gate
         self._broken = broken
         self.sent = 0
         "Bytes of blocks sent."
@@ -115,11 +115,11 @@ class Uploads:
         """Send until the peer's share of the kernel's buffers is used, the limit is, or nothing is asked."""
         connection = peer.connection
         while peer.uploads and not connection.closing and connection.queued < _AHEAD:
-            bucket = self._bucket(peer)
-            if bucket is not None and not bucket.open:
+            gate = self._gate(peer)
+            if gate is not None and not gate.open:
                 self._limited[peer.number] = peer
                 return
-            if not self._row(peer, bucket):
+            if not self._row(peer, gate):
                 return
         self._unpause(peer)
 
@@ -128,7 +128,7 @@ class Uploads:
             peer.paused = False
             peer.connection.resume()
 
-    def _row(self, peer: Peer, bucket: TokenBucket | None) -> bool:
+    def _row(self, peer: Peer, gate: Gate | None) -> bool:
         """Send the requests at the head of the queue that lie in a row. False: a worker reads, wait for it."""
         queue = peer.uploads
         geometry = self._geometry
@@ -139,7 +139,7 @@ class Uploads:
         parts: list[memoryview] = []
         index, offset, length = queue[0]
         start = at = index * piece_length + offset
-        most = _ROW if bucket is None or bucket.limit == 0 else max(1, min(_ROW, int(bucket.tokens) // BLOCK + 1))
+        most = _ROW if gate is None else min(_ROW, gate.row)
         used = row = total = 0
         for index, offset, length in queue[:most]:
             if index * piece_length + offset != at:
@@ -160,8 +160,8 @@ class Uploads:
             if real < length:
                 break
         del queue[:row]
-        if bucket is not None:
-            bucket.take(total)
+        if gate is not None:
+            gate.take(total)
         self.sent += total
         peer.up.add(total)
 

@@ -1,0 +1,83 @@
+"""What the engine tells of: subscribe with `Session.subscribe`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wildbach.base.events import TorrentEvent
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentAdded(TorrentEvent):
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentRemoved(TorrentEvent):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataReady(TorrentEvent):
+    """A magnet's metadata has come and hashes to its info hash."""
+
+    title: str
+    size: int
+    "Bytes."
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged(TorrentEvent):
+    state: str
+    reason: str
+    "Plain words; empty where nothing needs saying."
+
+
+@dataclass(frozen=True, slots=True)
+class PieceDone(TorrentEvent):
+    """A piece verified and is written; it survives a power cut once it is in the journal as durable."""
+
+    piece: int
+
+
+@dataclass(frozen=True, slots=True)
+class PieceFailed(TorrentEvent):
+    piece: int
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentComplete(TorrentEvent):
+    """All that is wanted is verified and durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentStopped(TorrentEvent):
+    """The torrent cannot go on by itself; `code` is stable, `reason` is for people."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected(TorrentEvent):
+    peer: str
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDropped(TorrentEvent):
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerBanned(TorrentEvent):
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerAnnounced(TorrentEvent):
+    tracker: str
+    peers: int
+    message: str

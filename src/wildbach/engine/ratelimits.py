@@ -1,0 +1,51 @@
+"""Speed limits: the session's and the torrent's buckets, taken from together, refilled every 50 ms while in use."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wildbach.base.geometry import BLOCK
+from wildbach.base.rate import TokenBucket
+
+TICK_SECONDS: Final = 0.05
+
+
+class Gate:
+    """One direction of one torrent: open while every bucket above it is."""
+
+    __slots__ = ("_shared", "own")
+
+    def __init__(self, shared: TokenBucket) -> None:
+        self.own = TokenBucket()
+        self._shared = shared
+
+    @property
+    def limited(self) -> bool:
+        return bool(self.own.limit or self._shared.limit)
+
+    @property
+    def open(self) -> bool:
+        return self.own.open and self._shared.open
+
+    def take(self, amount: int) -> None:
+        self.own.take(amount)
+        self._shared.take(amount)
+
+    @property
+    def lowest(self) -> int:
+        """The lower of the limits in bytes a second, 0 for none."""
+        both = [limit for limit in (self.own.limit, self._shared.limit) if limit]
+        return min(both) if both else 0
+
+    @property
+    def row(self) -> int:
+        """Blocks that may be sent at once: what the tokens allow, and one."""
+        if not self.limited:
+            return 1 << 16
+        least = min(bucket.tokens for bucket in (self.own, self._shared) if bucket.limit)
+        return max(1, int(least) // BLOCK + 1)
+
+    @property
+    def window(self) -> int:
+        """Blocks to keep asked under the limit: a quarter second's worth, at least two."""
+        return max(2, self.lowest // (4 * BLOCK)) if self.limited else 1 << 16

@@ -1,0 +1,67 @@
+"""The engine's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wildbach.base import limits
+from wildbach.base.settings import Section, section, setting
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings(Section):
+    listen: tuple[str, ...] = setting(
+        ("0.0.0.0:6881", "[::]:6881"), "Addresses to accept peers on, HOST:PORT. Port 0 picks a free one; empty: none."
+    )
+    port_tries: int = setting(10, "How many ports above the chosen one are tried when it is taken.", min=0, max=1000)
+    most: int = setting(limits.CONNECTIONS, "Connections in all.", live=True, min=1, max=100_000)
+    per_torrent: int = setting(limits.CONNECTIONS_PER_TORRENT, "Connections of one torrent.", live=True, min=1, max=240)
+    half_open: int = setting(limits.HALF_OPEN, "Connections being made at the same time.", live=True, min=1, max=1000)
+    dial_seconds: float = setting(10.0, "How long a connection may take to be made.", live=True, min=1, max=120)
+
+
+@dataclass(frozen=True, slots=True)
+class RateSettings(Section):
+    down: int = setting(0, "Download limit of all torrents in bytes a second, 0 for none.", live=True, min=0)
+    up: int = setting(0, "Upload limit of all torrents in bytes a second, 0 for none.", live=True, min=0)
+    limit_local: bool = setting(False, "Apply the limits to peers on this machine and in the local network.", live=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSettings(Section):
+    upload_slots: int = setting(8, "Peers of one torrent that are served at once. 0 serves nobody.", live=True, min=0)
+    seed_choking: str = setting(
+        "round_robin", "Who is served while seeding.", live=True, choices=("fastest", "round_robin", "anti_leech")
+    )
+    pex: bool = setting(True, "Tell connected peers of each other (BEP 11). Never in private torrents.", live=True)
+    anonymous: bool = setting(False, "Say nothing of this program to peers and trackers.", live=True)
+    close_redundant: bool = setting(True, "Leave peers that have nothing to give or take.", live=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSettings(Section):
+    memory: int = setting(64 << 20, "Bytes of memory for blocks on their way to the disk.", min=4 << 20, max=4 << 30)
+    workers: str = setting(
+        "auto", "Who hashes and writes: worker processes, or threads of this process.",
+        choices=("auto", "processes", "threads"),
+    )
+    preallocate: bool = setting(False, "Reserve the space of a torrent before it is downloaded.", live=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings(Section):
+    announce_all_tiers: bool = setting(False, "Announce to every tier, not only to the first that answers.", live=True)
+    announce_all_trackers: bool = setting(False, "Announce to every tracker of a tier.", live=True)
+    want_peers: int = setting(100, "Peers to ask a tracker for.", live=True, min=0, max=1000)
+    stop_seconds: float = setting(3.0, "How long a stop may wait for trackers to be told.", live=True, min=0, max=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(Section):
+    """Everything that can be chosen, by section."""
+
+    connections: ConnectionSettings = section(ConnectionSettings, "Listening and dialling.")
+    rates: RateSettings = section(RateSettings, "Speed limits.")
+    peers: PeerSettings = section(PeerSettings, "Dealing with peers.")
+    disk: DiskSettings = section(DiskSettings, "Memory and files.")
+    trackers: TrackerSettings = section(TrackerSettings, "Announcing.")

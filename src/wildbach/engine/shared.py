@@ -1,0 +1,45 @@
+"""What all torrents of a session use together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from wildbach.base.ids import Endpoint
+from wildbach.base.rate import TokenBucket
+from wildbach.disk.pool import ChunkPool
+from wildbach.disk.writer import Writer
+from wildbach.engine.blame import BanList
+from wildbach.engine.peer import Peer
+from wildbach.engine.settings import Settings
+from wildbach.engine.uploads import SendBuffers
+from wildbach.net.transport import Transport
+from wildbach.runtime.bus import Bus
+from wildbach.runtime.workers import Threads
+
+
+@dataclass(slots=True)
+class Shared:
+    settings: Settings
+    clock: Callable[[], float]
+    rng: Random
+    transport: Transport
+    threads: Threads
+    pool: ChunkPool
+    writer: Writer
+    buffers: SendBuffers
+    bus: Bus
+    bans: BanList
+    down: TokenBucket
+    up: TokenBucket
+    wake: Callable[[], None]
+    "The scheduler shall tick soon: there is something to do."
+    number: Callable[[], int]
+    "The next number, for peers and torrents."
+    room: Callable[[], bool]
+    "One more connection is within the limits."
+    local: Callable[[Endpoint], bool]
+    "The endpoint is on this machine or in the local network."
+    bug: Callable[[Peer], bool]
+    "Count a bug; True where the torrent shall stop."
