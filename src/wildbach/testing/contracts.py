@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
-from wildbach.base.errors import NetworkError
+from wildbach.base.errors import NetworkError, StorageError
+from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
+from wildbach.disk.storage import Storage
 from wildbach.net.transport import Connection, Listener, Transport
 from wildbach.testing.wire import Wire
 
@@ -291,3 +295,132 @@ class _Lines(_Counting):
         self.lines += lines
         self._changed.set()
         return len(data) - len(rest)
+
+
+@dataclass(frozen=True)
+class StorageCase:
+    """A storage over `content` as its linear address space. Each `open` gives the same bytes again."""
+
+    open: Callable[[], Storage]
+    content: bytes
+
+
+def _fill(case: StorageCase) -> Storage:
+    storage = case.open()
+    storage.prepare()
+    for start in range(0, len(case.content), 3 * BLOCK):
+        storage.write(start, [memoryview(case.content)[start : start + 3 * BLOCK]])
+    return storage
+
+
+def _read(storage: Storage, offset: int, length: int) -> bytes:
+    buffer = bytearray(length)
+    storage.read_into(offset, [memoryview(buffer)])
+    return bytes(buffer)
+
+
+def what_was_written_is_read_back(case: StorageCase) -> None:
+    storage = _fill(case)
+    assert _read(storage, 0, len(case.content)) == case.content
+    for offset, length in ((0, 1), (1, BLOCK), (BLOCK - 1, 2), (len(case.content) - 7, 7)):
+        assert _read(storage, offset, length) == case.content[offset : offset + length]
+    storage.close()
+
+
+def buffers_follow_each_other(case: StorageCase) -> None:
+    storage = case.open()
+    storage.prepare()
+    view = memoryview(case.content)
+    cuts = [0, 1, 100, BLOCK, BLOCK + 5, 3 * BLOCK, len(view)]
+    storage.write(0, [view[start:stop] for start, stop in pairwise(cuts)])
+    parts = [bytearray(stop - start) for start, stop in pairwise(cuts)]
+    storage.read_into(0, [memoryview(part) for part in parts])
+    assert b"".join(parts) == case.content
+    storage.close()
+
+
+def later_writes_win(case: StorageCase) -> None:
+    storage = _fill(case)
+    storage.write(BLOCK // 2, [memoryview(bytes(BLOCK))])
+    right = case.content[: BLOCK // 2] + bytes(BLOCK) + case.content[BLOCK // 2 + BLOCK :]
+    assert _read(storage, 0, len(case.content)) == right
+    storage.write(BLOCK // 2, [memoryview(case.content)[BLOCK // 2 : BLOCK // 2 + BLOCK]])
+    assert _read(storage, 0, len(case.content)) == case.content
+    storage.close()
+
+
+def what_was_never_written_is_an_error_of_the_storage(case: StorageCase) -> None:
+    storage = case.open()
+    try:
+        _read(storage, 0, len(case.content))
+    except StorageError as error:
+        assert error.code in ("missing", "short_file")
+        assert not storage.try_read(0, [memoryview(bytearray(1))])
+        storage.close()
+        return
+    raise AssertionError("bytes out of nothing")
+
+
+def reading_without_waiting_is_right_or_says_no(case: StorageCase) -> None:
+    storage = _fill(case)
+    for offset in range(0, len(case.content) - 100, BLOCK - 50):
+        buffer = bytearray(100)
+        if storage.try_read(offset, [memoryview(buffer)[:30], memoryview(buffer)[30:]]):
+            assert buffer == case.content[offset : offset + 100]
+    storage.close()
+
+
+def several_threads_write_and_read_at_once(case: StorageCase) -> None:
+    storage = case.open()
+    storage.prepare()
+    view = memoryview(case.content)
+
+    def work(start: int) -> bool:
+        part = view[start : start + BLOCK]
+        storage.write(start, [part])
+        return _read(storage, start, len(part)) == part
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(0, len(view), BLOCK)))
+    assert _read(storage, 0, len(view)) == case.content
+    storage.close()
+
+
+def what_was_synced_is_there_when_it_is_opened_again(case: StorageCase) -> None:
+    storage = _fill(case)
+    storage.sync()
+    storage.close()
+    again = case.open()
+    assert _read(again, 0, len(case.content)) == case.content
+    again.close()
+
+
+def places_for_others_to_write_cover_the_range(case: StorageCase) -> None:
+    storage = case.open()
+    storage.prepare()
+    targets = storage.targets(10, 3 * BLOCK)
+    if targets is not None:
+        assert sum(target.length for target in targets) == 3 * BLOCK
+        storage.release(targets)
+    storage.close()
+
+
+def closing_twice_is_fine(case: StorageCase) -> None:
+    storage = _fill(case)
+    storage.close()
+    storage.close()
+
+
+StorageCheck = Callable[[StorageCase], None]
+
+STORAGE: tuple[StorageCheck, ...] = (
+    what_was_written_is_read_back,
+    buffers_follow_each_other,
+    later_writes_win,
+    what_was_never_written_is_an_error_of_the_storage,
+    reading_without_waiting_is_right_or_says_no,
+    several_threads_write_and_read_at_once,
+    what_was_synced_is_there_when_it_is_opened_again,
+    places_for_others_to_write_cover_the_range,
+    closing_twice_is_fine,
+)

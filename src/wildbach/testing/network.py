@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.net.transport import Connection
+from wildbach.net.udp import Handler
 from wildbach.testing.loop import simloop
 from wildbach.testing.streams import Access, Flow, Medium, MemoryConnection
 
@@ -30,24 +31,65 @@ class MemoryListener:
         self._host.unlisten(self)
 
 
-class Datagrams:
-    """A UDP socket. Lost, late and doubled datagrams are the network's settings."""
+class MemoryDatagrams:
+    """UDP of one host, with the interface of `net.udp.Datagrams`. Loss, delay and doubles are the network's."""
 
-    __slots__ = ("_host", "_received", "endpoint")
-
-    def __init__(self, host: Host, endpoint: Endpoint, received: Callable[[bytes, Endpoint], None]) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
-        self._received = received
-        self.endpoint = endpoint
+        self._bound: dict[int, Endpoint] = {}
+        self._handlers: list[Handler] = []
+        self.received = 0
+        self.unclaimed = 0
+        self.sent = 0
+        self.lost = 0
 
-    def send(self, data: bytes, to: Endpoint) -> None:
-        self._host.network.datagram(self._host, self.endpoint, to, data)
+    def open(self, at: Iterable[Endpoint]) -> None:
+        for endpoint in at:
+            version = 6 if ":" in endpoint.host else 4
+            if version in self._bound:
+                raise NetworkError(f"there is an IPv{version} socket already", endpoint=str(endpoint))
+            self._bound[version] = self._host.bind(endpoint, self)
 
-    def deliver(self, data: bytes, source: Endpoint) -> None:
-        self._received(data, source)
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return tuple(self._bound.values())
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        return tuple(sorted(self._bound))
+
+    def attach(self, handler: Handler) -> None:
+        self._handlers.append(handler)
+
+    def detach(self, handler: Handler) -> None:
+        if handler in self._handlers:
+            self._handlers.remove(handler)
+
+    def send(self, remote: Endpoint, data: bytes | bytearray | memoryview) -> bool:
+        source = self._bound.get(6 if ":" in remote.host else 4)
+        if source is None:
+            self.lost += 1
+            return False
+        try:
+            source = Endpoint(self._host.own_address(remote), source.port)
+        except NetworkError:
+            self.lost += 1
+            return False
+        self.sent += 1
+        self._host.network.datagram(self._host, source, remote, bytes(data))
+        return True
+
+    def deliver(self, remote: Endpoint, data: bytes) -> None:
+        self.received += 1
+        for handler in self._handlers:
+            if handler(remote, data):
+                return
+        self.unclaimed += 1
 
     def close(self) -> None:
-        self._host.unbind(self)
+        for endpoint in self._bound.values():
+            self._host.unbind(endpoint)
+        self._bound.clear()
 
 
 class Host(Access):
@@ -62,7 +104,7 @@ class Host(Access):
         "`open`, or `drop` as a firewall does: dials to it time out."
         self.transport = MemoryTransport(self)
         self._listeners: dict[tuple[str, int], MemoryListener] = {}
-        self._sockets: dict[tuple[str, int], Datagrams] = {}
+        self._sockets: dict[tuple[str, int], MemoryDatagrams] = {}
         self._ports = count(49152)
 
     @property
@@ -96,20 +138,18 @@ class Host(Access):
         if self._listeners.get((listener.endpoint.host, listener.endpoint.port)) is listener:
             del self._listeners[listener.endpoint.host, listener.endpoint.port]
 
-    def bind(self, received: Callable[[bytes, Endpoint], None], at: Endpoint | None = None) -> Datagrams:
-        """A UDP socket; without `at` on a free port of the first address."""
-        at = at or Endpoint(self.address, 0)
+    def bind(self, at: Endpoint, owner: MemoryDatagrams) -> Endpoint:
+        """Hand the datagrams for an endpoint to `owner`. Port 0 picks a free one."""
         at = Endpoint(at.host, at.port or self.port())
         if (at.host, at.port) in self._sockets:
-            raise NetworkError(f"cannot bind {at}: address already in use")
-        socket = Datagrams(self, at, received)
-        self._sockets[at.host, at.port] = socket
-        return socket
+            raise NetworkError(f"cannot listen on {at} (UDP): address already in use")
+        self._sockets[at.host, at.port] = owner
+        return at
 
-    def unbind(self, socket: Datagrams) -> None:
-        self._sockets.pop((socket.endpoint.host, socket.endpoint.port), None)
+    def unbind(self, at: Endpoint) -> None:
+        self._sockets.pop((at.host, at.port), None)
 
-    def socket(self, at: Endpoint) -> Datagrams | None:
+    def socket(self, at: Endpoint) -> MemoryDatagrams | None:
         return self._sockets.get((at.host, at.port)) or self._sockets.get((_any(at.host), at.port))
 
     def crash(self) -> None:
@@ -237,7 +277,7 @@ class Network(Medium):
         if socket is not None:
             self.loop.note(b"%s>%s:%d@%.6f" % (
                 str(source).encode(), str(to).encode(), zlib.crc32(data), self.loop.time()))
-            socket.deliver(data, source)
+            socket.deliver(source, data)
 
 
 def address(number: int) -> str:

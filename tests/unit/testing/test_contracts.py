@@ -1,12 +1,18 @@
 import asyncio
+import random
 
 import pytest
 
+from disk_content import content
 from wildbach.base.ids import Endpoint
+from wildbach.disk.files import FileStorage
+from wildbach.disk.memory import MemoryStorage
+from wildbach.disk.wrappers import Slow
 from wildbach.net.tcp import TcpTransport
-from wildbach.testing.contracts import TRANSPORT, TransportPair
+from wildbach.testing.contracts import STORAGE, TRANSPORT, StorageCase, TransportPair
 from wildbach.testing.loop import sim
 from wildbach.testing.network import Network
+from wildbach.testing.storage import SharedStorage
 
 checks = pytest.mark.parametrize("check", TRANSPORT, ids=lambda check: check.__name__)
 
@@ -32,3 +38,27 @@ def test_the_simulated_network_keeps_the_contract_of_a_transport(check, links):
         await check(TransportPair(near.transport, far.transport, Endpoint(far.address, 0)))
 
     sim(3, until=600).run(main())
+
+
+MANY = content(("a", 10), ("sub/b", 140_000), ("empty", 0), ("sub/c", 70_001), ("d", 1))
+ONE = content(("a", 300_000))
+DATA = random.Random(1).randbytes(200_001)
+
+
+def whole(what):
+    return what.linear(0, sum(file.length for file in what.geometry.files))
+
+
+@pytest.mark.parametrize("check", STORAGE, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", ["files", "file", "slow", "memory", "shared"])
+def test_storages_keep_the_contract(check, kind, tmp_path):
+    if kind == "files":
+        case = StorageCase(lambda: FileStorage(MANY, tmp_path), whole(MANY))
+    elif kind == "file":
+        case = StorageCase(lambda: FileStorage(ONE, tmp_path), whole(ONE))
+    elif kind == "slow":
+        case = StorageCase(lambda: Slow(FileStorage(MANY, tmp_path), pause=lambda seconds: None), whole(MANY))
+    else:
+        storage = MemoryStorage(MANY) if kind == "memory" else SharedStorage(DATA)
+        case = StorageCase(lambda: storage, whole(MANY) if kind == "memory" else DATA)
+    check(case)

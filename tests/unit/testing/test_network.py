@@ -6,7 +6,7 @@ import pytest
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.testing.loop import sim, simloop
-from wildbach.testing.network import Network
+from wildbach.testing.network import MemoryDatagrams, Network
 from wildbach.testing.wire import Wire
 
 
@@ -210,18 +210,24 @@ def test_a_broken_stream_ends_on_both_sides():
 def test_datagrams_get_lost_doubled_and_late():
     async def main():
         network = Network(loss=0.2, duplicate=0.1, jitter=0.1)
-        one, two = network.host(), network.host("2.2.2.2")
+        one, two = MemoryDatagrams(network.host("2.2.2.1")), MemoryDatagrams(network.host("2.2.2.2"))
         got = []
-        two.bind(lambda data, source: got.append((data, source)), Endpoint("2.2.2.2", 53))
-        socket = one.bind(lambda data, source: None)
+        two.attach(lambda source, data: got.append((source, data)) is None)
+        one.open([Endpoint("0.0.0.0", 0)])
+        two.open([Endpoint("2.2.2.2", 53)])
         for number in range(1000):
-            socket.send(b"%d" % number, Endpoint("2.2.2.2", 53))
+            assert one.send(Endpoint("2.2.2.2", 53), b"%d" % number)
+        assert not one.send(Endpoint("2001:db8::1", 53), b"no way")
         await asyncio.sleep(1)
-        return got, socket.endpoint
+        two.close()
+        one.send(Endpoint("2.2.2.2", 53), b"nobody is here")
+        await asyncio.sleep(1)
+        assert two.received == len(got)
+        return got, one.endpoints[0].port
 
-    got, source = sim(1).run(main())
-    numbers = [int(data) for data, _ in got]
-    assert {place for _, place in got} == {source}
+    got, port = sim(1).run(main())
+    numbers = [int(data) for _, data in got]
+    assert {source for source, _ in got} == {Endpoint("2.2.2.1", port)}
     assert 750 < len(set(numbers)) < 850
     assert len(numbers) > len(set(numbers))
     assert numbers != sorted(numbers)
