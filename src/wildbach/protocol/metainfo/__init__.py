@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import File, Info
+from wildbach.protocol.metainfo.magnet import Magnet
 from wildbach.protocol.metainfo.paths import SafePath
 
-__all__ = ["File", "Info", "Metainfo", "SafePath"]
+__all__ = ["File", "Info", "Magnet", "Metainfo", "SafePath"]

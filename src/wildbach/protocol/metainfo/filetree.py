@@ -44,10 +44,10 @@ def v1_entries(info: Dict, name: bytes) -> tuple[list[Entry], bool]:
 def _v1_entry(entry: Value, number: int) -> Entry:
     if not isinstance(entry, dict):
         raise FormatError("is not a dictionary", where=f"info.files[{number}]")
-    attr = _attributes(entry)
+    attr = _attributes(entry) if b"attr" in entry else b""
     length = entry.get(b"length")
     target = None
-    if b"l" in attr:
+    if attr and b"l" in attr:
         length, target = 0, _target(entry, f"info.files[{number}]")
     if not isinstance(length, int):
         raise wrong(f"info.files[{number}]", b"length", length, int)
@@ -62,7 +62,10 @@ def _v1_entry(entry: Value, number: int) -> Entry:
             raise wrong(f"info.files[{number}]", b"path", path, list)
         if not path:
             raise FormatError("is empty", where=f"info.files[{number}].path")
-    return Entry(_elements(path, f"info.files[{number}].path"), length, attr, target, None, _sha1(entry))
+    raw = tuple([part for part in path if isinstance(part, bytes)])
+    if len(raw) != len(path):
+        raise FormatError("has an element that is not a string", where=f"info.files[{number}].path")
+    return Entry(raw, length, attr, target, None, _sha1(entry) if b"sha1" in entry else None)
 
 
 def v2_entries(info: Dict) -> list[Entry]:

@@ -200,11 +200,13 @@ def _check_size(total: int, piece_length: int, where: str) -> None:
 
 def _packed(entries: list[Entry], piece_length: int) -> Geometry:
     where = "info.files" if len(entries) != 1 else "info.length"
-    total = sum(entry.length for entry in entries)
-    _check_size(total, piece_length, where)
-    if not sum(entry.length for entry in entries if not entry.pad):
+    lengths = [entry.length for entry in entries]
+    pads = [entry.pad for entry in entries] if any(entry.attr for entry in entries) else []
+    _check_size(sum(lengths), piece_length, where)
+    geometry = Geometry.packed(piece_length, lengths, pads)
+    if not geometry.size:
         raise FormatError("there are no bytes of content", where=where)
-    return Geometry.packed(piece_length, [e.length for e in entries], [e.pad for e in entries])
+    return geometry
 
 
 def _aligned(
@@ -257,7 +259,7 @@ def _merged(entries: list[Entry], v1_list: list[Entry]) -> list[Entry]:
 
 
 def _files(entries: list[Entry], where: str) -> tuple[File, ...]:
-    names = Names([None if entry.pad else entry.raw for entry in entries], where)
+    names = Names([None if entry.attr and entry.pad else entry.raw for entry in entries], where)
     targets = links.resolve(entries, names)
     out = []
     for number, (entry, path) in enumerate(zip(entries, names.paths, strict=True)):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from unicodedata import normalize
 
@@ -29,13 +28,15 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 _EXTENSION_BYTES = 24
 
 
-@dataclass(frozen=True, slots=True)
 class SafePath:
-    """A path inside the torrent's folder. Made by `Names`, or from names that are known to be safe."""
+    """A path inside the torrent's folder; immutable by agreement. Made by `Names`, or from names known to be safe."""
 
-    parts: tuple[str, ...]
-    received: tuple[bytes, ...] | None = None
-    "The elements as they stood in the metainfo, None where they are just `parts` in UTF-8."
+    __slots__ = ("parts", "received")
+
+    def __init__(self, parts: tuple[str, ...], received: tuple[bytes, ...] | None = None) -> None:
+        self.parts = parts
+        self.received = received
+        "The elements as they stood in the metainfo, None where they are just `parts` in UTF-8."
 
     @property
     def changed(self) -> bool:
@@ -53,6 +54,17 @@ class SafePath:
 
     def __str__(self) -> str:
         return "/".join(self.parts)
+
+    def __repr__(self) -> str:
+        return f"SafePath({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SafePath):
+            return NotImplemented
+        return self.parts == other.parts and self.received == other.received
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
 
 
 def printable(raw: bytes, limit: int = 10_000) -> str:
@@ -78,7 +90,7 @@ def safe_element(raw: bytes, *, windows: bool = WINDOWS) -> str:
         return "_"
     if windows and text[-1] in " .":
         text = text[:-1] + "_"
-    if _RESERVED.match(text) is not None:
+    if text[0] in "CcPpAaNnLl" and _RESERVED.match(text) is not None:
         text = "_" + text
     if len(raw) > limits.PATH_ELEMENT_BYTES or len(text) > limits.PATH_ELEMENT_BYTES:
         text = _fit(text, "", limits.PATH_ELEMENT_BYTES)
@@ -112,9 +124,10 @@ class Names:
 
         Raises LimitError for too many equal names or too deep a path, at `where` and the file's index.
         """
-        self._ids: dict[tuple[int, str], int] = {}  # (directory, fold of a name in it) -> number of that directory
+        # For each directory, by number: the folds of names taken in it, and how often each was asked for again.
+        self._taken: list[dict[str, int]] = [{}]
+        self._numbers: dict[tuple[int, str], int] = {}  # (directory, fold of a directory in it) -> number of that
         self._folders: dict[tuple[bytes, ...], tuple[tuple[str, ...], int, bool]] = {(): ((), 0, False)}
-        self._files: dict[tuple[int, str], int] = {}  # taken file names -> how often they were asked for again
         for number, raw in enumerate(raws):
             if raw is not None:
                 if len(raw) > limits.PATH_DEPTH:
@@ -144,34 +157,39 @@ class Names:
             changed = True
         number = 0
         for part in parts:
-            number = self._ids.setdefault((number, fold(part)), len(self._ids) + 1)
+            key = (number, fold(part))
+            self._taken[number].setdefault(key[1], 0)
+            number = self._numbers.setdefault(key, len(self._taken))
+            if number == len(self._taken):
+                self._taken.append({})
         self._folders[raw] = parts, number, changed
         return parts, number, changed
 
     def _file(self, raw: tuple[bytes, ...], where: str, index: int) -> SafePath:
         parts, number, changed = self._folder(raw[:-1])
-        name = safe_element(raw[-1]) or "_"
-        key = (number, fold(name))
-        if key in self._files or key in self._ids:
-            name = self._other(name, number, key, where, index)
+        last = raw[-1]
+        name = safe_element(last) or "_"
+        taken = self._taken[number]
+        key = fold(name)
+        if key in taken:
+            name = _other(name, key, taken, f"{where}[{index}].path")
             changed = True
         else:
-            self._files[key] = 0
-        if changed or name.encode() != raw[-1]:
+            taken[key] = 0
+        if changed or name.encode() != last:
             return SafePath((*parts, name), raw)
         return SafePath((*parts, name))
 
-    def _other(self, name: str, number: int, key: tuple[int, str], where: str, index: int) -> str:
-        """A free name like `name`. The counter of each name only grows, so all names together cost linear time."""
-        count = self._files.get(key, 0)
-        while True:
-            count += 1
-            if count > limits.SAME_NAME:
-                reason = f"more than SAME_NAME = {limits.SAME_NAME} files share a name"
-                raise LimitError(reason, where=f"{where}[{index}].path")
-            other = _fit(name, f".{count}", limits.PATH_ELEMENT_BYTES)
-            taken = (number, fold(other))
-            if taken not in self._files and taken not in self._ids:
-                self._files[key] = count
-                self._files[taken] = 0
-                return other
+
+def _other(name: str, key: str, taken: dict[str, int], where: str) -> str:
+    """A free name like `name`. The counter of each name only grows, so all names together cost linear time."""
+    count = taken[key]
+    while True:
+        count += 1
+        if count > limits.SAME_NAME:
+            raise LimitError(f"more than SAME_NAME = {limits.SAME_NAME} files share a name", where=where)
+        other = _fit(name, f".{count}", limits.PATH_ELEMENT_BYTES)
+        if fold(other) not in taken:
+            taken[key] = count
+            taken[fold(other)] = 0
+            return other

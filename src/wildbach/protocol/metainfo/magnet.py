@@ -1,0 +1,151 @@
+"""Magnet links (BEP 9, 53; v2 hashes: BEP 52) and bare info hashes."""
+
+from __future__ import annotations
+
+import re
+from base64 import b32decode
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_to_bytes
+
+from wildbach.base import limits
+from wildbach.base.errors import FormatError, LimitError
+from wildbach.base.ids import InfoHashes
+from wildbach.protocol.metainfo.document import clean_url
+from wildbach.protocol.metainfo.paths import printable
+
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_BASE32 = re.compile(r"[A-Za-z2-7]{32}")
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_PEER = re.compile(r"(?:\[([0-9a-fA-F:.]{2,45})\]|([0-9A-Za-z._-]{1,253})):([0-9]{1,5})")
+_SHA256 = "1220"
+"The multihash prefix of a SHA-256 of 32 bytes."
+
+
+@dataclass(frozen=True, slots=True)
+class Magnet:
+    """What a magnet link says of a torrent."""
+
+    hashes: InfoHashes
+    name: str = ""
+    "For display only, until the info dictionary is here."
+    trackers: tuple[str, ...] = ()
+    web_seeds: tuple[str, ...] = ()
+    peers: tuple[tuple[str, int], ...] = ()
+    "Peers to dial (`x.pe`): a host name or literal address, and a port."
+    select: tuple[range, ...] = ()
+    "File indices to download (`so`, BEP 53); none for all."
+    length: int | None = None
+    "Bytes of content (`xl`), as the link claims."
+
+    @classmethod
+    def parse(cls, text: str) -> Magnet:
+        """Read a magnet link, or an info hash alone: v1 as 40 hex or 32 base32 digits, v2 as 64 hex digits, with or
+        without the multihash prefix.
+
+        Raises FormatError where there is no valid hash or two that differ. Odd optional parts are passed over.
+        """
+        text = text.strip().encode("utf-8", "replace").decode()  # without lone surrogates, as arguments may have them
+        if len(text) > limits.MAGNET_BYTES:
+            raise LimitError(f"longer than MAGNET_BYTES = {limits.MAGNET_BYTES}", where="magnet")
+        if text[:7].lower() != "magnet:":
+            return cls(_bare(text))
+        fields: dict[str, list[str]] = {}
+        for item in text[7:].removeprefix("?").replace("&amp;", "&").split("&"):
+            key, _, value = item.partition("=")
+            key = key.lower()
+            # Some links number equal keys: `tr.1`, `tr.2`.
+            fields.setdefault(key if key == "x.pe" else key.partition(".")[0], []).append(value)
+        trackers = _urls(fields.get("tr", []), limits.TRACKERS_PER_TORRENT)
+        web_seeds = _urls(fields.get("ws", []), limits.WEB_SEEDS_PER_TORRENT)
+        length = fields.get("xl", [""])[0]
+        return cls(
+            hashes=_hashes(fields.get("xt", [])),
+            name=printable(unquote_to_bytes(fields.get("dn", [""])[0].replace("+", " ")), 1000),
+            trackers=trackers,
+            web_seeds=web_seeds,
+            peers=_peers(fields.get("x.pe", [])),
+            select=_ranges(fields.get("so", [])),
+            length=int(length) if _NUMBER.fullmatch(length) is not None else None,
+        )
+
+    def to_uri(self) -> str:
+        """The link in one fixed order of keys. `Magnet.parse` reads the same value from it."""
+        parts = []
+        if self.hashes.v1 is not None:
+            parts.append(f"xt=urn:btih:{self.hashes.v1.hex()}")
+        if self.hashes.v2 is not None:
+            parts.append(f"xt=urn:btmh:{_SHA256}{self.hashes.v2.hex()}")
+        if self.name:
+            parts.append(f"dn={quote(self.name, safe='')}")
+        if self.length is not None:
+            parts.append(f"xl={self.length}")
+        parts += [f"tr={quote(url, safe='')}" for url in self.trackers]
+        parts += [f"ws={quote(url, safe='')}" for url in self.web_seeds]
+        parts += [f"x.pe={f'[{host}]' if ':' in host else host}:{port}" for host, port in self.peers]
+        if self.select:
+            parts.append("so=" + ",".join(f"{r[0]}-{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in self.select))
+        return "magnet:?" + "&".join(parts)
+
+
+def _bare(text: str) -> InfoHashes:
+    if _HEX.fullmatch(text) is not None:
+        if len(text) == 40:
+            return InfoHashes(v1=bytes.fromhex(text))
+        if len(text) == 64:
+            return InfoHashes(v2=bytes.fromhex(text))
+        if len(text) == 68 and text.startswith(_SHA256):
+            return InfoHashes(v2=bytes.fromhex(text[4:]))
+    if _BASE32.fullmatch(text) is not None:
+        return InfoHashes(v1=b32decode(text.upper()))
+    raise FormatError("neither a magnet link nor an info hash", where="magnet")
+
+
+def _hashes(topics: list[str]) -> InfoHashes:
+    """The info hashes of the `xt` values; topics of other networks are passed over."""
+    found: dict[str, bytes] = {}
+    for topic in topics:
+        urn, _, text = unquote_to_bytes(topic).decode("ascii", "replace").rpartition(":")
+        kind = urn.lower()
+        if kind == "urn:btih":
+            hashes = _bare(text) if len(text) in (32, 40) else None
+            digest = hashes.v1 if hashes is not None else None
+        elif kind == "urn:btmh":
+            hashes = _bare(text) if len(text) == 68 else None
+            digest = hashes.v2 if hashes is not None else None
+        else:
+            continue
+        if digest is None:
+            raise FormatError(f"not an info hash: {printable(unquote_to_bytes(topic), 100)}", where="magnet.xt")
+        if found.setdefault(kind, digest) != digest:
+            raise FormatError("two info hashes that differ", where="magnet.xt")
+    if not found:
+        raise FormatError("there is no BitTorrent info hash", where="magnet.xt")
+    return InfoHashes(found.get("urn:btih"), found.get("urn:btmh"))
+
+
+def _urls(values: list[str], most: int) -> tuple[str, ...]:
+    urls = [clean_url(unquote_to_bytes(value)) for value in values[: 2 * most]]
+    return tuple(dict.fromkeys(url for url in urls if url))[:most]
+
+
+def _peers(values: list[str]) -> tuple[tuple[str, int], ...]:
+    out: list[tuple[str, int]] = []
+    for value in values[: limits.MAGNET_PEERS]:
+        match = _PEER.fullmatch(unquote_to_bytes(value).decode("ascii", "replace"))
+        if match is not None and 0 < int(match[3]) < 65536:
+            out.append((match[1] or match[2], int(match[3])))
+    return tuple(dict.fromkeys(out))
+
+
+def _ranges(values: list[str]) -> tuple[range, ...]:
+    out: list[range] = []
+    for value in values:
+        for part in unquote_to_bytes(value).decode("ascii", "replace").split(","):
+            match = _RANGE.fullmatch(part.strip())
+            if match is not None:
+                first = int(match[1])
+                last = int(match[2]) if match[2] else first
+                if first <= last < limits.FILES and len(out) < limits.MAGNET_RANGES:
+                    out.append(range(first, last + 1))
+    return tuple(out)

@@ -1,0 +1,134 @@
+"""Magnet links and bare info hashes."""
+
+from __future__ import annotations
+
+from base64 import b32encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wildbach.base import limits
+from wildbach.base.errors import FormatError, LimitError
+from wildbach.base.ids import InfoHashes
+from wildbach.protocol.metainfo import Magnet
+
+V1 = bytes.fromhex("631a31dd0a46257d5078c0dee4e66e26f73e42ac")
+V2 = bytes.fromhex("d8dd32ac93357c368556af3ac1d95c9d76bd0dff6fa9833ecdac3d53134efabb")
+
+
+@pytest.mark.parametrize(
+    ("text", "hashes"),
+    [
+        (V1.hex(), InfoHashes(V1)),
+        (V1.hex().upper(), InfoHashes(V1)),
+        (f"  {V1.hex()}\n", InfoHashes(V1)),
+        (b32encode(V1).decode(), InfoHashes(V1)),
+        (b32encode(V1).decode().lower(), InfoHashes(V1)),
+        (V2.hex(), InfoHashes(v2=V2)),
+        ("1220" + V2.hex(), InfoHashes(v2=V2)),
+        (f"magnet:?xt=urn:btih:{V1.hex()}", InfoHashes(V1)),
+        (f"MAGNET:?XT=URN:BTIH:{V1.hex().upper()}", InfoHashes(V1)),
+        (f"magnet:?xt=urn:btih:{b32encode(V1).decode()}", InfoHashes(V1)),
+        (f"magnet:?xt=urn%3Abtih%3A{V1.hex()}", InfoHashes(V1)),
+        (f"magnet:?xt.1=urn:btih:{V1.hex()}&xt.2=urn:btmh:1220{V2.hex()}", InfoHashes(V1, V2)),
+        (f"magnet:?xt=urn:btmh:1220{V2.hex()}", InfoHashes(v2=V2)),
+        (f"magnet:?xt=urn:ed2k:00&xt=urn:btih:{V1.hex()}", InfoHashes(V1)),
+        (f"magnet:?xt=urn:btih:{V1.hex()}&xt=urn:btih:{V1.hex()}", InfoHashes(V1)),
+    ],
+)
+def test_hashes_are_read_in_every_spelling(text: str, hashes: InfoHashes) -> None:
+    assert Magnet.parse(text) == Magnet(hashes)
+
+
+def test_the_hybrid_sample_of_bep_52() -> None:
+    magnet = Magnet.parse(
+        "magnet:?xt=urn:btih:631a31dd0a46257d5078c0dee4e66e26f73e42ac"
+        "&xt=urn:btmh:1220d8dd32ac93357c368556af3ac1d95c9d76bd0dff6fa9833ecdac3d53134efabb"
+        "&dn=bittorrent-v1-v2-hybrid-test"
+    )
+    assert magnet.hashes == InfoHashes(V1, V2)
+    assert magnet.name == "bittorrent-v1-v2-hybrid-test"
+
+
+def test_all_parts_are_read() -> None:
+    magnet = Magnet.parse(
+        f"magnet:?xt=urn:btih:{V1.hex()}&dn=a+b%20%C3%A4&tr=http%3A%2F%2Ft%2Fannounce%3Fk%3D1%2B2&tr.1=udp://u:80"
+        "&ws=http://w/f%20g&x.pe=1.2.3.4:5&x.pe=[::1]:6&x.pe=host.example:7&so=0,2,4,6-8&xl=123&tr=udp://u:80&as=x"
+    )
+    assert magnet == Magnet(
+        InfoHashes(V1), "a b ä", ("http://t/announce?k=1+2", "udp://u:80"), ("http://w/f%20g",),
+        (("1.2.3.4", 5), ("::1", 6), ("host.example", 7)),
+        (range(1), range(2, 3), range(4, 5), range(6, 9)), 123,
+    )
+    assert Magnet.parse(magnet.to_uri()) == magnet
+
+
+def test_escaped_ampersands_of_web_pages_are_understood() -> None:
+    assert Magnet.parse(f"magnet:?xt=urn:btih:{V1.hex()}&amp;dn=x").name == "x"
+
+
+def test_odd_optional_parts_are_passed_over() -> None:
+    magnet = Magnet.parse(
+        f"magnet:?xt=urn:btih:{V1.hex()}&so=x,-1,5-2,3,9999999999,1-&xl=-5&tr=&tr=%00&ws=%20&x.pe=&x.pe=h:0&x.pe=h:99999"
+        "&x.pe=[h]:1&x.pe=a%20b:1&dn=&&=&foo&so=7-7"
+    )
+    assert magnet == Magnet(InfoHashes(V1), select=(range(3, 4), range(7, 8)))
+
+
+def test_a_name_cannot_steer_a_terminal() -> None:
+    assert Magnet.parse(f"magnet:?xt=urn:btih:{V1.hex()}&dn=%1b[31m%E2%80%AEx%ff").name == "�[31m�x�"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "magnet:", "magnet:?", "magnet:?dn=x", "magnet:?xt=", "magnet:?xt=urn:btih:", "http://x/", V1.hex()[:-1],
+        f"magnet:?xt=urn:btih:{V1.hex()[:-1]}", f"magnet:?xt=urn:btih:{V1.hex()[:-1]}g",
+        f"magnet:?xt=urn:btmh:{V2.hex()}", "\udc80" * 40, f"magnet:?xt=urn:btih:\udc80{V1.hex()[1:]}",
+        f"magnet:?xt=urn:btmh:1320{V2.hex()}", f"magnet:?xt=urn:btih:{V2.hex()}", "1320" + V2.hex(),
+        f"magnet:?xt=urn:btih:{V1.hex()}&xt=urn:btih:{'00' * 20}", f"magnet:?xt=urn:ed2k:{V1.hex()}",
+        "magnet:?xt=urn:btih:" + "1" * 32, "²" * 40, "magnet:?xt=urn:btih:" + "０" * 40, "zz" * 20,
+    ],
+)
+def test_a_link_without_a_valid_hash_is_refused(text: str) -> None:
+    with pytest.raises(FormatError, match="magnet"):
+        Magnet.parse(text)
+
+
+def test_length_is_bounded() -> None:
+    with pytest.raises(LimitError, match="MAGNET_BYTES"):
+        Magnet.parse(f"magnet:?xt=urn:btih:{V1.hex()}&dn=" + "x" * limits.MAGNET_BYTES)
+    many = "".join(f"&tr=udp://{i}" for i in range(3000))
+    assert len(Magnet.parse(f"magnet:?xt=urn:btih:{V1.hex()}{many}").trackers) == limits.TRACKERS_PER_TORRENT
+
+
+NAMES = st.text(st.characters(blacklist_categories=["Cc", "Cs", "Cf", "Zl", "Zp"]), max_size=30)
+URLS = st.text("abc:/?=&+%äß#", min_size=1, max_size=20)
+
+
+@given(
+    st.builds(
+        Magnet,
+        hashes=st.builds(
+            InfoHashes, st.binary(min_size=20, max_size=20), st.none() | st.binary(min_size=32, max_size=32)
+        ),
+        name=NAMES,
+        trackers=st.lists(URLS, unique=True, max_size=3).map(tuple),
+        web_seeds=st.lists(URLS, unique=True, max_size=3).map(tuple),
+        peers=st.lists(st.tuples(st.sampled_from(["::1", "1.2.3.4", "a.example"]), st.integers(1, 65535)), unique=True,
+                       max_size=3).map(tuple),
+        select=st.lists(st.builds(lambda a, n: range(a, a + n), st.integers(0, 999), st.integers(1, 99))).map(tuple),
+        length=st.none() | st.integers(0, 10**14),
+    )
+)
+def test_every_magnet_survives_the_round_trip(magnet: Magnet) -> None:
+    assert Magnet.parse(magnet.to_uri()) == magnet
+
+
+@given(st.text(max_size=80) | st.text("magnet:?xt=urn:btih&so0123456789-,%", max_size=80).map("magnet:?xt=".__add__))
+def test_only_format_errors_come_out(text: str) -> None:
+    try:
+        Magnet.parse(text)
+    except FormatError:
+        return
