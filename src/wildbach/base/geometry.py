@@ -8,7 +8,7 @@ of its last piece does not exist: `piece_size` is short there, and no block ever
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 BLOCK = 16384
@@ -90,6 +90,11 @@ class Geometry:
     def piece_size(self, index: int) -> int:
         """Bytes of content in a piece."""
         return self._short.get(index, self.piece_length)
+
+    @property
+    def short_pieces(self) -> Iterable[int]:
+        """The pieces with less than `piece_length` bytes."""
+        return self._short
 
     def v1_piece_size(self, index: int) -> int:
         """Bytes the v1 hash of a piece covers: a hybrid's short pieces are filled up with zeros."""

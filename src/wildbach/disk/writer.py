@@ -138,7 +138,7 @@ class ProcessWriter:
 
 
 def default_writer(pool: ChunkPool, threads: Threads) -> Writer:
-    """Processes where memory can be shared with them, one for each core but the loop's, else threads."""
+    """Processes where memory can be shared with them, one for each core up to four, else threads."""
     if pool.fd < 0:
         return ThreadWriter(threads)
-    return ProcessWriter(pool, threads, max(1, min(4, (os.cpu_count() or 2) - 1)))
+    return ProcessWriter(pool, threads, max(1, min(4, os.cpu_count() or 2)))

@@ -16,6 +16,7 @@ from wildbach.base.rate import RateMeter
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.requests import Outstanding
 from wildbach.net.transport import Connection
+from wildbach.protocol.ext.handshake import Extension, ExtHandshake
 from wildbach.protocol.wire import codec, handshake
 from wildbach.protocol.wire.codec import Decoder, Event
 from wildbach.protocol.wire.handshake import Handshake
@@ -43,11 +44,53 @@ _GROWTH = 256
 
 class Peer:
     __slots__ = (
-        "_decoder", "allowed_in", "allowed_out", "am_choking", "am_interested", "bad", "choked", "client", "connection",
-        "created", "down", "ext_ids", "extension", "fast", "grown", "have", "haves", "info_hash", "interested",
-        "last_block", "last_in", "last_out", "last_unchoked", "late", "mine", "missing", "number", "odd_pieces",
-        "optimistic", "outgoing", "owed", "owner", "paused", "peer_id", "rejects", "remote", "reqq", "rtt", "seed",
-        "snubbed", "sent_before", "source", "suggested", "up", "upload_only", "uploads", "v2",
+        "_decoder",
+        "allowed_in",
+        "allowed_out",
+        "am_choking",
+        "am_interested",
+        "bad",
+        "choked",
+        "client",
+        "connection",
+        "created",
+        "down",
+        "extension",
+        "fast",
+        "grown",
+        "have",
+        "haves",
+        "info_hash",
+        "interested",
+        "last_block",
+        "last_in",
+        "last_out",
+        "last_unchoked",
+        "late",
+        "mine",
+        "missing",
+        "number",
+        "odd_pieces",
+        "optimistic",
+        "outgoing",
+        "owed",
+        "owner",
+        "paused",
+        "peer_id",
+        "rejects",
+        "remote",
+        "reqq",
+        "rtt",
+        "says",
+        "seed",
+        "sent_before",
+        "snubbed",
+        "source",
+        "suggested",
+        "up",
+        "upload_only",
+        "uploads",
+        "v2",
     )
 
     def __init__(self, number: int, connection: Connection, owner: PeerOwner, *, outgoing: bool, now: float) -> None:
@@ -65,7 +108,8 @@ class Peer:
         self.fast = False
         self.extension = False
         self.v2 = False
-        self.ext_ids: dict[str, int] = {}
+        self.says: ExtHandshake | None = None
+        "Its extension handshake (BEP 10)."
         self.reqq = 250
         self.upload_only = False
         # what they have
@@ -178,9 +222,9 @@ class Peer:
     def send(self, data: bytes) -> None:
         self.connection.send(data)
 
-    def extend(self, name: str, payload: bytes) -> bool:
+    def extend(self, extension: Extension, payload: bytes) -> bool:
         """Send an extension message if the peer takes it."""
-        number = self.ext_ids.get(name)
+        number = self.says.id_of(extension) if self.says is not None else 0
         if not number:
             return False
         self.connection.send(codec.extended(number, payload))

@@ -43,3 +43,7 @@ class Shared:
     "The endpoint is on this machine or in the local network."
     bug: Callable[[Peer], bool]
     "Count a bug; True where the torrent shall stop."
+    report: Callable[[Exception], None]
+    "Log an exception that is a bug of ours, and count it."
+    greeting: dict[int, Peer]
+    "Peers whose handshake has not come yet."

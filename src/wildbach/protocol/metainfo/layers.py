@@ -116,16 +116,18 @@ class PieceHashes:
     `layers` is used as it is then: a torrent from a magnet link fills it while peers send the layers.
     """
 
-    __slots__ = ("_first", "_geometry", "_layers", "_roots")
+    __slots__ = ("_first", "_geometry", "_layers", "_lengths", "_roots")
 
     def __init__(self, geometry: Geometry, roots: Sequence[bytes | None], layers: Mapping[bytes, bytes]) -> None:
         self._geometry = geometry
         self._layers = layers
         self._first: list[int] = []
+        self._lengths: list[int] = []
         self._roots: list[tuple[bytes, bool]] = []
         for number, root in enumerate(roots):
             if root is not None and geometry.files[number].length:
                 self._first.append(geometry.files[number].offset // geometry.piece_length)
+                self._lengths.append(geometry.files[number].length)
                 self._roots.append((root, geometry.files[number].length <= geometry.piece_length))
 
     def get(self, piece: int) -> bytes | None:
@@ -139,6 +141,11 @@ class PieceHashes:
             return None
         inner = (piece - self._first[at]) * HASH
         return layer[inner : inner + HASH]
+
+    def height(self, piece: int) -> int:
+        """The level of a piece's hash above the leaves."""
+        file = self._lengths[bisect_right(self._first, piece) - 1]
+        return min(piece_level(self._geometry.piece_length), height_of(file))
 
     def missing(self) -> list[bytes]:
         """The roots, in file order and each once, of files whose piece layer is not known."""

@@ -1,0 +1,41 @@
+"""How a torrent is added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from wildbach.base.ids import Endpoint
+from wildbach.protocol.metainfo.info import File
+
+Select = Callable[[int, File], bool]
+"Chooses files: index and file in, wanted out."
+
+
+@dataclass(frozen=True, slots=True)
+class AddOptions:
+    save_path: Path = Path()
+    "The folder that gets the torrent's file or folder."
+    paused: bool = False
+    select: Select | None = None
+    "Which files are wanted; None for all."
+    peers: tuple[Endpoint, ...] = ()
+    "Peers to call at once."
+    trackers: tuple[str, ...] = ()
+    "Trackers besides the torrent's own."
+    sequential: bool = False
+    seed_only: bool = False
+    "Nothing is fetched: the data must be there and verify."
+    skip_check: bool = False
+    "Take the data as complete and good. Every piece is checked before it is first sent."
+    existing: str = "stop"
+    "Files of the same names that hold other data: `stop`, `overwrite`, or `rename` the new ones."
+    layout: str = "original"
+    "`original`, `subfolder` (always a folder), or `none` (never one)."
+    metadata_only: bool = False
+    "Stop once the metadata is known."
+    super_seed: bool = False
+    down_limit: int = 0
+    up_limit: int = 0
+    "Bytes a second, 0 for none."

@@ -1,0 +1,355 @@
+"""A session: everything torrents share, the door peers knock at, and the one clock that ticks.
+
+    async with Session() as session:
+        torrent = await session.add("debian.torrent", AddOptions(save_path=Path("downloads")))
+        await torrent.complete()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from random import Random, SystemRandom
+from types import TracebackType
+from typing import Final, TypeVar
+
+from wildbach.base import limits
+from wildbach.base.addresses import Reach, classify
+from wildbach.base.errors import NetworkError, UsageError
+from wildbach.base.events import Event
+from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.base.rate import TokenBucket
+from wildbach.disk.files import FileOptions, FileStorage
+from wildbach.disk.pool import ChunkPool
+from wildbach.disk.storage import Storage
+from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
+from wildbach.engine import events
+from wildbach.engine.blame import BanList
+from wildbach.engine.options import AddOptions
+from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.settings import Settings
+from wildbach.engine.shared import Shared
+from wildbach.engine.torrent import Torrent
+from wildbach.engine.uploads import SendBuffers
+from wildbach.net.tcp import TcpTransport
+from wildbach.net.transport import Connection, Listener, Transport
+from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.protocol.metainfo.info import Info
+from wildbach.protocol.metainfo.magnet import Magnet
+from wildbach.protocol.wire import codec
+from wildbach.protocol.wire.handshake import Handshake
+from wildbach.runtime.bus import Bus, Subscription
+from wildbach.runtime.tasks import Scope
+from wildbach.runtime.workers import Threads
+
+log = logging.getLogger("wildbach")
+
+Source = Metainfo | Magnet | InfoHashes | bytes | str | Path
+"What a torrent may be added from; text is a magnet link, an info hash, or the path of a torrent file."
+
+_FAST_SECONDS: Final = 0.05
+_SLOW_SECONDS: Final = 1.0
+_BUGS: Final = 3
+_BUG_SECONDS: Final = 600.0
+E = TypeVar("E", bound=Event)
+
+
+class Session:
+    """Use with `async with`. The keyword seams have real defaults; the simulator puts its own in."""
+
+    def __init__(
+        self, settings: Settings | None = None, *, data_dir: Path | None = None,
+        transport: Transport | None = None, storage: Callable[[Info, AddOptions], Storage] | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        self.settings = settings if settings is not None else Settings()
+        self.data_dir = data_dir
+        self.internal_errors = 0
+        "Bugs that were survived since the start."
+        self._transport = transport if transport is not None else TcpTransport()
+        self._open_storage = storage if storage is not None else _open_files
+        self._rng = rng if rng is not None else SystemRandom()
+        self._scope = Scope("session")
+        self._bus = Bus()
+        self._torrents: dict[str, Torrent] = {}
+        self._by_hash: dict[bytes, Torrent] = {}
+        self._listeners: list[Listener] = []
+        self._numbers = 0
+        self._bugs: deque[float] = deque(maxlen=_BUGS)
+        self._inbound: dict[str, tuple[float, int]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_second = 0.0
+        self._closed = False
+
+    async def __aenter__(self) -> Session:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        settings = self.settings
+        self._threads = Threads(4)
+        self._pool = ChunkPool(settings.disk.memory)
+        self._shared = Shared(
+            settings=settings, clock=loop.time, rng=self._rng, transport=self._transport, threads=self._threads,
+            pool=self._pool, writer=self._make_writer(), buffers=SendBuffers(), bus=self._bus, bans=BanList(),
+            down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
+            number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report, greeting={},
+        )
+        await self._scope.__aenter__()
+        try:
+            await self._listen()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close(kind, error, trace)
+
+    async def close(
+        self, kind: type[BaseException] | None = None, error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """Stop every torrent, say good-bye to trackers, and let go of all."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for listener in self._listeners:
+            listener.close()
+        for torrent in list(self._torrents.values()):
+            await torrent.close()
+        for peer in list(self._shared.greeting.values()):
+            peer.close()
+        self._bus.close()
+        await self._scope.__aexit__(kind, error, trace)
+        self._shared.writer.close()
+        self._threads.close()
+        self._pool.close()
+
+    def _make_writer(self) -> Writer:
+        match self.settings.disk.workers:
+            case "threads":
+                return ThreadWriter(self._threads)
+            case "processes":
+                return ProcessWriter(self._pool, self._threads, 1)
+            case _:
+                return default_writer(self._pool, self._threads)
+
+    # -- what callers do
+
+    @property
+    def torrents(self) -> tuple[Torrent, ...]:
+        return tuple(self._torrents.values())
+
+    @property
+    def listening(self) -> tuple[Endpoint, ...]:
+        """Where peers can reach this session; the ports are the real ones."""
+        return tuple(listener.endpoint for listener in self._listeners)
+
+    def subscribe(self, *types: type[E], size: int = 1000) -> Subscription[E]:
+        """Events of these types from now on; without types, all."""
+        return self._bus.subscribe(*types, size=size)
+
+    async def add(self, source: Source, options: AddOptions | None = None) -> Torrent:
+        """Add a torrent. One that is there already is returned, and learns the peers and trackers of the new source.
+
+        Raises FormatError for a source that is no torrent, StorageError where a file cannot be read.
+        """
+        options = options if options is not None else AddOptions()
+        metainfo, magnet, hashes = await self._read(source)
+        for torrent in self._torrents.values():
+            if torrent.hashes.matches(hashes):
+                torrent.add_peers(options.peers, "user")
+                return torrent
+        torrent = Torrent(self._shared, hashes, options, self._scope.child(f"torrent:{hashes.key[:8]}"),
+                          self._open_storage)
+        torrent.talk.port = self.listening[0].port if self._listeners else 0
+        self._torrents[torrent.key] = torrent
+        for swarm in torrent.hashes.swarms:
+            self._by_hash[swarm] = torrent
+        self._bus.publish(events.TorrentAdded(torrent.key, torrent.name))
+        torrent.start(metainfo)
+        if magnet is not None:
+            torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
+        return torrent
+
+    async def _read(self, source: Source) -> tuple[Metainfo | None, Magnet | None, InfoHashes]:
+        if isinstance(source, str):
+            if source[:7].lower() == "magnet:" or (len(source) in (32, 40, 64, 68) and not Path(source).exists()):
+                source = Magnet.parse(source)
+            else:
+                source = Path(source)
+        if isinstance(source, Path):
+            source = await self._threads.run(_read_file, source)
+        if isinstance(source, bytes):
+            source = Metainfo.parse(source)
+        if isinstance(source, Metainfo):
+            return source, None, source.info.hashes
+        if isinstance(source, Magnet):
+            return None, source, source.hashes
+        return None, None, source
+
+    async def remove(self, torrent: Torrent) -> None:
+        """Stop a torrent and forget it. Its files stay."""
+        self._torrents.pop(torrent.key, None)
+        for swarm in torrent.hashes.swarms:
+            if self._by_hash.get(swarm) is torrent:
+                del self._by_hash[swarm]
+        await torrent.close()
+        self._bus.publish(events.TorrentRemoved(torrent.key))
+
+    # -- peers that call
+
+    async def _listen(self) -> None:
+        settings = self.settings.connections
+        for text in settings.listen:
+            at = parse_endpoint(text)
+            last: NetworkError | None = None
+            for port in range(at.port, at.port + 1 + (settings.port_tries if at.port else 0)):
+                try:
+                    self._listeners.append(
+                        await self._transport.listen(Endpoint(at.host, min(port, 65535)), self._accept)
+                    )
+                    last = None
+                    break
+                except NetworkError as error:
+                    last = error
+            if last is not None and at.host != "::":
+                raise last  # a machine without IPv6 is no reason to stop
+
+    def _accept(self, connection: Connection) -> None:
+        now = self._loop.time()
+        remote = connection.remote
+        if not self._room() or self._shared.bans.banned(remote, now) or self._too_fast(remote, now):
+            connection.close()
+            return
+        peer = Peer(self._number(), connection, _Door(self), outgoing=False, now=now)
+        self._shared.greeting[peer.number] = peer
+        connection.start(peer)
+        self._wake()
+
+    def _too_fast(self, remote: Endpoint, now: float) -> bool:
+        """More new connections a second than one address needs."""
+        if _is_local(remote):
+            return False
+        since, count = self._inbound.get(remote.host, (now, 0))
+        if now - since >= 1.0:
+            since, count = now, 0
+        self._inbound[remote.host] = (since, count + 1)
+        if len(self._inbound) > 10_000:
+            self._inbound = {host: seen for host, seen in self._inbound.items() if now - seen[0] < 1.0}
+        return count >= limits.INBOUND_PER_SECOND_PER_IP
+
+    def resolve(self, theirs: Handshake) -> Torrent | None:
+        """Whose peer an inbound handshake is."""
+        return self._by_hash.get(theirs.info_hash)
+
+    def _room(self) -> bool:
+        used = len(self._shared.greeting) + sum(len(t.swarm.peers) for t in self._torrents.values())
+        return used < self.settings.connections.most
+
+    def _number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    # -- bugs
+
+    def _bug(self, peer: Peer) -> bool:
+        """Count a bug that a peer's message brought out. Three from different peers in ten minutes stop the torrent."""
+        self.internal_errors += 1
+        now = self._loop.time()
+        self._bugs.append(now)
+        return len(self._bugs) == _BUGS and now - self._bugs[0] < _BUG_SECONDS
+
+    def _report(self, error: Exception) -> None:
+        self.internal_errors += 1
+        log.error("internal error", exc_info=error)
+
+    # -- time
+
+    def _wake(self) -> None:
+        if self._timer is None and not self._closed:
+            self._timer = self._loop.call_later(_FAST_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        """One timer for all torrents: 20 times a second where something is going on, else not at all."""
+        now = self._loop.time()
+        self._timer = None
+        shared = self._shared
+        shared.down.refill(now)
+        shared.up.refill(now)
+        second = now >= self._next_second
+        if second:
+            self._next_second = now + _SLOW_SECONDS
+            for peer in list(shared.greeting.values()):
+                if now - peer.created > limits.HANDSHAKE_SECONDS:
+                    peer.close(NetworkError("no handshake in ten seconds"))
+        active = bool(shared.greeting)
+        for torrent in list(self._torrents.values()):
+            if not torrent.active:
+                continue
+            active = True
+            torrent.tick_fast(now)
+            if second:
+                torrent.tick(now)
+        if active:
+            self._wake()
+
+
+class _Door:
+    """Owns a peer that called until its handshake says whom it wants."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
+        self._session._shared.greeting.pop(peer.number, None)
+        torrent = self._session.resolve(theirs)
+        return torrent.admit(peer, theirs) if torrent is not None else None
+
+    def events(self, peer: Peer, events: list[codec.Event]) -> None:
+        pass
+
+    def drained(self, peer: Peer) -> None:
+        pass
+
+    def bug(self, peer: Peer) -> None:
+        self._session._bug(peer)
+
+    def ended(self, peer: Peer, error: Exception | None) -> None:
+        self._session._shared.greeting.pop(peer.number, None)
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """`HOST:PORT` or `[HOST]:PORT`. Raises UsageError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"{text!r} is not HOST:PORT")
+    return Endpoint(host.strip("[]") or "0.0.0.0", int(port))
+
+
+def _is_local(endpoint: Endpoint) -> bool:
+    return classify(endpoint.host) in (Reach.LOCAL, Reach.PRIVATE)
+
+
+def _open_files(info: Info, options: AddOptions) -> Storage:
+    return FileStorage(info, options.save_path, options=FileOptions(layout=options.layout))
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limits.TORRENT_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > limits.TORRENT_FILE_BYTES:
+        raise UsageError(f"{path} is larger than TORRENT_FILE_BYTES = {limits.TORRENT_FILE_BYTES}")
+    return data

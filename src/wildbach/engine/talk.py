@@ -1,0 +1,258 @@
+"""The extension messages of one torrent (BEP 10): who we are, metadata, peer exchange, lost pieces, hashes.
+
+Wires the state machines of `engine.metadata`, `engine.hashes` and `protocol.ext` to the peers. Decides nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.engine.hashes import FileTree, HashFetcher, HashServer
+from wildbach.engine.metadata import MetadataFetcher, MetadataServer
+from wildbach.engine.peer import Peer
+from wildbach.protocol.addresses import may_dial, reach
+from wildbach.protocol.ext import donthave, handshake, hashes, metadata, pex
+from wildbach.protocol.ext.handshake import NAMES, Extension
+from wildbach.protocol.metainfo.info import Info
+from wildbach.protocol.wire import codec
+
+CLIENT = "wildbach 0.1.0"
+
+
+class TalkOwner(Protocol):
+    def metadata_found(self, raw: bytes) -> None: ...
+
+    def layers_found(self, root: bytes, layer: bytes) -> None: ...
+
+    def dont_have(self, peer: Peer, piece: int) -> None: ...
+
+    def endpoints_found(self, endpoints: Sequence[Endpoint], source: str) -> None: ...
+
+    def blame(self, number: int, reason: str) -> None: ...
+
+    def upload_only(self, peer: Peer) -> None: ...
+
+
+class Talk:
+    """The extension side of one torrent's peers."""
+
+    def __init__(
+        self, owner: TalkOwner, hashes: InfoHashes, peers: Mapping[int, Peer], clock: Callable[[], float],
+    ) -> None:
+        self._owner = owner
+        self._peers = peers
+        self._clock = clock
+        self.private = False
+        self.anonymous = False
+        self.pex = True
+        self.port = 0
+        self.info: Info | None = None
+        self.upload_only = False
+        self.fetcher: MetadataFetcher[int] | None = MetadataFetcher(hashes)
+        self._server: MetadataServer[int] | None = None
+        self.hash_fetcher: HashFetcher[int] = HashFetcher()
+        self._hash_server: HashServer[int] | None = None
+        self._sent_pex: dict[int, pex.PexSender] = {}
+        self._got_pex: dict[int, pex.PexReceiver] = {}
+
+    def know(self, info: Info, layers: Mapping[bytes, bytes], leaves: Callable[[bytes, int], bytes | None]) -> None:
+        """The info dictionary is known: stop fetching it and serve it."""
+        self.info = info
+        self.private = info.private
+        self.fetcher = None
+        self._server = MetadataServer(info.raw)
+        if info.has_v2:
+            self._hash_server = HashServer(_trees(info), layers, leaves)
+
+    def want_layers(self, missing: Sequence[bytes]) -> None:
+        """Fetch the piece layers of the files with these roots (BEP 52)."""
+        if self.info is not None:
+            wanted = dict.fromkeys(missing)
+            for tree in _trees(self.info):
+                if tree.root in wanted:
+                    self.hash_fetcher.want_layer(tree)
+            self._hash_tick()
+
+    # -- peers
+
+    def joined(self, peer: Peer) -> None:
+        if peer.v2:
+            self.hash_fetcher.on_peer(peer.number)
+        if not peer.extension:
+            self._hash_tick()
+            return
+        names = {NAMES[e]: int(e) for e in Extension if not (e is Extension.UT_PEX and (self.private or not self.pex))}
+        payload = handshake.build(
+            extensions=names, client="" if self.anonymous else CLIENT,
+            port=0 if self.anonymous else self.port, yourip=peer.remote.host,
+            metadata_size=len(self.info.raw) if self.info is not None else 0,
+            upload_only=self.upload_only,
+        )
+        peer.send(codec.extended(0, payload))
+        self._hash_tick()
+
+    def left(self, peer: Peer) -> None:
+        if self.fetcher is not None:
+            self.fetcher.on_peer_gone(peer.number)
+        self.hash_fetcher.on_peer_gone(peer.number)
+        if self._hash_server is not None:
+            self._hash_server.on_peer_gone(peer.number)
+        self._sent_pex.pop(peer.number, None)
+        self._got_pex.pop(peer.number, None)
+
+    def extended(self, peer: Peer, message: codec.Extended) -> None:
+        if message.id == 0:
+            self._hello(peer, handshake.parse(message.payload))
+        elif message.id == Extension.UT_METADATA:
+            self._metadata(peer, message.payload)
+        elif message.id == Extension.UT_PEX:
+            self._pex(peer, message.payload)
+        elif message.id == Extension.LT_DONTHAVE:
+            if self.info is not None:
+                self._owner.dont_have(peer, donthave.decode(message.payload, self.info.geometry.piece_count))
+        elif message.id == Extension.UPLOAD_ONLY:
+            peer.upload_only = handshake.decode_upload_only(message.payload)
+            self._owner.upload_only(peer)
+
+    def _hello(self, peer: Peer, says: handshake.ExtHandshake) -> None:
+        peer.says = says if peer.says is None else peer.says.updated(says)
+        peer.reqq = says.reqq
+        peer.client = says.client or peer.client
+        if says.upload_only != peer.upload_only:
+            peer.upload_only = says.upload_only
+            self._owner.upload_only(peer)
+        if self.fetcher is not None and says.metadata_size and says.id_of(Extension.UT_METADATA):
+            self.fetcher.on_peer(peer.number, says.metadata_size)
+            self._metadata_tick()
+
+    # -- metadata (BEP 9)
+
+    def _metadata(self, peer: Peer, payload: bytes) -> None:
+        message = metadata.decode(payload)
+        if isinstance(message, metadata.MetadataRequest):
+            answer: metadata.MetadataData | metadata.MetadataReject = metadata.MetadataReject(message.piece)
+            if self._server is not None:
+                answer = self._server.answer(peer.number, message.piece, self._clock())
+            peer.extend(Extension.UT_METADATA, metadata.encode(answer))
+            return
+        if self.fetcher is None or message is None:
+            return
+        if isinstance(message, metadata.MetadataData):
+            self.fetcher.on_data(peer.number, message.piece, message.total, message.data)
+        else:
+            self.fetcher.on_reject(peer.number, message.piece)
+        self._metadata_tick()
+
+    def _metadata_tick(self) -> None:
+        fetcher = self.fetcher
+        if fetcher is None:
+            return
+        for number in fetcher.take_guilty():
+            self._owner.blame(number, "sent metadata that is not the torrent's")
+        if fetcher.result is not None:
+            self._owner.metadata_found(fetcher.result)
+            return
+        for number, piece in fetcher.tick(self._clock()):
+            peer = self._peers.get(number)
+            if peer is not None:
+                peer.extend(Extension.UT_METADATA, metadata.encode(metadata.MetadataRequest(piece)))
+
+    # -- hashes (BEP 52)
+
+    def hash_message(self, peer: Peer, message: codec.HashMessage) -> None:
+        if message.id == codec.HASH_REQUEST:
+            request = hashes.decode_request(message.payload)
+            answer = None
+            if self._hash_server is not None:
+                answer = self._hash_server.answer(peer.number, request, self._clock(), choked=peer.am_choking)
+            if answer is None:
+                peer.send(codec.hash_message(codec.HASH_REJECT, hashes.encode_reject(request)))
+            else:
+                peer.send(codec.hash_message(codec.HASHES, hashes.encode_hashes(answer)))
+        elif message.id == codec.HASHES:
+            self.hash_fetcher.on_hashes(peer.number, hashes.decode_hashes(message.payload))
+            self._hash_tick()
+        else:
+            self.hash_fetcher.on_reject(peer.number, hashes.decode_request(message.payload))
+            self._hash_tick()
+
+    def _hash_tick(self) -> None:
+        fetcher = self.hash_fetcher
+        if fetcher.idle:
+            return
+        for found in fetcher.take():
+            if found.is_layer:
+                self._owner.layers_found(found.tree.root, found.hashes)
+        for number, request in fetcher.tick(self._clock()):
+            peer = self._peers.get(number)
+            if peer is not None:
+                peer.send(codec.hash_message(codec.HASH_REQUEST, hashes.encode_request(request)))
+
+    # -- peer exchange (BEP 11)
+
+    def _pex(self, peer: Peer, payload: bytes) -> None:
+        if self.private or not self.pex:
+            return
+        receiver = self._got_pex.setdefault(peer.number, pex.PexReceiver())
+        message = receiver.receive(self._clock(), payload)
+        source = reach(peer.remote.host)
+        found = [entry.endpoint for entry in message.added if may_dial(entry.endpoint, source)]
+        if found:
+            self._owner.endpoints_found(found, "pex")
+
+    def _exchange(self, now: float) -> None:
+        if self.private or not self.pex or len(self._peers) < 2:
+            return
+        connected: dict[Endpoint, int] | None = None
+        for peer in self._peers.values():
+            if peer.says is None or not peer.says.id_of(Extension.UT_PEX):
+                continue
+            sender = self._sent_pex.setdefault(peer.number, pex.PexSender())
+            if not sender.due(now):
+                continue
+            if connected is None:
+                connected = {}
+                for other in self._peers.values():
+                    listening = _listening(other)
+                    if listening is not None:
+                        connected[listening] = (pex.SEED if other.seed or other.upload_only else 0)
+            own = _listening(peer) or peer.remote
+            message = sender.message(now, connected, own, peer.remote)
+            if message is not None:
+                peer.extend(Extension.UT_PEX, pex.encode(message))
+
+    # -- ourselves
+
+    def set_upload_only(self, on: bool) -> None:
+        """Tell peers that we want nothing any more (BEP 21), or that we do again."""
+        if on == self.upload_only:
+            return
+        self.upload_only = on
+        for peer in self._peers.values():
+            peer.extend(Extension.UPLOAD_ONLY, handshake.encode_upload_only(on))
+
+    def tick(self, now: float) -> None:
+        self._metadata_tick()
+        self._hash_tick()
+        self._exchange(now)
+
+    @property
+    def reason(self) -> str:
+        """Why metadata or hashes are missing, in plain words."""
+        if self.fetcher is not None:
+            return self.fetcher.reason
+        return self.hash_fetcher.reason
+
+
+def _listening(peer: Peer) -> Endpoint | None:
+    if peer.outgoing:
+        return peer.remote
+    if peer.says is not None and peer.says.port:
+        return Endpoint(peer.remote.host, peer.says.port)
+    return None
+
+
+def _trees(info: Info) -> list[FileTree]:
+    return [FileTree(file.root, file.length, info.piece_length) for file in info.files if file.root is not None]

@@ -1,0 +1,631 @@
+"""One torrent: the parts of a swarm, wired; its life from metadata to seeding. No algorithm lives here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Final
+
+from wildbach.base import bitfield, limits
+from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
+from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.disk.piecework import ChunkResult, PieceSpec
+from wildbach.disk.storage import Storage
+from wildbach.engine import events
+from wildbach.engine.blame import Blame, Block
+from wildbach.engine.dialing import Dialing
+from wildbach.engine.downloads import Downloads
+from wildbach.engine.openpiece import OpenPiece
+from wildbach.engine.options import AddOptions
+from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.picker import Picker
+from wildbach.engine.ratelimits import Gate
+from wildbach.engine.shared import Shared
+from wildbach.engine.swarm import Content, Swarm
+from wildbach.engine.talk import Talk
+from wildbach.engine.uploads import Uploads
+from wildbach.engine.views import FileView, PeerView, TorrentView
+from wildbach.protocol.metainfo import layers
+from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.protocol.metainfo.info import Info
+from wildbach.protocol.peer_id import client_name, new_peer_id
+from wildbach.protocol.wire import codec
+from wildbach.protocol.wire.handshake import Handshake
+from wildbach.runtime.tasks import Scope
+
+_TELL_SECONDS: Final = 0.05
+
+
+class State(StrEnum):
+    METADATA = "metadata"
+    CHECKING = "checking"
+    DOWNLOADING = "downloading"
+    SEEDING = "seeding"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    "Something must change first; the reason says what."
+
+
+class Torrent:
+    """One torrent of a session. Made by `Session.add`."""
+
+    def __init__(
+        self, shared: Shared, hashes: InfoHashes, options: AddOptions, scope: Scope,
+        open_storage: Callable[[Info, AddOptions], Storage],
+    ) -> None:
+        self._shared = shared
+        self._scope = scope
+        self._open_storage = open_storage
+        self.options = options
+        self.hashes = hashes
+        self.key = hashes.key
+        self.number = shared.number()
+        self.metainfo: Metainfo | None = None
+        self.state = State.METADATA
+        self.reason = ""
+        self.code = ""
+        self.peer_id = new_peer_id(shared.rng)
+        self.swarm = Swarm(self, lambda: shared.settings, shared.clock)
+        self.talk = Talk(self, hashes, self.swarm.peers, shared.clock)
+        self.dialing = Dialing()
+        self.down_gate = Gate(shared.down)
+        self.up_gate = Gate(shared.up)
+        self.down_gate.own.limit = options.down_limit
+        self.up_gate.own.limit = options.up_limit
+        self.content: Content | None = None
+        self.storage: Storage | None = None
+        self._layers: dict[bytes, bytes] = {}
+        self._piece_hashes: layers.PieceHashes | None = None
+        self._blame: Blame[Endpoint] = Blame()
+        self._senders: dict[int, Endpoint] = {}
+        "Endpoint of every peer that sent blocks, by number, while it matters."
+        self._check_progress = 0.0
+        self._complete = asyncio.Event()
+        self._metadata = asyncio.Event()
+        self._changed = asyncio.Event()
+        "Set when something a waiter looks at may have changed."
+        self._has_bits = bytearray()
+        self._joined: dict[int, None] = {}
+        self._dialled = 0
+        self._next_tell = 0.0
+
+    # -- what callers do
+
+    @property
+    def name(self) -> str:
+        if self.metainfo is not None:
+            return self.metainfo.info.name
+        return self.key
+
+    @property
+    def info(self) -> Info | None:
+        return self.metainfo.info if self.metainfo is not None else None
+
+    async def metadata(self) -> Info:
+        """Wait until the info dictionary is known. Raises StorageError or UsageError where the torrent stopped."""
+        await self._wait(self._metadata)
+        if self.metainfo is None:
+            raise UsageError("the torrent was removed")
+        return self.metainfo.info
+
+    async def complete(self) -> None:
+        """Wait until all that is wanted is verified and durable on the disk. Raises as `metadata` does."""
+        await self._wait(self._complete)
+
+    async def _wait(self, event: asyncio.Event) -> None:
+        while not event.is_set():
+            if self.state is State.STOPPED:
+                raise StorageError(self.reason, code=self.code)
+            self._changed.clear()
+            await self._changed.wait()
+
+    def start(self, metainfo: Metainfo | None) -> None:
+        """Begin to live. Called once, by the session."""
+        if metainfo is not None:
+            self._know(metainfo)
+        self._scope.spawn("life", self._life(), contain=self._died)
+        self.add_peers(self.options.peers, "user")
+
+    def add_peers(self, endpoints: Sequence[Endpoint], source: str = "user") -> None:
+        """Remember endpoints to call, and call them as there is room."""
+        if self.dialing.add(endpoints, source):
+            self._shared.wake()
+
+    def add_peer(self, endpoint: Endpoint) -> None:
+        self.add_peers([endpoint])
+
+    def set_limits(self, *, down: int | None = None, up: int | None = None) -> None:
+        """Change the torrent's own limits, in bytes a second; 0 for none."""
+        if down is not None:
+            self.down_gate.own.limit = down
+        if up is not None:
+            self.up_gate.own.limit = up
+        self._shared.wake()
+
+    async def close(self) -> None:
+        """End everything of this torrent; what was claimed as durable stays so."""
+        self.swarm.close_all(NetworkError("the torrent is stopping"))
+        if self.content is not None:
+            self.content.downloads.stop()
+            self.content.uploads.running = False
+            idle = asyncio.Event()
+            self.content.downloads.when_idle(idle.set)
+            await idle.wait()
+        await self._scope.close()
+        if self.storage is not None:
+            await self._shared.threads.run(self.storage.close)
+            self.storage = None
+
+    # -- life
+
+    def _died(self, error: Exception) -> None:
+        if isinstance(error, WildbachError):
+            self.stop(error.message, error.code)
+        else:
+            self._shared.report(error)
+            self.stop(f"internal error: {error!r}", "internal_error")
+
+    def stop(self, reason: str, code: str) -> None:
+        """Stop until somebody acts; shown with the reason."""
+        if self.content is not None:
+            self.content.downloads.stop()
+            self.content.uploads.running = False
+        self.swarm.stop()
+        self.swarm.close_all(NetworkError("the torrent stopped"))
+        self.content = None
+        self.code = code
+        self._set_state(State.STOPPED, reason)
+        self._shared.bus.publish(events.TorrentStopped(self.key, code, reason))
+
+    def _set_state(self, state: State, reason: str = "") -> None:
+        self.state = state
+        self.reason = reason
+        self._changed.set()
+        self._shared.bus.publish(events.StateChanged(self.key, state.value, reason))
+
+    async def _life(self) -> None:
+        if self.metainfo is None:
+            self._set_state(State.METADATA)
+            await self._metadata.wait()
+        if self.metainfo is None or self.options.metadata_only:
+            self._set_state(State.PAUSED)
+            return
+        info = self.metainfo.info
+        if self._piece_hashes is not None and self._piece_hashes.missing():
+            self.talk.want_layers(self._piece_hashes.missing())
+        self._set_state(State.CHECKING)
+        storage = self.storage = self._open_storage(info, self.options)
+        have = await self._known_pieces(info, storage)
+        self._begin(info, storage, have)
+
+    async def _known_pieces(self, info: Info, storage: Storage) -> int:
+        if self.options.skip_check:
+            return bitfield.full(info.geometry.piece_count)
+        await self._shared.threads.run(storage.prepare)
+        return 0
+
+    def _know(self, metainfo: Metainfo) -> None:
+        self.metainfo = metainfo
+        info = metainfo.info
+        self.hashes = info.hashes
+        self._layers = dict(metainfo.piece_layers)
+        if info.has_v2:
+            self._piece_hashes = layers.PieceHashes(info.geometry, info.roots, self._layers)
+        self.talk.know(info, self._layers, lambda _root, _piece: None)
+        self._metadata.set()
+        self._changed.set()
+
+    def _begin(self, info: Info, storage: Storage, have: int) -> None:
+        """All is known: exchange blocks."""
+        shared = self._shared
+        geometry = info.geometry
+        picker = Picker(geometry, have, shared.rng)
+        picker.sequential = self.options.sequential
+        downloads = Downloads(
+            self.number, picker, shared.pool, shared.writer, storage, self._spec, self, shared.clock, self._gate_down,
+        )
+        uploads = Uploads(
+            geometry, storage, shared.threads, shared.buffers, self._has, self._gate_up,
+            lambda error: self.stop(error.message, error.code),
+        )
+        self._has_bits = bytearray(bitfield.to_wire(have, geometry.piece_count))
+        self.content = Content(picker, downloads, uploads)
+        if picker.missing:
+            self._set_state(State.DOWNLOADING)
+        else:
+            self._seed()
+        self.swarm.start(self.content)
+        shared.wake()
+
+    def _seed(self) -> None:
+        self._set_state(State.SEEDING)
+        self.talk.set_upload_only(True)
+        self._complete.set()
+        self._changed.set()
+        self._shared.bus.publish(events.TorrentComplete(self.key))
+        self.swarm.choker.restart()
+        self.swarm.review_interest()
+
+    def _has(self, piece: int) -> bool:
+        return bool(self._has_bits[piece >> 3] & (0x80 >> (piece & 7)))
+
+    def _gate_down(self, peer: Peer) -> Gate | None:
+        return self._gate(self.down_gate, peer)
+
+    def _gate_up(self, peer: Peer) -> Gate | None:
+        return self._gate(self.up_gate, peer)
+
+    def _gate(self, gate: Gate, peer: Peer) -> Gate | None:
+        if not gate.limited or (not self._shared.settings.rates.limit_local and self._shared.local(peer.remote)):
+            return None
+        return gate
+
+    def _spec(self, piece: int) -> PieceSpec | None:
+        """What a piece must hash to; None while a hash of it is still being fetched (BEP 52)."""
+        info = self.info
+        if info is None:
+            return None
+        geometry = info.geometry
+        size = geometry.piece_size(piece)
+        v1 = info.pieces[20 * piece : 20 * piece + 20] if info.pieces is not None else None
+        v2, height = None, 0
+        if self._piece_hashes is not None:
+            v2 = self._piece_hashes.get(piece)
+            if v2 is None:
+                return None
+            height = self._piece_hashes.height(piece)
+        return PieceSpec(size, v1, geometry.v1_tail(piece), v2, height)
+
+    # -- Judge: what became of pieces
+
+    def passed(self, piece: OpenPiece, digests: bytes) -> None:
+        index = piece.index
+        self._has_bits[index >> 3] |= 0x80 >> (index & 7)
+        if digests:
+            for guilty in self._blame.passed(index, self._blocks(piece, digests)):
+                self._ban(guilty, "sent bad blocks")
+        self.swarm.have(index)
+        self._shared.bus.publish(events.PieceDone(self.key, index))
+        self._shared.wake()
+        if self.content is not None and not self.content.picker.missing:
+            self.swarm.tell()
+            self._seed()
+
+    def failed(self, piece: OpenPiece, result: ChunkResult, digests: bytes) -> None:
+        if result.conflict:
+            self.stop(
+                f"piece {piece.index} cannot be right: its v1 and v2 hashes disagree; the torrent is broken",
+                "hybrid_conflict",
+            )
+            return
+        self._shared.bus.publish(events.PieceFailed(self.key, piece.index))
+        for guilty in self._blame.failed(piece.index, self._blocks(piece, digests)):
+            self._ban(guilty, "sent a bad piece")
+
+    def broken(self, result: ChunkResult) -> None:
+        self.stop(result.error, result.code or "storage_error")
+
+    def wants_digests(self, piece: int) -> bool:
+        return self._blame.remembers(piece)
+
+    def _blocks(self, piece: OpenPiece, digests: bytes) -> list[Block[Endpoint]]:
+        senders: list[Endpoint | None] = [None] * piece.blocks
+        for number, first, stop in piece.from_:
+            endpoint = self._senders.get(number)
+            senders[first:stop] = [endpoint] * (stop - first)
+        unknown = Endpoint("0.0.0.0", 0)  # a peer that left long ago; banning it bans nobody
+        return [Block(s or unknown, digests[20 * i : 20 * i + 20]) for i, s in enumerate(senders)]
+
+    def blame(self, number: int, reason: str) -> None:
+        peer = self.swarm.peers.get(number)
+        if peer is not None:
+            self._ban(peer.remote, reason)
+
+    def _ban(self, endpoint: Endpoint, reason: str) -> None:
+        if not endpoint.port:
+            return
+        self._shared.bans.ban(endpoint, reason, self._shared.clock())
+        self._shared.bus.publish(events.PeerBanned(self.key, str(endpoint), reason))
+        for peer in list(self.swarm.peers.values()):
+            if self._shared.bans.banned(peer.remote, self._shared.clock()):
+                peer.close(RemoteError(reason))
+        self.dialing.forget(endpoint)
+
+    # -- TalkOwner
+
+    def metadata_found(self, raw: bytes) -> None:
+        """The info dictionary of a magnet has come and hashes right."""
+        try:
+            info = Info.parse(raw)
+        except WildbachError as error:
+            self.stop(f"the torrent's metadata is broken: {error.message}", error.code)
+            return
+        self._know(Metainfo.from_info(info))
+        self._shared.bus.publish(events.MetadataReady(self.key, info.name, info.size))
+
+    def layers_found(self, root: bytes, layer: bytes) -> None:
+        self._layers[root] = layer
+        if self.content is not None:
+            self.content.downloads.hashes_known()
+
+    def dont_have(self, peer: Peer, piece: int) -> None:
+        self.swarm.dont_have(peer, piece)
+
+    def endpoints_found(self, endpoints: Sequence[Endpoint], source: str) -> None:
+        self.add_peers(endpoints, source)
+
+    def upload_only(self, peer: Peer) -> None:
+        self.swarm.rechoke()
+
+    # -- SwarmOwner
+
+    def extended(self, peer: Peer, message: codec.Extended) -> None:
+        self.talk.extended(peer, message)
+
+    def hash_message(self, peer: Peer, message: codec.HashMessage) -> None:
+        self.talk.hash_message(peer, message)
+
+    def peer_left(self, peer: Peer, error: Exception | None) -> None:
+        self.talk.left(peer)
+        now = self._shared.clock()
+        if peer.outgoing:
+            if peer.number in self._joined:
+                self.dialing.ended(peer.remote, now, seed=peer.upload_only)
+            else:
+                self.dialing.failed(peer.remote, now)
+        if self._joined.pop(peer.number, 0) is None:
+            self._shared.bus.publish(events.PeerDropped(self.key, str(peer.remote), str(error or "")))
+        self._shared.wake()
+
+    def greeted(self, peer: Peer) -> None:
+        """The greeting of a called peer is over, one way or the other."""
+        self._shared.greeting.pop(peer.number, None)
+
+    def bug(self, peer: Peer) -> None:
+        if self._shared.bug(peer):
+            self.stop("internal error; see the log", "internal_error")
+
+    # -- connecting
+
+    def admit(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
+        """A peer that called or was called has greeted: take it in, or not (None)."""
+        swarm = self.swarm
+        if theirs.peer_id == self.peer_id or self.state in (State.PAUSED, State.STOPPED):
+            return None
+        if theirs.info_hash not in self.hashes.swarms:
+            raise RemoteError("answers for another torrent")
+        if len(swarm.peers) >= self._shared.settings.connections.per_torrent and not self._make_room(peer):
+            return None
+        for other in list(swarm.peers.values()):
+            if other.peer_id == theirs.peer_id:
+                return None  # connected already, perhaps under the torrent's other hash
+        if not peer.outgoing:
+            answer = theirs.info_hash
+            if self.hashes.v1 is not None and self.hashes.v2 is not None and theirs.v2:
+                # A hybrid is spoken as v2 where both can (BEP 52).
+                answer = self.hashes.v2[:20]
+            peer.send(self.handshake(answer).to_bytes())
+            peer.info_hash = answer
+        peer.v2 = self.hashes.v2 is not None and peer.info_hash == self.hashes.v2[:20]
+        peer.client = client_name(theirs.peer_id)
+        self._joined[peer.number] = None
+        self._senders[peer.number] = peer.remote
+        if peer.outgoing:
+            self.dialing.connected(peer.remote)
+        self.talk.joined(peer)
+        swarm.join(peer)
+        self._shared.bus.publish(events.PeerConnected(self.key, str(peer.remote), peer.client))
+        self._shared.wake()
+        return swarm
+
+    def _make_room(self, newcomer: Peer) -> bool:
+        """All slots are taken: let go of somebody who has been of no use for a while."""
+        now = self._shared.clock()
+        idle = [
+            peer for peer in self.swarm.peers.values()
+            if not peer.interested and not peer.owed.blocks and now - peer.created > limits.SILENT_PEER_SECONDS
+        ]
+        if not idle:
+            return False
+        min(idle, key=lambda peer: (peer.down.total + peer.up.total, peer.created)).close(
+            RemoteError("its place was needed")
+        )
+        return True
+
+    def handshake(self, info_hash: bytes) -> Handshake:
+        both = self.hashes.v1 is not None and self.hashes.v2 is not None
+        return Handshake(info_hash, self.peer_id, v2=both or self.hashes.v1 is None)
+
+    def connect(self, now: float) -> None:
+        """Call whom we know, as far as the limits allow."""
+        settings = self._shared.settings.connections
+        if self.state in (State.PAUSED, State.STOPPED):
+            return
+        wants = self.content is None or bool(self.content.picker.missing)
+        while (
+            self._dialled < settings.half_open and self._shared.room()
+            and len(self.swarm.peers) + self._dialled < settings.per_torrent
+        ):
+            known = self.dialing.next(now, want_seeds=wants)
+            if known is None:
+                return
+            if self._shared.bans.banned(known.endpoint, now):
+                self.dialing.forget(known.endpoint)
+                continue
+            self._dialled += 1
+            self._scope.spawn(f"dial:{known.endpoint}", self._dial(known.endpoint), contain=self._shared.report)
+
+    async def _dial(self, endpoint: Endpoint) -> None:
+        shared = self._shared
+        try:
+            async with asyncio.timeout(shared.settings.connections.dial_seconds):
+                connection = await shared.transport.dial(endpoint)
+        except (NetworkError, TimeoutError):
+            self.dialing.failed(endpoint, shared.clock())
+            return
+        finally:
+            self._dialled -= 1
+        peer = Peer(shared.number(), connection, _Caller(self), outgoing=True, now=shared.clock())
+        shared.greeting[peer.number] = peer
+        connection.start(peer)
+        # The v1 hash first: every client knows it, and a v2 bit in the answer upgrades a hybrid.
+        peer.send(self.handshake(self.hashes.swarms[0]).to_bytes())
+
+    # -- time
+
+    def tick_fast(self, now: float) -> None:
+        """Every 50 ms while the torrent has peers."""
+        if self.swarm.news and now >= self._next_tell:
+            self._next_tell = now + _TELL_SECONDS
+            self.swarm.tell()
+        self.swarm.choke_round(now)
+        content = self.content
+        if content is not None:
+            if self.down_gate.limited:
+                self.down_gate.own.refill(now)
+                if self.down_gate.open:
+                    content.downloads.refill()
+            if self.up_gate.limited:
+                self.up_gate.own.refill(now)
+                if self.up_gate.open:
+                    content.uploads.refill()
+
+    def tick(self, now: float) -> None:
+        """Every second while the torrent has peers or could have."""
+        self.connect(now)
+        self.talk.tick(now)
+        self.swarm.tick(now)
+        self.swarm.review_interest()
+        if len(self._senders) > 4 * limits.KNOWN_PEERS:
+            live = self.swarm.peers
+            self._senders = {n: e for n, e in self._senders.items() if n in live}
+
+    @property
+    def active(self) -> bool:
+        """Something may happen by itself: the scheduler must tick."""
+        return bool(self.swarm.peers or self._dialled or self.dialing.soonest() is not None)
+
+    # -- looking
+
+    def view(self) -> TorrentView:
+        now = self._shared.clock()
+        info = self.info
+        content = self.content
+        peers = self.swarm.peers.values()
+        down = sum(peer.down.rate(now) for peer in peers)
+        up = sum(peer.up.rate(now) for peer in peers)
+        have = wanted = 0
+        pieces = b""
+        if content is not None and info is not None:
+            picker = content.picker
+            wanted = _bytes(info, picker.wanted)
+            have = _bytes(info, picker.wanted & picker.have)
+            pieces = bitfield.to_wire(picker.have, picker.count)
+        progress = self._check_progress if self.state is State.CHECKING else (have / wanted if wanted else 0.0)
+        if content is not None and not wanted:
+            progress = 1.0
+        left = wanted - have
+        return TorrentView(
+            self.key, self.name, self.state.value, self.reason or self._why(), self.code,
+            (self.hashes.v1 or b"").hex(), (self.hashes.v2 or b"").hex(),
+            info.size if info is not None else 0, wanted, have, progress,
+            content.downloads.received if content is not None else 0,
+            content.uploads.sent if content is not None else 0,
+            content.downloads.wasted if content is not None else 0,
+            down, up, len(self.swarm.peers), sum(1 for peer in peers if peer.seed), len(self.dialing),
+            left / down if left and down > 1 else None,
+            info.geometry.piece_count if info is not None else 0, pieces, str(self.options.save_path),
+        )
+
+    def _why(self) -> str:
+        """Why nothing moves, in plain words."""
+        if self.state not in (State.METADATA, State.DOWNLOADING):
+            return ""
+        peers = list(self.swarm.peers.values())
+        if not peers:
+            if self._dialled:
+                return f"calling {self._dialled} peers"
+            return "no peers are known" if not len(self.dialing) else "none of the known peers answers"
+        if self.state is State.METADATA:
+            return self.talk.reason
+        if any(peer.owed.blocks for peer in peers):
+            return ""
+        if not any(peer.am_interested for peer in peers):
+            return "the connected peers have nothing that is missing here"
+        if all(peer.choked for peer in peers):
+            return "waiting for a peer to serve us"
+        return self.talk.reason
+
+    def peers(self) -> tuple[PeerView, ...]:
+        now = self._shared.clock()
+        count = self.content.picker.count if self.content is not None else 0
+        return tuple(
+            PeerView(
+                str(peer.remote), peer.client, peer.source, peer.connection.kind, peer.outgoing, peer.seed,
+                peer.have.bit_count() / count if count else 0.0, peer.down.rate(now), peer.up.rate(now),
+                peer.down.total, peer.up.total, peer.choked, peer.am_choking, peer.interested, peer.am_interested,
+                peer.snubbed, peer.v2, peer.owed.blocks,
+            )
+            for peer in self.swarm.peers.values()
+        )
+
+    def files(self) -> tuple[FileView, ...]:
+        info = self.info
+        if info is None:
+            return ()
+        picker = self.content.picker if self.content is not None else None
+        geometry = info.geometry
+        out = []
+        for index, file in enumerate(info.files):
+            if file.pad:
+                continue
+            pieces = geometry.file_pieces(index)
+            have = wanted = 0
+            if picker is not None:
+                width = picker.width
+                wanted = bitfield.span(pieces.start, pieces.stop, width) & picker.wanted
+                span = geometry.files[index]
+                for piece in bitfield.indices(bitfield.span(pieces.start, pieces.stop, width) & picker.have, width):
+                    start = piece * info.piece_length
+                    stop = start + geometry.piece_size(piece)
+                    have += min(stop, span.offset + span.length) - max(start, span.offset)
+            out.append(FileView(index, str(file.path), file.length, have, bool(wanted), 1 if wanted else 0))
+        return tuple(out)
+
+
+class _Caller:
+    """Owns a peer we called until it has greeted."""
+
+    __slots__ = ("_torrent",)
+
+    def __init__(self, torrent: Torrent) -> None:
+        self._torrent = torrent
+
+    def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
+        self._torrent.greeted(peer)
+        return self._torrent.admit(peer, theirs)
+
+    def events(self, peer: Peer, events: list[codec.Event]) -> None:
+        pass
+
+    def drained(self, peer: Peer) -> None:
+        pass
+
+    def bug(self, peer: Peer) -> None:
+        self._torrent.bug(peer)
+
+    def ended(self, peer: Peer, error: Exception | None) -> None:
+        self._torrent.greeted(peer)
+        self._torrent.peer_left(peer, error)
+
+
+def _bytes(info: Info, mask: int) -> int:
+    """Bytes of content in a set of pieces."""
+    geometry = info.geometry
+    total = mask.bit_count() * info.piece_length
+    width = bitfield.width_of(geometry.piece_count)
+    for piece in geometry.short_pieces:
+        if bitfield.has(mask, piece, width):
+            total -= info.piece_length - geometry.piece_size(piece)
+    return total
