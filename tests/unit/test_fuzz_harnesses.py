@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fuzz.run import Harness, Report, feed, load, names, run
 
@@ -13,8 +15,8 @@ def test_harness(name: str) -> None:
     assert report.accepted > 0
 
 
-def test_a_harness_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    monkeypatch.setattr("fuzz.run.HERE", tmp_path_factory.mktemp("fuzz"))
+def test_a_harness_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("fuzz.run.HERE", tmp_path)
 
     def one_input(data: bytes) -> None:
         if data == b"bad":
