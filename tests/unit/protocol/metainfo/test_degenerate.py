@@ -35,11 +35,7 @@ OTHERWISE = {
     "piece layers is a list": "not what BEP 52 says",
     "name is ..": "names are made safe",
     "name is blank": "names are made safe",
-    "v2 with layers of nothing": "layers that no file needs are passed over",
-    "v2 unsafe names": "layers that no file needs are passed over",
-    "v2 symlink": "layers that no file needs are passed over",
-    "v2 empty file with a root": "layers that no file needs are passed over",
-    "v2 rootless with one directory": "layers that no file needs are passed over",
+    "hybrid without v1 files": "a v1 part needs its files",
     "v2 with a stray v1 length": "without `pieces` there is no v1 part",
 }
 
