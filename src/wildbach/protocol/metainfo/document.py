@@ -101,7 +101,7 @@ class Metainfo:
     ) -> Metainfo:
         """Put a torrent file together around an info dictionary, say one that peers sent.
 
-        Raises FormatError where a piece layer does not match its root; layers may be missing.
+        Raises FormatError where a piece layer does not match its root; layers may be missing, and more than needed.
         """
         notes: list[str] = []
         kept = _checked_layers({**(piece_layers or {})}, info, notes) if info.has_v2 else {}
@@ -232,7 +232,11 @@ def _layers(fields: Dict, info: Info, notes: list[str]) -> dict[bytes, bytes]:
     value = fields.get(b"piece layers")
     if value is not None and not isinstance(value, dict):
         raise wrong("", b"piece layers", value, dict)
-    return _checked_layers(value or {}, info, notes)
+    kept = _checked_layers(value or {}, info, notes)
+    for root in value or {}:
+        if root not in kept:
+            raise FormatError(f"the layer of {root[:32].hex()} belongs to no file that needs one", where="piece layers")
+    return kept
 
 
 def _checked_layers(value: Mapping[bytes, Value], info: Info, notes: list[str]) -> dict[bytes, bytes]:
@@ -255,8 +259,6 @@ def _checked_layers(value: Mapping[bytes, Value], info: Info, notes: list[str]) 
         kept[root] = layer
     if missing:
         notes.append(f"piece layers: {missing} are missing and must come from peers")
-    if len(value) > len(kept):
-        notes.append(f"piece layers: {len(value) - len(kept)} belong to no file and were ignored")
     return kept
 
 

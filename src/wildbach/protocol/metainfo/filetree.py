@@ -10,6 +10,9 @@ from wildbach.base.errors import FormatError, LimitError
 from wildbach.protocol.bencode import Value, show
 from wildbach.protocol.metainfo.fields import Dict, take_bytes, take_dict, take_int, take_list, wrong
 
+_OLD_PAD = b"_____padding_file_"
+"How pad files are named by creators from before BEP 47."
+
 
 class Entry(NamedTuple):
     """One file as received. `raw` is empty for a pad file. Symlinks (`target`) have no bytes."""
@@ -65,6 +68,8 @@ def _v1_entry(entry: Value, number: int) -> Entry:
     raw = tuple([part for part in path if isinstance(part, bytes)])
     if len(raw) != len(path):
         raise FormatError("has an element that is not a string", where=f"info.files[{number}].path")
+    if raw[-1].startswith(_OLD_PAD):
+        return Entry((), length, b"p")
     return Entry(raw, length, attr, target, None, _sha1(entry) if b"sha1" in entry else None)
 
 
@@ -117,6 +122,8 @@ def _v2_entry(node: Dict, raw: tuple[bytes, ...]) -> Entry:
     if not isinstance(root, bytes) or len(root) != 32:
         root = take_bytes(fields, b"pieces root", _place(raw))
         raise FormatError(f"has {len(root)} bytes instead of 32", where=f"{_place(raw)}.pieces root")
+    if not any(root):
+        raise FormatError("is all zeros", where=f"{_place(raw)}.pieces root")
     return Entry(raw, length, attr, None, root)
 
 

@@ -1,0 +1,37 @@
+"""Every fuzz harness runs: its seeds and a few hundred mutations of them, the same each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fuzz.run import Harness, Report, feed, load, names, run
+
+
+@pytest.mark.parametrize("name", names())
+def test_harness(name: str) -> None:
+    report = run(name, inputs=600, seconds=20, seed=1)
+    assert report.faults == []
+    assert report.accepted > 0
+
+
+def test_a_harness_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("fuzz.run.HERE", tmp_path)
+
+    def one_input(data: bytes) -> None:
+        if data == b"bad":
+            raise KeyError("planted")
+        if data == b"fine":
+            raise ValueError("documented")
+
+    harness = Harness("planted", one_input, [b""], (ValueError,), [])
+    report = Report("planted")
+    for data in (b"good", b"fine", b"bad"):
+        feed(harness, data, report)
+    assert report.accepted == 1
+    assert [fault.startswith("KeyError: 'planted'") for fault in report.faults] == [True]
+
+
+def test_every_harness_has_seeds() -> None:
+    assert {"bencode", "magnet", "metainfo"} <= set(names())
+    assert all(load(name).seeds for name in names())
