@@ -45,6 +45,10 @@ class Side:
         await torrent.complete()
         emit("finished", id=id)
 
+    async def connections(self) -> None:
+        async for _ in self.session.subscribe(wildbach.PeerConnected):
+            emit("connected")
+
     async def do_start(self, id: str, peers: list[list[Any]]) -> None:
         emit("started", id=id)
         await self.do_connect(id, peers)
@@ -80,7 +84,9 @@ async def main() -> None:
     settings = wildbach.Settings(**values.get("settings", {}))
     async with Scope("bench") as scope, wildbach.Session(settings) as session:
         emit("ready", port=session.listening[0].port)
-        await commands(Side(session, scope))
+        side = Side(session, scope)
+        scope.spawn("connections", side.connections())
+        await commands(side)
         os._exit(0)
 
 

@@ -55,7 +55,10 @@ class Child:
     def __init__(self, config: dict[str, Any]) -> None:
         params = lt.session_params()
         categories = lt.alert.category_t
-        mask = categories.error_notification | categories.status_notification | categories.storage_notification
+        mask = (
+            categories.error_notification | categories.status_notification | categories.storage_notification
+            | categories.connect_notification
+        )
         params.settings = {**LOOPBACK, "alert_mask": int(mask), **config.get("settings", {})}
         self.session = lt.session(params)
         self.handles: dict[str, lt.torrent_handle] = {}
@@ -135,7 +138,8 @@ class Child:
             (lt.torrent_checked_alert, "checked"), (lt.torrent_finished_alert, "finished"),
             (lt.metadata_received_alert, "metadata"), (lt.cache_flushed_alert, "flushed"),
             (lt.torrent_error_alert, "error"), (lt.file_error_alert, "error"), (lt.hash_failed_alert, "hash_failed"),
-            (lt.metadata_failed_alert, "metadata_failed"), (lt.tracker_error_alert, "tracker_error"),
+            (lt.metadata_failed_alert, "metadata_failed"), (lt.peer_connect_alert, "connected"),
+            (lt.tracker_error_alert, "tracker_error"),
         ]
         for kind, name in kinds:
             if isinstance(alert, kind):
