@@ -1,0 +1,212 @@
+"""Shared by the benches: contenders as child processes, CPU time of process trees, test content, the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.interop.peers.process import JsonProcess, lt_process
+
+MIB = 1 << 20
+GIB = 1 << 30
+TICK = os.sysconf("SC_CLK_TCK")
+LT = "libtorrent"
+WB = "wildbach"
+
+# libtorrent at its best on loopback. Each value was tried against the default on a 2-core machine; what did not matter
+# was left alone. No encryption and no uTP (their cost is a bench of its own), no rate limits, no slot limit.
+LT_TUNED: dict[str, object] = {
+    "aio_threads": 4,
+    "hashing_threads": 2,
+    "max_queued_disk_bytes": 512 * MIB,
+    "send_buffer_watermark": 8 * MIB,
+    "send_buffer_low_watermark": MIB,
+    "send_buffer_watermark_factor": 200,
+    "max_out_request_queue": 2000,
+    "max_allowed_in_request_queue": 4000,
+    "max_peer_recv_buffer_size": 8 * MIB,
+    "recv_socket_buffer_size": 2 * MIB,
+    "send_socket_buffer_size": 2 * MIB,
+    "unchoke_slots_limit": -1,
+    "connections_limit": 2000,
+    "low_prio_disk": False,
+    "file_pool_size": 500,
+    "mixed_mode_algorithm": 0,
+}
+
+
+def contender(name: str) -> JsonProcess:
+    """A process of one of the two engines; both understand the commands of tests/interop/peers/lt_child.py."""
+    if name == LT:
+        return lt_process(LT_TUNED)
+    side = Path(__file__).with_name("wb_side.py")
+    env = {**os.environ, "PYTHONPATH": str(side.parents[1] / "src")}
+    return JsonProcess([sys.executable, str(side)], env=env)
+
+
+@dataclass
+class Side:
+    """One running contender."""
+
+    name: str
+    process: JsonProcess
+    port: int
+
+    def cpu(self) -> float:
+        return tree_cpu(self.process.pid)
+
+    def peer(self) -> list[object]:
+        return ["127.0.0.1", self.port]
+
+
+@contextmanager
+def side(name: str) -> Iterator[Side]:
+    process = contender(name)
+    try:
+        ready = process.wait("ready")
+        yield Side(name, process, int(ready["port"]))
+    finally:
+        process.close()
+
+
+def tree(pid: int) -> list[int]:
+    """A process and everything below it."""
+    found = [pid]
+    for parent in found:
+        try:
+            for task in os.listdir(f"/proc/{parent}/task"):
+                found.extend(int(child) for child in Path(f"/proc/{parent}/task/{task}/children").read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def tree_cpu(pid: int) -> float:
+    """User and system seconds of a process tree, with those of children that already ended."""
+    total = 0
+    for member in tree(pid):
+        try:
+            fields = Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        total += sum(int(fields[i]) for i in (11, 12, 13, 14))
+    return total / TICK
+
+
+def tree_memory(pid: int) -> dict[str, float]:
+    """MiB of a process tree now: `rss` counts shared pages once for each process, `pss` once in all; `anonymous` leaves
+    out mapped files, which are page cache that the kernel may take back."""
+    sums = {"rss": 0, "pss": 0, "anonymous": 0}
+    for member in tree(pid):
+        try:
+            lines = Path(f"/proc/{member}/smaps_rollup").read_text().splitlines()[1:]
+        except OSError:
+            continue
+        values = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+        sums["rss"] += values["Rss"]
+        sums["pss"] += values["Pss"]
+        sums["anonymous"] += values["Pss_Anon"]
+    return {name: round(kib / 1024, 1) for name, kib in sums.items()}
+
+
+def tree_rss_peak(pid: int) -> float:
+    """MiB at the peak, summed over the tree (pages shared between its processes count for each)."""
+    total = 0
+    for member in tree(pid):
+        try:
+            text = Path(f"/proc/{member}/status").read_text()
+        except OSError:
+            continue
+        total += next((int(line.split()[1]) for line in text.splitlines() if line.startswith("VmHWM")), 0)
+    return round(total / 1024, 1)
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """A directory in memory (tmpfs) where there is one, so that the disk is not what is measured."""
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="wildbach-bench-", dir=base) as path:
+        yield Path(path)
+
+
+def warm(work: Path, size: int) -> None:
+    """Touch as much memory as a run will use. A virtual machine gets its pages from the host at the first touch, which
+    is up to nine times slower than the next use, and would be charged to whoever happens to come first."""
+    path = work / "warm"
+    zeros = bytes(MIB)
+    with path.open("wb", buffering=0) as file:
+        for _ in range(size // MIB):
+            file.write(zeros)
+    path.unlink()
+
+
+def make_content(path: Path, size: int, seed: int = 7) -> None:
+    """A file of bytes that do not repeat, the same every time."""
+    rng = random.Random(seed)
+    with path.open("wb") as file:
+        for at in range(0, size, 16 * MIB):
+            file.write(rng.randbytes(min(16 * MIB, size - at)))
+
+
+def make_torrent(content: Path, out: Path, kind: str, piece_length: int) -> None:
+    """libtorrent makes the torrents of both contenders."""
+    with lt_process() as lt:
+        lt.send(cmd="create", path=str(content), out=str(out), piece_length=piece_length, kind=kind)
+        lt.wait("created", seconds=600)
+
+
+def fresh(path: Path) -> Path:
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path
+
+
+def median(rows: Iterable[dict[str, Any]], key: str) -> float:
+    return statistics.median(float(row[key]) for row in rows)
+
+
+@dataclass
+class Report:
+    """Lines for the person and facts for the file."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, line: str = "") -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def verdict(self, name: str, ratio: float, target: float, *, below: bool = False) -> None:
+        """`ratio` against what engine and users were promised: at least `target`, or at most where `below`."""
+        met = ratio <= target if below else ratio >= target
+        sign = "≤" if below else "≥"
+        self.facts.setdefault("ratios", {})[name] = {"ratio": round(ratio, 3), "target": f"{sign} {target}", "met": met}
+        self.say(f"  {name:<44} {ratio:6.2f} x   target {sign} {target} x   {'met' if met else 'NOT met'}")
+
+
+def machine() -> dict[str, Any]:
+    """What was measured on, without names of hosts or people."""
+    flags = Path("/proc/cpuinfo").read_text()
+    names = [line.split(":", 1)[1].strip() for line in flags.splitlines() if line.startswith("model name")]
+    cpu = names[0] if names else platform.processor()
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) // 1024
+    versions = json.loads(subprocess.run(
+        [sys.executable, "-c", "import json, libtorrent; print(json.dumps(libtorrent.__version__))"],
+        capture_output=True, check=True,
+    ).stdout)
+    return {
+        "cpu": cpu, "cores": os.cpu_count(), "sha_instructions": " sha_ni" in flags, "memory_mib": memory,
+        "kernel": platform.release(), "python": platform.python_version(), "libtorrent": versions,
+        "load_before": os.getloadavg()[0],
+    }

@@ -1,0 +1,170 @@
+"""A libtorrent session as a process of its own: commands come as JSON lines on stdin, events leave so on stdout.
+
+Run by the interop tests and by the benches, as `python lt_child.py '{"settings": {...}}'`. Every event carries `t`,
+seconds of the system-wide monotonic clock, so that the parent can compare processes.
+
+Commands: `add` (id, torrent or magnet, save, peers), `connect` and `start` (id, peers), `flush` (id), `recheck` (id),
+`status` (id), `create` (path, out, piece_length, kind), `quit`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import libtorrent as lt
+
+LOOPBACK = {
+    "listen_interfaces": "127.0.0.1:0",
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_upnp": False,
+    "enable_natpmp": False,
+    "enable_incoming_utp": False,
+    "enable_outgoing_utp": False,
+    "in_enc_policy": 2,
+    "out_enc_policy": 2,
+    "allow_multiple_connections_per_ip": True,
+    "enable_ip_notifier": False,
+    "active_limit": -1,
+    "active_downloads": -1,
+    "active_seeds": -1,
+    "active_checking": 4,
+    "min_reconnect_time": 1,
+    "torrent_connect_boost": 255,
+    "connection_speed": 500,
+    "smooth_connects": False,
+    "dht_bootstrap_nodes": "",
+    "alert_queue_size": 100_000,
+}
+KINDS = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only, "hybrid": 0}
+
+
+def emit(event: str, **facts: object) -> None:
+    sys.stdout.write(json.dumps({"event": event, "t": time.monotonic(), **facts}) + "\n")
+    sys.stdout.flush()
+
+
+class Child:
+    def __init__(self, config: dict[str, Any]) -> None:
+        params = lt.session_params()
+        categories = lt.alert.category_t
+        mask = (
+            categories.error_notification | categories.status_notification | categories.storage_notification
+            | categories.connect_notification
+        )
+        params.settings = {**LOOPBACK, "alert_mask": int(mask), **config.get("settings", {})}
+        self.session = lt.session(params)
+        self.handles: dict[str, lt.torrent_handle] = {}
+        self.names: dict[lt.torrent_handle, str] = {}
+        self.started = False
+
+    def command(self, line: str) -> None:
+        words = json.loads(line)
+        getattr(self, "do_" + words.pop("cmd"))(**words)
+
+    def do_add(
+        self, id: str, save: str, torrent: str = "", magnet: str = "", peers: list[list[Any]] | None = None,
+        seed_mode: bool = False,
+    ) -> None:
+        if torrent:
+            params = lt.load_torrent_file(torrent)
+        else:
+            params = lt.parse_magnet_uri(magnet)
+        params.save_path = save
+        flags = lt.torrent_flags
+        params.flags &= ~(flags.auto_managed | flags.paused)
+        params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
+        if seed_mode:
+            params.flags |= flags.seed_mode
+        handle = self.session.add_torrent(params)
+        self.handles[id] = handle
+        self.names[handle] = id
+        self.do_connect(id, peers or [])
+
+    def do_connect(self, id: str, peers: list[list[Any]]) -> None:
+        for host, port in peers:
+            self.handles[id].connect_peer((host, port))
+
+    def do_start(self, id: str, peers: list[list[Any]]) -> None:
+        emit("started", id=id)
+        self.do_connect(id, peers)
+
+    def do_flush(self, id: str) -> None:
+        self.handles[id].flush_cache()
+
+    def do_recheck(self, id: str) -> None:
+        emit("rechecking", id=id)
+        self.handles[id].force_recheck()
+
+    def do_status(self, id: str) -> None:
+        status = self.handles[id].status()
+        emit(
+            "status", id=id, state=str(status.state), done=status.total_wanted_done, wanted=status.total_wanted,
+            peers=status.num_peers, down=status.total_payload_download, up=status.total_payload_upload,
+        )
+
+    def do_create(self, path: str, out: str, piece_length: int, kind: str) -> None:
+        start = time.monotonic()
+        files = lt.list_files(path)
+        creator = lt.create_torrent(files, piece_length, KINDS[kind])
+        lt.set_piece_hashes(creator, str(Path(path).parent))
+        Path(out).write_bytes(lt.bencode(creator.generate()))
+        emit("created", seconds=time.monotonic() - start)
+
+    def do_quit(self) -> None:
+        emit("bye")
+        sys.stdout.flush()
+        # Leaving without the session's destructor: it waits for trackers, and nothing here is worth saving.
+        os._exit(0)
+
+    def alert(self, alert: lt.alert) -> None:
+        if isinstance(alert, lt.listen_succeeded_alert):
+            if not self.started:
+                self.started = True
+                emit("ready", port=self.session.listen_port())
+            return
+        if isinstance(alert, lt.listen_failed_alert):
+            emit("error", text=str(alert))
+            return
+        id = self.names.get(getattr(alert, "handle", None), "") if hasattr(alert, "handle") else ""
+        kinds: list[tuple[type, str]] = [
+            (lt.torrent_checked_alert, "checked"), (lt.torrent_finished_alert, "finished"),
+            (lt.metadata_received_alert, "metadata"), (lt.cache_flushed_alert, "flushed"),
+            (lt.torrent_error_alert, "error"), (lt.file_error_alert, "error"), (lt.hash_failed_alert, "hash_failed"),
+            (lt.metadata_failed_alert, "metadata_failed"), (lt.peer_connect_alert, "connected"),
+            (lt.tracker_error_alert, "tracker_error"),
+        ]
+        for kind, name in kinds:
+            if isinstance(alert, kind):
+                emit(name, id=id, text=str(alert))
+
+    def run(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.session.set_alert_fd(theirs.fileno())
+        stdin = sys.stdin.buffer.raw  # type: ignore[attr-defined]  # unbuffered, so that select sees every line
+        rest = b""
+        while True:
+            ready, _, _ = select.select([stdin, ours], [], [], 0.5)
+            if ours in ready:
+                ours.recv(4096)
+            for alert in self.session.pop_alerts():
+                self.alert(alert)
+            if stdin in ready:
+                data = stdin.read(65536)
+                if not data:
+                    os._exit(0)
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self.command(line.decode())
+
+
+if __name__ == "__main__":
+    Child(json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}).run()
