@@ -24,14 +24,12 @@ from wildbach.disk.handles import Gate, Handle, OpenFiles
 from wildbach.disk.layout import TEMPORARY_SUFFIX, Layout
 from wildbach.disk.links import make_links
 from wildbach.disk.parts import PARTS_SUFFIX, Slots, data_ranges
-from wildbach.disk.storage import Content, Target
+from wildbach.disk.storage import PAD, PARTS, Content, Target
 from wildbach.disk.system import cut, storage_error
 
 SYNC_FILES = 64
 "Above this many files a batch, the whole file system is flushed at once."
 
-_PAD = -1
-_PARTS = -2
 _numbers = itertools.count(1)
 
 
@@ -98,9 +96,9 @@ class FileStorage:
     # reading
 
     def read_into(self, offset: int, buffers: Sequence[memoryview]) -> None:
-        places = self._places(offset, sum(b.nbytes for b in buffers))
+        places = self.places(offset, sum(b.nbytes for b in buffers))
         for place, group in zip(places, _groups(places, buffers), strict=True):
-            if place.file == _PAD:
+            if place.file == PAD:
                 _zero(group)
                 continue
             handle = self._pin(place.file, write=False)
@@ -117,9 +115,9 @@ class FileStorage:
                 )
 
     def try_read(self, offset: int, buffers: Sequence[memoryview]) -> bool:
-        places = self._places(offset, sum(b.nbytes for b in buffers))
+        places = self.places(offset, sum(b.nbytes for b in buffers))
         for place, group in zip(places, _groups(places, buffers), strict=True):
-            if place.file == _PAD:
+            if place.file == PAD:
                 _zero(group)
                 continue
             handle = self._pool.pin(self._table, place.file, False)
@@ -135,6 +133,15 @@ class FileStorage:
                 self._pool.unpin(handle)
         return True
 
+    def lend(self, file: int) -> int:
+        handle = self._pin(file, write=False)
+        try:
+            return os.dup(handle.fd)
+        except OSError as error:
+            raise storage_error(error, "open", self.path(file)) from error
+        finally:
+            self._pool.unpin(handle)
+
     # writing
 
     def write(self, offset: int, buffers: Sequence[memoryview]) -> None:
@@ -142,9 +149,9 @@ class FileStorage:
         self._make_way(offset, length)
         self._gate.enter()
         try:
-            places = self._places(offset, length)
+            places = self.places(offset, length)
             for place, group in zip(places, _groups(places, buffers), strict=True):
-                if place.file != _PAD:
+                if place.file != PAD:
                     self._write(place, group)
         finally:
             self._gate.leave()
@@ -166,11 +173,11 @@ class FileStorage:
         out: list[Target] = []
         lent = False
         try:
-            places = self._places(offset, length)
-            if any(place.file == _PARTS for place in places):
+            places = self.places(offset, length)
+            if any(place.file == PARTS for place in places):
                 return None
             for place in places:
-                if place.file == _PAD:
+                if place.file == PAD:
                     out.append(Target(0, -1, place.offset, place.length))
                     continue
                 handle = self._pin(place.file, write=True)
@@ -246,7 +253,7 @@ class FileStorage:
 
     def select(self, wanted: Iterable[int]) -> None:
         chosen = frozenset(wanted)
-        if not self._parted and len(chosen) == len(self.content.files) and not self.exists(_PARTS):
+        if not self._parted and len(chosen) == len(self.content.files) and not self.exists(PARTS):
             return
         if self._slots is None:
             self._slots = Slots(self._geometry)
@@ -278,9 +285,9 @@ class FileStorage:
             self._parted.discard(file)
 
     def _promote_quietly(self, file: int) -> None:
-        if not self.exists(_PARTS) or self._slots is None:
+        if not self.exists(PARTS) or self._slots is None:
             return
-        source = self._pin(_PARTS, write=False)
+        source = self._pin(PARTS, write=False)
         try:
             ranges = [
                 (start, start - begin + inner, length)
@@ -327,13 +334,13 @@ class FileStorage:
 
     def _drop_parts(self) -> None:
         """The part file is empty of anything that is still needed."""
-        path = self.path(_PARTS)
+        path = self.path(PARTS)
         if not os.path.lexists(path):
             return
         self.sync()
-        self._pool.discard(self._table, _PARTS)
+        self._pool.discard(self._table, PARTS)
         with self._marks:
-            self._dirty.pop(_PARTS, None)
+            self._dirty.pop(PARTS, None)
         try:
             os.unlink(path)
         except OSError as error:
@@ -436,32 +443,32 @@ class FileStorage:
 
     def path(self, file: int) -> str:
         """The absolute path of a file when it is complete (or of the part file)."""
-        if file == _PARTS:
+        if file == PARTS:
             return os.path.join(self.layout.root, self._parts_name())
         return self.layout.path(self.content, file)
 
     def _parts_name(self) -> str:
         return f".{self.options.key[:40] or self.content.name}{PARTS_SUFFIX}"
 
-    def _places(self, offset: int, length: int) -> list[Extent]:
+    def places(self, offset: int, length: int) -> list[Extent]:
         extents = self._geometry.extents(offset, length)
         if self._plain and not self._parted:
             return extents
         out = []
         for extent in extents:
             if self.content.files[extent.file].pad:
-                out.append(Extent(_PAD, 0, extent.length))
+                out.append(Extent(PAD, 0, extent.length))
             elif extent.file in self._parted:
-                out += self._parted_places(extent)
+                out += self._parted_extents(extent)
             else:
                 out.append(extent)
         return out
 
-    def _parted_places(self, extent: Extent) -> list[Extent]:
+    def _parted_extents(self, extent: Extent) -> list[Extent]:
         slots = self._slots.place(*extent) if self._slots is not None else None
         if slots is None:
             return [extent]
-        return [Extent(_PARTS, slot.offset, slot.length) for slot in slots]
+        return [Extent(PARTS, slot.offset, slot.length) for slot in slots]
 
     def _make_way(self, offset: int, length: int) -> None:
         """Before a write into a piece that lies wholly inside an unwanted file: that file exists from now on.
@@ -474,7 +481,7 @@ class FileStorage:
 
     def _candidates(self, file: int) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Where a file may be found, as (root, components), likeliest first."""
-        if file == _PARTS:
+        if file == PARTS:
             yield self.layout.root, (self._parts_name(),)
             return
         for layout in (self.layout, self.previous):

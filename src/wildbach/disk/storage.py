@@ -8,10 +8,19 @@ StorageError with the system's number and a stable code: `disk_full`, `read_only
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from wildbach.base.geometry import Geometry
+from wildbach.base.geometry import Extent, Geometry
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """Runs blocking calls beside the loop; `runtime.workers.Threads` is one."""
+
+    async def run(self, fn: Callable[..., T], *args: object) -> T:
+        """The result of `fn(*args)`, or what it raised."""
 
 
 class Target(NamedTuple):
@@ -95,3 +104,18 @@ class Storage(Protocol):
 
     def close(self) -> None:
         """Let go of all descriptors. Nothing is synced. Idempotent."""
+
+
+PAD = -1
+PARTS = -2
+
+
+@runtime_checkable
+class FileBacked(Protocol):
+    """A storage whose bytes can be read from descriptors, also by another process."""
+
+    def places(self, offset: int, length: int) -> list[Extent]:
+        """Where bytes lie: extents of files, of `PAD` (zeros) or of `PARTS` (the part file)."""
+
+    def lend(self, file: int) -> int:
+        """A descriptor for reading a file, which the caller closes. Code `missing` where there is none."""
