@@ -23,6 +23,7 @@ from wildbach.base.events import Event
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
 from wildbach.disk.files import FileOptions, FileStorage
+from wildbach.disk.hasher import Hasher
 from wildbach.disk.pool import ChunkPool
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
@@ -92,7 +93,8 @@ class Session:
         self._pool = ChunkPool(settings.disk.memory)
         self._shared = Shared(
             settings=settings, clock=loop.time, rng=self._rng, transport=self._transport, threads=self._threads,
-            pool=self._pool, writer=self._make_writer(), buffers=SendBuffers(), bus=self._bus, bans=BanList(),
+            pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(),
+            bus=self._bus, bans=BanList(),
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report, greeting={},
         )
@@ -129,8 +131,12 @@ class Session:
         self._bus.close()
         await self._scope.__aexit__(kind, error, trace)
         self._shared.writer.close()
+        self._shared.hasher.close()
         self._threads.close()
         self._pool.close()
+
+    def _make_hasher(self) -> Hasher:
+        return Hasher(self._threads, processes=self.settings.disk.workers != "threads")
 
     def _make_writer(self) -> Writer:
         match self.settings.disk.workers:
@@ -181,10 +187,8 @@ class Session:
 
     async def _read(self, source: Source) -> tuple[Metainfo | None, Magnet | None, InfoHashes]:
         if isinstance(source, str):
-            if source[:7].lower() == "magnet:" or (len(source) in (32, 40, 64, 68) and not Path(source).exists()):
-                source = Magnet.parse(source)
-            else:
-                source = Path(source)
+            bare = len(source) in (32, 40, 64, 68) and source.isalnum()
+            source = Magnet.parse(source) if bare or source[:7].lower() == "magnet:" else Path(source)
         if isinstance(source, Path):
             source = await self._threads.run(_read_file, source)
         if isinstance(source, bytes):

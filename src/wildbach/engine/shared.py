@@ -8,6 +8,7 @@ from random import Random
 
 from wildbach.base.ids import Endpoint
 from wildbach.base.rate import TokenBucket
+from wildbach.disk.hasher import Hasher
 from wildbach.disk.pool import ChunkPool
 from wildbach.disk.writer import Writer
 from wildbach.engine.blame import BanList
@@ -28,6 +29,7 @@ class Shared:
     threads: Threads
     pool: ChunkPool
     writer: Writer
+    hasher: Hasher
     buffers: SendBuffers
     bus: Bus
     bans: BanList

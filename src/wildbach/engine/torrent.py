@@ -10,6 +10,7 @@ from typing import Final
 from wildbach.base import bitfield, limits
 from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.disk.hasher import Expected
 from wildbach.disk.piecework import ChunkResult, PieceSpec
 from wildbach.disk.storage import Storage
 from wildbach.engine import events
@@ -202,8 +203,23 @@ class Torrent:
     async def _known_pieces(self, info: Info, storage: Storage) -> int:
         if self.options.skip_check:
             return bitfield.full(info.geometry.piece_count)
+        have = await self._check(info, storage)
         await self._shared.threads.run(storage.prepare)
-        return 0
+        return have
+
+    async def _check(self, info: Info, storage: Storage) -> int:
+        """Hash what is on the disk."""
+        expected = Expected(info.pieces, self._piece_hashes.get if self._piece_hashes is not None else None)
+        checked = await self._shared.hasher.check(info.geometry, storage, expected, progress=self._checking)
+        if checked.conflicts:
+            raise StorageError(
+                f"piece {checked.conflicts[0]} cannot be right: its v1 and v2 hashes disagree; the torrent is broken",
+                code="hybrid_conflict",
+            )
+        return checked.good
+
+    def _checking(self, done: int, total: int, good: int) -> None:
+        self._check_progress = done / total if total else 1.0
 
     def _know(self, metainfo: Metainfo) -> None:
         self.metainfo = metainfo

@@ -20,7 +20,7 @@ class TorrentView:
     "Bytes of content."
     wanted: int
     "Bytes of the wanted pieces."
-    have: int
+    done: int
     "Bytes of verified pieces among the wanted."
     progress: float
     "Share of what is wanted, or of the check while one runs; 0 to 1."

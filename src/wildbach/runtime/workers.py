@@ -16,9 +16,8 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 _MESSAGE = 256 * 1024
@@ -30,10 +29,9 @@ class Threads:
     def __init__(self, count: int, name: str = "wildbach") -> None:
         self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
 
-    async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, fn: Callable[..., T], *args: object) -> T:
         """Run a blocking call and wait for its result; its exceptions come through."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: call(*args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._executor, fn, *args)
 
     def submit(self, call: Callable[[], T], done: Callable[[T | BaseException], None]) -> None:
         """Run a blocking call and hand its result or exception to `done`, on the loop."""
