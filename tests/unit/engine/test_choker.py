@@ -123,7 +123,8 @@ def test_a_peer_that_pauses_keeps_its_place_until_the_round_is_over() -> None:
 
 
 def test_a_giving_peer_that_wants_nothing_stays_unchoked() -> None:
-    swarm = Swarm(Choker(2), peer("a", 10), peer("b", 5), peer("idle", 50, interested=False), peer("c", interested=False))
+    idle = [peer("idle", 50, interested=False), peer("c", interested=False)]
+    swarm = Swarm(Choker(2), peer("a", 10), peer("b", 5), *idle)
     swarm.decide(0.0)
     assert swarm.served == "abidle"
 
