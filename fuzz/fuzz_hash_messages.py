@@ -13,9 +13,9 @@ _TREE = FileTree(layers.file_root(_LEAVES), _LENGTH, 32768)
 _LAYERS = {_TREE.root: layers.piece_layer(_LEAVES, 32768)}
 
 SEEDS: list[bytes] = [
-    hashes.encode_request(hashes.HashRequest(_TREE.root, 1, 0, 8, 2))[5:],
-    hashes.encode_request(hashes.HashRequest(_TREE.root, 0, 10, 2, 3))[5:],
-    hashes.encode_hashes(hashes.Hashes(hashes.HashRequest(_TREE.root, 1, 0, 2, 2), bytes(96)))[5:],
+    hashes.encode_request(hashes.HashRequest(_TREE.root, 1, 0, 8, 2)),
+    hashes.encode_request(hashes.HashRequest(_TREE.root, 0, 10, 2, 3)),
+    hashes.encode_hashes(hashes.Hashes(hashes.HashRequest(_TREE.root, 1, 0, 2, 2), bytes(96))),
 ]
 
 
@@ -32,5 +32,5 @@ def one_input(data: bytes) -> None:
         return
     answer = HashServer[int]([_TREE], _LAYERS, _leaves).answer(1, request, 0.0)
     if answer is not None:
-        wire = hashes.encode_hashes(answer)[5:]
+        wire = hashes.encode_hashes(answer)
         assert hashes.decode_hashes(wire) == answer

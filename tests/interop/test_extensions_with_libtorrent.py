@@ -17,6 +17,7 @@ from wildbach.protocol import bencode
 from wildbach.protocol.ext import handshake, hashes, metadata, pex
 from wildbach.protocol.ext.handshake import Extension
 from wildbach.protocol.metainfo import layers
+from wildbach.protocol.wire import codec
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 libtorrent = pytest.importorskip("libtorrent", reason="the libtorrent wheel is not installed")
@@ -124,13 +125,13 @@ def _talk(wire: Wire, wanted: InfoHashes, info: bytes, layer: bytes) -> None:
             request = metadata.encode(metadata.MetadataRequest(piece))
             wire.send(handshake.message(theirs.id_of(Extension.UT_METADATA), request))
         for _, hash_request in hash_fetcher.tick(now):
-            wire.send(hashes.encode_request(hash_request))
+            wire.send(codec.hash_message(hashes.HASH_REQUEST, hashes.encode_request(hash_request)))
         for done in hash_fetcher.take():
             if done.is_layer:
                 assert done.hashes == layer
                 hash_fetcher.want_leaves(done.tree, 700, layer[700 * 32 :])
                 for _, hash_request in hash_fetcher.tick(now):
-                    wire.send(hashes.encode_request(hash_request))
+                    wire.send(codec.hash_message(hashes.HASH_REQUEST, hashes.encode_request(hash_request)))
             else:
                 leaves = done.hashes
         if leaves:
@@ -139,7 +140,8 @@ def _talk(wire: Wire, wanted: InfoHashes, info: bytes, layer: bytes) -> None:
     wire.send(handshake.message(theirs.id_of(Extension.UT_PEX), pex.encode(
         pex.PexMessage((pex.PexPeer(Endpoint("127.0.0.1", 9), pex.SEED),))
     )))
-    wire.send(hashes.encode_request(hashes.HashRequest(bytes(32), 2, 0, 2, 0)))
+    unknown = hashes.HashRequest(bytes(32), 2, 0, 2, 0)
+    wire.send(codec.hash_message(hashes.HASH_REQUEST, hashes.encode_request(unknown)))
     assert any(kind == hashes.HASH_REJECT for kind, _ in wire.messages())
 
 

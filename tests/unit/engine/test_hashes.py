@@ -56,6 +56,7 @@ def test_a_piece_layer_comes_in_proven_batches(pieces: int) -> None:
     assert fetcher.missing_layers == 1 and "v2" in fetcher.reason
     fetcher.on_peer("a")
     assert pump(fetcher, {"a": file.server()}) == -(-pieces // 512)
+    assert not fetcher.idle  # until it was taken
     (done,) = fetcher.take()
     assert done == Fetched(file.tree, -1, file.layer) and done.is_layer
     assert fetcher.idle and fetcher.reason == "" and fetcher.take() == []
