@@ -150,8 +150,8 @@ class HashFetcher(Generic[K]):
 
     @property
     def idle(self) -> bool:
-        """True where nothing is wanted."""
-        return not self._jobs
+        """True where nothing is wanted and nothing waits to be taken."""
+        return not self._jobs and not self._done
 
     @property
     def missing_layers(self) -> int:

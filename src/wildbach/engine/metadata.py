@@ -21,8 +21,10 @@ from wildbach.protocol.ext.metadata import MetadataData, MetadataReject, piece_c
 
 K = TypeVar("K", bound=Hashable)
 
-_ATTEMPTS = 3
-"Attempts that are worked on at once."
+_ATTEMPTS = 16
+"Attempts that are worked on at once;"
+_MEMORY_FACTOR = 3
+"their claimed sizes together are at most so many times the limit."
 _IN_FLIGHT = 8
 "Requests to one peer at once."
 _DOUBLE_SECONDS = 2.0
@@ -233,10 +235,15 @@ class MetadataFetcher(Generic[K]):
                         wanted.append((size, None))
                 elif place < len(by_size[size]):
                     wanted.append((size, self._by_merit(size, by_size[size])[place]))
-        chosen = wanted[:_ATTEMPTS]
+        chosen: list[tuple[int, K | None]] = []
+        room = _MEMORY_FACTOR * self._limit
+        for name in wanted[:_ATTEMPTS]:
+            if name[0] <= room:
+                room -= name[0]
+                chosen.append(name)
+        self._forget_resting(chosen, room)
         for name in chosen:
             if name not in self._attempts:
-                self._make_room(name[0], chosen)
                 self._attempts[name] = _Attempt(*name)
         return [self._attempts[name] for name in chosen]
 
@@ -244,14 +251,16 @@ class MetadataFetcher(Generic[K]):
         """Peers to try alone: those whose answer is under way first, then those who failed least."""
         return sorted(keys, key=lambda key: ((size, key) not in self._attempts, self._tries.get(key, 0)))
 
-    def _make_room(self, size: int, chosen: list[tuple[int, K | None]]) -> None:
-        """Forget resting attempts, oldest first, while all together could hold more than three dictionaries."""
-        total = sum(attempt.size for attempt in self._attempts.values())
-        for name in list(self._attempts):
-            if total + size <= _ATTEMPTS * self._limit and len(self._attempts) < 4 * _ATTEMPTS:
-                return
-            if name not in chosen:
-                total -= self._attempts.pop(name).size
+    def _forget_resting(self, chosen: list[tuple[int, K | None]], room: int) -> None:
+        """Keep what other attempts have only as far as there is room for it, the latest first."""
+        claimed = {peer.size for peer in self._peers.values()}
+        for name in reversed(list(self._attempts)):
+            if name in chosen:
+                continue
+            attempt = self._attempts[name]
+            room -= attempt.size
+            if room < 0 or not (attempt.pieces or attempt.size in claimed):
+                del self._attempts[name]
 
     def _helpers(self, attempt: _Attempt[K], now: float) -> list[tuple[K, _Peer[K]]]:
         if attempt.solo is not None:

@@ -14,8 +14,8 @@ def allowed_fast(host: str, info_hash: bytes, pieces: int, count: int = limits.A
     The /24 of an IPv4 address counts, so that more addresses on one network bring no more pieces. BEP 6 names no rule
     for IPv6: the /48 is taken. `info_hash` is the 20-byte id of the swarm.
     """
-    if pieces <= count:
-        return tuple(range(pieces))
+    if count <= 0 or pieces <= count:
+        return tuple(range(pieces)) if count > 0 else ()
     address = ip_address(host.partition("%")[0])
     if address.version == 6 and address.ipv4_mapped is not None:
         address = address.ipv4_mapped

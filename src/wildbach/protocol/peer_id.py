@@ -18,7 +18,7 @@ def new_peer_id(rng: random.Random) -> bytes:
 
 
 _AZUREUS = {
-    "7T": "aTorrent", "A2": "aria2", "AG": "Ares", "AR": "Arctic", "AT": "Artemis", "AV": "Avicora", "AX": "BitPump",
+    "7T": "aTorrent", "AG": "Ares", "AR": "Arctic", "AT": "Artemis", "AV": "Avicora", "AX": "BitPump",
     "AZ": "Vuze", "BC": "BitComet", "BE": "BitTorrent SDK", "BF": "BitFlu", "BG": "BTG", "BI": "BiglyBT",
     "BL": "BitLord", "BP": "BitTorrent Pro", "BR": "BitRocket", "BS": "BTSlave", "BT": "BitTorrent", "BW": "BitWombat",
     "CD": "CTorrent", "CT": "CTorrent", "DE": "Deluge", "DP": "Propagate", "EB": "EBit", "FC": "FileCroc",
@@ -41,7 +41,7 @@ _OTHERS = (
     (b"XBT", "XBT"), (b"Plus", "Plus!"), (b"turbobt", "TurboBT"), (b"btpd", "BT Protocol Daemon"), (b"eX", "eXeem"),
 )
 _AZUREUS_FORM = re.compile(rb"-([A-Za-z0-9~]{2})([0-9A-Za-z.]{4})[-0-9A-Za-z]")
-_MAINLINE_FORM = re.compile(rb"M(\d{1,2})-(\d{1,2})-(\d{1,2})-")
+_MAINLINE_FORM = re.compile(rb"(M|A2-)(\d{1,2})-(\d{1,2})-(\d{1,2})-")
 _SHADOW_FORM = re.compile(rb"([AOQRSTU])([0-9A-Za-z.-]{5})-")
 
 
@@ -65,7 +65,8 @@ def client_name(peer_id: bytes) -> str:
         code, version = form[1].decode("ascii"), form[2].decode("ascii")
         return f"{_AZUREUS.get(code, code)} {_version(version)}"
     if form := _MAINLINE_FORM.match(peer_id):
-        return "BitTorrent " + ".".join(part.decode("ascii") for part in form.groups())
+        name = "aria2 " if form[1] == b"A2-" else "BitTorrent "
+        return name + b".".join(form.groups()[1:]).decode("ascii")
     for start, name in _OTHERS:
         if peer_id.startswith(start):
             return name

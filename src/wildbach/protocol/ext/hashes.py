@@ -18,7 +18,6 @@ HASHES = 22
 HASH_REJECT = 23
 
 _FIELDS = struct.Struct(">32sIIII")
-_FRAMED = struct.Struct(">IB32sIIII")
 _MOST_HASHES = limits.HASHES_PER_REQUEST + 32
 
 
@@ -45,18 +44,17 @@ class Hashes:
 
 
 def encode_request(request: HashRequest) -> bytes:
-    """A whole `hash request` message, length prefix included."""
-    return _framed(HASH_REQUEST, request)
+    """The payload (after the message id) of a `hash request` and of a `hash reject`."""
+    return _FIELDS.pack(request.root, request.base, request.index, request.length, request.proofs)
 
 
-def encode_reject(request: HashRequest) -> bytes:
-    """A whole `hash reject` message."""
-    return _framed(HASH_REJECT, request)
+encode_reject = encode_request
+"A `hash reject` repeats what it rejects."
 
 
 def encode_hashes(answer: Hashes) -> bytes:
-    """A whole `hashes` message."""
-    return _framed(HASHES, answer.request, answer.hashes)
+    """The payload of a `hashes` message."""
+    return encode_request(answer.request) + answer.hashes
 
 
 def decode_request(payload: bytes | memoryview) -> HashRequest:
@@ -74,8 +72,3 @@ def decode_hashes(payload: bytes | memoryview) -> Hashes:
     if size > 32 * _MOST_HASHES:
         raise LimitError(f"{size // 32} hashes, more than {_MOST_HASHES}", where="hashes")
     return Hashes(HashRequest(*_FIELDS.unpack_from(payload)), bytes(payload[_FIELDS.size :]))
-
-
-def _framed(number: int, request: HashRequest, tail: bytes = b"") -> bytes:
-    fields = (request.root, request.base, request.index, request.length, request.proofs)
-    return _FRAMED.pack(_FIELDS.size + 1 + len(tail), number, *fields) + tail
