@@ -16,6 +16,9 @@ from collections.abc import Sequence
 
 from wildbach.base.errors import StorageError
 
+if sys.platform != "win32":
+    import fcntl
+
 IOV_MAX = 512
 "Buffers handed to one vectored call."
 
@@ -334,6 +337,17 @@ def copy_range(source: int, begin: int, target: int, to: int, length: int) -> No
         if done == 0:
             raise OSError(errno.EIO, "the source ended early")
         begin, to, length = begin + done, to + done, length - done
+
+
+def lock(fd: int, *, shared: bool = False, wait: bool = False) -> bool:
+    """Lock an open file against other processes (advisory); False where another one has it. Ends with `fd`."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 # what a mount can do

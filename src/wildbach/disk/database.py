@@ -1,0 +1,524 @@
+"""The state of all torrents in one SQLite file, shared by every process that uses the same data directory.
+
+Write-ahead log; notes are committed without a sync and claims with one. Each row carries a checksum over its
+contents, and so does the count of torrents: whatever part of the file is damaged, the file is put aside (`damaged`
+tells where), a new one is made of the rows that are whole, and every torrent in it is to be hashed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wildbach.base import bitfield
+from wildbach.base.errors import FormatError, StorageError
+from wildbach.disk import system
+from wildbach.disk.resume import Note, Progress, ResumeRecord, Summary, apply
+
+T = TypeVar("T")
+
+VERSION = 1
+APPLICATION = 0x77696C64
+"Marks the file as wildbach's."
+BUSY_SECONDS = 15.0
+KEEP_DAMAGED = 3
+"Damaged files kept; older ones are removed."
+PAGE_BYTES = 4096
+SMALLEST = 512
+"Bytes of the smallest database there is."
+CHECK_BYTES = 32 << 20
+"Files up to this size are checked page by page when they are opened."
+
+_TABLES = {
+    "torrents": "CREATE TABLE torrents (key TEXT PRIMARY KEY, place INTEGER, record BLOB, sum BLOB)",
+    "progress": "CREATE TABLE progress (key TEXT PRIMARY KEY, complete INTEGER, pieces INTEGER, data BLOB, sum BLOB)",
+    "metainfo": "CREATE TABLE metainfo (key TEXT PRIMARY KEY, data BLOB, sum BLOB)",
+    "notes": "CREATE TABLE notes (id INTEGER PRIMARY KEY, key TEXT, data BLOB, sum BLOB)",
+    "settings": "CREATE TABLE settings (name TEXT PRIMARY KEY, data BLOB, sum BLOB)",
+    "statistics": "CREATE TABLE statistics (name TEXT PRIMARY KEY, value INTEGER, sum BLOB)",
+}
+_INDEX = "CREATE INDEX notes_by_key ON notes (key)"
+
+_MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES.values(), _INDEX),)
+"The statements that lead from each version to the next."
+
+
+class Damaged(Exception):
+    """The file contradicts itself. Never leaves this module."""
+
+
+def _sum(*values: object) -> bytes:
+    digest = hashlib.blake2b(digest_size=8)
+    for value in values:
+        raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "big"))
+        digest.update(raw)
+    return digest.digest()
+
+
+class Database:
+    """A `disk.resume.ResumeStore` in a file. One connection, used by one thread at a time."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = os.path.abspath(path)
+        self.damaged: list[str] = []
+        "Where damaged state was put aside, in this run."
+        self._lock = threading.RLock()
+        self._closed = False
+        self._full: bool | None = None
+        with _translated(self.path), contextlib.ExitStack() as undo:
+            for grown in system.make_root(os.path.dirname(self.path)):
+                system.sync_path(grown)
+            self._guard = os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT | system.CLOEXEC, 0o600)
+            undo.callback(os.close, self._guard)
+            system.lock(self._guard, shared=True, wait=True)
+            try:
+                self._db = self._open()
+            except (Damaged, sqlite3.Error, UnicodeDecodeError) as error:
+                if not self._is_damage(error):
+                    raise
+                self._db = self._rescue()
+            undo.callback(self._db.close)
+            system.sync_path(os.path.dirname(self.path))
+            undo.pop_all()
+
+    # opening
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        with contextlib.ExitStack() as undo:
+            undo.callback(db.close)
+            db.text_factory = bytes
+            size = os.path.getsize(self.path)
+            if 0 < size < SMALLEST:
+                raise Damaged("cut short")  # SQLite would begin anew without a word
+            if not size:
+                db.execute(f"PRAGMA page_size={PAGE_BYTES}")
+            if size <= CHECK_BYTES:
+                report = db.execute("PRAGMA quick_check").fetchall()
+                if report != [(b"ok",)]:
+                    raise Damaged(str(report[:3]))
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            self._full = True
+            self._migrate(db)
+            self._verify(db)
+            undo.pop_all()
+        return db
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        with _transaction(db):
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if not version and not application and not tables:
+                db.execute(f"PRAGMA application_id={APPLICATION}")
+            elif application != APPLICATION or not version:
+                raise Damaged("not a state file")
+            elif version > VERSION:
+                if self._newer(db, version):
+                    raise StorageError(
+                        f"{self.path} was written by a newer version of wildbach", path=self.path, code="newer_state"
+                    )
+                raise Damaged("its version is not what it says")
+            if version < VERSION:
+                for statements in _MIGRATIONS[version:]:
+                    for statement in statements:
+                        db.execute(statement)
+                db.execute(f"PRAGMA user_version={VERSION}")
+                self._put_statistic(db, "version", VERSION)
+                if not version:
+                    self._put_statistic(db, "torrents", 0)
+
+    @staticmethod
+    def _newer(db: sqlite3.Connection, version: int) -> bool:
+        """A version is only believed where its checksummed copy agrees."""
+        row = db.execute("SELECT value, sum FROM statistics WHERE name='version'").fetchone()
+        return row is not None and row[0] == version and row[1] == _sum("version", version)
+
+    def _verify(self, db: sqlite3.Connection) -> None:
+        found = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type='table'"))
+        for name, text in _TABLES.items():
+            if found.get(name.encode()) != text.encode():
+                raise Damaged(f"the table {name} is not as it was made")
+        if self._statistic(db, "version") != VERSION:
+            raise Damaged("its version is not what it says")
+        (count,) = db.execute("SELECT count(*) FROM torrents").fetchone()
+        if count != self._statistic(db, "torrents"):
+            raise Damaged("torrents are missing")
+
+    # damage
+
+    def _rescue(self) -> sqlite3.Connection:
+        """Put the damaged file aside and make a new one of what is whole in it."""
+        if not system.lock(self._guard):
+            raise StorageError(
+                f"{self.path} is damaged and in use by another process: end that first",
+                path=self.path, code="state_damaged",
+            )
+        aside = self._put_aside()
+        self.damaged.append(aside)
+        db = self._open()
+        _salvage(aside, db, self._put_statistic)
+        system.lock(self._guard, shared=True, wait=True)
+        return db
+
+    def _is_damage(self, error: Damaged | sqlite3.Error | UnicodeDecodeError) -> bool:
+        """True where the file is at fault, not the place it is in."""
+        if not isinstance(error, sqlite3.Error):
+            return True  # SQLite quotes damaged text in its messages, which need not decode
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            # A damaged header says so too; then the file itself may be written.
+            return os.access(self.path, os.R_OK | os.W_OK) and os.access(os.path.dirname(self.path), os.W_OK)
+        return code not in _ENVIRONMENT
+
+    def _put_aside(self) -> str:
+        folder, name = os.path.split(f"{self.path}.damaged-")
+        taken = [entry.removeprefix(name) for entry in os.listdir(folder) if entry.startswith(name)]
+        number = 1 + max((int(tail) for tail in taken if tail.isdecimal()), default=0)
+        aside = f"{self.path}.damaged-{number}"
+        for tail in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self.path + tail, aside + tail)
+        for old in range(number - KEEP_DAMAGED, 0, -1):
+            for tail in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(f"{self.path}.damaged-{old}{tail}")
+        return aside
+
+    def _do(self, work: Callable[[sqlite3.Connection], T], *, durable: bool | None = None) -> T:
+        """Run `work`, in a transaction where `durable` says with or without a sync; once more after a rescue."""
+        with self._lock, _translated(self.path):
+            if self._closed:
+                raise StorageError("the state file is closed", path=self.path, code="closed")
+            try:
+                return self._once(work, durable)
+            except (Damaged, sqlite3.Error, UnicodeDecodeError) as error:
+                if not self._is_damage(error):
+                    raise
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+            self._db = self._rescue()
+            return self._once(work, durable)
+
+    def _once(self, work: Callable[[sqlite3.Connection], T], durable: bool | None) -> T:
+        if durable is None:
+            return work(self._db)
+        if durable is not self._full:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._full = durable
+        with _transaction(self._db):
+            return work(self._db)
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.close()
+                os.close(self._guard)
+
+    # torrents
+
+    def summaries(self) -> Iterator[Summary]:
+        rows = self._do(self._summaries)
+        yield from rows
+
+    @staticmethod
+    def _summaries(db: sqlite3.Connection) -> list[Summary]:
+        out = []
+        for key, place, raw, check, *progress in db.execute(
+            "SELECT t.key, t.place, t.record, t.sum, p.complete, p.pieces, p.data, p.sum FROM torrents t"
+            " LEFT JOIN progress p ON p.key = t.key ORDER BY t.place, t.key"
+        ):
+            record = _record(key, place, raw, check)
+            if progress[3] != _sum(record.key, *progress[:3]):
+                raise Damaged(f"the progress of {record.key} is not as it was written")
+            record.progress.piece_count = progress[1]
+            if progress[0]:
+                record.progress.durable = bitfield.full(record.progress.piece_count)
+            out.append(Summary(record, bool(progress[0])))
+        return out
+
+    def load(self, key: str) -> ResumeRecord | None:
+        return self._do(lambda db: self._load(db, key))
+
+    @staticmethod
+    def _load(db: sqlite3.Connection, key: str) -> ResumeRecord | None:
+        row = db.execute("SELECT key, place, record, sum FROM torrents WHERE key=?", (key,)).fetchone()
+        if row is None:
+            return None
+        record = _record(*row)
+        row = db.execute("SELECT key, complete, pieces, data, sum FROM progress WHERE key=?", (key,)).fetchone()
+        if row is None:
+            raise Damaged(f"the progress of {key} is missing")
+        record.progress = _progress(*row)
+        for number, data, check in db.execute("SELECT id, data, sum FROM notes WHERE key=? ORDER BY id", (key,)):
+            if check != _sum(key, number, data):
+                raise Damaged(f"a note of {key} is not as it was written")
+            apply(record.progress, _unpack_note(data))
+        return record
+
+    def save(self, record: ResumeRecord, metainfo: bytes | None = None) -> None:
+        raw = json.dumps(record.to_json(), separators=(",", ":"), sort_keys=True).encode()
+
+        def work(db: sqlite3.Connection) -> None:
+            row = db.execute("SELECT place FROM torrents WHERE key=?", (record.key,)).fetchone()
+            if row is None:
+                place = (db.execute("SELECT max(place) FROM torrents").fetchone()[0] or 0) + 1
+                self._put_statistic(db, "torrents", self._statistic(db, "torrents") + 1)
+                _put_progress(db, record.key, record.progress)
+            else:
+                place = row[0]
+            db.execute(
+                "INSERT OR REPLACE INTO torrents VALUES (?,?,?,?)",
+                (record.key, place, raw, _sum(record.key, place, raw)),
+            )
+            if metainfo is not None:
+                db.execute(
+                    "INSERT OR REPLACE INTO metainfo VALUES (?,?,?)",
+                    (record.key, metainfo, _sum(record.key, metainfo)),
+                )
+
+        self._do(work, durable=True)
+
+    def metainfo(self, key: str) -> bytes | None:
+        def work(db: sqlite3.Connection) -> bytes | None:
+            row = db.execute("SELECT data, sum FROM metainfo WHERE key=?", (key,)).fetchone()
+            if row is None:
+                return None
+            if row[1] != _sum(key, row[0]):
+                raise Damaged(f"the metainfo of {key} is not as it was written")
+            return bytes(row[0])
+
+        return self._do(work)
+
+    def note(self, key: str, note: Note) -> None:
+        data = _pack_note(note)
+
+        def work(db: sqlite3.Connection) -> None:
+            number = (db.execute("SELECT max(id) FROM notes").fetchone()[0] or 0) + 1
+            db.execute("INSERT INTO notes VALUES (?,?,?,?)", (number, key, data, _sum(key, number, data)))
+
+        self._do(work, durable=False)
+
+    def commit(self, key: str, progress: Progress) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            if db.execute("SELECT 1 FROM torrents WHERE key=?", (key,)).fetchone() is not None:
+                _put_progress(db, key, progress)
+                db.execute("DELETE FROM notes WHERE key=?", (key,))
+
+        self._do(work, durable=True)
+
+    def remove(self, key: str) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            if db.execute("DELETE FROM torrents WHERE key=?", (key,)).rowcount:
+                self._put_statistic(db, "torrents", self._statistic(db, "torrents") - 1)
+            for table in ("progress", "metainfo", "notes"):
+                db.execute(f"DELETE FROM {table} WHERE key=?", (key,))
+
+        self._do(work, durable=True)
+
+    # totals and settings
+
+    @staticmethod
+    def _statistic(db: sqlite3.Connection, name: str) -> int:
+        row = db.execute("SELECT value, sum FROM statistics WHERE name=?", (name,)).fetchone()
+        if row is None:
+            return 0
+        if row[1] != _sum(name, row[0]):
+            raise Damaged(f"the total {name} is not as it was written")
+        return int(row[0])
+
+    @staticmethod
+    def _put_statistic(db: sqlite3.Connection, name: str, value: int) -> None:
+        db.execute("INSERT OR REPLACE INTO statistics VALUES (?,?,?)", (name, value, _sum(name, value)))
+
+    def statistics(self) -> dict[str, int]:
+        def work(db: sqlite3.Connection) -> dict[str, int]:
+            names = [_text(row[0]) for row in db.execute("SELECT name FROM statistics ORDER BY name")]
+            return {name: self._statistic(db, name) for name in names if name not in ("version", "torrents")}
+
+        return self._do(work)
+
+    def count(self, **amounts: int) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            for name, amount in amounts.items():
+                self._put_statistic(db, name, self._statistic(db, name) + amount)
+
+        self._do(work, durable=False)
+
+    def setting(self, name: str) -> str | None:
+        def work(db: sqlite3.Connection) -> str | None:
+            row = db.execute("SELECT data, sum FROM settings WHERE name=?", (name,)).fetchone()
+            if row is None:
+                return None
+            if row[1] != _sum(name, row[0]):
+                raise Damaged(f"the setting {name} is not as it was written")
+            return bytes(row[0]).decode()
+
+        return self._do(work)
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            if value is None:
+                db.execute("DELETE FROM settings WHERE name=?", (name,))
+            else:
+                raw = value.encode()
+                db.execute("INSERT OR REPLACE INTO settings VALUES (?,?,?)", (name, raw, _sum(name, raw)))
+
+        self._do(work, durable=True)
+
+
+# rows
+
+
+def _record(key: bytes, place: int, raw: bytes, check: bytes) -> ResumeRecord:
+    name = _text(key)
+    if check != _sum(name, place, raw):
+        raise Damaged(f"the record of {name} is not as it was written")
+    try:
+        record = ResumeRecord.from_json(json.loads(raw))
+    except (ValueError, FormatError) as error:
+        raise Damaged(f"the record of {name}: {error}") from error
+    record.key = name
+    return record
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise Damaged("a key is not text") from error
+
+
+def _put_progress(db: sqlite3.Connection, key: str, progress: Progress) -> None:
+    complete = int(progress.complete)
+    data = b"" if complete else _pack_progress(progress)
+    db.execute(
+        "INSERT OR REPLACE INTO progress VALUES (?,?,?,?,?)",
+        (key, complete, progress.piece_count, data, _sum(key, complete, progress.piece_count, data)),
+    )
+
+
+def _pack_progress(progress: Progress) -> bytes:
+    size = bitfield.width_of(progress.piece_count) >> 3
+    partial = json.dumps({str(piece): f"{blocks:x}" for piece, blocks in progress.partial.items()}).encode()
+    return b"".join((
+        bytes([progress.check]), progress.durable.to_bytes(size, "big"), progress.written.to_bytes(size, "big"),
+        partial,
+    ))
+
+
+def _progress(key: bytes, complete: int, pieces: int, data: bytes, check: bytes) -> Progress:
+    if check != _sum(_text(key), complete, pieces, data):
+        raise Damaged(f"the progress of {_text(key)} is not as it was written")
+    if complete:
+        return Progress(pieces, bitfield.full(pieces))
+    size = bitfield.width_of(pieces) >> 3
+    return Progress(
+        pieces, int.from_bytes(data[1 : 1 + size], "big"), int.from_bytes(data[1 + size : 1 + 2 * size], "big"),
+        {int(piece): int(blocks, 16) for piece, blocks in json.loads(data[1 + 2 * size :]).items()}, bool(data[0]),
+    )
+
+
+def _pack_note(note: Note) -> bytes:
+    partial = {str(piece): f"{blocks:x}" for piece, blocks in note.partial.items()}
+    return json.dumps([note.piece_count, note.written, partial], separators=(",", ":")).encode()
+
+
+def _unpack_note(data: bytes) -> Note:
+    count, written, partial = json.loads(data)
+    return Note(count, written, {int(piece): int(blocks, 16) for piece, blocks in partial.items()})
+
+
+# damage
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+
+
+_ENVIRONMENT = {
+    sqlite3.SQLITE_FULL: "disk_full",
+    sqlite3.SQLITE_BUSY: "state_busy",
+    sqlite3.SQLITE_LOCKED: "state_busy",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_IOERR: "io_error",
+    sqlite3.SQLITE_PERM: "no_permission",
+    sqlite3.SQLITE_AUTH: "no_permission",
+    sqlite3.SQLITE_NOMEM: "no_memory",
+    sqlite3.SQLITE_CANTOPEN: "no_permission",
+}
+"Faults of the place the file is in, not of the file."
+
+
+@contextlib.contextmanager
+def _translated(path: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = _ENVIRONMENT.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "state_damaged")
+        raise StorageError(f"cannot use the state in {path}: {error}", path=path, code=code) from error
+    except (Damaged, UnicodeDecodeError) as error:
+        raise StorageError(f"the state in {path} is damaged: {error}", path=path, code="state_damaged") from error
+    except OSError as error:
+        raise system.storage_error(error, "use the state in", path) from error
+
+
+def _salvage(aside: str, db: sqlite3.Connection, put_statistic: Callable[[sqlite3.Connection, str, int], None]) -> None:
+    """Copy the rows that are whole; whatever they claim about pieces is to be checked."""
+    try:
+        old = sqlite3.connect(aside, isolation_level=None)
+    except sqlite3.Error:
+        return
+    old.text_factory = bytes
+    try:
+        with _transaction(db):
+            count = 0
+            for key, place, raw, check in _rows(old, "SELECT key, place, record, sum FROM torrents"):
+                try:
+                    record = _record(key, place, raw, check)
+                except (Damaged, TypeError, AttributeError):
+                    continue
+                count += db.execute(
+                    "INSERT OR IGNORE INTO torrents VALUES (?,?,?,?)", (record.key, place, raw, check)
+                ).rowcount
+                _put_progress(db, record.key, Progress(check=True))
+            put_statistic(db, "torrents", count)
+            for table, column in (("metainfo", "key"), ("settings", "name")):
+                for name, data, check in _rows(old, f"SELECT {column}, data, sum FROM {table}"):
+                    with contextlib.suppress(Damaged, TypeError, AttributeError):
+                        if check == _sum(_text(name), data):
+                            db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?)", (_text(name), data, check))
+            for name, value, check in _rows(old, "SELECT name, value, sum FROM statistics"):
+                with contextlib.suppress(Damaged, TypeError, AttributeError):
+                    if check == _sum(_text(name), value) and _text(name) not in ("version", "torrents"):
+                        put_statistic(db, _text(name), value)
+    finally:
+        old.close()
+
+
+def _rows(db: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """The rows that can still be read."""
+    try:
+        yield from db.execute(query)
+    except (sqlite3.Error, UnicodeDecodeError):
+        return

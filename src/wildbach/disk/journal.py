@@ -1,0 +1,200 @@
+"""Carries verified pieces of one torrent from *written* to *durable* (see `disk.resume`).
+
+The order is the whole point: data is synced first, then the claim. Syncs are batched (16 MiB or 2 s) and one at a
+time on each file system. After a failed sync nothing since the last good one is believed: those pieces go back to
+the engine, to be hashed again from the device.
+
+All methods run on the loop; blocking work goes through the Runner. Nothing runs while there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from wildbach.base import bitfield
+from wildbach.base.errors import StorageError
+from wildbach.disk.resume import Note, Progress, ResumeStore
+from wildbach.disk.storage import Runner, Storage
+
+BATCH_BYTES = 16 << 20
+BATCH_SECONDS = 2.0
+RETRY_SECONDS = 5.0
+"Between two tries to save a claim, after the state's own disk failed."
+
+Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
+
+
+class SyncGates:
+    """One sync in flight a file system: more only make the disk seek."""
+
+    def __init__(self) -> None:
+        self._gates: dict[int, asyncio.Lock] = {}
+
+    def of(self, device: int) -> asyncio.Lock:
+        """The gate of a file system, by its device number."""
+        return self._gates.setdefault(device, asyncio.Lock())
+
+
+class Journal:
+    """The written and durable pieces of one torrent.
+
+    `on_durable(pieces)` tells a set that may now be claimed; `on_lost(pieces, error)` a set that is to be hashed
+    again, with the reason; `on_error(error)` that the state could not be saved (it is tried again).
+    """
+
+    def __init__(
+        self, key: str, piece_count: int, progress: Progress, storage: Storage, store: ResumeStore,
+        runner: Runner, spawn: Spawn, *, gate: asyncio.Lock | None = None,
+        on_durable: Callable[[int], None] | None = None,
+        on_lost: Callable[[int, StorageError], None] | None = None,
+        on_error: Callable[[StorageError], None] | None = None,
+    ) -> None:
+        if progress.piece_count != piece_count:
+            progress = Progress(piece_count, check=progress.check or progress.piece_count > 0)
+        self._key = key
+        self._count = piece_count
+        self._width = bitfield.width_of(piece_count)
+        self.durable = progress.durable
+        self.pending = 0
+        "Written in this run and not durable."
+        self.unchecked = bitfield.full(self._count) if progress.check else progress.written & ~progress.durable
+        "What the last run wrote without a sync: to be hashed first of all, and remembered until then."
+        self.partial = dict(progress.partial)
+        self._storage = storage
+        self._store = store
+        self._runner = runner
+        self._spawn = spawn
+        self._gate = gate or asyncio.Lock()
+        self._on_durable = on_durable
+        self._on_lost = on_lost
+        self._on_error = on_error
+        self._note = Note(self._count)
+        self._noting = False
+        self._syncing = asyncio.Lock()
+        self._saving = asyncio.Lock()
+        self._bytes = 0
+        self._since = -1.0
+        self._retry_at = -1.0
+        self._withdrawn = False
+
+    @property
+    def claimed(self) -> int:
+        """Pieces that were verified, durable or not."""
+        return self.durable | self.pending
+
+    # told by the engine
+
+    def written(self, piece: int, nbytes: int) -> None:
+        """A verified piece was written."""
+        mask = bitfield.bit(piece, self._width)
+        if self.durable & mask:
+            return
+        self.pending |= mask
+        self.unchecked &= ~mask
+        self.partial.pop(piece, None)
+        self._note.written.append(piece)
+        self._bytes += nbytes
+
+    def blocks(self, piece: int, blocks: int) -> None:
+        """The blocks of an incomplete piece that are on disk now (bit *b* is block *b*); 0 forgets them."""
+        if blocks:
+            self.partial[piece] = blocks
+        else:
+            self.partial.pop(piece, None)
+        self._note.partial[piece] = blocks
+
+    def checked(self, pieces: int) -> None:
+        """These pieces of `unchecked` were hashed; those that are good were told by `written`."""
+        self.unchecked &= ~pieces
+
+    def withdraw(self, pieces: int) -> None:
+        """These pieces are not there after all (a hash failed, a file vanished). The claim goes with the next tick."""
+        self.durable &= ~pieces
+        self.pending &= ~pieces
+        self._withdrawn = True
+
+    def tick(self, now: float) -> None:
+        """Start what is due. Call it at least every 100 ms while the torrent is active."""
+        if self._note and not self._noting:
+            self._noting = True
+            self._spawn("note", self._take_note())
+        if not self.pending and not self._withdrawn:
+            self._since = -1.0
+            return
+        if self._since < 0:
+            self._since = now
+        due = self._withdrawn or self._bytes >= BATCH_BYTES or now - self._since >= BATCH_SECONDS
+        if due and now >= self._retry_at and not self._syncing.locked():
+            self._since = now
+            self._retry_at = now + RETRY_SECONDS  # taken back by success
+            self._spawn("sync", self._sync_quietly())
+
+    async def flush(self) -> None:
+        """Everything written so far, names and attributes included, is durable when this returns. StorageError."""
+        await self._sync()
+
+    async def close(self) -> None:
+        """Flush, and keep the blocks of incomplete pieces."""
+        await self._sync()
+
+    # work
+
+    async def _take_note(self) -> None:
+        try:
+            # Not while a claim is being saved: it replaces what was noted before it was drawn up.
+            async with self._saving:
+                note, self._note = self._note, Note(self._count)
+                await self._runner.run(self._store.note, self._key, note)
+        except StorageError as error:
+            # Only the next restart would miss it, and hash or fetch a little more; the claims are tried again.
+            if self._on_error is not None:
+                self._on_error(error)
+        finally:
+            self._noting = False
+
+    async def _sync_quietly(self) -> None:
+        try:
+            await self._sync()
+        except StorageError as error:
+            if self._on_error is not None:
+                self._on_error(error)
+
+    async def _sync(self) -> None:
+        async with self._syncing:
+            batch = self.pending
+            self._bytes = 0
+            async with self._gate:
+                try:
+                    await self._runner.run(self._storage.sync)
+                except StorageError as error:
+                    self._distrust(error)
+                    raise
+            async with self._saving:
+                await self._commit(batch)
+            self._retry_at = -1.0
+            # Pieces withdrawn meanwhile are in neither set any more.
+            batch &= self.pending
+            self.durable |= batch
+            self.pending &= ~batch
+            if batch and self._on_durable is not None:
+                self._on_durable(batch)
+
+    async def _commit(self, batch: int) -> None:
+        batch &= self.pending
+        rest = (self.pending & ~batch) | self.unchecked
+        claim = Progress(self._count, self.durable | batch, rest & ~self.durable, dict(self.partial))
+        self._withdrawn = False
+        try:
+            await self._runner.run(self._store.commit, self._key, claim)
+        except StorageError:
+            self._withdrawn = True
+            raise
+
+    def _distrust(self, error: StorageError) -> None:
+        lost, self.pending = self.pending, 0
+        self._bytes = 0
+        self._retry_at = -1.0
+        if lost and self._on_lost is not None:
+            self._on_lost(lost, error)

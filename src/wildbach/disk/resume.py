@@ -1,0 +1,275 @@
+"""What is remembered of a torrent between two runs, and the seam that keeps it.
+
+Pieces are in one of two states. *Written*: handed to the operating system; it survives the death of the process, so
+it is noted at once, but never trusted: a restart hashes it again. *Durable*: the data, its file's length and every
+new folder entry were synced before the claim was; a restart believes it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
+
+from wildbach.base import bitfield
+from wildbach.base.errors import FormatError
+
+
+@dataclass(slots=True)
+class Progress:
+    """The pieces of one torrent, as sets (see `base.bitfield`) of `piece_count` pieces."""
+
+    piece_count: int = 0
+    durable: int = 0
+    written: int = 0
+    "Written and not durable."
+    partial: dict[int, int] = field(default_factory=dict)
+    "Blocks on disk of pieces that are not complete: bit *b* is block *b*. Not verified by any hash."
+    check: bool = False
+    "Nothing is known for sure: the whole torrent is to be hashed."
+
+    @property
+    def complete(self) -> bool:
+        """True where every piece is durable."""
+        return not self.check and bool(self.piece_count) and self.durable == bitfield.full(self.piece_count)
+
+
+@dataclass(slots=True)
+class Note:
+    """A change of progress, noted without a sync."""
+
+    piece_count: int
+    written: list[int] = field(default_factory=list)
+    partial: dict[int, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.written or self.partial)
+
+
+@dataclass(slots=True)
+class ResumeRecord:
+    """One torrent: where its files are, what was counted, what was asked for. Seconds are of wall clock time."""
+
+    key: str
+    name: str = ""
+    source: str = ""
+    "The magnet link, while there is no metainfo yet."
+    added_at: float = 0.0
+    completed_at: float = 0.0
+    save_path: str = ""
+    incomplete_path: str = ""
+    layout: str = "original"
+    suffix: str = ""
+    renames: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    moving: dict[str, Any] = field(default_factory=dict)
+    "The layout being moved from, while files are on their way (see `disk.moving`)."
+    uploaded: int = 0
+    downloaded: int = 0
+    wasted: int = 0
+    active_seconds: float = 0.0
+    seeding_seconds: float = 0.0
+    options: dict[str, Any] = field(default_factory=dict)
+    "What the engine wants to find again: JSON values under names of its own."
+    unknown: dict[str, Any] = field(default_factory=dict)
+    "Fields that a newer version wrote; they are kept."
+    progress: Progress = field(default_factory=Progress)
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the progress, as JSON values."""
+        out = dict(self.unknown)
+        for item in fields(self):
+            if item.name not in ("unknown", "progress", "renames"):
+                out[item.name] = getattr(self, item.name)
+        out["renames"] = {str(number): list(parts) for number, parts in self.renames.items()}
+        return out
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> ResumeRecord:
+        """Read `to_json`'s result of this or another version. Raises FormatError where a field has a wrong type."""
+        record = cls(key="")
+        known = {item.name for item in fields(cls)} - {"unknown", "progress", "renames"}
+        for name, value in raw.items():
+            if name == "renames":
+                record.renames = _renames(value)
+            elif name in known:
+                wanted = type(getattr(record, name))
+                if not isinstance(value, (int, float) if wanted is float else wanted):
+                    raise FormatError(f"is a {type(value).__name__}", where=name)
+                setattr(record, name, value)
+            else:
+                record.unknown[name] = value
+        return record
+
+
+def _renames(value: Any) -> dict[int, tuple[str, ...]]:
+    try:
+        renames = {int(number): tuple(parts) for number, parts in value.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise FormatError("is not a table of paths", where="renames") from error
+    if not all(parts and all(isinstance(part, str) for part in parts) for parts in renames.values()):
+        raise FormatError("holds something that is not a path", where="renames")
+    return renames
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a list of torrents shows without opening one."""
+
+    record: ResumeRecord
+    "Its progress holds `piece_count` and `durable` only where the torrent is complete."
+    complete: bool
+
+
+class ResumeStore(Protocol):
+    """Remembers torrents. Blocking and thread-safe; failures are StorageErrors.
+
+    `save` and `commit` are durable when they return; `note` survives the process, not a power cut.
+    """
+
+    def summaries(self) -> Iterator[Summary]:
+        """All torrents in the order they were added, without touching their files."""
+
+    def load(self, key: str) -> ResumeRecord | None:
+        """Everything about one torrent, progress with all notes applied."""
+
+    def save(self, record: ResumeRecord, metainfo: bytes | None = None) -> None:
+        """Write all but the progress; the progress too where the torrent is new. Keeps metainfo that is known."""
+
+    def metainfo(self, key: str) -> bytes | None:
+        """The torrent file, where it is known."""
+
+    def note(self, key: str, note: Note) -> None:
+        """Add to the written pieces and the blocks of partial ones."""
+
+    def commit(self, key: str, progress: Progress) -> None:
+        """Replace the progress. What it claims as durable was synced before."""
+
+    def remove(self, key: str) -> None:
+        """Forget a torrent."""
+
+    def statistics(self) -> dict[str, int]:
+        """Totals over all time and torrents."""
+
+    def count(self, **amounts: int) -> None:
+        """Add to the totals."""
+
+    def setting(self, name: str) -> str | None:
+        """A saved settings patch (JSON text)."""
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        """Save a settings patch, or forget it."""
+
+    def close(self) -> None: ...
+
+
+def apply(progress: Progress, note: Note) -> None:
+    """Bring a progress up to date with a note."""
+    progress.piece_count = progress.piece_count or note.piece_count
+    width = bitfield.width_of(progress.piece_count)
+    fresh = bitfield.of([i for i in note.written if 0 <= i < progress.piece_count], width)
+    progress.written |= fresh & ~progress.durable
+    for piece, blocks in note.partial.items():
+        progress.partial[piece] = blocks
+    for piece in note.written:
+        progress.partial.pop(piece, None)
+    for piece in [p for p, blocks in progress.partial.items() if not blocks]:
+        del progress.partial[piece]
+
+
+class MemoryResume:
+    """A store in memory that can lose its unsynced tail, as a file without fsync would."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, ResumeRecord] = {}
+        self._metainfo: dict[str, bytes] = {}
+        self._statistics: dict[str, int] = {}
+        self._settings: dict[str, str] = {}
+        self._synced: tuple[Any, ...] = ({}, {}, {}, {})
+        self._tail: list[Callable[[], None]] = []
+        "Changes since the last sync, oldest first."
+
+    def _sync(self) -> None:
+        self._synced = copy.deepcopy((self._records, self._metainfo, self._statistics, self._settings))
+        self._tail = []
+
+    def lose_unsynced(self, keep: int = 0) -> None:
+        """A power cut: of the changes since the last sync the first `keep` got out in time."""
+        tail = self._tail
+        self._records, self._metainfo, self._statistics, self._settings = copy.deepcopy(self._synced)
+        self._tail = []
+        for change in tail[:keep]:
+            self._do(change)
+
+    @property
+    def unsynced(self) -> int:
+        """Changes that a power cut may take."""
+        return len(self._tail)
+
+    def _do(self, change: Callable[[], None]) -> None:
+        change()
+        self._tail.append(change)
+
+    def summaries(self) -> Iterator[Summary]:
+        for record in list(self._records.values()):
+            yield Summary(copy.deepcopy(record), record.progress.complete)
+
+    def load(self, key: str) -> ResumeRecord | None:
+        return copy.deepcopy(self._records.get(key))
+
+    def save(self, record: ResumeRecord, metainfo: bytes | None = None) -> None:
+        fresh = copy.deepcopy(record)
+        old = self._records.get(record.key)
+        if old is not None:
+            fresh.progress = old.progress
+        self._records[record.key] = fresh
+        if metainfo is not None:
+            self._metainfo[record.key] = metainfo
+        self._sync()
+
+    def metainfo(self, key: str) -> bytes | None:
+        return self._metainfo.get(key)
+
+    def note(self, key: str, note: Note) -> None:
+        kept = copy.deepcopy(note)
+
+        def change() -> None:
+            record = self._records.get(key)
+            if record is not None:
+                apply(record.progress, kept)
+
+        self._do(change)
+
+    def commit(self, key: str, progress: Progress) -> None:
+        record = self._records.get(key)
+        if record is not None:
+            record.progress = copy.deepcopy(progress)
+        self._sync()
+
+    def remove(self, key: str) -> None:
+        self._records.pop(key, None)
+        self._metainfo.pop(key, None)
+        self._sync()
+
+    def statistics(self) -> dict[str, int]:
+        return dict(self._statistics)
+
+    def count(self, **amounts: int) -> None:
+        def change() -> None:
+            for name, amount in amounts.items():
+                self._statistics[name] = self._statistics.get(name, 0) + amount
+
+        self._do(change)
+
+    def setting(self, name: str) -> str | None:
+        return self._settings.get(name)
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        if value is None:
+            self._settings.pop(name, None)
+        else:
+            self._settings[name] = value
+        self._sync()
+
+    def close(self) -> None:
+        return

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wildbach.base import bitfield
+from wildbach.base.errors import StorageError
+from wildbach.disk import database as module
+from wildbach.disk.database import Database
+from wildbach.disk.datadir import DataDir
+from wildbach.disk.resume import MemoryResume, Note, Progress, ResumeRecord, ResumeStore
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ResumeStore:
+    made: ResumeStore = Database(tmp_path / "state.db") if request.param == "file" else MemoryResume()
+    request.addfinalizer(made.close)
+    return made
+
+
+def record(key: str, **more: object) -> ResumeRecord:
+    out = ResumeRecord(key, name=f"name of {key} ü", save_path="/dl", renames={3: ("a", "ß")}, options={"paused": True})
+    for name, value in more.items():
+        setattr(out, name, value)
+    return out
+
+
+def test_a_record_comes_back_as_it_was(store: ResumeStore) -> None:
+    assert store.load("k") is None
+    progress = Progress(20, bitfield.of([1, 2], 24), bitfield.of([5], 24), {7: 0b1011})
+    kept = record("k", progress=progress, unknown={"new_field": [1]}, uploaded=1 << 60, added_at=1.5)
+    store.save(kept, b"metainfo")
+    assert store.load("k") == kept
+    assert store.metainfo("k") == b"metainfo"
+    kept.options["paused"] = False
+    kept.progress = Progress()
+    store.save(kept)
+    loaded = store.load("k")
+    assert loaded is not None
+    assert loaded.options == {"paused": False}
+    assert loaded.progress == progress
+    assert loaded.unknown == {"new_field": [1]}
+    assert store.metainfo("k") == b"metainfo"
+
+
+def test_notes_are_applied_in_order_and_a_commit_replaces_them(store: ResumeStore) -> None:
+    store.save(record("k"))
+    store.note("k", Note(20, [1, 2], {9: 1, 4: 7}))
+    store.note("k", Note(20, [4], {9: 0}))
+    store.note("other", Note(20, [3], {}))
+    loaded = store.load("k")
+    assert loaded is not None
+    assert loaded.progress == Progress(20, 0, bitfield.of([1, 2, 4], 24), {})
+    store.commit("k", Progress(20, bitfield.of([1], 24), bitfield.of([2], 24), {5: 3}))
+    loaded = store.load("k")
+    assert loaded is not None
+    assert loaded.progress == Progress(20, bitfield.of([1], 24), bitfield.of([2], 24), {5: 3})
+
+
+def test_the_list_keeps_its_order_and_knows_what_is_complete(store: ResumeStore) -> None:
+    for key in ("b", "a", "c"):
+        store.save(record(key))
+    store.commit("a", Progress(9, bitfield.full(9)))
+    store.commit("b", Progress(9, 1 << 10))
+    store.save(record("b"))
+    store.remove("c")
+    found = list(store.summaries())
+    assert [(s.record.key, s.complete, s.record.progress.piece_count) for s in found] == [
+        ("b", False, 9), ("a", True, 9)
+    ]
+    assert found[1].record.progress.durable == bitfield.full(9)
+    assert store.load("c") is None
+
+
+def test_totals_and_settings(store: ResumeStore) -> None:
+    store.count(uploaded=5, downloaded=1)
+    store.count(uploaded=2)
+    assert store.statistics() == {"uploaded": 7, "downloaded": 1}
+    assert store.setting("x") is None
+    store.set_setting("x", '{"a": 1}')
+    assert store.setting("x") == '{"a": 1}'
+    store.set_setting("x", None)
+    assert store.setting("x") is None
+
+
+def test_the_memory_model_loses_its_unsynced_tail_in_order() -> None:
+    store = MemoryResume()
+    store.save(record("k"))
+    for piece in range(5):
+        store.note("k", Note(8, [piece], {}))
+    assert store.unsynced == 5
+    store.lose_unsynced(keep=2)
+    loaded = store.load("k")
+    assert loaded is not None
+    assert loaded.progress.written == bitfield.of([0, 1], 8)
+    store.commit("k", Progress(8, 255))
+    store.lose_unsynced()
+    loaded = store.load("k")
+    assert loaded is not None
+    assert loaded.progress.complete
+
+
+def test_state_survives_reopening(tmp_path: Path) -> None:
+    first = Database(tmp_path / "state.db")
+    first.save(record("k"), b"m")
+    first.note("k", Note(8, [1], {}))
+    first.close()
+    second = Database(tmp_path / "state.db")
+    loaded = second.load("k")
+    assert loaded is not None
+    assert loaded.progress.written == bitfield.of([1], 8)
+    assert second.damaged == []
+    second.close()
+    with pytest.raises(StorageError):
+        second.load("k")
+
+
+def test_two_processes_share_the_file(tmp_path: Path) -> None:
+    one, two = Database(tmp_path / "state.db"), Database(tmp_path / "state.db")
+    for i in range(20):
+        one.save(record(f"a{i}"))
+        two.save(record(f"b{i}"))
+        one.commit(f"b{i}", Progress(8, 255))
+    assert len(list(one.summaries())) == 40
+    one.close()
+    two.close()
+
+
+def test_a_newer_file_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as future:
+        future.setattr(module, "VERSION", 2)
+        future.setattr(module, "_MIGRATIONS", (*module._MIGRATIONS, ("CREATE TABLE future (x)",)))
+        Database(tmp_path / "state.db").close()
+    before = (tmp_path / "state.db").read_bytes()
+    with pytest.raises(StorageError) as caught:
+        Database(tmp_path / "state.db")
+    assert caught.value.code == "newer_state"
+    assert (tmp_path / "state.db").read_bytes() == before
+
+
+def test_an_older_file_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = Database(tmp_path / "state.db")
+    old.save(record("k"))
+    old.close()
+    monkeypatch.setattr(module, "VERSION", 2)
+    monkeypatch.setattr(module, "_MIGRATIONS", (*module._MIGRATIONS, ("CREATE TABLE future (x)",)))
+    new = Database(tmp_path / "state.db")
+    assert new.load("k") == record("k")
+    assert new.damaged == []
+    new.close()
+
+
+@pytest.mark.parametrize("junk", [b"", b"x", b"not a database" * 1000, os.urandom(8192)])
+def test_a_file_that_is_none_is_put_aside(tmp_path: Path, junk: bytes) -> None:
+    (tmp_path / "state.db").write_bytes(junk)
+    store = Database(tmp_path / "state.db")
+    store.save(record("k"))
+    assert len(store.damaged) == (1 if junk else 0)
+    for path in store.damaged:
+        assert Path(path).read_bytes() == junk
+    store.close()
+
+
+def test_someone_elses_database_is_put_aside_not_used(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "state.db")
+    other.execute("CREATE TABLE diary (page)")
+    other.commit()
+    other.close()
+    store = Database(tmp_path / "state.db")
+    assert len(store.damaged) == 1
+    store.close()
+
+
+def test_damage_met_later_is_repaired_and_torrents_are_checked_again(tmp_path: Path) -> None:
+    store = Database(tmp_path / "state.db")
+    for key in ("a", "b"):
+        store.save(record(key), f"metainfo of {key}".encode())
+        store.commit(key, Progress(8, 255))
+    store.count(uploaded=9)
+    store.set_setting("s", "1")
+    with sqlite3.connect(tmp_path / "state.db") as vandal:
+        vandal.execute("UPDATE progress SET pieces = 9 WHERE key = 'a'")
+    vandal.close()
+    loaded = store.load("a")
+    assert loaded is not None
+    assert loaded.progress.check
+    assert loaded.progress.durable == 0
+    assert [s.complete for s in store.summaries()] == [False, False]
+    assert store.metainfo("b") == b"metainfo of b"
+    assert store.statistics() == {"uploaded": 9}
+    assert store.setting("s") == "1"
+    assert len(store.damaged) == 1
+    store.close()
+    again = Database(tmp_path / "state.db")
+    assert again.damaged == []
+    again.close()
+
+
+def test_a_torrent_whose_row_is_damaged_is_dropped_and_the_rest_kept(tmp_path: Path) -> None:
+    store = Database(tmp_path / "state.db")
+    for key in ("a", "b"):
+        store.save(record(key))
+    with sqlite3.connect(tmp_path / "state.db") as vandal:
+        vandal.execute("UPDATE torrents SET record = '{}' WHERE key = 'a'")
+    vandal.close()
+    assert [s.record.key for s in store.summaries()] == ["b"]
+    store.close()
+
+
+def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
+    for _ in range(6):
+        (tmp_path / "state.db").write_bytes(b"junk" * 5000)
+        Database(tmp_path / "state.db").close()
+    left = {p.name for p in tmp_path.glob("state.db.damaged-*") if not p.name.endswith(("-wal", "-shm"))}
+    assert left == {"state.db.damaged-4", "state.db.damaged-5", "state.db.damaged-6"}
+
+
+def test_damage_is_not_repaired_under_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    code = (
+        "import sys; from wildbach.disk.database import Database; d = Database(sys.argv[1]); print('up', flush=True);"
+        " sys.stdin.read(); d.close()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"up\n"
+        store = Database(path)
+        with sqlite3.connect(path) as vandal:
+            vandal.execute("UPDATE statistics SET value = 7")
+        vandal.close()
+        with pytest.raises(StorageError) as caught:
+            store.save(record("k"))
+        assert caught.value.code == "state_damaged"
+        store.close()
+    finally:
+        other.communicate(b"")
+    repaired = Database(path)
+    assert len(repaired.damaged) == 1
+    repaired.close()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_not_damage(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError):
+        Database(tmp_path / "file" / "state.db")
+
+
+def test_a_full_disk_is_told_and_harms_nothing(tmp_path: Path) -> None:
+    store = Database(tmp_path / "state.db")
+    store.save(record("k"))
+    store._db.execute("PRAGMA max_page_count=20")
+    with pytest.raises(StorageError) as caught:
+        store.save(record("big"), random.Random(1).randbytes(1 << 20))
+    assert caught.value.code == "disk_full"
+    assert store.load("k") == record("k")
+    assert store.load("big") is None
+    assert store.damaged == []
+    store.close()
+
+
+def test_one_process_at_a_time_works_on_a_torrent(tmp_path: Path) -> None:
+    one, two = DataDir(tmp_path / "d"), DataDir(tmp_path / "d")
+    assert (tmp_path / "d").stat().st_mode & 0o77 == 0
+    with one.claim("k"):
+        with pytest.raises(StorageError) as caught:
+            two.claim("k")
+        assert caught.value.code == "in_use"
+        two.claim("other").release()
+    with two.claim("k"):
+        pass
+    assert list((tmp_path / "d" / "locks").iterdir()) == []
+    database = one.open_database()
+    database.close()
