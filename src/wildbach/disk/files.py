@@ -492,6 +492,21 @@ class FileStorage:
                 yield layout.root, (*parts[:-1], parts[-1] + layout.suffix)
             yield layout.root, parts
 
+    def shrunk(self) -> list[tuple[int, int]]:
+        """Files with a place of their own that hold fewer bytes than they should, and how many they hold."""
+        out = []
+        for file, entry in enumerate(self.content.files):
+            if entry.pad or not entry.length or entry.symlink is not None or file in self._parted:
+                continue
+            found = self._find(file)
+            try:
+                size = os.lstat(os.path.join(found[0], *found[1])).st_size if found is not None else 0
+            except OSError:
+                size = 0
+            if size < entry.length:
+                out.append((file, size))
+        return out
+
     def exists(self, file: int) -> bool:
         """True where a file is on disk under one of its names."""
         return self._find(file) is not None

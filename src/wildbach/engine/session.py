@@ -22,9 +22,12 @@ from wildbach.base.errors import NetworkError, UsageError
 from wildbach.base.events import Event
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
+from wildbach.disk.datadir import DataDir
 from wildbach.disk.files import FileOptions, FileStorage
 from wildbach.disk.hasher import Hasher
+from wildbach.disk.layout import Layout
 from wildbach.disk.pool import ChunkPool
+from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
 from wildbach.engine import events
@@ -64,14 +67,16 @@ class Session:
     def __init__(
         self, settings: Settings | None = None, *, data_dir: Path | None = None,
         transport: Transport | None = None, storage: Callable[[Info, AddOptions], Storage] | None = None,
-        rng: Random | None = None,
+        rng: Random | None = None, resume: ResumeStore | None = None,
     ) -> None:
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir
         self.internal_errors = 0
         "Bugs that were survived since the start."
         self._transport = transport if transport is not None else TcpTransport()
-        self._open_storage = storage if storage is not None else _open_files
+        self._make_storage = storage
+        self._given_resume = resume
+        self._data: DataDir | None = None
         self._rng = rng if rng is not None else SystemRandom()
         self._scope = Scope("session")
         self._bus = Bus()
@@ -91,9 +96,14 @@ class Session:
         settings = self.settings
         self._threads = Threads(4)
         self._pool = ChunkPool(settings.disk.memory)
+        resume = self._given_resume
+        if resume is None and self.data_dir is not None:
+            self._data = await self._threads.run(DataDir, self.data_dir)
+            resume = await self._threads.run(self._data.open_database)
         self._shared = Shared(
             settings=settings, clock=loop.time, rng=self._rng, transport=self._transport, threads=self._threads,
             pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(),
+            resume=resume if resume is not None else MemoryResume(), sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(),
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report, greeting={},
@@ -132,6 +142,7 @@ class Session:
         await self._scope.__aexit__(kind, error, trace)
         self._shared.writer.close()
         self._shared.hasher.close()
+        self._shared.resume.close()
         self._threads.close()
         self._pool.close()
 
@@ -173,8 +184,10 @@ class Session:
             if torrent.hashes.matches(hashes):
                 torrent.add_peers(options.peers, "user")
                 return torrent
+        lock = await self._threads.run(self._data.claim, hashes.key) if self._data is not None else None
         torrent = Torrent(self._shared, hashes, options, self._scope.child(f"torrent:{hashes.key[:8]}"),
                           self._open_storage)
+        torrent.lock = lock
         torrent.talk.port = self.listening[0].port if self._listeners else 0
         self._torrents[torrent.key] = torrent
         for swarm in torrent.hashes.swarms:
@@ -207,6 +220,23 @@ class Session:
                 del self._by_hash[swarm]
         await torrent.close()
         self._bus.publish(events.TorrentRemoved(torrent.key))
+
+    def _open_storage(self, metainfo: Metainfo, options: AddOptions, record: ResumeRecord) -> Storage:
+        if self._make_storage is not None:
+            return self._make_storage(metainfo.info, options)
+        writer = self._shared.writer
+        chosen = FileOptions(
+            layout=record.layout, suffix=record.suffix, preallocate=self.settings.disk.preallocate, key=record.key,
+            retired=self._retired if isinstance(writer, ProcessWriter) else None,
+        )
+        layout = Layout(record.save_path, record.layout, record.renames, record.suffix)
+        return FileStorage(metainfo.info, layout, options=chosen)
+
+    def _retired(self, file: int) -> None:
+        """A file was closed (in any thread): worker processes close theirs too."""
+        writer = self._shared.writer
+        if isinstance(writer, ProcessWriter):
+            self._loop.call_soon_threadsafe(writer.retire, [file])
 
     # -- peers that call
 
@@ -342,10 +372,6 @@ def parse_endpoint(text: str) -> Endpoint:
 
 def _is_local(endpoint: Endpoint) -> bool:
     return classify(endpoint.host) in (Reach.LOCAL, Reach.PRIVATE)
-
-
-def _open_files(info: Info, options: AddOptions) -> Storage:
-    return FileStorage(info, options.save_path, options=FileOptions(layout=options.layout))
 
 
 def _read_file(path: Path) -> bytes:

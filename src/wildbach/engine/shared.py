@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -10,6 +11,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.base.rate import TokenBucket
 from wildbach.disk.hasher import Hasher
 from wildbach.disk.pool import ChunkPool
+from wildbach.disk.resume import ResumeStore
 from wildbach.disk.writer import Writer
 from wildbach.engine.blame import BanList
 from wildbach.engine.peer import Peer
@@ -31,6 +33,9 @@ class Shared:
     writer: Writer
     hasher: Hasher
     buffers: SendBuffers
+    resume: ResumeStore
+    sync_gate: asyncio.Lock
+    "One sync in flight."
     bus: Bus
     bans: BanList
     down: TokenBucket

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
 from wildbach.base import bitfield, limits
 from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.disk.datadir import TorrentLock
 from wildbach.disk.hasher import Expected
 from wildbach.disk.piecework import ChunkResult, PieceSpec
 from wildbach.disk.storage import Storage
@@ -17,6 +19,7 @@ from wildbach.engine import events
 from wildbach.engine.blame import Blame, Block
 from wildbach.engine.dialing import Dialing
 from wildbach.engine.downloads import Downloads
+from wildbach.engine.holdings import Holdings, OpenStorage
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner
@@ -53,7 +56,7 @@ class Torrent:
 
     def __init__(
         self, shared: Shared, hashes: InfoHashes, options: AddOptions, scope: Scope,
-        open_storage: Callable[[Info, AddOptions], Storage],
+        open_storage: OpenStorage,
     ) -> None:
         self._shared = shared
         self._scope = scope
@@ -75,7 +78,10 @@ class Torrent:
         self.down_gate.own.limit = options.down_limit
         self.up_gate.own.limit = options.up_limit
         self.content: Content | None = None
-        self.storage: Storage | None = None
+        self.holdings: Holdings | None = None
+        self.lock: TorrentLock | None = None
+        "The right to write to it, where other processes may want the same."
+        self._priorities: list[int] = []
         self._layers: dict[bytes, bytes] = {}
         self._piece_hashes: layers.PieceHashes | None = None
         self._blame: Blame[Endpoint] = Blame()
@@ -146,17 +152,15 @@ class Torrent:
 
     async def close(self) -> None:
         """End everything of this torrent; what was claimed as durable stays so."""
-        self.swarm.close_all(NetworkError("the torrent is stopping"))
-        if self.content is not None:
-            self.content.downloads.stop()
-            self.content.uploads.running = False
-            idle = asyncio.Event()
-            self.content.downloads.when_idle(idle.set)
-            await idle.wait()
+        await self._quiet()
+        if self.holdings is not None:
+            with contextlib.suppress(StorageError):
+                # What could not be flushed was not claimed either.
+                await self.holdings.close()
+            self.holdings = None
         await self._scope.close()
-        if self.storage is not None:
-            await self._shared.threads.run(self.storage.close)
-            self.storage = None
+        if self.lock is not None:
+            self.lock.release()
 
     # -- life
 
@@ -192,34 +196,131 @@ class Torrent:
         if self.metainfo is None or self.options.metadata_only:
             self._set_state(State.PAUSED)
             return
-        info = self.metainfo.info
-        if self._piece_hashes is not None and self._piece_hashes.missing():
-            self.talk.want_layers(self._piece_hashes.missing())
+        await self._open(self.metainfo)
+
+    async def _open(self, metainfo: Metainfo) -> None:
+        """Find out what is on the disk, and begin."""
+        info = metainfo.info
+        missing = self._piece_hashes.missing() if self._piece_hashes is not None else []
+        self.talk.want_layers(missing)
         self._set_state(State.CHECKING)
-        storage = self.storage = self._open_storage(info, self.options)
-        have = await self._known_pieces(info, storage)
-        self._begin(info, storage, have)
+        self._choose(info)
+        holdings = Holdings(
+            self._shared, self.key, metainfo, self._expected(info), self.options, self._scope, self._open_storage,
+            progress=self._checking, on_lost=self._lost, on_error=lambda error: self.stop(error.message, error.code),
+        )
+        have = await holdings.open([i for i, wanted in enumerate(self._wanted) if wanted])
+        self.holdings = holdings
+        self._begin(info, holdings.storage, have)
 
-    async def _known_pieces(self, info: Info, storage: Storage) -> int:
-        if self.options.skip_check:
-            return bitfield.full(info.geometry.piece_count)
-        have = await self._check(info, storage)
-        await self._shared.threads.run(storage.prepare)
-        return have
+    def _expected(self, info: Info) -> Expected:
+        return Expected(info.pieces, self._piece_hashes.get if self._piece_hashes is not None else None)
 
-    async def _check(self, info: Info, storage: Storage) -> int:
-        """Hash what is on the disk."""
-        expected = Expected(info.pieces, self._piece_hashes.get if self._piece_hashes is not None else None)
-        checked = await self._shared.hasher.check(info.geometry, storage, expected, progress=self._checking)
-        if checked.conflicts:
-            raise StorageError(
-                f"piece {checked.conflicts[0]} cannot be right: its v1 and v2 hashes disagree; the torrent is broken",
-                code="hybrid_conflict",
-            )
-        return checked.good
+    def _choose(self, info: Info) -> None:
+        """Which files are wanted, from the options; `set_priorities` changes it later."""
+        select = self.options.select
+        self._priorities = [
+            0 if file.pad or (select is not None and not select(index, file)) else 1
+            for index, file in enumerate(info.files)
+        ]
+
+    @property
+    def _wanted(self) -> list[bool]:
+        return [priority > 0 for priority in self._priorities]
+
+    def _levels(self, info: Info) -> list[int]:
+        """Disjoint sets of pieces by priority, the highest first. A piece of two files gets the higher one."""
+        width = bitfield.width_of(info.geometry.piece_count)
+        levels, seen = [], 0
+        for priority in sorted({p for p in self._priorities if p > 0}, reverse=True):
+            mask = 0
+            for index, own in enumerate(self._priorities):
+                if own == priority:
+                    pieces = info.geometry.file_pieces(index)
+                    mask |= bitfield.span(pieces.start, pieces.stop, width)
+            levels.append(mask & ~seen)
+            seen |= mask
+        return levels
+
+    async def set_priorities(self, priorities: Mapping[int, int]) -> None:
+        """Choose files while running: index to 0 (not wanted) to 7 (first). Files left out keep theirs."""
+        info = await self.metadata()
+        for index, priority in priorities.items():
+            if not 0 <= index < len(info.files) or not 0 <= priority <= 7:
+                raise UsageError(f"no file {index} or no priority {priority}")
+            self._priorities[index] = priority
+        if self.content is None or self.holdings is None:
+            return
+        await self._shared.threads.run(
+            self.holdings.storage.select, [i for i, wanted in enumerate(self._wanted) if wanted]
+        )
+        picker = self.content.picker
+        picker.set_levels(self._levels(info))
+        for piece in list(picker.open.values()):
+            if not bitfield.has(picker.wanted, piece.index, picker.width) and not piece.handed:
+                self.content.downloads.abandon(piece)
+        self.swarm.review_interest()
+        if picker.missing:
+            self._complete.clear()
+            self.talk.set_upload_only(False)
+            self._set_state(State.DOWNLOADING)
+        elif not self._complete.is_set():
+            self._all_had()
+        self._shared.wake()
 
     def _checking(self, done: int, total: int, good: int) -> None:
         self._check_progress = done / total if total else 1.0
+
+    def _lost(self, pieces: int, error: StorageError) -> None:
+        """The device did not keep these pieces: nothing since the last good sync is believed."""
+        if self.content is not None:
+            self.content.picker.lost(pieces)
+        self.stop(error.message, error.code)
+
+    async def recheck(self) -> None:
+        """Hash everything on the disk anew; peers are let go meanwhile."""
+        info = await self.metadata()
+        if self.holdings is None:
+            raise UsageError("the torrent has not been opened yet")
+        await self._quiet()
+        self._complete.clear()
+        self._set_state(State.CHECKING)
+        have = await self.holdings.recheck()
+        self._begin(info, self.holdings.storage, have)
+
+    async def _quiet(self) -> None:
+        """No block comes or goes any more, and the writer has nothing of ours."""
+        content, self.content = self.content, None
+        self.swarm.stop()
+        self.swarm.close_all(NetworkError("the torrent is being checked or stopped"))
+        if content is not None:
+            content.downloads.stop()
+            content.uploads.running = False
+            idle = asyncio.Event()
+            content.downloads.when_idle(idle.set)
+            await idle.wait()
+
+    async def pause(self) -> None:
+        """Let go of all peers and stop asking; what was received is flushed."""
+        if self.state in (State.PAUSED, State.STOPPED):
+            return
+        await self._quiet()
+        if self.holdings is not None:
+            await self.holdings.journal.flush()
+        self._set_state(State.PAUSED)
+
+    async def resume(self) -> None:
+        """Go on after a pause, or after a stop whose reason is gone."""
+        if self.state not in (State.PAUSED, State.STOPPED):
+            return
+        self.code = ""
+        if self.holdings is not None and self.metainfo is not None:
+            if self.state == State.STOPPED:
+                await self.recheck()
+            else:
+                self._begin(self.metainfo.info, self.holdings.storage, self.holdings.journal.claimed)
+        else:
+            self._scope.spawn("life", self._life(), contain=self._died)
 
     def _know(self, metainfo: Metainfo) -> None:
         self.metainfo = metainfo
@@ -238,6 +339,7 @@ class Torrent:
         geometry = info.geometry
         picker = Picker(geometry, have, shared.rng)
         picker.sequential = self.options.sequential
+        picker.set_levels(self._levels(info))
         downloads = Downloads(
             self.number, picker, shared.pool, shared.writer, storage, self._spec, self, shared.clock, self._gate_down,
         )
@@ -247,16 +349,35 @@ class Torrent:
         )
         self._has_bits = bytearray(bitfield.to_wire(have, geometry.piece_count))
         self.content = Content(picker, downloads, uploads)
-        if picker.missing:
-            self._set_state(State.DOWNLOADING)
-        else:
-            self._seed()
+        if picker.missing and self.options.seed_only:
+            self.content = None
+            self.stop("the data is not complete, and only seeding was asked for", "incomplete")
+            return
+        self._set_state(State.DOWNLOADING)
         self.swarm.start(self.content)
+        if not picker.missing:
+            self._all_had()
         shared.wake()
+
+    def _all_had(self) -> None:
+        """Everything wanted is verified: flush it, then say so."""
+        self.talk.set_upload_only(True)
+        self._scope.spawn("finish", self._finish(), contain=self._died)
+
+    async def _finish(self) -> None:
+        if self.holdings is None or not self._whole:
+            return
+        await self.holdings.finish([i for i, wanted in enumerate(self._wanted) if wanted])
+        if self._whole:
+            self._seed()
+
+    @property
+    def _whole(self) -> bool:
+        """All that is wanted is verified."""
+        return self.content is not None and not self.content.picker.missing
 
     def _seed(self) -> None:
         self._set_state(State.SEEDING)
-        self.talk.set_upload_only(True)
         self._complete.set()
         self._changed.set()
         self._shared.bus.publish(events.TorrentComplete(self.key))
@@ -301,12 +422,14 @@ class Torrent:
         if digests:
             for guilty in self._blame.passed(index, self._blocks(piece, digests)):
                 self._ban(guilty, "sent bad blocks")
+        if self.holdings is not None:
+            self.holdings.written(index)
         self.swarm.have(index)
         self._shared.bus.publish(events.PieceDone(self.key, index))
         self._shared.wake()
         if self.content is not None and not self.content.picker.missing:
             self.swarm.tell()
-            self._seed()
+            self._all_had()
 
     def failed(self, piece: OpenPiece, result: ChunkResult, digests: bytes) -> None:
         if result.conflict:
@@ -496,6 +619,8 @@ class Torrent:
             self._next_tell = now + _TELL_SECONDS
             self.swarm.tell()
         self.swarm.choke_round(now)
+        if self.holdings is not None:
+            self.holdings.tick(now)
         content = self.content
         if content is not None:
             if self.down_gate.limited:
@@ -520,7 +645,10 @@ class Torrent:
     @property
     def active(self) -> bool:
         """Something may happen by itself: the scheduler must tick."""
-        return bool(self.swarm.peers or self._dialled or self.dialing.soonest() is not None)
+        return bool(
+            self.swarm.peers or self._dialled or self.dialing.soonest() is not None
+            or (self.holdings is not None and self.holdings.journal.pending)
+        )
 
     # -- looking
 
@@ -606,7 +734,8 @@ class Torrent:
                     start = piece * info.piece_length
                     stop = start + geometry.piece_size(piece)
                     have += min(stop, span.offset + span.length) - max(start, span.offset)
-            out.append(FileView(index, str(file.path), file.length, have, bool(wanted), 1 if wanted else 0))
+            priority = self._priorities[index] if self._priorities else 1
+            out.append(FileView(index, str(file.path), file.length, have, bool(wanted), priority))
         return tuple(out)
 
 

@@ -1,0 +1,186 @@
+"""What one torrent holds on the disk: found at the start, claimed as it grows, durable before it is claimed.
+
+Opening loads what the last run left, hashes exactly what that run wrote and did not sync, and looks at files of the
+same names that are not ours. From then on every verified piece goes through the journal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from wildbach.base import bitfield
+from wildbach.base.errors import StorageError
+from wildbach.disk.files import FileStorage
+from wildbach.disk.hasher import Checked, Expected
+from wildbach.disk.journal import Journal
+from wildbach.disk.layout import free_name, look
+from wildbach.disk.resume import Progress, ResumeRecord
+from wildbach.disk.storage import Storage
+from wildbach.engine.options import AddOptions
+from wildbach.engine.shared import Shared
+from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.runtime.tasks import Scope
+
+OpenStorage = Callable[[Metainfo, AddOptions, ResumeRecord], Storage]
+
+
+class Holdings:
+    """The disk side of one torrent."""
+
+    def __init__(
+        self, shared: Shared, key: str, metainfo: Metainfo, expected: Expected, options: AddOptions, scope: Scope,
+        open_storage: OpenStorage, *, progress: Callable[[int, int, int], None],
+        on_lost: Callable[[int, StorageError], None], on_error: Callable[[StorageError], None],
+    ) -> None:
+        self._shared = shared
+        self._key = key
+        self._metainfo = metainfo
+        self._info = metainfo.info
+        self._geometry = metainfo.info.geometry
+        self._expected = expected
+        self._options = options
+        self._scope = scope
+        self._open_storage = open_storage
+        self._progress = progress
+        self._on_lost = on_lost
+        self._on_error = on_error
+        self.record = ResumeRecord(key)
+        self._verified = 0
+        "Pieces found on the first look."
+        self.storage: Storage
+        self.journal: Journal
+
+    async def open(self, wanted: Sequence[int]) -> int:
+        """Find out what is there. `wanted` are the files to keep. Returns the set of verified pieces.
+
+        Raises StorageError: `target_exists` where other files are in the way, `hybrid_conflict` for a torrent that
+        contradicts itself.
+        """
+        run = self._shared.threads.run
+        known = await run(self._shared.resume.load, self._key)
+        fresh = known is None
+        if known is None:
+            known = ResumeRecord(
+                self._key, name=self._info.name, added_at=time.time(),
+                save_path=str(self._options.save_path.absolute()), layout=self._options.layout,
+            )
+        self.record = known
+        storage = self.storage = self._open_storage(self._metainfo, self._options, known)
+        progress = known.progress
+        if self._options.skip_check:
+            progress = Progress(self._geometry.piece_count, durable=bitfield.full(self._geometry.piece_count))
+        elif fresh and isinstance(storage, FileStorage):
+            await self._first_look(storage)
+            storage, progress = self.storage, known.progress
+        await run(storage.select, wanted)
+        await run(self._shared.resume.save, known, self._metainfo.to_bytes())
+        self.journal = Journal(
+            self._key, self._geometry.piece_count, progress, storage, self._shared.resume, self._shared.threads,
+            self._scope.spawn, gate=self._shared.sync_gate, on_lost=self._lost, on_error=self._on_error,
+        )
+        if not fresh and isinstance(storage, FileStorage) and not self._options.skip_check:
+            await self._compare_sizes(storage)
+        for piece in bitfield.indices(self._verified, bitfield.width_of(self._geometry.piece_count)):
+            self.journal.written(piece, self._geometry.piece_size(piece))
+        if self.journal.unchecked:
+            await self._rehash(self.journal.unchecked)
+        await run(storage.prepare)
+        return self.journal.claimed
+
+    async def _first_look(self, storage: FileStorage) -> None:
+        """Files of these names may be there: they are ours where at least one piece verifies."""
+        run = self._shared.threads.run
+        present = await run(look, self._info, storage.layout)
+        if present.obstacles:
+            raise StorageError(
+                f"{present.obstacles[0]} is in the way and is no regular file",
+                path=present.obstacles[0], code="target_exists",
+            )
+        if not present.filled:
+            return
+        checked = await self.check(None)
+        if checked.good or self._options.existing == "overwrite" or self._options.seed_only:
+            # Whoever wrote them may not have synced them: the journal does, and claims them then.
+            self._verified = checked.good
+            return
+        if self._options.existing == "rename":
+            layout = await run(free_name, self._info, storage.layout)
+            await run(storage.close)
+            self.record.renames = dict(layout.renames)
+            self.storage = self._open_storage(self._metainfo, self._options, self.record)
+            return
+        raise StorageError(
+            f"{storage.path(present.filled[0])} exists and holds something else: choose another folder, overwrite it, "
+            "or rename the new files", path=storage.path(present.filled[0]), code="target_exists",
+        )
+
+    async def _compare_sizes(self, storage: FileStorage) -> None:
+        """Pieces whose files became shorter or vanished since the last run are not there."""
+        present = await self._shared.threads.run(storage.shrunk)
+        gone = 0
+        width = bitfield.width_of(self._geometry.piece_count)
+        for file, size in present:
+            span = self._geometry.files[file]
+            first = (span.offset + size) // self._geometry.piece_length
+            gone |= bitfield.span(first, self._geometry.file_pieces(file).stop, width)
+        if gone & self.journal.claimed:
+            self.journal.withdraw(gone)
+            self.journal.checked(gone)
+
+    async def _rehash(self, pieces: int) -> None:
+        checked = await self.check(pieces)
+        for piece in bitfield.indices(checked.good, bitfield.width_of(self._geometry.piece_count)):
+            self.journal.written(piece, self._geometry.piece_size(piece))
+        self.journal.checked(pieces)
+
+    async def check(self, pieces: int | None) -> Checked:
+        """Hash pieces on the disk; None for all. Raises StorageError `hybrid_conflict`."""
+        checked = await self._shared.hasher.check(
+            self._geometry, self.storage, self._expected, pieces=pieces, progress=self._progress
+        )
+        if checked.conflicts:
+            raise StorageError(
+                f"piece {checked.conflicts[0]} cannot be right: its v1 and v2 hashes disagree; the torrent is broken",
+                code="hybrid_conflict",
+            )
+        return checked
+
+    async def recheck(self) -> int:
+        """Hash everything anew; the claims become what was found. Returns the verified pieces."""
+        everything = bitfield.full(self._geometry.piece_count)
+        checked = await self.check(None)
+        self.journal.withdraw(everything & ~checked.good)
+        for piece in bitfield.indices(checked.good, bitfield.width_of(self._geometry.piece_count)):
+            self.journal.written(piece, self._geometry.piece_size(piece))
+        return checked.good
+
+    def written(self, piece: int) -> None:
+        """A verified piece is on its way to the disk."""
+        self.journal.written(piece, self._geometry.piece_size(piece))
+
+    def tick(self, now: float) -> None:
+        self.journal.tick(now)
+
+    def _lost(self, pieces: int, error: StorageError) -> None:
+        self._on_lost(pieces, error)
+
+    async def finish(self, files: Sequence[int]) -> None:
+        """These files are complete: durable, with their final names and attributes, when this returns."""
+        await self.journal.flush()
+        await self._shared.threads.run(self.storage.finish, files)
+        await self.journal.flush()
+        if not self.record.completed_at:
+            self.record = replace(self.record, completed_at=time.time())
+            await self.save()
+
+    async def save(self) -> None:
+        await self._shared.threads.run(self._shared.resume.save, self.record)
+
+    async def close(self) -> None:
+        """Flush what was written and let go of the files."""
+        try:
+            await self.journal.close()
+        finally:
+            await self._shared.threads.run(self.storage.close)
