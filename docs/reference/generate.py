@@ -14,12 +14,12 @@ from importlib import import_module
 from pathlib import Path
 
 import click
-
-from wildbach.base import limits
 from wildbach.base.events import Event
 from wildbach.base.settings import reference_markdown
-from wildbach.engine import events as engine_events
 from wildbach.engine.settings import Settings
+
+from wildbach.base import limits
+from wildbach.engine import events as engine_events
 from wildbach.interfaces.cli import exits, lazy, text
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -113,7 +113,7 @@ def limit_rows() -> str:
     rows = []
     for name, what in SHOWN_LIMITS.items():
         value = getattr(limits, name)
-        is_size = name.endswith("_BYTES") and value >= limits.MIB or name == "PIECE_LENGTH"
+        is_size = (name.endswith("_BYTES") and value >= limits.MIB) or name == "PIECE_LENGTH"
         rows.append((f"`{name}`", what, text.size(value) if is_size else f"{value:,}"))
     return _table(("name", "of what", "at most"), rows)
 

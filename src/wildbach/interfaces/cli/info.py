@@ -160,7 +160,8 @@ def _created(torrent: Metainfo) -> str | None:
     parts = []
     if torrent.creation_date is not None:
         try:
-            parts.append(datetime.datetime.fromtimestamp(torrent.creation_date, datetime.UTC).strftime("%Y-%m-%d %H:%M"))
+            moment = datetime.datetime.fromtimestamp(torrent.creation_date, datetime.UTC)
+            parts.append(moment.strftime("%Y-%m-%d %H:%M UTC"))
         except (OverflowError, ValueError, OSError):
             parts.append(str(torrent.creation_date))
     if torrent.created_by:
@@ -171,13 +172,11 @@ def _created(torrent: Metainfo) -> str | None:
 def _tree(info: Info, everything: bool) -> Tree:
     root = Tree(Text("files", style="dim"))
     folders: dict[tuple[str, ...], Tree] = {(): root}
-    shown = 0
     real = [(i, file) for i, file in enumerate(info.files) if not file.pad]
-    for index, file in real:
+    for shown, (index, file) in enumerate(real):
         if shown == SHOWN_FILES and not everything:
             root.add(Text(f"… and {text.plural(len(real) - shown, 'more file')}; --all lists them", style="dim"))
             break
-        shown += 1
         parts = file.path.parts
         for depth in range(1, len(parts)):
             if parts[:depth] not in folders:
