@@ -23,6 +23,7 @@ from wildbach.engine import events as engine_events
 from wildbach.interfaces.cli import exits, lazy, text
 
 DOCS = Path(__file__).resolve().parents[1]
+MADE = "Made from the code by `docs/reference/generate.py`."
 
 SHOWN_LIMITS = {
     "TORRENT_FILE_BYTES": "a `.torrent` file",
@@ -40,7 +41,7 @@ SHOWN_LIMITS = {
 
 
 def cli_page() -> str:
-    parts = ["# Command line\n", "Made from the code by `docs/reference/generate.py`. Exit codes: [exit-codes](../exit-codes.md).\n"]
+    parts = ["# Command line\n", f"{MADE} Exit codes: [exit-codes](../exit-codes.md).\n"]
     for name in lazy.COMMANDS:
         command: click.Command = import_module(f"wildbach.interfaces.cli.{name}").command
         context = click.Context(command, info_name=f"wildbach {name}")
@@ -75,7 +76,7 @@ def _option_row(param: click.Parameter, context: click.Context) -> str:
 
 def settings_page() -> str:
     return (
-        "# Settings\n\nMade from the code by `docs/reference/generate.py`. In a program: "
+        f"# Settings\n\n{MADE} In a program: "
         "`Settings(...)`; a variable of the environment is `WILDBACH_` and the key in capitals with `_` for dots.\n\n"
         + reference_markdown(Settings)
     )
@@ -93,8 +94,9 @@ def event_kinds() -> list[type[Event]]:
 
 def events_page() -> str:
     parts = [
-        "# Events\n", "Made from the code by `docs/reference/generate.py`. `Session.subscribe(*types)` gives them; `--json` prints "
-        "them, one object a line, with the name under `event`.\n",
+        "# Events\n",
+        f"{MADE} `Session.subscribe(*types)` gives them; `--json` prints them, one object a line, with the name under "
+        "`event`.\n",
     ]
     for kind in event_kinds():
         parts.append(f"## `{kind.__name__}` (`{kind.name}`)\n")
