@@ -41,8 +41,13 @@ _BY_KIND: tuple[tuple[type[WildbachError], Exit], ...] = (
 
 _HINTS: dict[str, str] = {
     "target_exists": "Move those files away, or choose: --overwrite replaces them, --rename uses another name.",
-    "no_space": "Free some space and run the same command again: it goes on where it stopped.",
-    "read_only": "Choose another folder with -o, or make this one writable.",
+    "disk_full": "Free some space and run the same command again: it goes on where it stopped.",
+    "read_only": "That file system is mounted read-only: choose another folder with -o.",
+    "no_permission": "Choose another folder with -o, or change its permissions.",
+    "too_many_files": "Raise the limit of open files (ulimit -n) and run the same command again.",
+    "io_error": "The disk reports a fault; look at the system log before you trust it with more.",
+    "missing": "Is this the folder that holds the content, and is its disk mounted?",
+    "in_use": "Another torrent or another wildbach writes there: wait for it, or choose another folder with -o.",
     "over_limit": "The torrent asks for more than wildbach permits; see docs/limits.md.",
 }
 

@@ -12,8 +12,7 @@ from rich.tree import Tree
 from wildbach.base.errors import WildbachError
 from wildbach.interfaces.cli import output, sources, text
 from wildbach.interfaces.cli.exits import Exit
-from wildbach.protocol.metainfo.info import File, Info, Metainfo
-from wildbach.protocol.metainfo.magnet import Magnet
+from wildbach.protocol.metainfo import File, Info, Magnet, Metainfo
 
 SHOWN_FILES = 200
 "Files in the tree without --all."

@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from wildbach.interfaces.cli import info, output, sources
-from wildbach.protocol.metainfo.magnet import Magnet
+from wildbach.protocol.metainfo import Magnet
 
 
 @click.command("magnet")

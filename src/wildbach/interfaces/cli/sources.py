@@ -10,8 +10,7 @@ from typing import BinaryIO
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, StorageError, UsageError
 from wildbach.interfaces.cli import text
-from wildbach.protocol.metainfo.info import Metainfo
-from wildbach.protocol.metainfo.magnet import Magnet
+from wildbach.protocol.metainfo import Magnet, Metainfo
 
 _HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|1220[0-9A-Fa-f]{64}|[A-Za-z2-7]{32}")
 
