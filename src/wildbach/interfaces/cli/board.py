@@ -38,6 +38,9 @@ class Row:
     why: str
     "Why nothing moves, in plain words; empty while something does."
 
+    local: bool = False
+    "True for work on this machine's disk, which has no peers."
+
     @property
     def share(self) -> float:
         """Done of wanted, 0 to 1; 0 while the size is not known."""
@@ -53,10 +56,13 @@ def facts(row: Row) -> str:
         parts.append(f"{text.size(row.done)} of {text.size(row.wanted)}")
     elif row.complete:
         parts.append(text.size(row.wanted))
-    if not row.complete:
-        parts.append(f"↓ {text.rate(row.down)}")
-    parts.append(f"↑ {text.rate(row.up)}")
-    parts.append(text.plural(row.peers, "peer"))
+    if row.local:
+        parts.append(text.rate(row.down))
+    else:
+        if not row.complete:
+            parts.append(f"↓ {text.rate(row.down)}")
+        parts.append(f"↑ {text.rate(row.up)}")
+        parts.append(text.plural(row.peers, "peer"))
     if not row.complete and row.eta is not None:
         parts.append(f"{text.duration(row.eta)} left")
     return " · ".join(parts)

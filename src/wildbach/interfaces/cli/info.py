@@ -73,13 +73,15 @@ def describe(torrent: Metainfo) -> dict[str, object]:
         "web_seeds": list(torrent.web_seeds),
         "multi_file": info.multi_file,
         "files": [_file(i, file) for i, file in enumerate(info.files) if not file.pad],
-        "warnings": warnings_of(torrent),
-        "magnet": Magnet.of(torrent).to_uri(),
+        "warnings": list(torrent.warnings),
+        "magnet": sources.link_of(torrent).to_uri(),
     }
 
 
 def _file(index: int, file: File) -> dict[str, object]:
     facts: dict[str, object] = {"index": index, "path": "/".join(file.path.parts), "length": file.length}
+    if file.dropped:
+        facts["dropped"] = True
     if file.root is not None:
         facts["pieces_root"] = file.root.hex()
     for flag in ("executable", "hidden"):
@@ -90,11 +92,6 @@ def _file(index: int, file: File) -> dict[str, object]:
     if file.path.changed:
         facts["original"] = "/".join(part.decode("utf-8", "backslashreplace") for part in file.path.raw)
     return facts
-
-
-def warnings_of(torrent: Metainfo) -> list[str]:
-    """What a person should know before downloading."""
-    return list(torrent.warnings)
 
 
 def describe_magnet(magnet: Magnet) -> dict[str, object]:
@@ -132,7 +129,7 @@ def show(torrent: Metainfo, everything: bool) -> None:
         *(("web seed", url) for url in torrent.web_seeds),
     ])
     console.print(_tree(info, everything))
-    for warning in warnings_of(torrent):
+    for warning in torrent.warnings:
         console.print(Text(f"warning: {text.clean(warning)}", style="yellow"))
 
 
@@ -192,4 +189,6 @@ def _leaf(index: int, file: File) -> Text:
         leaf.append(f"  → {text.clean('/'.join(file.symlink.parts))}", "dim")
     if file.path.changed:
         leaf.append("  (name changed)", "yellow")
+    if file.dropped:
+        leaf.append("  (points outside the torrent: not made)", "yellow")
     return leaf

@@ -6,9 +6,13 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from wildbach.interfaces.cli import output
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.runtime.tasks import Scope
+
+T = TypeVar("T")
 
 _SIGNALS = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
@@ -50,6 +54,27 @@ async def _watched(work: Callable[[Stop], Awaitable[Exit]]) -> Exit:
             # Windows has no handlers on the loop, and a loop beside the main thread none at all.
             continue
     return await work(stop)
+
+
+async def unless_stopped(stop: Stop, work: Callable[[], Awaitable[T]]) -> T | None:
+    """What `work` gives; None where somebody asked to stop first, and the work was ended."""
+    found: list[T] = []
+    errors: list[Exception] = []
+
+    async def run_work() -> None:
+        found.append(await work())
+
+    async def end_on_stop(task: asyncio.Task[None]) -> None:
+        await stop.wait()
+        task.cancel()
+
+    async with Scope("command") as scope:
+        task = scope.spawn("work", run_work(), contain=errors.append)
+        scope.spawn("stop", end_on_stop(task))
+        await asyncio.wait([task])
+    if errors:
+        raise errors[0]
+    return found[0] if found else None
 
 
 def say_stopping() -> None:

@@ -54,6 +54,17 @@ def load_torrent(source: str) -> Metainfo:
     return loaded
 
 
+def link_of(torrent: Metainfo) -> Magnet:
+    """The magnet link of a torrent: its hashes, name, size, trackers and web seeds."""
+    return Magnet(
+        hashes=torrent.info.hashes,
+        name=torrent.info.name,
+        trackers=tuple(dict.fromkeys(url for tier in torrent.trackers for url in tier)),
+        web_seeds=torrent.web_seeds,
+        length=torrent.info.size,
+    )
+
+
 def parse(data: bytes, source: str) -> Metainfo | Magnet:
     """The content of a file or of stdin: a torrent, or a line with a magnet link."""
     if data[:7].lower() == b"magnet:":

@@ -8,10 +8,10 @@ from wildbach.interfaces.cli.state import folder_for, state_folder
 
 
 def test_a_flag_beats_the_environment_beats_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", "/home/x")
+    monkeypatch.setenv("HOME", "/nowhere/x")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("WILDBACH_STATE", raising=False)
-    assert state_folder() == Path("/home/x/.local/state/wildbach")
+    assert state_folder() == Path("/nowhere/x/.local/state/wildbach")
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
     assert state_folder() == Path("/state/wildbach")
     monkeypatch.setenv("WILDBACH_STATE", "/own")
