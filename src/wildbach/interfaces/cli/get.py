@@ -10,11 +10,13 @@ from pathlib import Path
 import click
 
 from wildbach.base.errors import UsageError
-from wildbach.engine.session import AddOptions, Session
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
-from wildbach.interfaces.cli import fetching, output, running, select, text
+from wildbach.interfaces.cli import fetching, output, running, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.select import Selection
 from wildbach.interfaces.cli.state import folder_for
 from wildbach.interfaces.cli.wishes import Wishes, common
 from wildbach.interfaces.cli.work import Work
@@ -68,27 +70,26 @@ async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
     loaded = await running.unless_stopped(stop, lambda: fetching.load_all(job.sources))
     if loaded is None:
         return stop.code
+    selection = Selection(job.selected)
     for one in loaded:
-        if isinstance(one, Metainfo) and job.selected:
+        if isinstance(one, Metainfo):
             # A wrong word is said before anything is created.
-            select.chosen(one.info, job.selected)
+            selection.check(one.info)
     peers = await fetching.endpoints(wishes.peers)
     work = Work(
         seed=job.seed or job.ratio is not None, ratio=job.ratio, timeout=job.timeout, as_json=wishes.as_json,
-        quiet=wishes.quiet,
+        quiet=wishes.quiet, selection=selection,
     )
     async with Session(wishes.settings(), folder_for(job.folder, wishes.state)) as session:
         options = AddOptions(
             save_path=job.folder,
             peers=peers,
-            select=(lambda info: select.chosen(info, job.selected)) if job.selected else None,
-            overwrite=job.existing,
+            trackers=wishes.trackers,
+            select=selection.wants if selection else None,
+            existing=job.existing,
             sequential=job.sequential,
         )
         torrents: list[Torrent] = [await session.add(one, options) for one in loaded]
-        for torrent in torrents:
-            for url in wishes.trackers:
-                torrent.add_tracker(url)
         code = await work.follow(stop, session, torrents)
         if stop.asked and wishes.talks:
             running.say_stopping()

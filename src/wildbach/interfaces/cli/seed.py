@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from wildbach.engine.session import AddOptions, Session
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.cli import fetching, output, running, sources
 from wildbach.interfaces.cli.exits import Exit
@@ -37,11 +38,8 @@ async def give(names: tuple[str, ...], data: Path, ratio: float | None, wishes: 
     peers = await fetching.endpoints(wishes.peers)
     work = Work(seed=True, ratio=ratio, as_json=wishes.as_json, quiet=wishes.quiet)
     async with Session(wishes.settings(), folder_for(data, wishes.state)) as session:
-        options = AddOptions(save_path=data, peers=peers, seed_only=True)
+        options = AddOptions(save_path=data, peers=peers, trackers=wishes.trackers, seed_only=True)
         torrents: list[Torrent] = [await session.add(one, options) for one in loaded]
-        for torrent in torrents:
-            for url in wishes.trackers:
-                torrent.add_tracker(url)
         if wishes.as_json:
             output.record({"event": "listening", "at": [str(at) for at in session.listening]})
         elif not wishes.quiet:

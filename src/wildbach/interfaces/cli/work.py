@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,9 +17,11 @@ from wildbach.interfaces.cli import output, text
 from wildbach.interfaces.cli.board import Board, Row
 from wildbach.interfaces.cli.exits import Exit, code_for
 from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.select import Selection
 from wildbach.runtime.tasks import Scope
 
 TURN_SECONDS = 0.2
+PROGRESS_SECONDS = 1.0
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Work:
     timeout: float | None = None
     as_json: bool = False
     quiet: bool = False
+    selection: Selection = field(default_factory=lambda: Selection(()))
     complete: set[str] = field(default_factory=set)
     failed: dict[str, WildbachError] = field(default_factory=dict)
 
@@ -44,6 +49,9 @@ class Work:
 
     async def _wait(self, torrent: Torrent) -> None:
         try:
+            await torrent.metadata()
+            if torrent.info is not None:
+                self.selection.check(torrent.info)
             await torrent.complete()
         except WildbachError as error:
             self.failed[torrent.key] = error
@@ -57,11 +65,16 @@ class Work:
 
     async def _loop(self, stop: Stop, torrents: Sequence[Torrent], board: Board) -> Exit:
         said: set[str] = set()
+        told_at = 0.0
         moved_at, moved = time.monotonic(), -1
         while True:
             now = time.monotonic()
             views = [torrent.view() for torrent in torrents]
-            board.show([row_of(view) for view in views], now)
+            board.show([row_of(view, view.key in self.complete) for view in views], now)
+            if self.as_json and now - told_at >= PROGRESS_SECONDS:
+                told_at = now
+                for view in views:
+                    output.record(progress_of(view))
             for torrent, view in zip(torrents, views, strict=True):
                 if torrent.key not in said and (torrent.key in self.complete or torrent.key in self.failed):
                     said.add(torrent.key)
@@ -70,7 +83,7 @@ class Work:
                 return self._code()
             if stop.asked:
                 return self._code() if len(said) == len(torrents) else stop.code
-            total = sum(view.done for view in views)
+            total = sum(view.downloaded + view.have for view in views)
             if total != moved:
                 moved_at, moved = now, total
             if self.timeout is not None and now - moved_at >= self.timeout and len(said) < len(torrents):
@@ -92,7 +105,7 @@ class Work:
             output.warn(f"{text.clean(view.name)}:")
             output.explain(error)
         elif not self.as_json and not self.quiet:
-            board.say(f"complete: {text.clean(str(view.path))}")
+            board.say(f"complete: {text.clean(os.path.join(view.save_path, view.name))}")
 
 
 async def _pause(stop: Stop) -> None:
@@ -103,11 +116,19 @@ async def _pause(stop: Stop) -> None:
         return
 
 
-def row_of(view: TorrentView) -> Row:
+def row_of(view: TorrentView, complete: bool) -> Row:
+    """What a person sees of a torrent. While it is checked, `progress` is that of the check."""
     return Row(
-        name=view.name, state=view.state, done=view.done, wanted=view.wanted, down=view.down_rate, up=view.up_rate,
-        peers=view.peers, eta=view.eta, complete=view.complete, why=view.reason,
+        name=view.name, state=view.state, done=int(view.progress * view.wanted), wanted=view.wanted,
+        down=view.down_rate, up=view.up_rate, peers=view.peers, eta=view.eta, complete=complete, why=view.reason,
     )
+
+
+def progress_of(view: TorrentView) -> dict[str, object]:
+    """The JSON form of a snapshot: its fields, without the pieces."""
+    facts = {"event": "progress", **dataclasses.asdict(view)}
+    del facts["pieces_have"]
+    return facts
 
 
 def _reasons(views: Sequence[TorrentView]) -> str:
