@@ -106,10 +106,12 @@ def _bar(row: Row) -> Table:
 class Board:
     """`show` as often as there is something new; in a `with`, so that the terminal is left as it was."""
 
-    def __init__(self, *, quiet: bool = False, every: float = 5.0) -> None:
+    def __init__(self, *, quiet: bool = False, every: float = 5.0, patient: bool = False) -> None:
+        """`patient`: no plain line before `every` seconds have passed, for work that is mostly done by then."""
         self._quiet = quiet
         self._live: Live | None = None
         self._every = every
+        self._patient = patient
         self._last: tuple[float, tuple[str, ...]] | None = None
         if not quiet and output.is_live():
             console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
@@ -134,6 +136,9 @@ class Board:
             self._live.update(picture(rows), refresh=True)
             return
         states = tuple(f"{row.state}{row.why}" for row in rows)
+        if self._last is None and self._patient:
+            self._last = (now, states)
+            return
         if self._last is None or now - self._last[0] >= self._every or states != self._last[1]:
             self._last = (now, states)
             for row in rows:

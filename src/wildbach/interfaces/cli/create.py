@@ -110,7 +110,7 @@ async def make(found: scan.Found, wishes: Wishes, stop: Stop, *, quiet: bool) ->
         stack.callback(hasher.close)
         storage = FileStorage(scan.content_of(plan), found.root)
         stack.callback(storage.close)
-        board = stack.enter_context(Board(quiet=quiet))
+        board = stack.enter_context(Board(patient=True, quiet=quiet))
 
         def progress(at: int, total: int, _good: int) -> None:
             meter.add(at - meter.total)

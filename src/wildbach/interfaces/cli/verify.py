@@ -93,7 +93,7 @@ async def check(metainfo: Metainfo, layout: Layout, stop: Stop, *, quiet: bool) 
         stack.callback(hasher.close)
         storage = FileStorage(info, layout)
         stack.callback(storage.close)
-        board = stack.enter_context(Board(quiet=quiet))
+        board = stack.enter_context(Board(patient=True, quiet=quiet))
 
         def progress(at: int, total: int, _good: int) -> None:
             meter.add(at - meter.total)

@@ -28,6 +28,7 @@ def test_good_content_from_the_folder_above_or_its_own_folder(
     assert main.run(["verify", torrent, str(tmp_path / "data")]) == 0
     assert "things: complete and good" in capsys.readouterr().out
     assert main.run(["verify", torrent, str(tmp_path / "data" / "things")]) == 0
+    assert "checking" not in capsys.readouterr().out
     monkeypatch.chdir(tmp_path / "data")
     assert main.run(["verify", torrent, "--json"]) == 0
     found = states(capsys)
