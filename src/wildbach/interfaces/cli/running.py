@@ -77,6 +77,18 @@ async def unless_stopped(stop: Stop, work: Callable[[], Awaitable[T]]) -> T | No
     return found[0] if found else None
 
 
+async def pause(seconds: float, stop: Stop | None = None) -> None:
+    """Wait between two looks at something; shorter where somebody asks to stop."""
+    if stop is None:
+        await asyncio.sleep(seconds)
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
 def say_stopping() -> None:
     """The line between Ctrl-C and the end of a clean stop."""
     output.line("Stopping cleanly (Ctrl-C again ends at once) …")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 
 import click
@@ -74,8 +73,4 @@ async def _watch(server: TrackerServer, stop: Stop, as_json: bool) -> None:
             elif last is None or (stats.torrents, stats.peers) != (last.torrents, last.peers):
                 output.line(f"{text.plural(stats.torrents, 'torrent')}, {text.plural(stats.peers, 'peer')}")
         last = stats
-        try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await running.pause(LOOK_SECONDS, stop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import os
 import time
@@ -13,7 +12,7 @@ from wildbach.base.errors import WildbachError
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.views import TorrentView
-from wildbach.interfaces.cli import output, text
+from wildbach.interfaces.cli import output, running, text
 from wildbach.interfaces.cli.board import Board, Row
 from wildbach.interfaces.cli.exits import Exit, code_for
 from wildbach.interfaces.cli.running import Stop
@@ -89,7 +88,7 @@ class Work:
             if self.timeout is not None and now - moved_at >= self.timeout and len(said) < len(torrents):
                 output.warn(f"nothing arrived for {self.timeout:g} seconds: {_reasons(views)}")
                 return Exit.NETWORK
-            await _pause(stop)
+            await running.pause(TURN_SECONDS, stop)
 
     def _finished(self, views: Sequence[TorrentView]) -> bool:
         if not self.seed or len(self.failed) == len(views):
@@ -106,14 +105,6 @@ class Work:
             output.explain(error)
         elif not self.as_json and not self.quiet:
             board.say(f"complete: {text.clean(os.path.join(view.save_path, view.name))}")
-
-
-async def _pause(stop: Stop) -> None:
-    try:
-        async with asyncio.timeout(TURN_SECONDS):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 def row_of(view: TorrentView, complete: bool) -> Row:
