@@ -81,7 +81,7 @@ class Stage:
 
 @click.command("demo")
 @click.argument("path", type=click.Path(path_type=Path, exists=True), required=False)
-@click.option("--size", type=SIZE, default="128M", show_default=True, help="How much is made up where no PATH is given.")
+@click.option("--size", type=SIZE, default="128M", show_default=True, help="How much is made up without PATH.")
 @click.option("--downloaders", type=click.IntRange(1, len(_NAMES)), default=3, show_default=True, help="How many.")
 @click.option("--seconds", type=click.FloatRange(min=0, max=600), default=15.0, show_default=True,
               help="About how long it shall take; 0 is as fast as it goes.")
@@ -242,7 +242,8 @@ def _summary(plan: Plan, stage: Stage) -> None:
     given = sum(view.uploaded for view in views)
     if not given:
         return
-    _say(plan, f"the seed gave {views[0].uploaded / given:.0%} of all that moved, the downloaders gave each other the rest")
+    share = views[0].uploaded / given
+    _say(plan, f"the seed gave {share:.0%} of all that moved, the downloaders gave each other the rest")
 
 
 def _compare(plan: Plan, stage: Stage, content: Path, seconds: float) -> Exit:

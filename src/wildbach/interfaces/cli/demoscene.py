@@ -99,16 +99,22 @@ def _noise(name: str, length: int) -> Iterator[bytes]:
 
 
 def digest_of(folder: Path, tick: Callable[[], None] = lambda: None) -> dict[str, str]:
-    """SHA-256 of every file below `folder`, by path."""
+    """SHA-256 of every file below `folder`, by path; of a file alone, by its name."""
+    if folder.is_file():
+        return {folder.name: _digest(folder, tick)}
     found = {}
     for base, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
             path = Path(base, name)
-            digest = hashlib.sha256()
-            with path.open("rb") as file:
-                while chunk := file.read(CHUNK):
-                    digest.update(chunk)
-                    tick()
-            found[path.relative_to(folder).as_posix()] = digest.hexdigest()
+            found[path.relative_to(folder).as_posix()] = _digest(path, tick)
     return found
+
+
+def _digest(path: Path, tick: Callable[[], None]) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            tick()
+    return digest.hexdigest()
