@@ -1,3 +1,124 @@
-"""wildbach: a BitTorrent engine and client."""
+"""wildbach: a BitTorrent engine and client.
+
+    async with wildbach.Session() as session:
+        torrent = await session.add("linux.torrent", wildbach.AddOptions(save_path=Path("downloads")))
+        await torrent.complete()
+
+The names are imported when they are first used, so that `import wildbach` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wildbach.base.errors import (
+        FormatError,
+        LimitError,
+        NetworkError,
+        RemoteError,
+        StorageError,
+        UsageError,
+        WildbachError,
+    )
+    from wildbach.base.events import Event
+    from wildbach.base.ids import Endpoint, InfoHashes
+    from wildbach.engine.events import (
+        MetadataReady,
+        PeerBanned,
+        PeerConnected,
+        PeerDropped,
+        PieceDone,
+        PieceFailed,
+        StateChanged,
+        TorrentAdded,
+        TorrentComplete,
+        TorrentRemoved,
+        TorrentStopped,
+        TrackerAnnounced,
+    )
+    from wildbach.engine.options import AddOptions
+    from wildbach.engine.session import Session
+    from wildbach.engine.settings import Settings
+    from wildbach.engine.torrent import Torrent
+    from wildbach.engine.views import FileView, PeerView, TorrentView
+    from wildbach.protocol.metainfo.document import Metainfo
+    from wildbach.protocol.metainfo.info import File, Info
+    from wildbach.protocol.metainfo.magnet import Magnet
+    from wildbach.runtime.bus import Lagged
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AddOptions",
+    "Endpoint",
+    "Event",
+    "File",
+    "FileView",
+    "FormatError",
+    "Info",
+    "InfoHashes",
+    "Lagged",
+    "LimitError",
+    "Magnet",
+    "MetadataReady",
+    "Metainfo",
+    "NetworkError",
+    "PeerBanned",
+    "PeerConnected",
+    "PeerDropped",
+    "PeerView",
+    "PieceDone",
+    "PieceFailed",
+    "RemoteError",
+    "Session",
+    "Settings",
+    "StateChanged",
+    "StorageError",
+    "Torrent",
+    "TorrentAdded",
+    "TorrentComplete",
+    "TorrentRemoved",
+    "TorrentStopped",
+    "TorrentView",
+    "TrackerAnnounced",
+    "UsageError",
+    "WildbachError",
+    "__version__",
+]
+
+_HOMES = {
+    "wildbach.base.errors": (
+        "FormatError", "LimitError", "NetworkError", "RemoteError", "StorageError", "UsageError", "WildbachError",
+    ),
+    "wildbach.base.events": ("Event",),
+    "wildbach.base.ids": ("Endpoint", "InfoHashes"),
+    "wildbach.engine.events": (
+        "MetadataReady", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "StateChanged",
+        "TorrentAdded", "TorrentComplete", "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
+    ),
+    "wildbach.engine.options": ("AddOptions",),
+    "wildbach.engine.session": ("Session",),
+    "wildbach.engine.settings": ("Settings",),
+    "wildbach.engine.torrent": ("Torrent",),
+    "wildbach.engine.views": ("FileView", "PeerView", "TorrentView"),
+    "wildbach.protocol.metainfo.document": ("Metainfo",),
+    "wildbach.protocol.metainfo.info": ("File", "Info"),
+    "wildbach.protocol.metainfo.magnet": ("Magnet",),
+    "wildbach.runtime.bus": ("Lagged",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -157,7 +157,7 @@ async def _cast(plan: Plan, stage: Stage, content: Path) -> AsyncIterator[None]:
                 connections=ConnectionSettings(listen=("127.0.0.1:0",)),
                 rates=RateSettings(up=up, limit_local=bool(up)),
             )
-            session = await sessions.enter_async_context(Session(settings, stage.work / "state" / name))
+            session = await sessions.enter_async_context(Session(settings, data_dir=stage.work / "state" / name))
             torrent = await session.add(stage.torrent, AddOptions(save_path=folder, seed_only=is_seed))
             if is_seed:
                 await torrent.complete()

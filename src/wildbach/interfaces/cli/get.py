@@ -80,7 +80,7 @@ async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
         seed=job.seed or job.ratio is not None, ratio=job.ratio, timeout=job.timeout, as_json=wishes.as_json,
         quiet=wishes.quiet, selection=selection,
     )
-    async with Session(wishes.settings(), folder_for(job.folder, wishes.state)) as session:
+    async with Session(wishes.settings(), data_dir=folder_for(job.folder, wishes.state)) as session:
         options = AddOptions(
             save_path=job.folder,
             peers=peers,
