@@ -1,0 +1,65 @@
+"""What the exit code of each command says, in one table; docs/exit-codes.md is made from it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from wildbach.base.errors import FormatError, NetworkError, RemoteError, StorageError, UsageError, WildbachError
+
+
+class Exit(IntEnum):
+    """The exit codes of every command. They do not change between versions."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    BAD_TORRENT = 3
+    STORAGE = 4
+    NETWORK = 5
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+MEANINGS: dict[Exit, str] = {
+    Exit.OK: "Done. `get`: every wanted byte is verified and flushed to the disk. `verify`: every file is good.",
+    Exit.FAILED: "Not done: the content is incomplete or wrong, or a fault that no other row names.",
+    Exit.USAGE: "The command line asks for something that cannot be: an unknown flag, a missing value, no such file.",
+    Exit.BAD_TORRENT: "The torrent, magnet link or info hash is malformed or over a limit; nothing was written.",
+    Exit.STORAGE: "The disk said no: full, read-only, not permitted, or files that are not ours at the target.",
+    Exit.NETWORK: "The network said no: cannot listen there, cannot fetch that URL, or `--timeout` passed.",
+    Exit.INTERRUPTED: "Stopped by Ctrl-C after a clean shutdown; the same command goes on where it stopped.",
+    Exit.TERMINATED: "Stopped by SIGTERM after a clean shutdown; the same command goes on where it stopped.",
+}
+
+_BY_KIND: tuple[tuple[type[WildbachError], Exit], ...] = (
+    (UsageError, Exit.USAGE),
+    (FormatError, Exit.BAD_TORRENT),
+    (StorageError, Exit.STORAGE),
+    (NetworkError, Exit.NETWORK),
+    (RemoteError, Exit.NETWORK),
+)
+
+_HINTS: dict[str, str] = {
+    "target_exists": "Move those files away, or choose: --overwrite replaces them, --rename uses another name.",
+    "disk_full": "Free some space and run the same command again: it goes on where it stopped.",
+    "read_only": "That file system is mounted read-only: choose another folder with -o.",
+    "no_permission": "Choose another folder with -o, or change its permissions.",
+    "too_many_files": "Raise the limit of open files (ulimit -n) and run the same command again.",
+    "io_error": "The disk reports a fault; look at the system log before you trust it with more.",
+    "missing": "Is this the folder that holds the content, and is its disk mounted?",
+    "in_use": "Another torrent or another wildbach writes there: wait for it, or choose another folder with -o.",
+    "over_limit": "The torrent asks for more than wildbach permits; see docs/limits.md.",
+}
+
+
+def code_for(error: WildbachError) -> Exit:
+    """The exit code that tells whose fault `error` is."""
+    for kind, code in _BY_KIND:
+        if isinstance(error, kind):
+            return code
+    return Exit.FAILED
+
+
+def hint_for(error: WildbachError) -> str:
+    """What a person can do about `error`, or nothing where the message says it all."""
+    return _HINTS.get(error.code, "")

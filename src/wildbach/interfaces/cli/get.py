@@ -1,0 +1,98 @@
+"""`wildbach get`: download, check, flush, end."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from wildbach.base.errors import UsageError
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session
+from wildbach.engine.torrent import Torrent
+from wildbach.interfaces.cli import fetching, output, running, text
+from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.select import Selection
+from wildbach.interfaces.cli.state import folder_for
+from wildbach.interfaces.cli.wishes import Wishes, common
+from wildbach.interfaces.cli.work import Work
+from wildbach.protocol.metainfo import Metainfo
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command line of `get`, besides the common flags."""
+
+    sources: tuple[str, ...]
+    folder: Path
+    selected: tuple[str, ...] = ()
+    sequential: bool = False
+    existing: str = "stop"
+    seed: bool = False
+    ratio: float | None = None
+    timeout: float | None = None
+
+
+@click.command("get")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), default=".", metavar="DIR",
+              help="The folder for the content.  [default: this one]")
+@click.option("--select", "selected", multiple=True, metavar="WHAT",
+              help="Only these files: numbers as `info` prints them (0-2,7) or a pattern (*.mkv); may be repeated.")
+@click.option("--sequential", is_flag=True, help="From the front to the end.")
+@click.option("--overwrite", "existing", flag_value="overwrite", default="stop",
+              help="Replace foreign files at the target.")
+@click.option("--rename", "existing", flag_value="rename", help="Use another name where foreign files are in the way.")
+@click.option("--seed", is_flag=True, help="Go on giving after it is complete, until Ctrl-C.")
+@click.option("--seed-ratio", "ratio", type=click.FloatRange(min=0), metavar="N",
+              help="Go on until N times the size was given.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS",
+              help="Give up when nothing arrived for so long.")
+@common
+def command(wishes: Wishes, **values: object) -> int:
+    """Download torrents: files, magnet links, info hashes, URLs or - for stdin.
+
+    Ends with exit code 0 when everything is verified and flushed to the disk. Ctrl-C stops cleanly; the same command
+    goes on where it stopped. Two may run at once.
+    """
+    job = Job(**values)  # type: ignore[arg-type]  # click has checked the kinds of the values
+    if job.sources.count("-") > 1:
+        raise UsageError("stdin can be read only once")
+    return running.run(lambda stop: download(job, wishes, stop))
+
+
+async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
+    """Get everything the job names."""
+    loaded = await running.unless_stopped(stop, lambda: fetching.load_all(job.sources))
+    if loaded is None:
+        return stop.code
+    selection = Selection(job.selected)
+    for one in loaded:
+        if isinstance(one, Metainfo):
+            # A wrong word is said before anything is created.
+            selection.check(one.info)
+    peers = await fetching.endpoints(wishes.peers)
+    work = Work(
+        seed=job.seed or job.ratio is not None, ratio=job.ratio, timeout=job.timeout, as_json=wishes.as_json,
+        quiet=wishes.quiet, selection=selection,
+    )
+    async with Session(wishes.settings(), data_dir=folder_for(job.folder, wishes.state)) as session:
+        options = AddOptions(
+            save_path=job.folder,
+            peers=peers,
+            trackers=wishes.trackers,
+            select=selection.wants if selection else None,
+            existing=job.existing,
+            sequential=job.sequential,
+        )
+        torrents: list[Torrent] = [await session.add(one, options) for one in loaded]
+        code = await work.follow(stop, session, torrents)
+        if stop.asked and wishes.talks:
+            running.say_stopping()
+    if stop.asked and code == stop.code and wishes.talks:
+        output.line(f"Stopped. To go on: {text.clean(shlex.join(['wildbach', *sys.argv[1:]]))}")
+    return code

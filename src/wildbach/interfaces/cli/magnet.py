@@ -1,0 +1,33 @@
+"""`wildbach magnet`: from a torrent to its link, and from a link to its parts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from wildbach.interfaces.cli import info, output, sources
+from wildbach.interfaces.cli.kinds import HOST_PORT, HostPort
+from wildbach.protocol.metainfo import Magnet
+
+
+@click.command("magnet")
+@click.argument("source")
+@click.option("--tracker", "trackers", multiple=True, metavar="URL", help="Add a tracker to the link; may be repeated.")
+@click.option("--peer", "peers", type=HOST_PORT, multiple=True, help="Add a peer to the link; may be repeated.")
+@click.option("--parse", is_flag=True, help="Show the parts instead of printing the link.")
+@click.option("--json", "as_json", is_flag=True, help="Show the parts as one JSON object.")
+def command(source: str, trackers: tuple[str, ...], peers: tuple[HostPort, ...], parse: bool, as_json: bool) -> None:
+    """Print the magnet link of a torrent, or take one apart.
+
+    SOURCE is a .torrent file, - for stdin, an info hash, or a magnet link, which is printed in its canonical form.
+    """
+    loaded = sources.load(source)
+    link = loaded if isinstance(loaded, Magnet) else sources.link_of(loaded)
+    link = dataclasses.replace(link, trackers=(*link.trackers, *trackers), peers=(*link.peers, *peers))
+    if as_json:
+        output.record(info.describe_magnet(link))
+    elif parse:
+        info.show_magnet(link)
+    else:
+        output.line(link.to_uri())

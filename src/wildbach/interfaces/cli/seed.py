@@ -1,0 +1,51 @@
+"""`wildbach seed`: give what is already here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session
+from wildbach.engine.torrent import Torrent
+from wildbach.interfaces.cli import fetching, output, running, sources
+from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.state import folder_for
+from wildbach.interfaces.cli.wishes import Wishes, common
+from wildbach.interfaces.cli.work import Work
+
+
+@click.command("seed")
+@click.argument("torrents", nargs=-1, required=True, metavar="TORRENT...")
+@click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".", metavar="DIR",
+              help="The folder that holds the content.  [default: this one]")
+@click.option("--seed-ratio", "ratio", type=click.FloatRange(min=0), metavar="N",
+              help="End when N times the size was given.  [default: until Ctrl-C]")
+@common
+def command(torrents: tuple[str, ...], data: Path, ratio: float | None, wishes: Wishes) -> int:
+    """Give content that is already here to others.
+
+    What is there is checked first; only what is good is given, and nothing is downloaded. Runs until Ctrl-C.
+    """
+    return running.run(lambda stop: give(torrents, data, ratio, wishes, stop))
+
+
+async def give(names: tuple[str, ...], data: Path, ratio: float | None, wishes: Wishes, stop: Stop) -> Exit:
+    """Seed until somebody stops it or the ratio is reached."""
+    loaded = [sources.load_torrent(name) for name in names]
+    peers = await fetching.endpoints(wishes.peers)
+    work = Work(seed=True, ratio=ratio, as_json=wishes.as_json, quiet=wishes.quiet)
+    async with Session(wishes.settings(), data_dir=folder_for(data, wishes.state)) as session:
+        options = AddOptions(save_path=data, peers=peers, trackers=wishes.trackers, seed_only=True)
+        torrents: list[Torrent] = [await session.add(one, options) for one in loaded]
+        if wishes.as_json:
+            output.record({"event": "listening", "at": [str(at) for at in session.listening]})
+        elif not wishes.quiet:
+            for at in session.listening:
+                output.line(f"listening on {at}")
+        code = await work.follow(stop, session, torrents)
+        if stop.asked and wishes.talks:
+            running.say_stopping()
+    return Exit.OK if stop.asked and not work.failed else code

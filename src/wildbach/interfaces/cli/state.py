@@ -1,0 +1,24 @@
+"""Where the command keeps what it must remember between runs: which pieces are durable."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+
+def state_folder(explicit: Path | None = None) -> Path:
+    """`--state`, else `$WILDBACH_STATE`, else wildbach's place below the user's state folder."""
+    if explicit is not None:
+        return explicit
+    given = os.environ.get("WILDBACH_STATE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "wildbach"
+
+
+def folder_for(content: Path, explicit: Path | None = None) -> Path:
+    """The state of the downloads into one folder: those into another never meet it."""
+    name = hashlib.sha256(os.fsencode(os.path.realpath(content))).hexdigest()[:24]
+    return state_folder(explicit) / "folders" / name

@@ -1,0 +1,81 @@
+"""Text for people: names made harmless for a terminal, and sizes, speeds and times in words.
+
+Whatever comes from a torrent, a peer or a tracker goes through `clean` before it is printed: an escape sequence in a
+file name can otherwise rewrite the screen, and a direction override can make `exe.gpj` read as `jpg.exe`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from wildbach.base.errors import UsageError
+
+_JOINERS = "\u200c\u200d"
+"Needed to write Persian, several Indic scripts and emoji; they move nothing."
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def clean(text: str) -> str:
+    """`text` on one line, with control, format and direction characters written out as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if _harmless(char) else _escape(char) for char in text)
+
+
+def _harmless(char: str) -> bool:
+    return char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def size(count: float) -> str:
+    """Bytes in the largest unit that keeps the number at or above 1: `1.5 GiB`."""
+    value, unit = float(count), _UNITS[0]
+    for unit in _UNITS:
+        if abs(value) < 1024 or unit == _UNITS[-1]:
+            break
+        value /= 1024
+    return f"{int(value)} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def rate(per_second: float) -> str:
+    """Bytes a second: `1.5 MiB/s`."""
+    return f"{size(per_second)}/s"
+
+
+def duration(seconds: float | None) -> str:
+    """A time to wait: `0:42`, `1:02:03`, `3 days`; `-` where it is not known."""
+    if seconds is None or seconds != seconds or seconds == float("inf"):
+        return "-"
+    whole = int(seconds)
+    if whole >= 2 * 86400:
+        return f"{whole // 86400} days"
+    hours, rest = divmod(whole, 3600)
+    minutes, secs = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
+
+
+def percent(share: float) -> str:
+    """A share of 1 in per cent, cut rather than rounded: 100 % is said only of what is complete."""
+    return f"{int(share * 1000) / 10:.1f} %"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def parse_size(text: str) -> int:
+    """Bytes in `16384`, `256K`, `1M`, `1.5GiB`; units count in 1024s. Raises UsageError."""
+    word = text.strip().removesuffix("/s").strip()
+    number = word.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ")
+    unit = word[len(number):].strip().upper().removesuffix("IB").removesuffix("B")
+    power = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}.get(unit)
+    if power is None or not number.isascii() or not number.replace(".", "", 1).isdigit() or len(number) > 20:
+        raise UsageError(f"{clean(text)!r} is not a size: write 16384, 256K, 1M or 1.5G")
+    return int(float(number) * 1024**power) if "." in number else int(number) * 1024**power

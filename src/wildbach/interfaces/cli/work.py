@@ -1,0 +1,126 @@
+"""Downloads and seeds under way: one loop that looks at every torrent, shows it, and knows when to end."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wildbach.base.errors import WildbachError
+from wildbach.engine.session import Session
+from wildbach.engine.torrent import Torrent
+from wildbach.engine.views import TorrentView
+from wildbach.interfaces.cli import output, running, text
+from wildbach.interfaces.cli.board import Board, Row
+from wildbach.interfaces.cli.exits import Exit, code_for
+from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.select import Selection
+from wildbach.runtime.tasks import Scope
+
+TURN_SECONDS = 0.2
+PROGRESS_SECONDS = 1.0
+
+
+@dataclass
+class Work:
+    """What to wait for. `seed`: go on after everything is complete, until `ratio` is reached or somebody stops it."""
+
+    seed: bool = False
+    ratio: float | None = None
+    timeout: float | None = None
+    as_json: bool = False
+    quiet: bool = False
+    selection: Selection = field(default_factory=lambda: Selection(()))
+    complete: set[str] = field(default_factory=set)
+    failed: dict[str, WildbachError] = field(default_factory=dict)
+
+    async def follow(self, stop: Stop, session: Session, torrents: Sequence[Torrent]) -> Exit:
+        """Until every torrent is complete and flushed or failed, or somebody stops it."""
+        async with Scope("follow") as scope:
+            for torrent in torrents:
+                scope.spawn(f"wait:{torrent.key}", self._wait(torrent))
+            if self.as_json:
+                scope.spawn("events", self._print_events(session))
+            with Board(quiet=self.quiet or self.as_json) as board:
+                return await self._loop(stop, torrents, board)
+
+    async def _wait(self, torrent: Torrent) -> None:
+        try:
+            await torrent.metadata()
+            if torrent.info is not None:
+                self.selection.check(torrent.info)
+            await torrent.complete()
+        except WildbachError as error:
+            self.failed[torrent.key] = error
+        else:
+            self.complete.add(torrent.key)
+
+    async def _print_events(self, session: Session) -> None:
+        with session.subscribe() as events:
+            async for event in events:
+                output.record(event.to_dict())
+
+    async def _loop(self, stop: Stop, torrents: Sequence[Torrent], board: Board) -> Exit:
+        said: set[str] = set()
+        told_at = 0.0
+        moved_at, moved = time.monotonic(), -1
+        while True:
+            now = time.monotonic()
+            views = [torrent.view() for torrent in torrents]
+            board.show([row_of(view, view.key in self.complete) for view in views], now)
+            if self.as_json and now - told_at >= PROGRESS_SECONDS:
+                told_at = now
+                for view in views:
+                    output.record(progress_of(view))
+            for torrent, view in zip(torrents, views, strict=True):
+                if torrent.key not in said and (torrent.key in self.complete or torrent.key in self.failed):
+                    said.add(torrent.key)
+                    self._say_end(torrent, view, board)
+            if len(said) == len(torrents) and self._finished(views):
+                return self._code()
+            if stop.asked:
+                return self._code() if len(said) == len(torrents) else stop.code
+            total = sum(view.downloaded + view.done for view in views)
+            if total != moved:
+                moved_at, moved = now, total
+            if self.timeout is not None and now - moved_at >= self.timeout and len(said) < len(torrents):
+                output.warn(f"nothing arrived for {self.timeout:g} seconds: {_reasons(views)}")
+                return Exit.NETWORK
+            await running.pause(TURN_SECONDS, stop)
+
+    def _finished(self, views: Sequence[TorrentView]) -> bool:
+        if not self.seed or len(self.failed) == len(views):
+            return True
+        return self.ratio is not None and all(view.uploaded >= self.ratio * view.wanted for view in views)
+
+    def _code(self) -> Exit:
+        return code_for(next(iter(self.failed.values()))) if self.failed else Exit.OK
+
+    def _say_end(self, torrent: Torrent, view: TorrentView, board: Board) -> None:
+        error = self.failed.get(torrent.key)
+        if error is not None:
+            output.warn(f"{text.clean(view.name)}:")
+            output.explain(error)
+        elif not self.as_json and not self.quiet:
+            board.say(f"complete: {text.clean(os.path.join(view.save_path, view.name))}")
+
+
+def row_of(view: TorrentView, complete: bool) -> Row:
+    """What a person sees of a torrent. While it is checked, `progress` is that of the check."""
+    return Row(
+        name=view.name, state=view.state, done=int(view.progress * view.wanted), wanted=view.wanted,
+        down=view.down_rate, up=view.up_rate, peers=view.peers, eta=view.eta, complete=complete, why=view.reason,
+    )
+
+
+def progress_of(view: TorrentView) -> dict[str, object]:
+    """The JSON form of a snapshot: its fields, without the pieces."""
+    facts = {"event": "progress", **dataclasses.asdict(view)}
+    del facts["pieces_have"]
+    return facts
+
+
+def _reasons(views: Sequence[TorrentView]) -> str:
+    return text.clean("; ".join(dict.fromkeys(view.reason for view in views if view.reason)) or "no reason is known")

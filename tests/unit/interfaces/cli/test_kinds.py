@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import click
+import pytest
+
+from wildbach.base.errors import UsageError
+from wildbach.interfaces.cli.kinds import HOST_PORT, PIECE_LENGTH, HostPort, parse_host_port
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("127.0.0.1:6881", HostPort("127.0.0.1", 6881)),
+        ("[2001:db8::1]:1", HostPort("2001:db8::1", 1)),
+        ("seed.example:65535", HostPort("seed.example", 65535)),
+        (":0", HostPort("", 0)),
+    ],
+)
+def test_addresses(written: str, read: HostPort) -> None:
+    assert parse_host_port(written) == read
+    assert HOST_PORT.convert(written, None, None) == read
+
+
+@pytest.mark.parametrize("written", ["", "host", "host:", "host:x", "host:65536", "::1:6881", "1.2.3.4:²"])
+def test_what_is_no_address_is_refused_with_an_example(written: str) -> None:
+    with pytest.raises(UsageError, match=r"6881"):
+        parse_host_port(written)
+    with pytest.raises(click.BadParameter):
+        HOST_PORT.convert(written, None, None)
+
+
+def test_piece_lengths_are_powers_of_two() -> None:
+    assert PIECE_LENGTH.convert("256K", None, None) == 256 * 1024
+    for wrong in ("8K", "48K", "0", "many"):
+        with pytest.raises(click.BadParameter, match="16"):
+            PIECE_LENGTH.convert(wrong, None, None)
