@@ -79,6 +79,7 @@ class HttpServer:
         if self._web is not None:
             self._web.pre_shutdown()
             await self._web.shutdown(seconds)
+            self._web = None
         for listener in self._listeners:
             await listener.wait_closed()
         self._listeners.clear()

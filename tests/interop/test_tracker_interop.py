@@ -1,0 +1,139 @@
+"""The embedded tracker against clients that were not written here: each pair finds the other and moves data."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from wildbach.protocol import bencode
+from wildbach.services.tracker import TrackerServer
+
+lt = pytest.importorskip("libtorrent")
+CONTENT = random.Random(7).randbytes(300_000)
+
+
+def torrent_file(folder: Path, url: str) -> tuple[Path, bytes]:
+    info: bencode.Value = {
+        b"length": len(CONTENT), b"name": b"content.bin", b"piece length": 32768,
+        b"pieces": b"".join(hashlib.sha1(CONTENT[at : at + 32768]).digest() for at in range(0, len(CONTENT), 32768)),
+    }
+    path = folder / "content.torrent"
+    path.write_bytes(bencode.encode({b"announce": url.encode(), b"info": info}))
+    return path, hashlib.sha1(bencode.encode(info)).digest()
+
+
+def session(host: str = "127.0.0.1") -> lt.session:
+    at = f"[{host}]:0" if ":" in host else f"{host}:0"
+    return lt.session({
+        "listen_interfaces": at, "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
+        "enable_natpmp": False, "allow_multiple_connections_per_ip": True,
+        # It refuses to scrape a tracker at ::1, though it announces there.
+        "ssrf_mitigation": False,
+    })
+
+
+def add(ses: lt.session, torrent: Path, folder: Path, *, seed: bool) -> lt.torrent_handle:
+    folder.mkdir(exist_ok=True)
+    if seed:
+        (folder / "content.bin").write_bytes(CONTENT)
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(str(torrent))
+    params.save_path = str(folder)
+    return ses.add_torrent(params)
+
+
+_FRESH = count(1)
+
+
+@contextmanager
+def serving(host: str = "") -> Iterator[tuple[TrackerServer, asyncio.Runner]]:
+    """A tracker on a loop that the test turns by `wait_for`.
+
+    Each has an address of its own: libtorrent keeps UDP connection ids by address alone, for all its sessions and
+    whatever the port, so a second tracker at 127.0.0.1 would be shown the first one's.
+    """
+    host = host or f"127.71.0.{next(_FRESH)}"
+    with asyncio.Runner() as runner:
+        tracker = TrackerServer()
+        runner.run(tracker.start(host))
+        try:
+            yield tracker, runner
+        finally:
+            runner.run(tracker.close())
+
+
+def wait_for(runner: asyncio.Runner, ready: object, seconds: float = 40.0) -> None:
+    async def turn() -> None:
+        end = time.monotonic() + seconds
+        while not ready():
+            assert time.monotonic() < end, "not ready in time"
+            await asyncio.sleep(0.05)
+    runner.run(turn())
+
+
+@pytest.mark.parametrize("scheme", ["http", "udp"])
+@pytest.mark.parametrize("host", ["", "::1"])
+def test_two_libtorrents_find_each_other(tmp_path: Path, scheme: str, host: str) -> None:
+    with serving(host) as (tracker, runner):
+        url = tracker.http_url if scheme == "http" else tracker.udp_url
+        assert url is not None
+        torrent, _ = torrent_file(tmp_path, url)
+        one, two = session(host or "127.0.0.1"), session(host or "127.0.0.1")
+        seed = add(one, torrent, tmp_path / "seed", seed=True)
+        wait_for(runner, lambda: seed.status().is_seeding and tracker.stats().peers == 1)
+        leech = add(two, torrent, tmp_path / "leech", seed=False)
+        wait_for(runner, lambda: leech.status().is_seeding)
+        assert (tmp_path / "leech" / "content.bin").read_bytes() == CONTENT
+        seed.scrape_tracker()
+        wait_for(runner, lambda: tracker.stats().http_scrapes + tracker.stats().udp_scrapes > 0)
+        one.remove_torrent(seed)
+        two.remove_torrent(leech)
+        wait_for(runner, lambda: tracker.stats().peers == 0)
+
+
+@pytest.mark.parametrize("scheme", ["http", "udp"])
+def test_aria2_finds_a_libtorrent_seed(tmp_path: Path, scheme: str) -> None:
+    aria2 = shutil.which("aria2c")
+    if aria2 is None:
+        pytest.skip("aria2c is not installed")
+    with serving() as (tracker, runner):
+        url = tracker.http_url if scheme == "http" else tracker.udp_url
+        assert url is not None
+        torrent, _ = torrent_file(tmp_path, url)
+        one = session()
+        seed = add(one, torrent, tmp_path / "seed", seed=True)
+        wait_for(runner, lambda: seed.status().is_seeding and tracker.stats().peers == 1)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+
+        async def download() -> int:
+            process = await asyncio.create_subprocess_exec(
+                aria2, f"--dir={tmp_path / 'aria'}", "--seed-time=0", f"--listen-port={port}",
+                # Its UDP trackers share the DHT's socket, and are silent without it.
+                f"--enable-dht={str(scheme == 'udp').lower()}", f"--dht-file-path={tmp_path / 'dht.dat'}",
+                "--bt-enable-lpd=false", "--enable-dht6=false", "--no-conf", "--quiet", "--file-allocation=none",
+                "--async-dns=false", f"--dht-listen-port={port}", str(torrent),
+            )
+            try:
+                async with asyncio.timeout(60):
+                    return await process.wait()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+
+        assert runner.run(download()) == 0
+        assert (tmp_path / "aria" / "content.bin").read_bytes() == CONTENT
+        stats = tracker.stats()
+        assert stats.http_announces + stats.udp_announces >= 3
