@@ -10,10 +10,9 @@ import contextlib
 import sys
 from pathlib import Path
 
-from wildbach.services.tracker.server import TrackerServer
-
 import wildbach
 from wildbach.engine.settings import ConnectionSettings
+from wildbach.services.tracker.server import TrackerServer
 
 
 async def main(torrent_file: Path, data: Path, work: Path) -> None:

@@ -14,12 +14,12 @@ from importlib import import_module
 from pathlib import Path
 
 import click
-from wildbach.engine.settings import Settings
 
 from wildbach.base import limits
 from wildbach.base.events import Event
 from wildbach.base.settings import reference_markdown
 from wildbach.engine import events as engine_events
+from wildbach.engine.settings import Settings
 from wildbach.interfaces.cli import exits, lazy, text
 
 DOCS = Path(__file__).resolve().parents[1]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wildbach.base.errors import WildbachError
+from wildbach.base.events import Event
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.views import TorrentView
@@ -58,7 +59,7 @@ class Work:
             self.complete.add(torrent.key)
 
     async def _print_events(self, session: Session) -> None:
-        with session.subscribe() as events:
+        with session.subscribe(Event) as events:
             async for event in events:
                 output.record(event.to_dict())
 
