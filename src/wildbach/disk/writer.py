@@ -67,9 +67,9 @@ class ProcessWriter:
 
     def __init__(self, pool: ChunkPool, threads: Threads, count: int) -> None:
         self._fallback = ThreadWriter(threads)
-        self._children = [
-            WorkerProcess("wildbach.disk.worker", [pool.fd], [str(pool.fd), str(pool.size)]) for _ in range(count)
-        ]
+        self._pool = pool
+        self._count = count
+        self._children: list[WorkerProcess] = []
         self._sent: list[dict[int, None]] = [{} for _ in range(count)]
         self._threaded: dict[tuple[int, int], None] = {}
         "Multi-chunk pieces that began in threads and stay there."
@@ -78,8 +78,18 @@ class ProcessWriter:
     def pids(self) -> tuple[int, ...]:
         return tuple(child.pid for child in self._children if child.alive)
 
+    def _start(self) -> None:
+        """Start the children with the first work; who only seeds has none."""
+        pool = self._pool
+        self._children = [
+            WorkerProcess("wildbach.disk.worker", [pool.fd], [str(pool.fd), str(pool.size)])
+            for _ in range(self._count)
+        ]
+
     def submit(self, job: ChunkJob, chunk: Chunk, storage: Storage, done: Done) -> None:
-        number = job.piece % len(self._children)
+        if not self._children:
+            self._start()
+        number = job.piece % self._count
         child = self._children[number]
         key = (job.torrent, job.piece)
         targets = None
@@ -122,12 +132,12 @@ class ProcessWriter:
     def forget(self, torrent: int, piece: int) -> None:
         self._threaded.pop((torrent, piece), None)
         self._fallback.forget(torrent, piece)
-        child = self._children[piece % len(self._children)]
-        child.tell(("forget", torrent, piece))
+        if self._children:
+            self._children[piece % self._count].tell(("forget", torrent, piece))
 
     def retire(self, files: list[int]) -> None:
         """These files are closed here: the children close their descriptors too."""
-        for child, sent in zip(self._children, self._sent, strict=True):
+        for child, sent in zip(self._children, self._sent, strict=False):
             gone = [file for file in files if sent.pop(file, 0) is None]
             if gone:
                 child.tell(("close", gone))

@@ -660,7 +660,7 @@ class Torrent:
         down = sum(peer.down.rate(now) for peer in peers)
         up = sum(peer.up.rate(now) for peer in peers)
         have = wanted = 0
-        pieces = b""
+        pieces = bytes((info.geometry.piece_count + 7) // 8) if info is not None else b""
         if content is not None and info is not None:
             picker = content.picker
             wanted = _bytes(info, picker.wanted)

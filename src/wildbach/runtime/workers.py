@@ -167,7 +167,10 @@ READY = b"ready"
 
 def serve(sock: socket.socket, answer: Callable[[Any, list[int]], Any]) -> None:
     """The child's side: answer messages until the parent goes away. `answer` returns None where none is due."""
-    sock.send(READY)
+    try:
+        sock.send(READY)
+    except OSError:
+        return  # the parent is gone already
     while True:
         try:
             raw, fds, _flags, _address = socket.recv_fds(sock, _MESSAGE, 64)
