@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,7 @@ from wildbach.base.errors import FormatError, NetworkError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.net.http import HttpClient, Response
 from wildbach.net.resolve import Guard, Purpose
-from wildbach.net.udp import Datagrams
+from wildbach.net.udp import Handler
 from wildbach.protocol.tracker import http, udp
 from wildbach.protocol.tracker.announce import (
     AnnounceReply,
@@ -40,6 +39,19 @@ class Announcer(Protocol):
 
     async def scrape(self, request: ScrapeRequest) -> ScrapeReply:
         """Ask for numbers once; the time it may take is bounded."""
+
+
+class DatagramSocket(Protocol):
+    """What UDP trackers need of `net.udp.Datagrams`."""
+
+    @property
+    def families(self) -> tuple[int, ...]: ...
+
+    def attach(self, handler: Handler) -> None: ...
+
+    def detach(self, handler: Handler) -> None: ...
+
+    def send(self, remote: Endpoint, data: bytes) -> bool: ...
 
 
 class HttpAnnouncer:
@@ -90,7 +102,7 @@ class UdpAnnouncer:
     schemes = frozenset({"udp"})
 
     def __init__(
-        self, datagrams: Datagrams, guard: Guard, *, first_timeout: float = FIRST_TIMEOUT,
+        self, datagrams: DatagramSocket, guard: Guard, *, first_timeout: float = FIRST_TIMEOUT,
         transactions: Callable[[], int] = lambda: secrets.randbits(32),
     ) -> None:
         self._datagrams = datagrams
@@ -123,10 +135,9 @@ class UdpAnnouncer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for exchange, waiter in list(self._waiters.items()):
-            exchange.error = NetworkError("closed")
+        for waiter in self._waiters.values():
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_exception(NetworkError("closed"))
 
     def _pick(self, addresses: tuple[str, ...], port: int) -> Endpoint:
         families = self._datagrams.families
@@ -166,9 +177,8 @@ class UdpAnnouncer:
     def _finish(self, over: list[Exchange]) -> None:
         for exchange in over:
             waiter = self._waiters.get(exchange)
-            if waiter is not None:
-                with contextlib.suppress(asyncio.InvalidStateError):
-                    waiter.set_result(None)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
 
     def _flush(self) -> None:
         """Send what is to be sent, and set the clock for the next resend: one timer for all exchanges."""

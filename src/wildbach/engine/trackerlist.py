@@ -13,10 +13,8 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from wildbach.base.ids import Endpoint
+from wildbach.engine.trackerhosts import DEAD_AFTER, Host
 from wildbach.protocol.tracker.announce import Event
-
-DEAD_AFTER = 10
-"Failures in a row, without a success between, after which a tracker is shown as dead and asked once a day."
 
 
 class Identity(NamedTuple):
@@ -82,14 +80,17 @@ class Phase(IntEnum):
     IDLE = 0
     QUEUED = 1
     FLYING = 2
+    "Being announced."
+    LEAVING = 3
+    "The good-bye is on its way."
 
 
 class Leg:
     """One swarm of the torrent at one tracker over one IP version: what an announce is about."""
 
     __slots__ = (
-        "completed_due", "fails", "family", "host", "info_hash", "min_at", "next_at", "phase", "started", "stopping",
-        "tracker", "urgent",
+        "completed_due", "downloaded", "fails", "family", "host", "info_hash", "leeches", "min_at", "next_at", "peers",
+        "phase", "seeds", "started", "stopping", "tracker", "urgent",
     )
 
     def __init__(self, tracker: Tracker, info_hash: bytes, family: int, host: Host) -> None:
@@ -107,45 +108,44 @@ class Leg:
         "It is still to hear that we leave."
         self.completed_due = False
         self.urgent = False
+        self.seeds: int | None = None
+        self.leeches: int | None = None
+        self.downloaded: int | None = None
+        self.peers = 0
+
+    @property
+    def queued(self) -> bool:
+        return self.phase is Phase.QUEUED
 
     def event(self, identity: Identity) -> Event:
         """What the next announce has to say."""
+        if self.completed_due and self.started:
+            return Event.COMPLETED
         if self.stopping:
             return Event.STOPPED
         if not self.started:
             return Event.STARTED
-        if self.completed_due:
-            return Event.COMPLETED
         return Event.PAUSED if identity.partial else Event.NONE
-
-
-class Host(Protocol):
-    """The part of a scheduler's host that a tracker shows."""
-
-    @property
-    def fails(self) -> int: ...
 
 
 class Tracker:
     """One URL in a torrent's list."""
 
-    __slots__ = (
-        "downloaded", "leeches", "legs", "message", "owner", "peers", "removed", "scraping", "seeds", "tracker_id",
-        "url",
-    )
+    __slots__ = ("legs", "message", "owner", "removed", "scraping", "tracker_id", "url")
 
     def __init__(self, owner: TrackerList, url: str) -> None:
         self.owner = owner
         self.url = url
         self.legs: tuple[Leg, ...] = ()
         self.message = ""
-        self.seeds: int | None = None
-        self.leeches: int | None = None
-        self.downloaded: int | None = None
-        self.peers = 0
         self.tracker_id = b""
         self.scraping = False
         self.removed = False
+
+    @property
+    def queued(self) -> bool:
+        """To be scraped."""
+        return self.scraping
 
     @property
     def usable(self) -> bool:
@@ -153,12 +153,13 @@ class Tracker:
         return any(not leg.fails for leg in self.legs)
 
     @property
-    def started(self) -> bool:
-        return any(leg.started for leg in self.legs)
+    def peers(self) -> int:
+        """Peers in the fullest of the last replies."""
+        return max((leg.peers for leg in self.legs), default=0)
 
     @property
     def state(self) -> TrackerState:
-        if any(leg.phase is Phase.FLYING for leg in self.legs):
+        if any(leg.phase >= Phase.FLYING for leg in self.legs):
             return TrackerState.ANNOUNCING
         if not self.legs or all(leg.next_at == math.inf and leg.fails for leg in self.legs):
             return TrackerState.DEAD
@@ -182,7 +183,8 @@ class TrackerList:
     """A torrent's tiers. Change it through `Announcing`, which owns it."""
 
     __slots__ = (
-        "all_tiers", "all_trackers", "current", "due", "entry_at", "hashes", "private", "running", "swarm", "tiers",
+        "all_tiers", "all_trackers", "current", "due", "entry_at", "hashes", "leaving", "private", "running", "swarm",
+        "tiers",
     )
 
     def __init__(self, swarm: Announced, hashes: tuple[bytes, ...], *, private: bool) -> None:
@@ -196,6 +198,8 @@ class TrackerList:
         self.all_trackers = False
         self.current: Tracker | None = None
         "The one that answered last, for private torrents."
+        self.leaving: tuple[Tracker, ...] = ()
+        "Taken out of the list, and perhaps still to be told."
         self.due = math.inf
         self.entry_at = math.inf
         "The time of its entry in the scheduler's heap."
@@ -242,7 +246,8 @@ class TrackerList:
         fails = min((leg.fails for leg in tracker.legs), default=0)
         return TrackerView(
             tracker.url, tier, tracker.state, tracker.message, max(0.0, min(times) - now) if times and in_use else None,
-            tracker.seeds, tracker.leeches, tracker.downloaded, tracker.peers, fails,
+            _most([leg.seeds for leg in tracker.legs]), _most([leg.leeches for leg in tracker.legs]),
+            _most([leg.downloaded for leg in tracker.legs]), tracker.peers, fails,
         )
 
     def views(self, now: float) -> tuple[TrackerView, ...]:
@@ -271,6 +276,11 @@ class TrackerList:
         wait = self.next_due() - now
         again = f"; next try in {_span(wait)}" if wait < math.inf else ""
         return f"no tracker answers ({shown}{more}{again})"
+
+
+def _most(numbers: list[int | None]) -> int | None:
+    """The swarms of a hybrid are one torrent and mostly the same peers, so their numbers are not added."""
+    return max((number for number in numbers if number is not None), default=None)
 
 
 def _span(seconds: float) -> str:
