@@ -54,6 +54,12 @@ class TrackerSettings(Section):
     announce_all_trackers: bool = setting(False, "Announce to every tracker of a tier.", live=True)
     want_peers: int = setting(100, "Peers to ask a tracker for.", live=True, min=0, max=1000)
     stop_seconds: float = setting(3.0, "How long a stop may wait for trackers to be told.", live=True, min=0, max=60)
+    at_once: int = setting(
+        200, "Requests to HTTP trackers under way at once, of all torrents; five times as many to UDP trackers.",
+        live=True, min=1, max=10_000,
+    )
+    per_host: int = setting(8, "Requests to one tracker host under way at once.", live=True, min=1, max=1000)
+    idna: bool = setting(False, "Ask trackers and web seeds with internationalised names (xn--).")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,194 @@
+"""How a tracker is asked: the seam, and its forms for HTTP and UDP."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from wildbach.base import limits
+from wildbach.base.errors import FormatError, NetworkError, WildbachError
+from wildbach.base.ids import Endpoint
+from wildbach.net.http import HttpClient, Response
+from wildbach.net.resolve import Guard, Purpose
+from wildbach.net.udp import Handler
+from wildbach.protocol.tracker import http, udp
+from wildbach.protocol.tracker.announce import (
+    AnnounceReply,
+    AnnounceRequest,
+    ScrapeReply,
+    ScrapeRequest,
+    ScrapeStats,
+    TrackerFailure,
+)
+from wildbach.protocol.tracker.udpclient import FIRST_TIMEOUT, Exchange, UdpClient
+
+
+class Announcer(Protocol):
+    """Asks trackers of some URL schemes. Both calls raise WildbachError: TrackerFailure where the tracker refused,
+    ForbiddenURL where asking again is of no use, NetworkError or FormatError otherwise."""
+
+    @property
+    def schemes(self) -> frozenset[str]:
+        """In lower case, such as `http`."""
+
+    async def announce(self, request: AnnounceRequest) -> AnnounceReply:
+        """Announce once; the time it may take is bounded."""
+
+    async def scrape(self, request: ScrapeRequest) -> ScrapeReply:
+        """Ask for numbers once; the time it may take is bounded."""
+
+
+class DatagramSocket(Protocol):
+    """What UDP trackers need of `net.udp.Datagrams`."""
+
+    @property
+    def families(self) -> tuple[int, ...]: ...
+
+    def attach(self, handler: Handler) -> None: ...
+
+    def detach(self, handler: Handler) -> None: ...
+
+    def send(self, remote: Endpoint, data: bytes) -> bool: ...
+
+
+class HttpAnnouncer:
+    """BEP 3 and 48 through the guarded client."""
+
+    schemes = frozenset({"http", "https"})
+
+    def __init__(self, client: HttpClient, *, seconds: float = limits.TRACKER_SECONDS) -> None:
+        self._client = client
+        self._seconds = seconds
+
+    async def announce(self, request: AnnounceRequest) -> AnnounceReply:
+        response = await self._fetch(http.announce_url(request), request.family)
+        try:
+            reply = http.parse_announce(response.body)
+        except FormatError:
+            raise _refusal(response) from None
+        return replace(reply, reach=response.reach)
+
+    async def scrape(self, request: ScrapeRequest) -> ScrapeReply:
+        url = http.scrape_url(request.url, request.info_hashes)
+        if url is None:
+            raise TrackerFailure("this tracker cannot be scraped")
+        response = await self._fetch(url, request.family)
+        try:
+            return http.parse_scrape(response.body)
+        except FormatError:
+            raise _refusal(response) from None
+
+    async def _fetch(self, url: str, family: int) -> Response:
+        return await self._client.fetch(
+            url, purpose=Purpose.TRACKER, limit=limits.TRACKER_BODY_BYTES, seconds=self._seconds, family=family
+        )
+
+
+def _refusal(response: Response) -> WildbachError:
+    """What a reply that is not bencoded means. Many trackers send a web page along with the status."""
+    if response.status in (404, 410):
+        return TrackerFailure(f"no tracker at this path (HTTP {response.status})")
+    if not 200 <= response.status < 300:
+        return NetworkError(f"the tracker replied with HTTP status {response.status}", status=response.status)
+    return FormatError("the reply is not a tracker's", where="tracker")
+
+
+class UdpAnnouncer:
+    """BEP 15 over the shared sockets. Many announces may be under way at once."""
+
+    schemes = frozenset({"udp"})
+
+    def __init__(
+        self, datagrams: DatagramSocket, guard: Guard, *, first_timeout: float = FIRST_TIMEOUT,
+        transactions: Callable[[], int] = lambda: secrets.randbits(32),
+    ) -> None:
+        self._datagrams = datagrams
+        self._guard = guard
+        self._client = UdpClient(transactions, first_timeout=first_timeout)
+        self._waiters: dict[Exchange, asyncio.Future[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        datagrams.attach(self._received)
+
+    async def announce(self, request: AnnounceRequest) -> AnnounceReply:
+        target = await self._guard.admit(request.url, Purpose.TRACKER, family=request.family)
+        reply = await self._exchange(self._pick(target.addresses, target.port), request)
+        if not isinstance(reply, AnnounceReply):
+            raise FormatError("the reply is not to an announce", where="tracker")
+        return replace(reply, reach=target.reach)
+
+    async def scrape(self, request: ScrapeRequest) -> ScrapeReply:
+        target = await self._guard.admit(request.url, Purpose.TRACKER, family=request.family)
+        found: dict[bytes, ScrapeStats] = {}
+        for at in range(0, len(request.info_hashes), udp.SCRAPE_MAX):
+            part = replace(request, info_hashes=request.info_hashes[at : at + udp.SCRAPE_MAX])
+            reply = await self._exchange(self._pick(target.addresses, target.port), part)
+            if isinstance(reply, ScrapeReply):
+                found.update(reply.stats)
+        return ScrapeReply(found)
+
+    def close(self) -> None:
+        """Take no more replies; who still waits is told so."""
+        self._datagrams.detach(self._received)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for waiter in self._waiters.values():
+            if not waiter.done():
+                waiter.set_exception(NetworkError("closed"))
+
+    def _pick(self, addresses: tuple[str, ...], port: int) -> Endpoint:
+        families = self._datagrams.families
+        for address in addresses:
+            if (6 if ":" in address else 4) in families:
+                return Endpoint(address, port)
+        raise NetworkError("there is no socket for the tracker's IP version")
+
+    async def _exchange(
+        self, remote: Endpoint, request: AnnounceRequest | ScrapeRequest
+    ) -> AnnounceReply | ScrapeReply | None:
+        loop = asyncio.get_running_loop()
+        exchange = self._client.begin(remote, request, loop.time())
+        waiter = self._waiters[exchange] = loop.create_future()
+        self._flush()
+        try:
+            await waiter
+        finally:
+            del self._waiters[exchange]
+            self._client.cancel(exchange)
+        if exchange.error is not None:
+            raise exchange.error
+        return exchange.reply
+
+    def _received(self, remote: Endpoint, data: bytes) -> bool:
+        mine, over = self._client.received(remote, data, asyncio.get_running_loop().time())
+        if mine:
+            self._finish(over)
+            self._flush()
+        return mine
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._finish(self._client.tick(asyncio.get_running_loop().time()))
+        self._flush()
+
+    def _finish(self, over: list[Exchange]) -> None:
+        for exchange in over:
+            waiter = self._waiters.get(exchange)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+
+    def _flush(self) -> None:
+        """Send what is to be sent, and set the clock for the next resend: one timer for all exchanges."""
+        outgoing, self._client.outgoing = self._client.outgoing, []
+        for remote, data in outgoing:
+            self._datagrams.send(remote, data)
+        when = self._client.next_tick
+        if when is None or not self._waiters:
+            return
+        if self._timer is None or self._timer.when() > when:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_at(when, self._tick)
