@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random, SystemRandom
 from types import TracebackType
@@ -31,15 +31,21 @@ from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
 from wildbach.engine import events
+from wildbach.engine.announcers import Announcer, HttpAnnouncer, UdpAnnouncer
+from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner
 from wildbach.engine.settings import Settings
 from wildbach.engine.shared import Shared
+from wildbach.engine.talk import CLIENT
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
+from wildbach.net.http import HttpClient
+from wildbach.net.resolve import Guard, SystemResolver
 from wildbach.net.tcp import TcpTransport
 from wildbach.net.transport import Connection, Listener, Transport
+from wildbach.net.udp import Datagrams
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.metainfo.magnet import Magnet
@@ -68,6 +74,7 @@ class Session:
         self, settings: Settings | None = None, *, data_dir: Path | None = None,
         transport: Transport | None = None, storage: Callable[[Info, AddOptions], Storage] | None = None,
         rng: Random | None = None, resume: ResumeStore | None = None,
+        announcers: Sequence[Announcer] | None = None,
     ) -> None:
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir
@@ -77,6 +84,10 @@ class Session:
         self._make_storage = storage
         self._given_resume = resume
         self._data: DataDir | None = None
+        self._announcers = announcers
+        self._datagrams = Datagrams()
+        self._exits: list[Callable[[], Awaitable[None] | None]] = []
+        "How to close what was opened for talking to trackers."
         self._rng = rng if rng is not None else SystemRandom()
         self._scope = Scope("session")
         self._bus = Bus()
@@ -96,6 +107,11 @@ class Session:
         settings = self.settings
         self._threads = Threads(4)
         self._pool = ChunkPool(settings.disk.memory)
+        await self._scope.__aenter__()
+        announcers = self._announcers if self._announcers is not None else self._make_announcers()
+        announcing = Announcing(
+            announcers, self._scope, clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
+        )
         resume = self._given_resume
         if resume is None and self.data_dir is not None:
             self._data = await self._threads.run(DataDir, self.data_dir)
@@ -103,14 +119,15 @@ class Session:
         self._shared = Shared(
             settings=settings, clock=loop.time, rng=self._rng, transport=self._transport, threads=self._threads,
             pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(),
-            resume=resume if resume is not None else MemoryResume(), sync_gate=asyncio.Lock(),
+            announcing=announcing, resume=resume if resume is not None else MemoryResume(), sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(),
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report, greeting={},
         )
-        await self._scope.__aenter__()
         try:
             await self._listen()
+            if self._announcers is None:
+                self._open_datagrams()
         except BaseException:
             await self.close()
             raise
@@ -136,6 +153,11 @@ class Session:
             listener.close()
         for torrent in list(self._torrents.values()):
             await torrent.close()
+        await self._shared.announcing.close()
+        for call in self._exits:
+            waiting = call()
+            if waiting is not None:
+                await waiting
         for peer in list(self._shared.greeting.values()):
             peer.close()
         self._bus.close()
@@ -145,6 +167,27 @@ class Session:
         self._shared.resume.close()
         self._threads.close()
         self._pool.close()
+
+    def _make_announcers(self) -> list[Announcer]:
+        resolver = SystemResolver()
+        guard = Guard(resolver)
+        client = HttpClient(guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
+        udp = UdpAnnouncer(self._datagrams, guard)
+        self._exits = [udp.close, client.close, resolver.close, self._datagrams.close]
+        return [HttpAnnouncer(client), udp]
+
+    def _open_datagrams(self) -> None:
+        """UDP beside the first TCP listener of each IP version, on the same port where that is free."""
+        bound: dict[bool, None] = {}
+        for endpoint in self.listening or (Endpoint("0.0.0.0", 0),):
+            six = ":" in endpoint.host
+            if six in bound:
+                continue
+            bound[six] = None
+            try:
+                self._datagrams.open([endpoint])
+            except NetworkError:
+                self._datagrams.open([Endpoint(endpoint.host, 0)])
 
     def _make_hasher(self) -> Hasher:
         return Hasher(self._threads, processes=self.settings.disk.workers != "threads")
@@ -180,9 +223,14 @@ class Session:
         """
         options = options if options is not None else AddOptions()
         metainfo, magnet, hashes = await self._read(source)
+        tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
+        tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
         for torrent in self._torrents.values():
             if torrent.hashes.matches(hashes):
                 torrent.add_peers(options.peers, "user")
+                for tier in tiers:
+                    for url in tier:
+                        torrent.add_tracker(url)
                 return torrent
         lock = await self._threads.run(self._data.claim, hashes.key) if self._data is not None else None
         torrent = Torrent(self._shared, hashes, options, self._scope.child(f"torrent:{hashes.key[:8]}"),
@@ -193,7 +241,7 @@ class Session:
         for swarm in torrent.hashes.swarms:
             self._by_hash[swarm] = torrent
         self._bus.publish(events.TorrentAdded(torrent.key, torrent.name))
-        torrent.start(metainfo)
+        torrent.start(metainfo, tiers)
         if magnet is not None:
             torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
         return torrent

@@ -13,6 +13,7 @@ from wildbach.disk.hasher import Hasher
 from wildbach.disk.pool import ChunkPool
 from wildbach.disk.resume import ResumeStore
 from wildbach.disk.writer import Writer
+from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.peer import Peer
 from wildbach.engine.settings import Settings
@@ -33,6 +34,7 @@ class Shared:
     writer: Writer
     hasher: Hasher
     buffers: SendBuffers
+    announcing: Announcing
     resume: ResumeStore
     sync_gate: asyncio.Lock
     "One sync in flight."

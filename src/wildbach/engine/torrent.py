@@ -28,6 +28,7 @@ from wildbach.engine.ratelimits import Gate
 from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Content, Swarm
 from wildbach.engine.talk import Talk
+from wildbach.engine.trackerlist import Identity, TrackerList, TrackerView
 from wildbach.engine.uploads import Uploads
 from wildbach.engine.views import FileView, PeerView, TorrentView
 from wildbach.protocol.metainfo import layers
@@ -79,6 +80,7 @@ class Torrent:
         self.up_gate.own.limit = options.up_limit
         self.content: Content | None = None
         self.holdings: Holdings | None = None
+        self.tracker_list: TrackerList | None = None
         self.lock: TorrentLock | None = None
         "The right to write to it, where other processes may want the same."
         self._priorities: list[int] = []
@@ -93,6 +95,7 @@ class Torrent:
         self._changed = asyncio.Event()
         "Set when something a waiter looks at may have changed."
         self._has_bits = bytearray()
+        self._began_incomplete = False
         self._joined: dict[int, None] = {}
         self._dialled = 0
         self._next_tell = 0.0
@@ -127,10 +130,14 @@ class Torrent:
             self._changed.clear()
             await self._changed.wait()
 
-    def start(self, metainfo: Metainfo | None) -> None:
+    def start(self, metainfo: Metainfo | None, tiers: Sequence[Sequence[str]]) -> None:
         """Begin to live. Called once, by the session."""
+        announcing = self._shared.announcing
         if metainfo is not None:
             self._know(metainfo)
+        self.tracker_list = announcing.add(
+            self, self.hashes.swarms, tiers, private=metainfo is not None and metainfo.info.private
+        )
         self._scope.spawn("life", self._life(), contain=self._died)
         self.add_peers(self.options.peers, "user")
 
@@ -141,6 +148,23 @@ class Torrent:
 
     def add_peer(self, endpoint: Endpoint) -> None:
         self.add_peers([endpoint])
+
+    def add_tracker(self, url: str, tier: int | None = None) -> None:
+        """Announce to one more tracker. Raises UsageError for a URL that no tracker can have."""
+        if self.tracker_list is not None:
+            self._shared.announcing.add_tracker(self.tracker_list, url, tier)
+
+    def remove_tracker(self, url: str) -> None:
+        if self.tracker_list is not None:
+            self._shared.announcing.remove_tracker(self.tracker_list, url)
+
+    def reannounce(self, url: str | None = None) -> None:
+        """Ask the trackers again as soon as they permit; one of them, or all."""
+        if self.tracker_list is not None:
+            self._shared.announcing.reannounce(self.tracker_list, url)
+
+    def trackers(self) -> tuple[TrackerView, ...]:
+        return self.tracker_list.views(self._shared.clock()) if self.tracker_list is not None else ()
 
     def set_limits(self, *, down: int | None = None, up: int | None = None) -> None:
         """Change the torrent's own limits, in bytes a second; 0 for none."""
@@ -159,6 +183,8 @@ class Torrent:
                 await self.holdings.close()
             self.holdings = None
         await self._scope.close()
+        if self.tracker_list is not None:
+            self._shared.announcing.remove(self.tracker_list)
         if self.lock is not None:
             self.lock.release()
 
@@ -185,6 +211,8 @@ class Torrent:
 
     def _set_state(self, state: State, reason: str = "") -> None:
         self.state = state
+        if state is not State.CHECKING:
+            self._announce(state in (State.METADATA, State.DOWNLOADING, State.SEEDING))
         self.reason = reason
         self._changed.set()
         self._shared.bus.publish(events.StateChanged(self.key, state.value, reason))
@@ -347,6 +375,7 @@ class Torrent:
             geometry, storage, shared.threads, shared.buffers, self._has, self._gate_up,
             lambda error: self.stop(error.message, error.code),
         )
+        self._began_incomplete = bool(picker.missing)
         self._has_bits = bytearray(bitfield.to_wire(have, geometry.piece_count))
         self.content = Content(picker, downloads, uploads)
         if picker.missing and self.options.seed_only:
@@ -369,6 +398,9 @@ class Torrent:
             return
         await self.holdings.finish([i for i, wanted in enumerate(self._wanted) if wanted])
         if self._whole:
+            if self.tracker_list is not None and self._began_incomplete:
+                self._began_incomplete = False
+                self._shared.announcing.completed(self.tracker_list)
             self._seed()
 
     @property
@@ -481,6 +513,8 @@ class Torrent:
             self.stop(f"the torrent's metadata is broken: {error.message}", error.code)
             return
         self._know(Metainfo.from_info(info))
+        if self.tracker_list is not None:
+            self.tracker_list.private = info.private
         self._shared.bus.publish(events.MetadataReady(self.key, info.name, info.size))
 
     def layers_found(self, root: bytes, layer: bytes) -> None:
@@ -496,6 +530,36 @@ class Torrent:
 
     def upload_only(self, peer: Peer) -> None:
         self.swarm.rechoke()
+
+    # -- Announced: what trackers are told and tell
+
+    def identity(self) -> Identity:
+        content = self.content
+        left = 1
+        if content is not None and self.metainfo is not None:
+            left = _bytes(self.metainfo.info, content.picker.full & ~content.picker.have)
+        return Identity(
+            self.peer_id, self.talk.port, content.uploads.sent if content is not None else 0,
+            content.downloads.received if content is not None else 0, left,
+            partial=content is not None and left > 0 and not content.picker.missing,
+        )
+
+    def on_peers(self, peers: list[Endpoint]) -> None:
+        self.add_peers(peers, "tracker")
+
+    def on_tracker(self, view: TrackerView) -> None:
+        self._shared.bus.publish(events.TrackerAnnounced(self.key, view.url, view.peers, view.message))
+
+    def on_tracker_switch(self) -> None:
+        self.swarm.close_all(NetworkError("the torrent is private and its tracker changed"))
+        self.dialing = Dialing()
+
+    def _announce(self, on: bool) -> None:
+        if self.tracker_list is not None:
+            if on:
+                self._shared.announcing.start(self.tracker_list)
+            else:
+                self._shared.announcing.stop(self.tracker_list)
 
     # -- SwarmOwner
 
@@ -690,6 +754,9 @@ class Torrent:
         if not peers:
             if self._dialled:
                 return f"calling {self._dialled} peers"
+            reason = self.tracker_list.reason(self._shared.clock()) if self.tracker_list is not None else ""
+            if reason and not len(self.dialing):
+                return f"no peers: {reason}"
             return "no peers are known" if not len(self.dialing) else "none of the known peers answers"
         if self.state is State.METADATA:
             return self.talk.reason
