@@ -4,7 +4,7 @@ Run by the interop tests and by the benches, as `python lt_child.py '{"settings"
 seconds of the system-wide monotonic clock, so that the parent can compare processes.
 
 Commands: `add` (id, torrent or magnet, save, peers), `connect` and `start` (id, peers), `flush` (id), `recheck` (id),
-`status` (id), `create` (path, out, piece_length, kind), `quit`.
+`status` (id), `create` (path, out, piece_length, kind, trackers), `quit`.
 """
 
 from __future__ import annotations
@@ -110,10 +110,14 @@ class Child:
             peers=status.num_peers, down=status.total_payload_download, up=status.total_payload_upload,
         )
 
-    def do_create(self, path: str, out: str, piece_length: int, kind: str) -> None:
+    def do_create(
+        self, path: str, out: str, piece_length: int, kind: str, trackers: list[str] | None = None,
+    ) -> None:
         start = time.monotonic()
         files = lt.list_files(path)
         creator = lt.create_torrent(files, piece_length, KINDS[kind])
+        for tracker in trackers or []:
+            creator.add_tracker(tracker)
         lt.set_piece_hashes(creator, str(Path(path).parent))
         Path(out).write_bytes(lt.bencode(creator.generate()))
         emit("created", seconds=time.monotonic() - start)

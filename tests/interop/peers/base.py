@@ -1,0 +1,109 @@
+"""What every foreign program can be told, and how its driver waits."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from tests.interop.peers.process import ChildError, stop
+
+T = TypeVar("T")
+Address = tuple[str, int]
+
+
+class Peer(Protocol):
+    """One foreign program with one torrent."""
+
+    name: str
+    makes_empty_files: bool
+    "Whether a download of it has the files of no bytes."
+    dials: bool
+    "Whether it connects to peers on loopback by itself, or has to be dialled."
+    endpoint: Address
+    "Where it listens for peers."
+
+    def seed(self, torrent: Path, parent: Path) -> None:
+        """Offer the content, which lies in `parent` under the torrent's name. Returns once it is checked."""
+
+    def leech(self, source: Path | str, out: Path, peers: Sequence[Address] = ()) -> None:
+        """Begin to download a .torrent file or a magnet link into `out`."""
+
+    def wait_complete(self, seconds: float = 60.0) -> None:
+        """Until it holds all content, on disk."""
+
+    def close(self) -> None: ...
+
+
+class Closing:
+    """Leaving the context ends the program."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def free_port() -> int:
+    """A port nobody listens on right now, for programs that cannot take port 0."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def poll(look: Callable[[], T | None], seconds: float, story: Callable[[], str]) -> T:
+    """What `look` finds, asked again every 50 ms: for programs that tell nothing by themselves."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        found = look()
+        if found is not None:
+            return found
+        if time.monotonic() > deadline:
+            raise ChildError(f"nothing after {seconds:.0f} s: {story()}")
+        pause.wait(0.05)
+
+
+class Daemon(Closing):
+    """A program that writes a log and is asked over HTTP."""
+
+    def __init__(self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        self.log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                list(argv), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                env=None if env is None else dict(env),
+            )
+
+    def story(self) -> str:
+        return f"{self.process.args!r} (exit {self.process.poll()})\n{self.log.read_text(errors='replace')[-3000:]}"
+
+    def close(self) -> None:
+        stop(self.process)
+
+
+def post(url: str, body: object, headers: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, str], Any]:
+    """POST JSON; status, headers and the JSON answer. Raises OSError where nobody listens yet."""
+    all_headers = {"Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, json.dumps(body).encode(), all_headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.headers, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            data = error.read()
+        return error.code, error.headers, json.loads(data) if data.startswith(b"{") else None

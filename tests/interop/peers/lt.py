@@ -1,0 +1,59 @@
+"""libtorrent as a peer."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.interop.peers.base import Address, Closing
+from tests.interop.peers.process import lt_process
+
+MISSING = None if importlib.util.find_spec("libtorrent") else "libtorrent has no wheel for this Python"
+
+
+class Libtorrent(Closing):
+    name = "libtorrent"
+    makes_empty_files = True
+    dials = True
+
+    def __init__(self, work: Path, settings: Mapping[str, object] | None = None) -> None:
+        self.process = lt_process(settings)
+        self.endpoint: Address = ("127.0.0.1", int(self.process.wait("ready")["port"]))
+
+    def seed(self, torrent: Path, parent: Path) -> None:
+        self.process.send(cmd="add", id="t", torrent=str(torrent), save=str(parent))
+        self.process.wait("finished", seconds=120)
+
+    def leech(self, source: Path | str, out: Path, peers: Sequence[Address] = ()) -> None:
+        what = {"torrent": str(source)} if isinstance(source, Path) else {"magnet": source}
+        self.process.send(cmd="add", id="t", save=str(out), peers=[list(peer) for peer in peers], **what)
+
+    def wait_complete(self, seconds: float = 60.0) -> None:
+        self.process.wait("finished", seconds=seconds, fail=("error", "hash_failed"))
+        self.process.send(cmd="flush", id="t")
+        self.process.wait("flushed", seconds=30)
+
+    def close(self) -> None:
+        self.process.close()
+
+
+def make_torrent(
+    content: Path, out: Path, kind: str, *, piece_length: int = 64 * 1024, trackers: Sequence[str] = (),
+) -> Path:
+    """A torrent of a file or folder, made by libtorrent; `kind` is v1, v2 or hybrid."""
+    with lt_process() as process:
+        process.send(
+            cmd="create", path=str(content), out=str(out), piece_length=piece_length, kind=kind,
+            trackers=list(trackers),
+        )
+        process.wait("created", seconds=300)
+    return out
+
+
+def magnet_of(torrent: Path) -> str:
+    """The magnet link of a torrent file, with its trackers."""
+    import libtorrent
+
+    link: str = libtorrent.make_magnet_uri(libtorrent.load_torrent_file(str(torrent)))
+    return link
