@@ -178,7 +178,7 @@ async def _play(plan: Plan, stage: Stage, stop: Stop) -> Exit:
             if time.monotonic() - began > PATIENCE_SECONDS + plan.seconds:
                 _report_stuck(stage)
                 return Exit.FAILED
-            await running.pause(FRAME_SECONDS)
+            await stop.pause(FRAME_SECONDS)
 
     with show:
         code = await running.unless_stopped(stop, watch)
