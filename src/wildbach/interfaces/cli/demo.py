@@ -16,7 +16,6 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
@@ -64,7 +63,7 @@ class Client:
     def actor(self) -> Actor:
         view = self.torrent.view()
         return Actor(
-            self.name, bitfield.from_wire(view.pieces_have, view.pieces), view.pieces, view.progress, view.down_rate,
+            self.name, int.from_bytes(view.pieces_have, "big"), view.pieces, view.progress, view.down_rate,
             view.up_rate, view.peers, self.is_seed,
         )
 
@@ -179,7 +178,7 @@ async def _play(plan: Plan, stage: Stage, stop: Stop) -> Exit:
             if time.monotonic() - began > PATIENCE_SECONDS + plan.seconds:
                 _report_stuck(stage)
                 return Exit.FAILED
-            await running.pause(FRAME_SECONDS)
+            await stop.pause(FRAME_SECONDS)
 
     with show:
         code = await running.unless_stopped(stop, watch)

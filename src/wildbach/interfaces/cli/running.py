@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
+        self._news = asyncio.Event()
         self.code = Exit.OK
 
     @property
@@ -34,6 +36,19 @@ class Stop:
             os._exit(code)
         self.code = code
         self._asked.set()
+        self._news.set()
+
+    def nudge(self) -> None:
+        """End the pause there may be: something happened that should be looked at."""
+        self._news.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait between two looks at something; shorter after `ask` or `nudge`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        if not self.asked:
+            self._news.clear()
 
     async def wait(self) -> None:
         await self._asked.wait()
@@ -75,18 +90,6 @@ async def unless_stopped(stop: Stop, work: Callable[[], Awaitable[T]]) -> T | No
     if errors:
         raise errors[0]
     return found[0] if found else None
-
-
-async def pause(seconds: float, stop: Stop | None = None) -> None:
-    """Wait between two looks at something; shorter where somebody asks to stop."""
-    if stop is None:
-        await asyncio.sleep(seconds)
-        return
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 def say_stopping() -> None:

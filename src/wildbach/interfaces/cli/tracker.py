@@ -73,4 +73,4 @@ async def _watch(server: TrackerServer, stop: Stop, as_json: bool) -> None:
             elif last is None or (stats.torrents, stats.peers) != (last.torrents, last.peers):
                 output.line(f"{text.plural(stats.torrents, 'torrent')}, {text.plural(stats.peers, 'peer')}")
         last = stats
-        await running.pause(LOOK_SECONDS, stop)
+        await stop.pause(LOOK_SECONDS)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from wildbach.base.errors import WildbachError
 from wildbach.base.events import Event
+from wildbach.engine.events import PieceDone
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.views import TorrentView
-from wildbach.interfaces.cli import output, running, text
+from wildbach.interfaces.cli import output, text
 from wildbach.interfaces.cli.board import Board, Row
 from wildbach.interfaces.cli.exits import Exit, code_for
 from wildbach.interfaces.cli.running import Stop
@@ -33,6 +34,7 @@ class Work:
     timeout: float | None = None
     as_json: bool = False
     quiet: bool = False
+    done_word: str = "complete"
     selection: Selection = field(default_factory=lambda: Selection(()))
     complete: set[str] = field(default_factory=set)
     failed: dict[str, WildbachError] = field(default_factory=dict)
@@ -40,14 +42,17 @@ class Work:
     async def follow(self, stop: Stop, session: Session, torrents: Sequence[Torrent]) -> Exit:
         """Until every torrent is complete and flushed or failed, or somebody stops it."""
         async with Scope("follow") as scope:
-            for torrent in torrents:
-                scope.spawn(f"wait:{torrent.key}", self._wait(torrent))
             if self.as_json:
                 scope.spawn("events", self._print_events(session))
+            for torrent in torrents:
+                scope.spawn(f"wait:{torrent.key}", self._wait(torrent, stop))
             with Board(quiet=self.quiet or self.as_json) as board:
-                return await self._loop(stop, torrents, board)
+                code = await self._loop(stop, torrents, board)
+        if self.as_json:
+            output.record({"event": "finished", "code": int(code), "meaning": code.name.lower()})
+        return code
 
-    async def _wait(self, torrent: Torrent) -> None:
+    async def _wait(self, torrent: Torrent, stop: Stop) -> None:
         try:
             await torrent.metadata()
             if torrent.info is not None:
@@ -57,17 +62,22 @@ class Work:
             self.failed[torrent.key] = error
         else:
             self.complete.add(torrent.key)
+        stop.nudge()
 
     async def _print_events(self, session: Session) -> None:
         with session.subscribe(Event) as events:
             async for event in events:
-                output.record(event.to_dict())
+                # Thousands of pieces are no news; `progress` counts them.
+                if not isinstance(event, PieceDone):
+                    output.record(event.to_dict())
 
     async def _loop(self, stop: Stop, torrents: Sequence[Torrent], board: Board) -> Exit:
         said: set[str] = set()
         told_at = 0.0
         moved_at, moved = time.monotonic(), -1
         while True:
+            # A moment first: what has just been added says nothing yet.
+            await stop.pause(TURN_SECONDS)
             now = time.monotonic()
             views = [torrent.view() for torrent in torrents]
             board.show([row_of(view, view.key in self.complete) for view in views], now)
@@ -89,7 +99,6 @@ class Work:
             if self.timeout is not None and now - moved_at >= self.timeout and len(said) < len(torrents):
                 output.warn(f"nothing arrived for {self.timeout:g} seconds: {_reasons(views)}")
                 return Exit.NETWORK
-            await running.pause(TURN_SECONDS, stop)
 
     def _finished(self, views: Sequence[TorrentView]) -> bool:
         if not self.seed or len(self.failed) == len(views):
@@ -105,7 +114,7 @@ class Work:
             output.warn(f"{text.clean(view.name)}:")
             output.explain(error)
         elif not self.as_json and not self.quiet:
-            board.say(f"complete: {text.clean(os.path.join(view.save_path, view.name))}")
+            board.say(f"{self.done_word}: {text.clean(os.path.join(view.save_path, view.name))}")
 
 
 def row_of(view: TorrentView, complete: bool) -> Row:
