@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from folders import KINDS, make_folder, make_torrent, same
 from interop.peers.process import JsonProcess, lt_process
-
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
