@@ -40,6 +40,9 @@ class Dialing:
     def __len__(self) -> int:
         return len(self._known)
 
+    def endpoints(self) -> list[Endpoint]:
+        return list(self._known)
+
     def add(self, endpoints: Iterable[Endpoint], source: str) -> int:
         """Remember endpoints; returns how many were new."""
         fresh = 0

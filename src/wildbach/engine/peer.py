@@ -91,6 +91,7 @@ class Peer:
         "upload_only",
         "uploads",
         "v2",
+        "v2_able",
     )
 
     def __init__(self, number: int, connection: Connection, owner: PeerOwner, *, outgoing: bool, now: float) -> None:
@@ -108,6 +109,9 @@ class Peer:
         self.fast = False
         self.extension = False
         self.v2 = False
+        "The connection is one of the v2 swarm: hashes may be asked for (BEP 52)."
+        self.v2_able = False
+        "It said in its handshake that it can speak v2."
         self.says: ExtHandshake | None = None
         "Its extension handshake (BEP 10)."
         self.reqq = 250
@@ -199,7 +203,6 @@ class Peer:
         self.info_hash = theirs.info_hash
         self.fast = theirs.fast
         self.extension = theirs.extension
-        self.v2 = theirs.v2
         self._decoder = Decoder()
         self.missing = 0
 

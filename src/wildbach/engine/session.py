@@ -122,7 +122,8 @@ class Session:
             announcing=announcing, resume=resume if resume is not None else MemoryResume(), sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(),
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
-            number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report, greeting={},
+            number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
+            learned=self._learned, greeting={},
         )
         try:
             await self._listen()
@@ -285,6 +286,20 @@ class Session:
         writer = self._shared.writer
         if isinstance(writer, ProcessWriter):
             self._loop.call_soon_threadsafe(writer.retire, [file])
+
+    def _learned(self, key: str, hashes: InfoHashes) -> None:
+        """A magnet link's torrent turned out to be a hybrid: it has both hashes from now on.
+
+        Where its other hash was added as a torrent of its own, that one gives way: two would split the swarm.
+        """
+        torrent = self._torrents[key]
+        for swarm in hashes.swarms:
+            other = self._by_hash.get(swarm, torrent)
+            self._by_hash[swarm] = torrent
+            if other is not torrent:
+                torrent.add_peers(other.dialing.endpoints(), "user")
+                other.stop(f"it is the same torrent as {torrent.key}", "duplicate")
+                self._scope.spawn(f"merge:{other.key[:8]}", self.remove(other), contain=self._report)
 
     # -- peers that call
 

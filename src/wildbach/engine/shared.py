@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from wildbach.base.ids import Endpoint
+from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
 from wildbach.disk.hasher import Hasher
 from wildbach.disk.pool import ChunkPool
@@ -54,5 +54,7 @@ class Shared:
     "Count a bug; True where the torrent shall stop."
     report: Callable[[Exception], None]
     "Log an exception that is a bug of ours, and count it."
+    learned: Callable[[str, InfoHashes], None]
+    "The torrent with this key, from a magnet link, turned out to have these hashes."
     greeting: dict[int, Peer]
     "Peers whose handshake has not come yet."

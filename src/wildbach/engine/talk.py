@@ -78,8 +78,7 @@ class Talk:
     # -- peers
 
     def joined(self, peer: Peer) -> None:
-        if peer.v2:
-            self.hash_fetcher.on_peer(peer.number)
+        self.speaks_v2(peer)
         if not peer.extension:
             self._hash_tick()
             return
@@ -92,6 +91,11 @@ class Talk:
         )
         peer.send(codec.extended(0, payload))
         self._hash_tick()
+
+    def speaks_v2(self, peer: Peer) -> None:
+        """Ask a peer for hashes from now on, if it is one that has some."""
+        if peer.v2:
+            self.hash_fetcher.on_peer(peer.number)
 
     def left(self, peer: Peer) -> None:
         if self.fetcher is not None:
@@ -215,10 +219,10 @@ class Talk:
             if connected is None:
                 connected = {}
                 for other in self._peers.values():
-                    listening = _listening(other)
+                    listening = listening_at(other)
                     if listening is not None:
                         connected[listening] = (pex.SEED if other.seed or other.upload_only else 0)
-            own = _listening(peer) or peer.remote
+            own = listening_at(peer) or peer.remote
             message = sender.message(now, connected, own, peer.remote)
             if message is not None:
                 peer.extend(Extension.UT_PEX, pex.encode(message))
@@ -246,7 +250,8 @@ class Talk:
         return self.hash_fetcher.reason
 
 
-def _listening(peer: Peer) -> Endpoint | None:
+def listening_at(peer: Peer) -> Endpoint | None:
+    """Where others can call a peer, as far as we know."""
     if peer.outgoing:
         return peer.remote
     if peer.says is not None and peer.says.port:

@@ -27,7 +27,7 @@ from wildbach.engine.picker import Picker
 from wildbach.engine.ratelimits import Gate
 from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Content, Swarm
-from wildbach.engine.talk import Talk
+from wildbach.engine.talk import Talk, listening_at
 from wildbach.engine.trackerlist import Identity, TrackerList, TrackerView
 from wildbach.engine.uploads import Uploads
 from wildbach.engine.views import FileView, PeerView, TorrentView
@@ -353,7 +353,7 @@ class Torrent:
     def _know(self, metainfo: Metainfo) -> None:
         self.metainfo = metainfo
         info = metainfo.info
-        self.hashes = info.hashes
+        self._learn_hashes(info.hashes)
         self._layers = dict(metainfo.piece_layers)
         if info.has_v2:
             self._piece_hashes = layers.PieceHashes(info.geometry, info.roots, self._layers)
@@ -596,13 +596,18 @@ class Torrent:
         swarm = self.swarm
         if theirs.peer_id == self.peer_id or self.state in (State.PAUSED, State.STOPPED):
             return None
-        if theirs.info_hash not in self.hashes.swarms:
+        if theirs.info_hash not in self.hashes.swarms and not self._may_be_hybrid(peer):
             raise RemoteError("answers for another torrent")
         if len(swarm.peers) >= self._shared.settings.connections.per_torrent and not self._make_room(peer):
             return None
+        v2_able = theirs.v2 or (self.hashes.v2 is not None and theirs.info_hash == self.hashes.v2[:20])
         for other in list(swarm.peers.values()):
-            if other.peer_id == theirs.peer_id:
-                return None  # connected already, perhaps under the torrent's other hash
+            if other.peer_id != theirs.peer_id or other.closing:
+                continue
+            # Connected already, perhaps under the torrent's other hash. v2 is better: it brings hashes too.
+            if other.v2 or not (self.hashes.v2 is not None and v2_able):
+                return None
+            other.close(RemoteError("continues as v2"))
         if not peer.outgoing:
             answer = theirs.info_hash
             if self.hashes.v1 is not None and self.hashes.v2 is not None and theirs.v2:
@@ -611,6 +616,7 @@ class Torrent:
             peer.send(self.handshake(answer).to_bytes())
             peer.info_hash = answer
         peer.v2 = self.hashes.v2 is not None and peer.info_hash == self.hashes.v2[:20]
+        peer.v2_able = v2_able
         peer.client = client_name(theirs.peer_id)
         self._joined[peer.number] = None
         self._senders[peer.number] = peer.remote
@@ -637,8 +643,32 @@ class Torrent:
         return True
 
     def handshake(self, info_hash: bytes) -> Handshake:
-        both = self.hashes.v1 is not None and self.hashes.v2 is not None
-        return Handshake(info_hash, self.peer_id, v2=both or self.hashes.v1 is None)
+        v2 = self.hashes.v2 is not None or self.metainfo is None
+        return Handshake(info_hash, self.peer_id, v2=v2)
+
+    def _may_be_hybrid(self, peer: Peer) -> bool:
+        """A magnet link with the v1 hash alone may name a hybrid, and a peer that knows answers with its v2 hash.
+
+        Whether it is the right one shows when the metadata is here.
+        """
+        return peer.outgoing and self.metainfo is None and self.hashes.v2 is None
+
+    def _learn_hashes(self, hashes: InfoHashes) -> None:
+        """The metadata is here: the magnet link may have had only one hash of a hybrid."""
+        if hashes == self.hashes:
+            return
+        self.hashes = hashes
+        self._shared.learned(self.key, hashes)
+        for peer in list(self.swarm.peers.values()):
+            if peer.info_hash not in hashes.swarms:
+                peer.close(RemoteError("answers for another torrent"))
+                continue
+            peer.v2 = hashes.v2 is not None and peer.info_hash == hashes.v2[:20]
+            self.talk.speaks_v2(peer)
+            listening = listening_at(peer)
+            if peer.v2_able and not peer.v2 and listening is not None and not peer.outgoing:
+                # It called before we knew; call back, and go on as v2.
+                self.add_peers([listening], "incoming")
 
     def connect(self, now: float) -> None:
         """Call whom we know, as far as the limits allow."""
