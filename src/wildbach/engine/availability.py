@@ -90,6 +90,14 @@ class Availability:
                 mask ^= common
         return mask
 
+    def somebody(self) -> int:
+        """The pieces that at least one peer has which is no seed."""
+        self._settle()
+        out = 0
+        for plane in self._planes:
+            out |= plane
+        return out
+
     def count(self, piece: int) -> int:
         self._settle()
         shift = self._width - 1 - piece

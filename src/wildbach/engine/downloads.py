@@ -233,6 +233,12 @@ class Downloads:
         mine = peer.mine
         if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
             return mine
+        piece = None
+        if peer.suggested:
+            piece = picker.suggested(have, peer.suggested)
+            if piece is not None:
+                peer.suggested.remove(piece.index)
+                return piece
         piece = picker.next_open(have, peer.number)
         if piece is None:
             piece = picker.next_new(have)
@@ -241,7 +247,7 @@ class Downloads:
     def _last_ones(self, peer: Peer) -> tuple[OpenPiece, int] | None:
         """The end game: all that is wanted is asked, so ask a second peer for what a slower one owes."""
         picker = self.picker
-        if peer.owed.blocks > 2 or peer.snubbed or peer.choked:
+        if peer.owed.blocks > 2 or peer.snubbed or peer.choked or not picker.ending:
             return None
         for piece in picker.open.values():
             if not bitfield.has(peer.have, piece.index, picker.width) or (piece.sole or peer.number) != peer.number:

@@ -29,7 +29,7 @@ class Picker:
         self.open: dict[int, OpenPiece] = {}
         self.unasked = 0
         "Open pieces with blocks nobody was asked for."
-        self._rng = rng
+        self.rng = rng
         self._levels: list[int] = [self.full & ~have]
         "Wanted, not had, not open: highest priority first."
         self._chosen: list[int] = [self.full]
@@ -63,6 +63,11 @@ class Picker:
 
     def interesting(self, theirs: int) -> bool:
         return bool(theirs & self.wanted & ~self.have)
+
+    @property
+    def ending(self) -> bool:
+        """Every wanted block was asked of somebody."""
+        return not (self.unasked or any(self._levels))
 
     # -- choosing
 
@@ -99,8 +104,22 @@ class Picker:
                 return self.start(self._random(self.availability.rarest(able)))
         return None
 
+    def suggested(self, theirs: int, pieces: list[int]) -> OpenPiece | None:
+        """Open a waiting piece that its owner suggested, where it would be as good a choice as any."""
+        if self.sequential:
+            return None
+        for level in self._levels:
+            able = level & theirs
+            if able:
+                able = self.availability.rarest(able)
+                for index in pieces:
+                    if bitfield.has(able, index, self.width):
+                        return self.start(index)
+                return None
+        return None
+
     def _random(self, mask: int) -> int:
-        start = self._rng.randrange(self.count)
+        start = self.rng.randrange(self.count)
         found = bitfield.first_from(mask, start, self.width)
         return found if found >= 0 else bitfield.first(mask, self.width)
 

@@ -17,6 +17,7 @@ from wildbach.engine.downloads import Downloads
 from wildbach.engine.peer import Peer, PeerOwner
 from wildbach.engine.picker import Picker
 from wildbach.engine.settings import Settings
+from wildbach.engine.suggest import Suggestions
 from wildbach.engine.superseed import SuperSeed
 from wildbach.engine.uploads import Uploads
 from wildbach.protocol.allowed_fast import allowed_fast
@@ -27,6 +28,8 @@ from wildbach.protocol.wire.handshake import Handshake
 _EARLY: Final = 2000
 "Messages kept from one peer before the metadata is known."
 _KEEP_ALIVE_SECONDS: Final = 100.0
+_SUGGESTED: Final = 16
+"Suggestions of one peer that are remembered (BEP 6)."
 
 
 class Content:
@@ -63,6 +66,7 @@ class Swarm:
         self.content: Content | None = None
         self.choker: Choker[int] = Choker(settings().peers.upload_slots)
         self.super_seed: SuperSeed[int] | None = None
+        self.suggestions: Suggestions[int] | None = None
         self._early: dict[int, list[Event]] = {}
         self._news: list[int] = []
         "Pieces we have since the last `tell`."
@@ -111,6 +115,18 @@ class Swarm:
                         peer.send(codec.reject(*item))
             items = allowed
         content.uploads.requests(peer, items)
+        if self.suggestions is not None and self.suggestions.open(peer.number):
+            if self.suggestions.asked(peer.number, [item[0] for item in items]) and not peer.am_choking:
+                self._suggest(peer, content)
+
+    def _suggest(self, peer: Peer, content: Content) -> None:
+        """We seed: tell a peer what to take, so that what only we have leaves once."""
+        if self.suggestions is None or not peer.fast:
+            return
+        picker = content.picker
+        pieces = self.suggestions.more(peer.number, picker.full & ~picker.availability.somebody())
+        if pieces and not peer.closing:
+            peer.send(b"".join([codec.suggest(piece) for piece in pieces]))
 
     def bug(self, peer: Peer) -> None:
         self._owner.bug(peer)
@@ -132,6 +148,8 @@ class Swarm:
             self._uncount(peer, content.picker)
         if self.super_seed is not None:
             self.super_seed.on_peer_gone(peer.number)
+        if self.suggestions is not None:
+            self.suggestions.gone(peer.number)
         if not peer.am_choking:
             self.rechoke()
         self._owner.peer_left(peer, error)
@@ -184,12 +202,17 @@ class Swarm:
                 if piece < content.picker.count and len(peer.allowed_in) < 100 and piece not in peer.allowed_in:
                     peer.allowed_in.append(piece)
                     content.downloads.fill(peer, now)
+            case codec.Suggest(piece):
+                if piece < content.picker.count and piece not in peer.suggested:
+                    peer.suggested.append(piece)
+                    if len(peer.suggested) > _SUGGESTED:
+                        del peer.suggested[0]
             case codec.Extended():
                 self._owner.extended(peer, event)
             case codec.HashMessage():
                 self._owner.hash_message(peer, event)
             case _:
-                pass  # keep-alive, port and suggest change nothing here
+                pass  # keep-alive and port change nothing here
 
     def _haves(self, peer: Peer, items: list[int], content: Content) -> None:
         picker = content.picker
@@ -390,6 +413,8 @@ class Swarm:
             for peer in peers
         ]
         decision = self.choker.decide(candidates, now, seeding=not picker.missing)
+        if self.suggestions is None and picker.have == picker.full and self.super_seed is None:
+            self.suggestions = Suggestions(picker.count, picker.rng)
         for number in decision.choke:
             peer = self.peers[number]
             peer.am_choking = True
@@ -402,6 +427,8 @@ class Swarm:
             peer.am_choking = False
             peer.last_unchoked = now
             peer.sent_before = peer.up.total
+            if self.suggestions is not None:
+                self._suggest(peer, self.content)
             peer.send(codec.plain(codec.UNCHOKE))
         for peer in peers:
             peer.optimistic = peer.number == decision.optimistic

@@ -59,7 +59,8 @@ class SharedStorage:
         stop = offset + view.nbytes
         if stop > len(self._content):
             raise IndexError(f"no file at byte {stop}")
-        true = view == self._content[offset:stop]
+        data = bytearray(view)  # compares like memory, which two views of this kind do not
+        true = data == self._content[offset:stop]
         for block in range(offset // BLOCK, -(-stop // BLOCK)):
             first, last = block * BLOCK, min((block + 1) * BLOCK, len(self._content))
             start, end = max(offset, first), min(stop, last)

@@ -1,12 +1,39 @@
-"""Swarms to measure: how the machines of one are connected, and the best that any program could do with them."""
+"""Swarms of real sessions on simulated machines, and the best that any program could do with such machines.
+
+    async with Swarm(content()) as swarm:
+        await swarm.seed(Link(1e6))
+        for _ in range(3):
+            await swarm.leech(Link(1e6, 4e6))
+        await swarm.finished(60)
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
+from types import TracebackType
 
+from wildbach.base.ids import Endpoint
+from wildbach.engine import events
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session
+from wildbach.engine.settings import ConnectionSettings, DiskSettings, Settings
+from wildbach.engine.torrent import Torrent
+from wildbach.runtime.tasks import Scope
+from wildbach.testing.content import Content
+from wildbach.testing.invariants import Watch
 from wildbach.testing.network import Host, Network
+from wildbach.testing.peers import Script, receive, visit
+from wildbach.testing.storage import SharedStorage
+
+PORT = 6881
+SETTINGS = Settings(
+    connections=ConnectionSettings(listen=(f"0.0.0.0:{PORT}",), port_tries=0),
+    disk=DiskSettings(memory=16 << 20, workers="threads"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +65,161 @@ def fluid_limit(size: int, seed: Link, leeches: Sequence[Link]) -> float:
 def reference_swarm(rng: Random, leeches: int = 30) -> tuple[Link, list[Link]]:
     """The swarm the distribution target is stated for: a 4 MB/s seed, leeches of 1 to 4 MB/s up and 8 down."""
     return Link(4e6, 8e6), [Link(rng.uniform(1e6, 4e6), 8e6) for _ in range(leeches)]
+
+
+@dataclass(slots=True)
+class Node:
+    """One machine with a session that has the torrent."""
+
+    name: str
+    host: Host
+    session: Session
+    torrent: Torrent
+    storage: SharedStorage
+    started: float
+    finished: float = -1.0
+    "When the torrent was complete, in virtual seconds; -1 before."
+    bans: list[tuple[float, str, str]] = field(default_factory=list)
+    "When, whom, and why."
+    drops: Counter[str] = field(default_factory=Counter)
+    "Why connections ended, counted."
+    failed: list[tuple[float, int]] = field(default_factory=list)
+    "When and which pieces did not verify."
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.host.address, PORT)
+
+    @property
+    def seconds(self) -> float:
+        """How long the download took."""
+        return self.finished - self.started
+
+    @property
+    def why(self) -> str:
+        """The reason the torrent gives for not moving."""
+        view = self.torrent.view()
+        return f"{self.name}: {view.state}, {view.progress:.1%}, {view.peers} peers, {view.reason or 'no reason given'}"
+
+
+class Unfinished(AssertionError):
+    """Somebody did not get all; the text tells what each says of itself."""
+
+
+class Swarm:
+    """All machines, sessions and scripted peers around one torrent. Whoever joins is told of all who are there."""
+
+    def __init__(
+        self, content: Content, network: Network | None = None, *, settings: Settings = SETTINGS, watch: bool = True,
+    ) -> None:
+        self.content = content
+        self.network = network if network is not None else Network()
+        self.settings = settings
+        self.nodes: list[Node] = []
+        self.scripted: list[Endpoint] = []
+        "Where scripted peers listen."
+        self.tallies: list[Counter[str]] = []
+        self._watch = watch
+        self._scope = Scope("swarm")
+
+    async def __aenter__(self) -> Swarm:
+        await self._scope.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for node in self.nodes:
+            await node.session.close()
+        await self._scope.__aexit__(kind, error, trace)
+
+    # -- who takes part
+
+    async def seed(self, link: Link) -> Node:
+        return await self._join("seed", link, AddOptions(), complete=True)
+
+    async def leech(self, link: Link, options: AddOptions | None = None, *, settings: Settings | None = None) -> Node:
+        return await self._join("leech", link, options, complete=False, settings=settings)
+
+    async def _join(
+        self, kind: str, link: Link, options: AddOptions | None, *, complete: bool, settings: Settings | None = None,
+    ) -> Node:
+        number = len(self.nodes)
+        host = link.host(self.network)
+        storage = SharedStorage(self.content.data, complete=complete)
+        session = Session(
+            settings or self.settings, transport=host.transport, storage=lambda info, chosen: storage,
+            rng=Random(f"{self.network.loop.seed}:{number}"),
+        )
+        await session.__aenter__()
+        told = AddOptions(peers=(*self.endpoints, *(options.peers if options is not None else ())))
+        torrent = await session.add(self.content.torrent, told)
+        node = Node(f"{kind}{number}", host, session, torrent, storage, self.network.loop.time())
+        self.nodes.append(node)
+        self._scope.spawn(f"watch:{node.name}", self._follow(node))
+        if self._watch:
+            self._scope.spawn(f"check:{node.name}", Watch(session).run())
+        return node
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where everybody who takes part so far can be called."""
+        return (*(node.endpoint for node in self.nodes), *self.scripted)
+
+    async def scripted_peer(self, script: Script, link: Link) -> Counter[str]:
+        """A machine that plays a script for everybody who calls it, and is called by those who join later."""
+        host = link.host(self.network)
+        tally: Counter[str] = Counter()
+        at = Endpoint(host.address, PORT)
+        rng = Random(f"{self.network.loop.seed}:script{len(self.tallies)}")
+        await receive(self._scope, host.transport, at, script, self.content, rng, tally)
+        self.scripted.append(at)
+        self.tallies.append(tally)
+        return tally
+
+    def visitor(self, script: Script, to: Node, *, times: int = 1, pause: float = 1.0) -> Counter[str]:
+        """A machine that calls `to` and plays a script, up to `times` times."""
+        host = self.network.host()
+        tally: Counter[str] = Counter()
+        rng = Random(f"{self.network.loop.seed}:script{len(self.tallies)}")
+        self.tallies.append(tally)
+
+        async def play() -> None:
+            await visit(host.transport, to.endpoint, script, self.content, rng, times=times, pause=pause, tally=tally)
+
+        self._scope.spawn(f"visit:{host.address}", play())
+        return tally
+
+    async def _follow(self, node: Node) -> None:
+        loop = self.network.loop
+        followed = node.session.subscribe(
+            events.TorrentComplete, events.PeerBanned, events.PeerDropped, events.PieceFailed, size=100_000)
+        async for event in followed:
+            if isinstance(event, events.TorrentComplete):
+                node.finished = loop.time() if node.finished < 0 else node.finished
+            elif isinstance(event, events.PeerBanned):
+                node.bans.append((loop.time(), event.peer, event.reason))
+            elif isinstance(event, events.PeerDropped):
+                node.drops[event.reason] += 1
+            elif isinstance(event, events.PieceFailed):
+                node.failed.append((loop.time(), event.piece))
+
+    # -- how it goes
+
+    async def finished(self, seconds: float) -> None:
+        """Wait until every node has everything. Raises Unfinished after so many virtual seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                for node in self.nodes:
+                    await node.torrent.complete()
+                while any(node.finished < 0 for node in self.nodes):
+                    await asyncio.sleep(0)  # the events are on their way
+        except TimeoutError:
+            raise Unfinished("; ".join(node.why for node in self.nodes if not node.storage.whole)) from None
+        for node in self.nodes:
+            assert node.storage.whole, f"{node.why}: says it is complete and is not"
+            assert node.session.internal_errors == 0, f"{node.name}: {node.session.internal_errors} internal errors"
+
+    @property
+    def bans(self) -> list[tuple[float, str, str]]:
+        return [ban for node in self.nodes for ban in node.bans]
