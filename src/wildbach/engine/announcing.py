@@ -13,6 +13,7 @@ import asyncio
 import heapq
 import math
 import secrets
+import sys
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final
@@ -490,7 +491,7 @@ class Announcing:
     # -- coming and going
 
     def _tracker(self, owner: TrackerList, url: str) -> Tracker:
-        tracker = Tracker(owner, url)
+        tracker = Tracker(owner, sys.intern(url))
         scheme = url.partition(":")[0].lower()
         lane = self._by_scheme.get(scheme)
         if lane is None:
