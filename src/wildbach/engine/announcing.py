@@ -13,6 +13,7 @@ import asyncio
 import heapq
 import math
 import secrets
+import sys
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final
@@ -460,7 +461,8 @@ class Announcing:
             leg.next_at = now
             return
         leg.fails += 1
-        tracker.message = error.message
+        if not tracker.working:
+            tracker.message = error.message
         delay = min(_RETRY_FIRST * 2 ** min(leg.fails - 1, 20), _RETRY_MOST)
         if leg.fails >= DEAD_AFTER:
             delay = self._longest(now)
@@ -481,7 +483,8 @@ class Announcing:
             self._said_goodbye(leg)
             return
         leg.fails = max(1, leg.fails)
-        leg.tracker.message = leg.host.error
+        if not leg.tracker.working:
+            leg.tracker.message = leg.host.error
         leg.next_at = leg.host.resting_until + self._rng.random() * 10.0
 
     def _longest(self, now: float) -> float:
@@ -490,7 +493,7 @@ class Announcing:
     # -- coming and going
 
     def _tracker(self, owner: TrackerList, url: str) -> Tracker:
-        tracker = Tracker(owner, url)
+        tracker = Tracker(owner, sys.intern(url))
         scheme = url.partition(":")[0].lower()
         lane = self._by_scheme.get(scheme)
         if lane is None:

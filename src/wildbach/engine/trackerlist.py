@@ -153,6 +153,11 @@ class Tracker:
         return any(not leg.fails for leg in self.legs)
 
     @property
+    def working(self) -> bool:
+        """At least one leg is heard; what another one fails at (IPv6, say) is not the tracker's message then."""
+        return any(leg.started and not leg.fails for leg in self.legs)
+
+    @property
     def peers(self) -> int:
         """Peers in the fullest of the last replies."""
         return max((leg.peers for leg in self.legs), default=0)
@@ -164,8 +169,7 @@ class Tracker:
         if not self.legs or all(leg.next_at == math.inf and leg.fails for leg in self.legs):
             return TrackerState.DEAD
         if self.usable:
-            return TrackerState.WORKING if any(leg.started and not leg.fails for leg in self.legs) else (
-                TrackerState.WAITING)
+            return TrackerState.WORKING if self.working else TrackerState.WAITING
         if all(max(leg.fails, leg.host.fails) >= DEAD_AFTER for leg in self.legs):
             return TrackerState.DEAD
         return TrackerState.FAILING

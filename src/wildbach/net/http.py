@@ -78,7 +78,7 @@ class _Origin:
 
 
 class HttpClient:
-    """Fetches what the guard admits. Close it at the end."""
+    """Fetches what the guard admits. Close it at the end. An empty `user_agent` sends none."""
 
     def __init__(self, guard: Guard, *, user_agent: str = "wildbach") -> None:
         self._guard = guard
@@ -134,7 +134,9 @@ class HttpClient:
         self, target: Target, limit: int, headers: dict[str, str], login: tuple[str, str] | None, sink: Sink | None
     ) -> Response | str:
         """One request: the response, or the Location of a redirect."""
-        send = {"User-Agent": self._agent, "Accept": "*/*", "Accept-Encoding": "gzip", **headers}
+        send = {"Accept": "*/*", "Accept-Encoding": "gzip", **headers}
+        if self._agent:
+            send["User-Agent"] = self._agent
         if login is not None:
             user, word = (unquote(part) for part in login)
             send["Authorization"] = "Basic " + b64encode(f"{user}:{word}".encode()).decode()

@@ -184,7 +184,8 @@ def test_each_ip_version_is_announced_on_its_own() -> None:
         announcing.start(trackers)
         await asyncio.sleep(10)
         assert [r.family for r in world.tracker.announces] == [4, 6]
-        assert trackers.views(10.0)[0].state is TrackerState.WORKING
+        (view,) = trackers.views(10.0)
+        assert (view.state, view.message) == (TrackerState.WORKING, "")
 
     play(story, families=(4, 6))
 

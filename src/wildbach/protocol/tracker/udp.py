@@ -238,6 +238,9 @@ def _expect(data: bytes, action: Action, size: int) -> None:
         raise TrackerFailure(clean_text(data[_REPLY.size :]))
     if head[0] != action:
         raise FormatError(f"action {head[0]} where {int(action)} was asked", where="datagram")
+    if action is Action.ANNOUNCE and len(data) == _REPLY.size:
+        # What opentracker says of a torrent that is not in its list.
+        raise TrackerFailure("the tracker does not serve this torrent")
     if len(data) < size:
         raise FormatError("too short", where="datagram")
 

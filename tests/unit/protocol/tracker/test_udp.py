@@ -68,6 +68,11 @@ def test_replies_read_back() -> None:
         udp.parse_announce_reply(udp.error_reply(1, "not here"), 4)
 
 
+def test_an_announce_reply_without_a_body_is_a_refusal() -> None:
+    with pytest.raises(TrackerFailure, match="does not serve"):
+        udp.parse_announce_reply(udp.announce_reply(9, 1, 2, 3, b"")[:8], 4)
+
+
 def test_a_short_scrape_reply_is_refused() -> None:
     with pytest.raises(FormatError):
         udp.parse_scrape_reply(udp.scrape_reply(1, [ScrapeStats()]), (b"a" * 20, b"b" * 20))
