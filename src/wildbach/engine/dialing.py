@@ -106,6 +106,15 @@ class Dialing:
             known.seed = seed
             known.not_before = now + _RETRY_SECONDS
 
+    def again(self, endpoint: Endpoint) -> None:
+        """Call this one as soon as possible: it is there, and a new connection is better than the last."""
+        self._busy.pop(endpoint, None)
+        self.add([endpoint], "peer")
+        known = self._known.get(endpoint)
+        if known is not None:
+            known.fails = 0
+            known.not_before = 0.0
+
     def forget(self, endpoint: Endpoint) -> None:
         self._busy.pop(endpoint, None)
         self._known.pop(endpoint, None)

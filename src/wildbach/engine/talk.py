@@ -78,9 +78,7 @@ class Talk:
     # -- peers
 
     def joined(self, peer: Peer) -> None:
-        self.speaks_v2(peer)
         if not peer.extension:
-            self._hash_tick()
             return
         names = {NAMES[e]: int(e) for e in Extension if not (e is Extension.UT_PEX and (self.private or not self.pex))}
         payload = handshake.build(
@@ -90,12 +88,12 @@ class Talk:
             upload_only=self.upload_only,
         )
         peer.send(codec.extended(0, payload))
-        self._hash_tick()
 
     def speaks_v2(self, peer: Peer) -> None:
-        """Ask a peer for hashes from now on, if it is one that has some."""
+        """Ask a peer of the swarm for hashes from now on, if it is one that may have some."""
         if peer.v2:
             self.hash_fetcher.on_peer(peer.number)
+            self._hash_tick()
 
     def left(self, peer: Peer) -> None:
         if self.fetcher is not None:

@@ -97,6 +97,8 @@ class Torrent:
         self._has_bits = bytearray()
         self._began_incomplete = False
         self._joined: dict[int, None] = {}
+        self._recall: dict[Endpoint, None] = {}
+        "Whom to call again as soon as the connection that is there has ended."
         self._dialled = 0
         self._next_tell = 0.0
 
@@ -357,6 +359,8 @@ class Torrent:
         self._layers = dict(metainfo.piece_layers)
         if info.has_v2:
             self._piece_hashes = layers.PieceHashes(info.geometry, info.roots, self._layers)
+            if self._piece_hashes.missing():
+                self._reconnect_as_v2()
         self.talk.know(info, self._layers, lambda _root, _piece: None)
         self._metadata.set()
         self._changed.set()
@@ -572,7 +576,10 @@ class Torrent:
     def peer_left(self, peer: Peer, error: Exception | None) -> None:
         self.talk.left(peer)
         now = self._shared.clock()
-        if peer.outgoing:
+        at = listening_at(peer) if self._recall else None
+        if at is not None and self._recall.pop(at, 0) is None:
+            self.dialing.again(at)
+        elif peer.outgoing:
             if peer.number in self._joined:
                 self.dialing.ended(peer.remote, now, seed=peer.upload_only)
             else:
@@ -596,7 +603,7 @@ class Torrent:
         swarm = self.swarm
         if theirs.peer_id == self.peer_id or self.state in (State.PAUSED, State.STOPPED):
             return None
-        if theirs.info_hash not in self.hashes.swarms and not self._may_be_hybrid(peer):
+        if theirs.info_hash not in self.hashes.swarms:
             raise RemoteError("answers for another torrent")
         if len(swarm.peers) >= self._shared.settings.connections.per_torrent and not self._make_room(peer):
             return None
@@ -624,6 +631,7 @@ class Torrent:
             self.dialing.connected(peer.remote)
         self.talk.joined(peer)
         swarm.join(peer)
+        self.talk.speaks_v2(peer)
         self._shared.bus.publish(events.PeerConnected(self.key, str(peer.remote), peer.client))
         self._shared.wake()
         return swarm
@@ -643,15 +651,7 @@ class Torrent:
         return True
 
     def handshake(self, info_hash: bytes) -> Handshake:
-        v2 = self.hashes.v2 is not None or self.metainfo is None
-        return Handshake(info_hash, self.peer_id, v2=v2)
-
-    def _may_be_hybrid(self, peer: Peer) -> bool:
-        """A magnet link with the v1 hash alone may name a hybrid, and a peer that knows answers with its v2 hash.
-
-        Whether it is the right one shows when the metadata is here.
-        """
-        return peer.outgoing and self.metainfo is None and self.hashes.v2 is None
+        return Handshake(info_hash, self.peer_id, v2=self.hashes.v2 is not None)
 
     def _learn_hashes(self, hashes: InfoHashes) -> None:
         """The metadata is here: the magnet link may have had only one hash of a hybrid."""
@@ -660,15 +660,18 @@ class Torrent:
         self.hashes = hashes
         self._shared.learned(self.key, hashes)
         for peer in list(self.swarm.peers.values()):
-            if peer.info_hash not in hashes.swarms:
-                peer.close(RemoteError("answers for another torrent"))
-                continue
             peer.v2 = hashes.v2 is not None and peer.info_hash == hashes.v2[:20]
             self.talk.speaks_v2(peer)
-            listening = listening_at(peer)
-            if peer.v2_able and not peer.v2 and listening is not None and not peer.outgoing:
-                # It called before we knew; call back, and go on as v2.
-                self.add_peers([listening], "incoming")
+
+    def _reconnect_as_v2(self) -> None:
+        """Hashes are missing that only v2 peers may be asked for (BEP 52). Those we met under the v1 hash, before we
+        knew that the torrent is a hybrid, are called anew.
+        """
+        for peer in list(self.swarm.peers.values()):
+            at = listening_at(peer)
+            if peer.v2_able and not peer.v2 and at is not None:
+                self._recall[at] = None
+                peer.close(RemoteError("continues as v2"))
 
     def connect(self, now: float) -> None:
         """Call whom we know, as far as the limits allow."""
