@@ -609,12 +609,11 @@ class Torrent:
             return None
         v2_able = theirs.v2 or (self.hashes.v2 is not None and theirs.info_hash == self.hashes.v2[:20])
         for other in list(swarm.peers.values()):
-            if other.peer_id != theirs.peer_id or other.closing:
-                continue
-            # Connected already, perhaps under the torrent's other hash. v2 is better: it brings hashes too.
-            if other.v2 or not (self.hashes.v2 is not None and v2_able):
-                return None
-            other.close(RemoteError("continues as v2"))
+            if other.peer_id == theirs.peer_id and not other.closing:
+                # Connected already, perhaps under the torrent's other hash.
+                if not self._better(peer, other, v2=self.hashes.v2 is not None and v2_able):
+                    return None
+                other.close(RemoteError("another connection takes its place"))
         if not peer.outgoing:
             answer = theirs.info_hash
             if self.hashes.v1 is not None and self.hashes.v2 is not None and theirs.v2:
@@ -635,6 +634,14 @@ class Torrent:
         self._shared.bus.publish(events.PeerConnected(self.key, str(peer.remote), peer.client))
         self._shared.wake()
         return swarm
+
+    def _better(self, peer: Peer, other: Peer, *, v2: bool) -> bool:
+        """Which of two connections with one peer stays: v2 brings hashes too. Where each side called the other, both
+        keep the call of the greater peer id.
+        """
+        if other.v2 != v2:
+            return v2
+        return peer.outgoing != other.outgoing and peer.outgoing == (peer.peer_id < self.peer_id)
 
     def _make_room(self, newcomer: Peer) -> bool:
         """All slots are taken: let go of somebody who has been of no use for a while."""

@@ -1,0 +1,129 @@
+"""Whole sessions on simulated machines, with their content in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from wildbach.base.ids import Endpoint
+from wildbach.disk.memory import MemoryStorage
+from wildbach.disk.storage import Storage
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session, Source
+from wildbach.engine.settings import ConnectionSettings, DiskSettings, PeerSettings, Settings
+from wildbach.engine.torrent import Torrent
+from wildbach.protocol.metainfo.builder import BuildPlan, Kind, SourceFile, hash_pieces
+from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.protocol.metainfo.info import Info
+from wildbach.testing.network import Host, Network
+
+PORT = 6881
+
+
+@dataclass(frozen=True)
+class Made:
+    """A torrent and its bytes."""
+
+    metainfo: Metainfo
+    contents: tuple[bytes, ...]
+
+    def linear(self, offset: int, length: int) -> bytes:
+        return b"".join(
+            self.contents[e.file][e.offset : e.offset + e.length]
+            for e in self.metainfo.info.geometry.extents(offset, length)
+        )
+
+    def piece(self, index: int) -> bytes:
+        geometry = self.metainfo.info.geometry
+        return self.linear(index * geometry.piece_length, geometry.piece_size(index))
+
+
+def make(kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, seed: int = 1) -> Made:
+    rng = Random(seed)
+    data = {tuple(name.split("/")): rng.randbytes(size) for name, size in sizes.items()}
+    sources = [SourceFile(path, len(content)) for path, content in data.items()]
+    plan = BuildPlan("made", sources, kind=kind, piece_length=piece_length)
+    contents = tuple(data[source.path] for source in plan.files)
+    for pieces in plan.jobs():
+        plan.add(pieces, *hash_pieces(plan, pieces, lambda file, at, length: contents[file][at : at + length]))
+    return Made(plan.finish(), contents)
+
+
+def settings(**peers: object) -> Settings:
+    return Settings(
+        ConnectionSettings(listen=(f"0.0.0.0:{PORT}",)), peers=replace(PeerSettings(), **peers),  # type: ignore[arg-type]
+        disk=DiskSettings(workers="threads", memory=8 << 20),
+    )
+
+
+@dataclass
+class Node:
+    """One machine with a session."""
+
+    host: Host
+    session: Session
+    filled: dict[str, Made] = field(default_factory=dict)
+    "What storages that are opened from now on hold, by torrent key."
+    stores: dict[str, MemoryStorage] = field(default_factory=dict)
+
+    @property
+    def at(self) -> Endpoint:
+        return Endpoint(self.host.address, PORT)
+
+    async def add(self, source: Source, *peers: Endpoint, **options: object) -> Torrent:
+        return await self.session.add(source, AddOptions(peers=peers, **options))  # type: ignore[arg-type]
+
+    async def seed(self, made: Made, *peers: Endpoint, **options: object) -> Torrent:
+        self.filled[made.metainfo.info.hashes.key] = made
+        torrent = await self.add(made.metainfo, *peers, skip_check=True, **options)
+        await torrent.complete()
+        return torrent
+
+    def holds(self, made: Made) -> bool:
+        """All of the content is here, byte for byte."""
+        info = made.metainfo.info
+        store = self.stores[info.hashes.key]
+        for piece in range(info.geometry.piece_count):
+            buffer = bytearray(info.geometry.piece_size(piece))
+            store.read_into(piece * info.piece_length, [memoryview(buffer)])
+            if buffer != made.piece(piece):
+                return False
+        return True
+
+
+@asynccontextmanager
+async def node(network: Network, seed: int = 0, chosen: Settings | None = None, **link: float) -> AsyncIterator[Node]:
+    """A session on a machine of its own. Its ids and choices follow from `seed`."""
+    host = network.host(**link)  # type: ignore[arg-type]
+    stores: dict[str, MemoryStorage] = {}
+    filled: dict[str, Made] = {}
+
+    def open_storage(info: Info, _options: AddOptions) -> Storage:
+        store = stores[info.hashes.key] = MemoryStorage(info)
+        made = filled.get(info.hashes.key)
+        if made is not None:
+            for piece in range(info.geometry.piece_count):
+                store.write(piece * info.piece_length, [memoryview(made.piece(piece))])
+        return store
+
+    rng = Random(hashlib.sha256(f"{seed} {host.address}".encode()).digest())
+    session = Session(
+        chosen or settings(), transport=host.transport, storage=open_storage, rng=rng, announcers=(),
+    )
+    async with session:
+        yield Node(host, session, filled, stores)
+        # A bug that was survived is a bug.
+        assert session.internal_errors == 0
+
+
+async def done(*torrents: Torrent, seconds: float = 600.0) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            for torrent in torrents:
+                await torrent.complete()
+    except TimeoutError:
+        raise AssertionError("\n".join(f"{t.view()}\n{t.peers()}" for t in torrents)) from None

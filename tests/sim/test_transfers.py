@@ -1,0 +1,219 @@
+"""v1, v2 and hybrid torrents between sessions of this engine: by torrent, by magnet, across both swarms of a hybrid."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from nodes import PORT, Made, done, make, node
+from wildbach.base.errors import NetworkError, RemoteError, StorageError
+from wildbach.base.geometry import BLOCK
+from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.engine import events
+from wildbach.protocol.metainfo.builder import Kind
+from wildbach.protocol.metainfo.magnet import Magnet
+from wildbach.protocol.wire import codec
+from wildbach.protocol.wire.handshake import LENGTH, Handshake, parse
+from wildbach.testing.loop import sim, simloop
+from wildbach.testing.network import Network
+from wildbach.testing.wire import Wire
+
+PIECE = 65536
+SIZES = {
+    "empty": 0, "one": 1, "exact": PIECE, "more": 3 * PIECE + 1, "z/again empty": 0, "z/odd": 5 * PIECE - 3,
+    "z/some": BLOCK + 7, "z/wide": 40 * PIECE + 12_345,
+}
+KINDS: tuple[Kind, ...] = ("v1", "v2", "hybrid")
+MAGNETS: list[tuple[Kind, str]] = [("v1", "v1"), ("v2", "v2"), ("hybrid", "v1"), ("hybrid", "v2"), ("hybrid", "v1 v2")]
+
+
+def only(made: Made, names: str) -> InfoHashes:
+    hashes = made.metainfo.info.hashes
+    return InfoHashes(hashes.v1 if "v1" in names else None, hashes.v2 if "v2" in names else None)
+
+
+def link(made: Made, names: str) -> str:
+    return Magnet(only(made, names)).to_uri()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("piece_length", [BLOCK, PIECE, 1 << 21])
+def test_a_folder_goes_from_one_to_another(kind: Kind, piece_length: int) -> None:
+    made = make(kind, SIZES, piece_length=piece_length)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed, node(network) as leech:
+            await seed.seed(made)
+            torrent = await leech.add(made.metainfo, seed.at)
+            await done(torrent)
+            assert leech.holds(made)
+            assert torrent.view().wasted == 0 and torrent.view().downloaded == made.metainfo.info.size
+
+    sim().run(main())
+
+
+@pytest.mark.parametrize(("kind", "names"), MAGNETS)
+def test_a_magnet_brings_everything(kind: Kind, names: str) -> None:
+    made = make(kind, SIZES)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed, node(network) as leech:
+            await seed.seed(made)
+            torrent = await leech.add(link(made, names), seed.at)
+            key = torrent.key
+            assert (await torrent.metadata()).raw == made.metainfo.info.raw
+            await done(torrent)
+            assert leech.stores[made.metainfo.info.hashes.key] and leech.holds(made)
+            assert torrent.key == key and torrent.hashes == made.metainfo.info.hashes
+
+    sim().run(main())
+
+
+def test_a_hybrid_is_spoken_as_v2_and_once() -> None:
+    made = make("hybrid", SIZES)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed, node(network) as leech:
+            ours = await seed.seed(made)
+            with leech.session.subscribe(events.PeerConnected) as connected:
+                torrent = await leech.add(made.metainfo, seed.at)
+                await anext(connected)
+                assert [peer.v2 for peer in torrent.peers()] == [True]
+            theirs = await seed.session.add(made.metainfo)
+            assert theirs is ours
+            ours.add_peer(leech.at)  # connected already: the second call comes to nothing
+            await done(torrent)
+            assert leech.holds(made)
+
+    sim().run(main())
+
+
+@pytest.mark.parametrize("seed_number", range(6))
+def test_two_that_call_each_other_keep_one_connection(seed_number: int) -> None:
+    made = make("hybrid", SIZES)
+
+    async def main() -> float:
+        network = Network(latency=0.05)
+        async with node(network, seed_number) as seed, node(network, seed_number) as leech:
+            ours = await seed.seed(made, leech.at)
+            torrent = await leech.add(made.metainfo, seed.at)
+            await done(torrent)
+            assert len(torrent.peers()) <= 1 and len(ours.peers()) <= 1
+            return simloop().time()
+
+    assert sim(seed_number).run(main()) < 6
+
+
+def test_both_swarms_of_a_hybrid_are_one() -> None:
+    """One comes by the v1 hash, another by the v2 hash; what the first has got, the second gets from it."""
+    made = make("hybrid", SIZES)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed, node(network) as first, node(network) as second:
+            await seed.seed(made)
+            one = await first.add(link(made, "v1"), seed.at)
+            await done(one)
+            await seed.session.remove(seed.session.torrents[0])
+            two = await second.add(link(made, "v2"), first.at)
+            await done(two)
+            assert second.holds(made)
+
+    sim().run(main())
+
+
+def test_two_magnets_of_one_hybrid_become_one_torrent() -> None:
+    made = make("hybrid", SIZES)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed, node(network) as leech:
+            by_v1 = await leech.add(link(made, "v1"))
+            by_v2 = await leech.add(link(made, "v2"))
+            assert by_v1 is not by_v2
+            await seed.seed(made)
+            by_v2.add_peer(seed.at)
+            await done(by_v2)
+            assert leech.session.torrents == (by_v2,)
+            with pytest.raises(StorageError) as raised:
+                await by_v1.complete()
+            assert raised.value.code == "duplicate"
+            assert await leech.add(link(made, "v1")) is by_v2
+            assert await leech.add(made.metainfo) is by_v2
+
+    sim().run(main())
+
+
+def test_a_caller_who_knew_only_v1_is_called_back_as_v2() -> None:
+    """The magnet's holder cannot dial: the seed calls it, under the v1 hash, before it knows of v2."""
+    made = make("hybrid", SIZES)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed, node(network) as leech:
+            torrent = await leech.add(link(made, "v1"))
+            ours = await seed.seed(made)
+            ours.add_peer(leech.at)
+            await done(torrent)
+            assert leech.holds(made)
+
+    sim().run(main())
+
+
+def test_a_v1_peer_gets_whole_pieces_with_their_padding() -> None:
+    made = make("hybrid", SIZES)
+    info = made.metainfo.info
+    assert info.pieces is not None and info.hashes.v1 is not None
+    pieces, v1 = info.pieces, info.hashes.v1
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed:
+            await seed.seed(made)
+            wire = Wire(await network.host().transport.dial(Endpoint(seed.host.address, PORT)))
+            wire.write(Handshake(v1, b"-OLD001-abcdefghijkl", extension=False).to_bytes())
+            answer = parse(await wire.read(LENGTH))
+            assert answer.info_hash == v1 and answer.v2
+            wire.write(codec.plain(codec.HAVE_NONE) + codec.plain(codec.INTERESTED))
+            while (await wire.message())[0] != codec.UNCHOKE:
+                pass
+            for piece in range(info.geometry.piece_count):
+                size = info.geometry.v1_piece_size(piece)
+                blocks = [(at, min(BLOCK, size - at)) for at in range(0, size, BLOCK)]
+                wire.write(b"".join(codec.request(piece, at, length) for at, length in blocks))
+                got = b""
+                while len(got) < size:
+                    kind, body = await wire.message()
+                    if kind == codec.PIECE:
+                        assert body[:8] == piece.to_bytes(4, "big") + len(got).to_bytes(4, "big")
+                        got += body[8:]
+                assert hashlib.sha1(got).digest() == pieces[20 * piece : 20 * piece + 20]
+            wire.close()
+
+    sim().run(main())
+
+
+def test_a_request_beyond_the_padding_is_against_the_rules() -> None:
+    made = make("hybrid", SIZES)
+    info = made.metainfo.info
+    assert info.hashes.v1 is not None
+    v1 = info.hashes.v1
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed:
+            await seed.seed(made)
+            wire = Wire(await network.host().transport.dial(Endpoint(seed.host.address, PORT)))
+            wire.write(Handshake(v1, b"-OLD001-abcdefghijkl", extension=False).to_bytes())
+            await wire.read(LENGTH)
+            wire.write(codec.plain(codec.HAVE_NONE) + codec.request(0, PIECE, BLOCK))
+            with pytest.raises((NetworkError, RemoteError)):
+                while True:
+                    await wire.message()
+            wire.close()
+
+    sim().run(main())
