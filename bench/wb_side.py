@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import wildbach
+from wildbach.base.settings import from_dict
 from wildbach.runtime.tasks import Scope
 
-BUSY = ("checking", "queued", "allocating")
+LOOPBACK = {"connections.listen": ["127.0.0.1:0"], "peers.pex": False}
+BUSY = ("checking", "metadata")
 "States in which a torrent that was just added is not yet ready for peers."
 
 
@@ -64,7 +66,10 @@ class Side:
 
     async def do_status(self, id: str) -> None:
         view = self.torrents[id].view()
-        emit("status", id=id, state=view.state, done=view.done, wanted=view.wanted, peers=view.peers)
+        emit(
+            "status", id=id, state=view.state, done=view.done, wanted=view.wanted, peers=view.peers,
+            down=view.downloaded, up=view.uploaded,
+        )
 
 
 async def commands(side: Side) -> None:
@@ -81,7 +86,7 @@ async def commands(side: Side) -> None:
 
 async def main() -> None:
     values = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
-    settings = wildbach.Settings(**values.get("settings", {}))
+    settings = from_dict(wildbach.Settings, {**LOOPBACK, **values.get("settings", {})})
     async with Scope("bench") as scope, wildbach.Session(settings) as session:
         emit("ready", port=session.listening[0].port)
         side = Side(session, scope)
