@@ -1,4 +1,4 @@
-"""The program of a worker process: `python -m wildbach.disk.worker SOCKET POOL SIZE`. See `disk.writer`."""
+"""The program of a worker process: `main` is called with SOCKET POOL SIZE. See `disk.writer`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from wildbach.disk.piecework import ChunkJob, ChunkResult, PieceSpec, PieceWork
-from wildbach.runtime.workers import serve
+from wildbach.runtime.serving import serve
 
 
 class _Child:
@@ -79,6 +79,3 @@ def main() -> None:
     shared = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
     serve(sock, _Child(memoryview(shared)).answer)
 
-
-if __name__ == "__main__":
-    main()

@@ -12,6 +12,9 @@ from wildbach.disk.pool import Chunk, ChunkPool
 from wildbach.disk.storage import Storage, Target
 from wildbach.runtime.workers import Threads, WorkerProcess
 
+_TARGETS = 500
+"A chunk with more files than fit into one message, or descriptors into one call, is written by a thread."
+
 Done = Callable[[ChunkResult], None]
 
 
@@ -100,6 +103,9 @@ class ProcessWriter:
                 failed = ChunkResult(None, errno=error.errno, error=error.message, code=error.code)
                 done(failed)
                 return
+        if targets is not None and len(targets) > _TARGETS:
+            storage.release(targets)
+            targets = None
         if targets is None:
             if job.spec.size > chunk.length:
                 self._threaded[key] = None

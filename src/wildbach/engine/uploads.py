@@ -65,20 +65,23 @@ class Uploads:
         """Queue what is asked, or say no. Raises RemoteError where the request is against the rules."""
         geometry = self._geometry
         queue = peer.uploads
-        count = geometry.piece_count
+        known, size, good = -1, 0, False
         for item in items:
             index, offset, length = item
-            if index >= count or not 0 < length <= limits.REQUEST_LENGTH:
-                raise RemoteError("a request for what does not exist", piece=index, length=length)
-            if offset + length > geometry.piece_size(index) + geometry.v1_tail(index):
-                raise RemoteError("a request beyond the end of its piece", piece=index, offset=offset)
-            if peer.am_choking and index not in peer.allowed_out:
-                # It may have crossed our choke on the way.
-                self._refuse(peer, item)
-            elif not self.running or not self._has(index) or len(queue) >= limits.REQUESTS_QUEUED:
-                self._refuse(peer, item)
-            else:
+            if index != known:
+                # Requests come in rows of one piece: what is the same for all of them is looked up once.
+                if index >= geometry.piece_count:
+                    raise RemoteError("a request for a piece that does not exist", piece=index)
+                known = index
+                size = geometry.v1_piece_size(index)
+                good = self.running and self._has(index) and (not peer.am_choking or index in peer.allowed_out)
+            if not 0 < length <= limits.REQUEST_LENGTH or offset + length > size:
+                raise RemoteError("a request beyond its piece", piece=index, offset=offset, length=length)
+            if good and len(queue) < limits.REQUESTS_QUEUED:
                 queue.append(item)
+            else:
+                # Not ours to give, over the limit, or it crossed our choke on the way.
+                self._refuse(peer, item)
         if queue and peer.number not in self._reading and peer.connection.queued < _AHEAD:
             self.pump(peer)
 
@@ -141,11 +144,14 @@ class Uploads:
         start = at = index * piece_length + offset
         most = _ROW if gate is None else min(_ROW, gate.row)
         used = row = total = 0
+        known = size = -1
         for index, offset, length in queue[:most]:
             if index * piece_length + offset != at:
                 break
-            real = min(length, geometry.piece_size(index) - offset)
-            put(buffer, used, index, offset, length)
+            if index != known:
+                known, size = index, geometry.piece_size(index)
+            real = length if offset + length <= size else size - offset
+            put(buffer, used, length + 9, codec.PIECE, index, offset)
             used += codec.BLOCK_HEADER
             if real > 0:
                 parts.append(view[used : used + real])

@@ -150,6 +150,7 @@ _REQUEST = Struct(">IBIII")
 _THREE = Struct(">III")
 _ONE = Struct(">I")
 
+_BLOCK_MESSAGE: Final = BLOCK + 9
 BLOCK_HEADER: Final = _BLOCK.size
 "Bytes before the data of a `piece` message: 13."
 
@@ -187,44 +188,47 @@ class Decoder:
         end = len(view)
         block_head = _BLOCK.unpack_from
         self.missing = 0
+        one = _ONE.unpack_from
         while end - at >= 5:
-            # The widest of the frequent headers is 13 bytes; shorter messages are read by their own branch.
+            # The widest of the frequent headers has 13 bytes; what is shorter is read by its own branch.
             if end - at >= 13:
                 length, kind, piece, offset = block_head(view, at)
+                stop = at + 4 + length
+                if stop <= end:
+                    if kind == PIECE and 9 <= length <= _BLOCK_MESSAGE:
+                        if blocks is None:
+                            blocks = []
+                            requests = haves = None
+                            out.append(Blocks(blocks))
+                        blocks.append((piece, offset, view[at + 13 : stop]))
+                        at = stop
+                        continue
+                    if kind == REQUEST and length == 13:
+                        if requests is None:
+                            requests = []
+                            blocks = haves = None
+                            out.append(Requests(requests))
+                        requests.append((piece, offset, one(view, at + 13)[0]))
+                        at = stop
+                        continue
             else:
                 length, kind = _HEAD.unpack_from(view, at)
-                piece = offset = -1
-            stop = at + 4 + length
+                stop = at + 4 + length
             if length == 0:
                 out.append(_KEEP_ALIVE)
                 at += 4
                 continue
+            self._check_length(kind, length)
             if stop > end:
-                self._check_length(kind, length)
                 self.missing = stop - end
                 return out, at
-            if kind == PIECE and length >= 9:
-                if length > BLOCK + 9:
-                    raise RemoteError("a block larger than 16 KiB", length=length)
-                if blocks is None:
-                    blocks = []
-                    requests = haves = None
-                    out.append(Blocks(blocks))
-                blocks.append((piece, offset, view[at + 13 : stop]))
-            elif kind == REQUEST and length == 13:
-                if requests is None:
-                    requests = []
-                    blocks = haves = None
-                    out.append(Requests(requests))
-                requests.append(_THREE.unpack_from(view, at + 5))
-            elif kind == HAVE and length == 5:
+            if kind == HAVE and length == 5:
                 if haves is None:
                     haves = []
                     blocks = requests = None
                     out.append(Haves(haves))
-                haves.append(_ONE.unpack_from(view, at + 5)[0])
+                haves.append(one(view, at + 5)[0])
             else:
-                self._check_length(kind, length)
                 event = self._other(kind, view[at + 5 : stop])
                 if event is not None:
                     blocks = requests = haves = None
@@ -238,6 +242,8 @@ class Decoder:
         return out, at
 
     def _check_length(self, kind: int, length: int) -> None:
+        if kind == PIECE and length > _BLOCK_MESSAGE:
+            raise RemoteError("a block larger than 16 KiB", length=length)
         if kind == EXTENDED:
             most = limits.EXTENSION_MESSAGE_BYTES
         elif kind == BITFIELD:
@@ -329,9 +335,8 @@ def reject(piece: int, offset: int, length: int) -> bytes:
     return _REQUEST.pack(13, REJECT, piece, offset, length)
 
 
-def put_block_header(into: bytearray | memoryview, at: int, piece: int, offset: int, length: int) -> None:
-    """Write the 13 bytes before a block's data."""
-    _BLOCK.pack_into(into, at, length + 9, PIECE, piece, offset)
+put_block_header = _BLOCK.pack_into
+"Write the 13 bytes before a block's data: buffer, place, length + 9, `PIECE`, piece, offset."
 
 
 def allowed_fast(piece: int) -> bytes:
