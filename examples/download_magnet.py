@@ -11,7 +11,7 @@ import wildbach
 
 async def main(link: str, folder: Path) -> None:
     async with wildbach.Session() as session:
-        with session.subscribe() as events:
+        with session.subscribe(wildbach.Event) as events:
             torrent = await session.add(wildbach.Magnet.parse(link), wildbach.AddOptions(save_path=folder))
             async for event in events:
                 match event:

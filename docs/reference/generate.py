@@ -6,12 +6,17 @@ cli.md, settings.md and events.md are written whole; in other pages the text bet
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
+import itertools
 import re
 import sys
+import textwrap
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
 
 import click
 
@@ -87,9 +92,21 @@ def event_kinds() -> list[type[Event]]:
     found = [
         value for value in vars(engine_events).values()
         if isinstance(value, type) and issubclass(value, Event) and value.__module__ == engine_events.__name__
-        and dataclasses.is_dataclass(value)
+        and value is not Event
     ]
     return sorted(found, key=lambda kind: list(vars(engine_events)).index(kind.__name__))
+
+
+def field_words(kind: type[Event]) -> dict[str, str]:
+    """The string under each field in the source, that of bases too."""
+    found: dict[str, str] = {"torrent": "the torrent's key"}
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    if isinstance(body, ast.ClassDef):
+        for field, below in itertools.pairwise(body.body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                    found[name] = " ".join(words.split())
+    return found
 
 
 def events_page() -> str:
@@ -100,10 +117,14 @@ def events_page() -> str:
     ]
     for kind in event_kinds():
         parts.append(f"## `{kind.__name__}` (`{kind.name}`)\n")
-        parts.append(" ".join((kind.__doc__ or "").split()) + "\n")
-        rows = [f"| `{field.name}` | `{field.type}` |" for field in dataclasses.fields(kind)]
-        if rows:
-            parts.append("| field | type |\n| --- | --- |\n" + "\n".join(rows) + "\n")
+        # A dataclass without words of its own gets its signature for a docstring.
+        words = kind.__doc__ or ""
+        if not words.startswith(f"{kind.__name__}("):
+            parts.append(" ".join(words.split()) + "\n")
+        told = field_words(kind)
+        fields = dataclasses.fields(cast(Any, kind))
+        rows = [f"| `{field.name}` | `{field.type}` | {told.get(field.name, '')} |" for field in fields]
+        parts.append("| field | type | |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
 
 

@@ -122,7 +122,7 @@ async def perform(plan: Plan, stop: Stop) -> Exit:
                 return stop.code
             stage = Stage(work, torrent, tracker)
             began = time.monotonic()
-            async with _cast(plan, stage, content):
+            async with _cast(plan, stage, content, stop):
                 code = await _play(plan, stage, stop)
             if code is not Exit.OK:
                 return code
@@ -143,7 +143,7 @@ async def _describe(plan: Plan, content: Path, tracker: TrackerServer, stop: Sto
 
 
 @contextlib.asynccontextmanager
-async def _cast(plan: Plan, stage: Stage, content: Path) -> AsyncIterator[None]:
+async def _cast(plan: Plan, stage: Stage, content: Path, stop: Stop) -> AsyncIterator[None]:
     """Start the seed and the downloaders; all are gone afterwards."""
     async with contextlib.AsyncExitStack() as sessions:
         up = int(stage.torrent.info.size * 1.1 / plan.seconds) if plan.seconds else 0
@@ -159,7 +159,7 @@ async def _cast(plan: Plan, stage: Stage, content: Path) -> AsyncIterator[None]:
             session = await sessions.enter_async_context(Session(settings, data_dir=stage.work / "state" / name))
             torrent = await session.add(stage.torrent, AddOptions(save_path=folder, seed_only=is_seed))
             if is_seed:
-                await torrent.complete()
+                await running.unless_stopped(stop, torrent.complete)
             stage.clients.append(Client(name, session, torrent, folder, is_seed))
         yield
 
@@ -176,6 +176,9 @@ async def _play(plan: Plan, stage: Stage, stop: Stop) -> Exit:
             now = time.monotonic()
             show.frame(actors, now - began)
             if all(actor.share >= 1 for actor in actors):
+                # The picture is full; complete is what is flushed to the disk as well.
+                for client in stage.clients:
+                    await client.torrent.complete()
                 return Exit.OK
             if (total := sum(actor.share for actor in actors)) != moved:
                 moved_at, moved = now, total
@@ -186,11 +189,8 @@ async def _play(plan: Plan, stage: Stage, stop: Stop) -> Exit:
 
     with show:
         code = await running.unless_stopped(stop, watch)
-        if code is None:
-            return stop.code
-        for client in stage.clients:
-            if code is Exit.OK:
-                await client.torrent.complete()
+    if code is None:
+        return stop.code
     _summary(plan, stage)
     return code
 

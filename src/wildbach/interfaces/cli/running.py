@@ -43,7 +43,8 @@ class Stop:
         self._news.set()
 
     async def pause(self, seconds: float) -> None:
-        """Wait between two looks at something; shorter after `ask` or `nudge`."""
+        """Wait between two looks at something; shorter after `ask` or `nudge`, but others always get their turn."""
+        await asyncio.sleep(0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()

@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from wildbach.disk.datadir import default_data_dir
+
 
 def state_folder(explicit: Path | None = None) -> Path:
     """`--state`, else `$WILDBACH_STATE`, else wildbach's place below the user's state folder."""
@@ -14,8 +16,7 @@ def state_folder(explicit: Path | None = None) -> Path:
     given = os.environ.get("WILDBACH_STATE")
     if given:
         return Path(given)
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "wildbach"
+    return default_data_dir()
 
 
 def folder_for(content: Path, explicit: Path | None = None) -> Path:

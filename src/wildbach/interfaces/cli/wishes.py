@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -10,7 +11,10 @@ from typing import Any
 
 import click
 
-from wildbach.engine.settings import ConnectionSettings, RateSettings, Settings
+from wildbach.base.errors import UsageError
+from wildbach.base.settings import Layers, options, parse_environment
+from wildbach.engine.settings import Settings
+from wildbach.interfaces.cli import text
 from wildbach.interfaces.cli.kinds import HOST_PORT, SIZE, HostPort
 
 _OPTIONS = (
@@ -20,6 +24,8 @@ _OPTIONS = (
                  help="Where peers reach us; port 0 takes any; may be repeated.  [default: port 6881 or one after it]"),
     click.option("--limit-down", type=SIZE, default=0, metavar="RATE", help="Bytes a second: 500K, 2M."),
     click.option("--limit-up", type=SIZE, default=0, metavar="RATE", help="Bytes a second: 500K, 2M."),
+    click.option("--set", "settings_given", multiple=True, metavar="KEY=VALUE",
+                 help="Any setting, as in peers.anonymous=true; may be repeated."),
     click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
                  help="Where progress is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]"),
     click.option("--json", "as_json", is_flag=True, help="One JSON object a line: events and progress."),
@@ -36,6 +42,7 @@ class Wishes:
     listen: tuple[HostPort, ...] = ()
     limit_down: int = 0
     limit_up: int = 0
+    settings_given: tuple[str, ...] = ()
     state: Path | None = None
     as_json: bool = False
     quiet: bool = False
@@ -46,15 +53,22 @@ class Wishes:
         return not (self.as_json or self.quiet)
 
     def settings(self) -> Settings:
-        """The defaults, and what the flags say. A limit asked for by hand holds for local peers too."""
-        connections = ConnectionSettings()
+        """The defaults, then the environment, then the flags.
+
+        A limit asked for by hand holds for local peers too. Raises UsageError that names the setting.
+        """
+        flags: dict[str, object] = {}
         if self.listen:
-            connections = ConnectionSettings(listen=tuple(_spelled(at) for at in self.listen), port_tries=0)
-        limited = bool(self.limit_down or self.limit_up)
-        return Settings(
-            connections=connections,
-            rates=RateSettings(down=self.limit_down, up=self.limit_up, limit_local=limited),
-        )
+            flags |= {"connections.listen": [_spelled(at) for at in self.listen], "connections.port_tries": 0}
+        if self.limit_down or self.limit_up:
+            flags |= {"rates.down": self.limit_down, "rates.up": self.limit_up, "rates.limit_local": True}
+        known = options(Settings)
+        for word in self.settings_given:
+            key, equals, value = word.partition("=")
+            if not equals or key not in known:
+                raise UsageError(f"--set {text.clean(word)}: not KEY=VALUE, or no KEY of docs/reference/settings.md")
+            flags[key] = known[key].parse(value)
+        return Layers(Settings, environment=parse_environment(Settings, os.environ), flags=flags).settings
 
 
 def common(function: Callable[..., int]) -> Callable[..., int]:
