@@ -45,6 +45,7 @@ _GROWTH = 256
 class Peer:
     __slots__ = (
         "_decoder",
+        "allowance",
         "allowed_in",
         "allowed_out",
         "am_choking",
@@ -139,7 +140,10 @@ class Peer:
         self.allowed_in: list[int] = []
         "Pieces it lets us have while choked (BEP 6)."
         self.allowed_out: list[int] = []
+        self.allowance = 0
+        "Blocks of them that it may still have while choked."
         self.suggested: list[int] = []
+        "Pieces it would like to be asked for (BEP 6)."
         self.odd_pieces = 0
         # uploading: see engine.uploads
         self.sent_before = 0

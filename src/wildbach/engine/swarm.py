@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from wildbach.base import bitfield, limits
 from wildbach.base.errors import RemoteError, WildbachError
+from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.engine.choker import Candidate, Choker, SeedPolicy
 from wildbach.engine.downloads import Downloads
@@ -28,6 +29,8 @@ from wildbach.protocol.wire.handshake import Handshake
 _EARLY: Final = 2000
 "Messages kept from one peer before the metadata is known."
 _KEEP_ALIVE_SECONDS: Final = 100.0
+_SERVED_TIMES: Final = 2
+"How often a choked peer may have the pieces it is allowed (BEP 6)."
 _SUGGESTED: Final = 16
 "Suggestions of one peer that are remembered (BEP 6)."
 
@@ -327,6 +330,8 @@ class Swarm:
             peer.send(codec.plain(codec.HAVE_NONE))
         if peer.fast and picker.have and self.super_seed is None:
             peer.allowed_out = list(allowed_fast(peer.remote.host, peer.info_hash, picker.count))
+            blocks = -(-picker.geometry.piece_length // BLOCK)
+            peer.allowance = _SERVED_TIMES * blocks * len(peer.allowed_out)
             peer.send(b"".join([codec.allowed_fast(piece) for piece in peer.allowed_out]))
 
     def _offer(self) -> None:
@@ -427,11 +432,15 @@ class Swarm:
             peer.am_choking = False
             peer.last_unchoked = now
             peer.sent_before = peer.up.total
-            if self.suggestions is not None:
-                self._suggest(peer, self.content)
             peer.send(codec.plain(codec.UNCHOKE))
+        served = 0
         for peer in peers:
             peer.optimistic = peer.number == decision.optimistic
+            if peer.interested and not peer.am_choking:
+                served += 1
+                if self.suggestions is not None:
+                    self._suggest(peer, self.content)
+        self.content.uploads.busy = served >= self.choker.slots
 
     # -- time
 

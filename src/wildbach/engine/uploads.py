@@ -57,6 +57,8 @@ class Uploads:
         self.sent = 0
         "Bytes of blocks sent."
         self.running = True
+        self.busy = False
+        "Every slot is taken: nothing is left for choked peers."
         self._reading: dict[int, Peer] = {}
         self._limited: dict[int, Peer] = {}
         "Peers that wait for the rate limit."
@@ -72,7 +74,7 @@ class Uploads:
                 raise RemoteError("a request for what does not exist", piece=index, length=length)
             if offset + length > geometry.piece_size(index) + geometry.v1_tail(index):
                 raise RemoteError("a request beyond the end of its piece", piece=index, offset=offset)
-            if peer.am_choking and index not in peer.allowed_out:
+            if peer.am_choking and not self._allowed(peer, index):
                 # It may have crossed our choke on the way.
                 self._refuse(peer, item)
             elif not self.running or not self._has(index) or len(queue) >= limits.REQUESTS_QUEUED:
@@ -81,6 +83,13 @@ class Uploads:
                 queue.append(item)
         if queue and peer.number not in self._reading and peer.connection.queued < _AHEAD:
             self.pump(peer)
+
+    def _allowed(self, peer: Peer, index: int) -> bool:
+        """A choked peer may have this block all the same (BEP 6): while there is room, and not again and again."""
+        if self.busy or index not in peer.allowed_out or peer.allowance <= 0:
+            return False
+        peer.allowance -= 1
+        return True
 
     def _refuse(self, peer: Peer, item: tuple[int, int, int]) -> None:
         if peer.fast:
