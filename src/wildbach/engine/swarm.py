@@ -433,14 +433,10 @@ class Swarm:
             peer.last_unchoked = now
             peer.sent_before = peer.up.total
             peer.send(codec.plain(codec.UNCHOKE))
-        served = 0
         for peer in peers:
             peer.optimistic = peer.number == decision.optimistic
-            if peer.interested and not peer.am_choking:
-                served += 1
-                if self.suggestions is not None:
-                    self._suggest(peer, self.content)
-        self.content.uploads.busy = served >= self.choker.slots
+            if self.suggestions is not None and peer.interested and not peer.am_choking:
+                self._suggest(peer, self.content)
 
     # -- time
 
@@ -454,6 +450,7 @@ class Swarm:
                 peer.send(codec.KEEP_ALIVE)
         if self.content is not None:
             self.content.downloads.tick(now)
+            self.content.uploads.tick()
 
     def endpoints(self) -> Iterable[Endpoint]:
         return [peer.remote for peer in self.peers.values()]

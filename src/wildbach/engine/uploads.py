@@ -57,8 +57,8 @@ class Uploads:
         self.sent = 0
         "Bytes of blocks sent."
         self.running = True
-        self.busy = False
-        "Every slot is taken: nothing is left for choked peers."
+        self._guest: Peer | None = None
+        "The choked peer that gets what it is allowed (BEP 6): one at a time."
         self._reading: dict[int, Peer] = {}
         self._limited: dict[int, Peer] = {}
         "Peers that wait for the rate limit."
@@ -85,11 +85,21 @@ class Uploads:
             self.pump(peer)
 
     def _allowed(self, peer: Peer, index: int) -> bool:
-        """A choked peer may have this block all the same (BEP 6): while there is room, and not again and again."""
-        if self.busy or index not in peer.allowed_out or peer.allowance <= 0:
+        """A choked peer may have this block all the same (BEP 6), but not again and again, nor many peers at once."""
+        if index not in peer.allowed_out or peer.allowance <= 0:
+            return False
+        if self._guest is None:
+            self._guest = peer
+        if self._guest is not peer:
             return False
         peer.allowance -= 1
         return True
+
+    def tick(self) -> None:
+        """Once a second: a guest that asks no more makes room for another."""
+        guest = self._guest
+        if guest is not None and (guest.closing or not guest.am_choking or not guest.uploads):
+            self._guest = None
 
     def _refuse(self, peer: Peer, item: tuple[int, int, int]) -> None:
         if peer.fast:
