@@ -63,6 +63,7 @@ class Peer:
         "haves",
         "info_hash",
         "interested",
+        "last_asked",
         "last_block",
         "last_in",
         "last_out",
@@ -148,6 +149,7 @@ class Peer:
         # uploading: see engine.uploads
         self.sent_before = 0
         "Bytes sent until it was unchoked last."
+        self.last_asked = now
         self.uploads: list[tuple[int, int, int]] = []
         self.paused = False
         self.down = RateMeter(3.0)
