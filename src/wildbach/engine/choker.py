@@ -178,10 +178,11 @@ class Choker(Generic[K]):
         self, willing: Sequence[tuple[Candidate[K], Standing]], slots: int, now: float, seeding: bool
     ) -> list[Candidate[K]]:
         kept = [(c, s) for c, s in willing if c.unchoked]
-        if len(kept) > slots:
-            # Idle peers with good rates were unchoked beyond the slots, and one became interested.
-            return self._ranked(kept, now, seeding)[:slots]
-        free = slots - len(kept)
+        most = slots + slots // 2
+        if len(kept) > most:
+            # Peers that wanted nothing stayed unchoked beyond the slots, and many of them want something again.
+            return self._ranked(kept, now, seeding)[:most]
+        free = max(0, slots - len(kept))
         waiting = [(c, s) for c, s in willing if not c.unchoked]
         return [c for c, _ in kept] + self._ranked(waiting, now, seeding)[:free]
 

@@ -225,6 +225,8 @@ class Downloads:
         picker = self.picker
         have = peer.have
         if peer.choked:
+            if picker.have.bit_count() >= limits.ALLOWED_FAST:
+                return None  # that is for those who have nothing to trade yet
             have = bitfield.of(peer.allowed_in, picker.width) & have
         if picker.has_deadlines:
             urgent = picker.urgent(have, peer.number)
@@ -238,6 +240,11 @@ class Downloads:
             piece = picker.suggested(have, peer.suggested)
             if piece is not None:
                 peer.suggested.remove(piece.index)
+                return piece
+        if peer.seed:
+            # What no other peer has comes first from those who have it.
+            piece = picker.unspread(have, peer.number)
+            if piece is not None:
                 return piece
         piece = picker.next_open(have, peer.number)
         if piece is None:
@@ -286,6 +293,8 @@ class Downloads:
             self.picker.note_asked(piece)
         if index in peer.allowed_in:
             peer.allowed_in.remove(index)
+        if peer.choked:
+            return  # a peer with much to do takes back what it allowed (BEP 6)
         peer.rejects += 1
         if peer.rejects > limits.REJECTS_IN_ROW:
             raise RemoteError("rejects what it is asked for")

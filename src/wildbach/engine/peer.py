@@ -45,6 +45,7 @@ _GROWTH = 256
 class Peer:
     __slots__ = (
         "_decoder",
+        "allowance",
         "allowed_in",
         "allowed_out",
         "am_choking",
@@ -62,6 +63,7 @@ class Peer:
         "haves",
         "info_hash",
         "interested",
+        "last_asked",
         "last_block",
         "last_in",
         "last_out",
@@ -143,11 +145,15 @@ class Peer:
         self.allowed_in: list[int] = []
         "Pieces it lets us have while choked (BEP 6)."
         self.allowed_out: list[int] = []
+        self.allowance = 0
+        "Blocks of them that it may still have while choked."
         self.suggested: list[int] = []
+        "Pieces it would like to be asked for (BEP 6)."
         self.odd_pieces = 0
         # uploading: see engine.uploads
         self.sent_before = 0
         "Bytes sent until it was unchoked last."
+        self.last_asked = now
         self.uploads: list[tuple[int, int, int]] = []
         self.paused = False
         self.down = RateMeter(3.0)

@@ -118,6 +118,16 @@ class Picker:
                 return None
         return None
 
+    def unspread(self, theirs: int, peer: int) -> OpenPiece | None:
+        """A piece that only seeds have, where other pieces are out already: an open one, or else a new one."""
+        if self.sequential:
+            return None
+        spread = self.availability.somebody()
+        if not spread:
+            return None
+        theirs &= ~spread
+        return self.next_open(theirs, peer) or (self.next_new(theirs) if theirs & self._levels[0] else None)
+
     def _random(self, mask: int) -> int:
         start = self.rng.randrange(self.count)
         found = bitfield.first_from(mask, start, self.width)

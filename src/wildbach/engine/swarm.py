@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from wildbach.base import bitfield, limits
 from wildbach.base.errors import RemoteError, WildbachError
+from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.engine.choker import Candidate, Choker, SeedPolicy
 from wildbach.engine.downloads import Downloads
@@ -28,6 +29,9 @@ from wildbach.protocol.wire.handshake import Handshake
 _EARLY: Final = 2000
 "Messages kept from one peer before the metadata is known."
 _KEEP_ALIVE_SECONDS: Final = 100.0
+_DOZE_SECONDS: Final = 1.0
+_SERVED_TIMES: Final = 2
+"How often a choked peer may have the pieces it is allowed (BEP 6)."
 _SUGGESTED: Final = 16
 "Suggestions of one peer that are remembered (BEP 6)."
 
@@ -99,13 +103,14 @@ class Swarm:
             elif isinstance(event, codec.Blocks):
                 content.downloads.blocks(peer, event.items, now)
             elif isinstance(event, codec.Requests):
-                self._requests(peer, event.items, content)
+                self._requests(peer, event.items, content, now)
             else:
                 self._other(peer, event, content, now)
             if peer.closing:
                 return
 
-    def _requests(self, peer: Peer, items: list[tuple[int, int, int]], content: Content) -> None:
+    def _requests(self, peer: Peer, items: list[tuple[int, int, int]], content: Content, now: float) -> None:
+        peer.last_asked = now
         seeding = self.super_seed
         if seeding is not None:
             allowed = [item for item in items if seeding.allowed(peer.number, item[0])]
@@ -327,6 +332,8 @@ class Swarm:
             peer.send(codec.plain(codec.HAVE_NONE))
         if peer.fast and picker.have and self.super_seed is None:
             peer.allowed_out = list(allowed_fast(peer.remote.host, peer.info_hash, picker.count))
+            blocks = -(-picker.geometry.piece_length // BLOCK)
+            peer.allowance = _SERVED_TIMES * blocks * len(peer.allowed_out)
             peer.send(b"".join([codec.allowed_fast(piece) for piece in peer.allowed_out]))
 
     def _offer(self) -> None:
@@ -403,9 +410,11 @@ class Swarm:
         self.choker.slots = settings.upload_slots if self.content.uploads.running else 0
         self.choker.seed_policy = SeedPolicy(settings.seed_choking)
         peers = [peer for peer in self.peers.values() if not peer.closing]
+        settled = not self.choker.due(now)
         candidates = [
             Candidate(
-                peer.number, peer.interested, not peer.am_choking, peer.down.rate(now), peer.up.rate(now), peer.created,
+                peer.number, peer.interested and not (settled and self._dozes(peer, now)), not peer.am_choking,
+                peer.down.rate(now), peer.up.rate(now), peer.created,
                 peer.last_unchoked if peer.last_unchoked >= 0 else peer.created, peer.up.total - peer.sent_before,
                 peer.last_block if peer.owed.blocks else None,
                 peer.have.bit_count() / max(1, picker.count), peer.upload_only or peer.seed,
@@ -427,16 +436,36 @@ class Swarm:
             peer.am_choking = False
             peer.last_unchoked = now
             peer.sent_before = peer.up.total
-            if self.suggestions is not None:
-                self._suggest(peer, self.content)
             peer.send(codec.plain(codec.UNCHOKE))
         for peer in peers:
             peer.optimistic = peer.number == decision.optimistic
+            if self.suggestions is not None and peer.interested and not peer.am_choking:
+                self._suggest(peer, self.content)
+
+    def _dozes(self, peer: Peer, now: float) -> bool:
+        """It is served and asks for nothing just now: until it does, somebody else may have its turn."""
+        return (
+            not peer.am_choking and not peer.uploads and not peer.connection.queued
+            and now - peer.last_asked > _DOZE_SECONDS and now - peer.last_unchoked > _DOZE_SECONDS
+        )
+
+    def _share_slots(self, now: float) -> None:
+        """Serve those who wait in place of those who doze."""
+        waits = dozes = False
+        for peer in self.peers.values():
+            if peer.interested:
+                if peer.am_choking:
+                    waits = True
+                elif self._dozes(peer, now):
+                    dozes = True
+        if waits and dozes:
+            self._rechoke = True
 
     # -- time
 
     def tick(self, now: float) -> None:
         """Once a second."""
+        self._share_slots(now)
         for peer in list(self.peers.values()):
             if now - peer.last_in > limits.PEER_TIMEOUT_SECONDS:
                 peer.close(RemoteError("silent for two minutes"))
@@ -445,6 +474,7 @@ class Swarm:
                 peer.send(codec.KEEP_ALIVE)
         if self.content is not None:
             self.content.downloads.tick(now)
+            self.content.uploads.tick()
 
     def endpoints(self) -> Iterable[Endpoint]:
         return [peer.remote for peer in self.peers.values()]

@@ -57,6 +57,8 @@ class Uploads:
         self.sent = 0
         "Bytes of blocks sent."
         self.running = True
+        self._guest: Peer | None = None
+        "The choked peer that gets what it is allowed (BEP 6): one at a time."
         self._reading: dict[int, Peer] = {}
         self._limited: dict[int, Peer] = {}
         "Peers that wait for the rate limit."
@@ -74,7 +76,7 @@ class Uploads:
                     raise RemoteError("a request for a piece that does not exist", piece=index)
                 known = index
                 size = geometry.v1_piece_size(index)
-                good = self.running and self._has(index) and (not peer.am_choking or index in peer.allowed_out)
+                good = self.running and self._has(index) and (not peer.am_choking or self._allowed(peer, index))
             if not 0 < length <= limits.REQUEST_LENGTH or offset + length > size:
                 raise RemoteError("a request beyond its piece", piece=index, offset=offset, length=length)
             if good and len(queue) < limits.REQUESTS_QUEUED:
@@ -84,6 +86,23 @@ class Uploads:
                 self._refuse(peer, item)
         if queue and peer.number not in self._reading and peer.connection.queued < _AHEAD:
             self.pump(peer)
+
+    def _allowed(self, peer: Peer, index: int) -> bool:
+        """A choked peer may have this block all the same (BEP 6), but not again and again, nor many peers at once."""
+        if index not in peer.allowed_out or peer.allowance <= 0:
+            return False
+        if self._guest is None:
+            self._guest = peer
+        if self._guest is not peer:
+            return False
+        peer.allowance -= 1
+        return True
+
+    def tick(self) -> None:
+        """Once a second: a guest that asks no more makes room for another."""
+        guest = self._guest
+        if guest is not None and (guest.closing or not guest.am_choking or not guest.uploads):
+            self._guest = None
 
     def _refuse(self, peer: Peer, item: tuple[int, int, int]) -> None:
         if peer.fast:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from types import TracebackType
 
@@ -136,7 +136,7 @@ class Swarm:
     # -- who takes part
 
     async def seed(self, link: Link) -> Node:
-        return await self._join("seed", link, AddOptions(), complete=True)
+        return await self._join("seed", link, None, complete=True)
 
     async def leech(self, link: Link, options: AddOptions | None = None, *, settings: Settings | None = None) -> Node:
         return await self._join("leech", link, options, complete=False, settings=settings)
@@ -152,7 +152,8 @@ class Swarm:
             rng=Random(f"{self.network.loop.seed}:{number}"),
         )
         await session.__aenter__()
-        told = AddOptions(peers=(*self.endpoints, *(options.peers if options is not None else ())))
+        given = options if options is not None else AddOptions()
+        told = replace(given, peers=(*given.peers, *self.endpoints), skip_check=complete)
         torrent = await session.add(self.content.torrent, told)
         node = Node(f"{kind}{number}", host, session, torrent, storage, self.network.loop.time())
         self.nodes.append(node)
