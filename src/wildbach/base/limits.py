@@ -64,6 +64,10 @@ HASH_REQUESTS_PER_SECOND = 16
 HASH_REQUEST_SECONDS = 15.0
 HASHES_PER_REQUEST = 512
 HASH_TREE_CACHE_BYTES = 16 * MIB
+LEAF_CACHE_BYTES = 2 * MIB
+"Leaves of our pieces that were asked for lately, of one torrent."
+LEAF_JOBS = 2
+"Requests for leaves that are hashed from the disk at a time, of one torrent."
 EXTENSIONS_PER_PEER = 64
 EXTENSION_NAME_BYTES = 64
 CLIENT_NAME_CHARS = 64

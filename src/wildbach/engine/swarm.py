@@ -178,7 +178,6 @@ class Swarm:
                 content.downloads.release(peer, late=True)
             case codec.Unchoke():
                 peer.choked = False
-                peer.last_block = now
                 content.downloads.fill(peer, now)
             case codec.Interested():
                 if not peer.interested:
@@ -407,7 +406,7 @@ class Swarm:
             Candidate(
                 peer.number, peer.interested, not peer.am_choking, peer.down.rate(now), peer.up.rate(now), peer.created,
                 peer.last_unchoked if peer.last_unchoked >= 0 else peer.created, peer.up.total - peer.sent_before,
-                peer.last_block if peer.owed.blocks else None,
+                peer.waiting_since if peer.owed.blocks else None,
                 peer.have.bit_count() / max(1, picker.count), peer.upload_only or peer.seed,
             )
             for peer in peers

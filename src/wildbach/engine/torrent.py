@@ -16,10 +16,11 @@ from wildbach.disk.hasher import Expected
 from wildbach.disk.piecework import ChunkResult, PieceSpec
 from wildbach.disk.storage import Storage
 from wildbach.engine import events
-from wildbach.engine.blame import Blame, Block
 from wildbach.engine.dialing import Dialing
 from wildbach.engine.downloads import Downloads
+from wildbach.engine.hashes import Fetched
 from wildbach.engine.holdings import Holdings, OpenStorage
+from wildbach.engine.leaves import Leaves
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner
@@ -30,6 +31,7 @@ from wildbach.engine.swarm import Content, Swarm
 from wildbach.engine.talk import Talk, listening_at
 from wildbach.engine.trackerlist import Identity, TrackerList, TrackerView
 from wildbach.engine.uploads import Uploads
+from wildbach.engine.verdicts import Verdicts
 from wildbach.engine.views import FileView, PeerView, TorrentView
 from wildbach.protocol.metainfo import layers
 from wildbach.protocol.metainfo.document import Metainfo
@@ -86,9 +88,7 @@ class Torrent:
         self._priorities: list[int] = []
         self._layers: dict[bytes, bytes] = {}
         self._piece_hashes: layers.PieceHashes | None = None
-        self._blame: Blame[Endpoint] = Blame()
-        self._senders: dict[int, Endpoint] = {}
-        "Endpoint of every peer that sent blocks, by number, while it matters."
+        self._verdicts = Verdicts(self, self.swarm.peers, self.talk.hash_fetcher)
         self._check_progress = 0.0
         self._complete = asyncio.Event()
         self._metadata = asyncio.Event()
@@ -361,7 +361,11 @@ class Torrent:
             self._piece_hashes = layers.PieceHashes(info.geometry, info.roots, self._layers)
             if self._piece_hashes.missing():
                 self._reconnect_as_v2()
-        self.talk.know(info, self._layers, lambda _root, _piece: None)
+        self._verdicts.know(info, self._piece_hashes)
+        leaves = None
+        if self._piece_hashes is not None:
+            leaves = Leaves(info, self._piece_hashes, self._has, self._storage, self._shared.threads)
+        self.talk.know(info, self._layers, leaves)
         self._metadata.set()
         self._changed.set()
 
@@ -420,8 +424,11 @@ class Torrent:
         self.swarm.choker.restart()
         self.swarm.review_interest()
 
+    def _storage(self) -> Storage | None:
+        return self.holdings.storage if self.holdings is not None else None
+
     def _has(self, piece: int) -> bool:
-        return bool(self._has_bits[piece >> 3] & (0x80 >> (piece & 7)))
+        return piece >> 3 < len(self._has_bits) and bool(self._has_bits[piece >> 3] & (0x80 >> (piece & 7)))
 
     def _gate_down(self, peer: Peer) -> Gate | None:
         return self._gate(self.down_gate, peer)
@@ -455,9 +462,7 @@ class Torrent:
     def passed(self, piece: OpenPiece, digests: bytes) -> None:
         index = piece.index
         self._has_bits[index >> 3] |= 0x80 >> (index & 7)
-        if digests:
-            for guilty in self._blame.passed(index, self._blocks(piece, digests)):
-                self._ban(guilty, "sent bad blocks")
+        self._verdicts.passed(piece, digests)
         if self.holdings is not None:
             self.holdings.written(index)
         self.swarm.have(index)
@@ -467,7 +472,7 @@ class Torrent:
             self.swarm.tell()
             self._all_had()
 
-    def failed(self, piece: OpenPiece, result: ChunkResult, digests: bytes) -> None:
+    def failed(self, piece: OpenPiece, result: ChunkResult) -> None:
         if result.conflict:
             self.stop(
                 f"piece {piece.index} cannot be right: its v1 and v2 hashes disagree; the torrent is broken",
@@ -475,29 +480,16 @@ class Torrent:
             )
             return
         self._shared.bus.publish(events.PieceFailed(self.key, piece.index))
-        for guilty in self._blame.failed(piece.index, self._blocks(piece, digests)):
-            self._ban(guilty, "sent a bad piece")
+        self._verdicts.failed(piece, result.digests)
 
     def broken(self, result: ChunkResult) -> None:
         self.stop(result.error, result.code or "storage_error")
 
     def wants_digests(self, piece: int) -> bool:
-        return self._blame.remembers(piece)
+        return self._verdicts.wants_digests(piece)
 
-    def _blocks(self, piece: OpenPiece, digests: bytes) -> list[Block[Endpoint]]:
-        senders: list[Endpoint | None] = [None] * piece.blocks
-        for number, first, stop in piece.from_:
-            endpoint = self._senders.get(number)
-            senders[first:stop] = [endpoint] * (stop - first)
-        unknown = Endpoint("0.0.0.0", 0)  # a peer that left long ago; banning it bans nobody
-        return [Block(s or unknown, digests[20 * i : 20 * i + 20]) for i, s in enumerate(senders)]
-
-    def blame(self, number: int, reason: str) -> None:
-        peer = self.swarm.peers.get(number)
-        if peer is not None:
-            self._ban(peer.remote, reason)
-
-    def _ban(self, endpoint: Endpoint, reason: str) -> None:
+    def ban(self, endpoint: Endpoint, reason: str) -> None:
+        """Have nothing to do with who is proven guilty, connected or not."""
         if not endpoint.port:
             return
         self._shared.bans.ban(endpoint, reason, self._shared.clock())
@@ -525,6 +517,9 @@ class Torrent:
         self._layers[root] = layer
         if self.content is not None:
             self.content.downloads.hashes_known()
+
+    def leaves_found(self, found: Fetched) -> None:
+        self._verdicts.leaves(found)
 
     def dont_have(self, peer: Peer, piece: int) -> None:
         self.swarm.dont_have(peer, piece)
@@ -625,7 +620,7 @@ class Torrent:
         peer.v2_able = v2_able
         peer.client = client_name(theirs.peer_id)
         self._joined[peer.number] = None
-        self._senders[peer.number] = peer.remote
+        self._verdicts.joined(peer)
         if peer.outgoing:
             self.dialing.connected(peer.remote)
         self.talk.joined(peer)
@@ -742,9 +737,6 @@ class Torrent:
         self.talk.tick(now)
         self.swarm.tick(now)
         self.swarm.review_interest()
-        if len(self._senders) > 4 * limits.KNOWN_PEERS:
-            live = self.swarm.peers
-            self._senders = {n: e for n, e in self._senders.items() if n in live}
 
     @property
     def active(self) -> bool:
