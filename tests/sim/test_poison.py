@@ -88,9 +88,10 @@ def test_poisoners_are_found_and_honest_peers_are_not_banned(kind: Kind, bad: in
     clean = sim(1).run(_run(made, 1, 0, 0.0))[0]
     for seed in range(3):
         seconds, banned, tally, wasted = sim(seed).run(_run(made, seed, bad, share))
-        assert len(set(banned)) == bad, (banned, tally)
+        assert len(banned) == len(set(banned)) == bad, (banned, tally)
         assert seconds * 0.9 <= clean, (seconds, clean)
-        assert wasted <= 2 * bad * PIECE
+        # Who lies now and then may have given a good piece before, and spoils one that others had a part in.
+        assert wasted <= (2 if share == 1.0 else 3) * bad * PIECE
 
 
 def test_pieces_of_several_chunks_convict_only_the_guilty() -> None:

@@ -241,19 +241,22 @@ class Downloads:
         mine = peer.mine
         if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
             return mine
+        if not peer.proven and picker.geometry.piece_length <= SLAB and len(picker.open) * SLAB < self._pool.size:
+            piece = self._alone(peer, have)
+            if piece is not None:
+                return piece
         piece = None
         if peer.suggested:
             piece = picker.suggested(have, peer.suggested)
             if piece is not None:
                 peer.suggested.remove(piece.index)
                 return piece
-        piece = picker.next_open(have, peer.number)
-        if piece is None:
-            piece = picker.next_new(have)
-        return piece
+        return picker.next_open(have, peer.number) or picker.next_new(have) or self._borrow(have)
 
     def _alone(self, peer: Peer, have: int) -> OpenPiece | None:
-        """A peer on parole gets whole pieces for itself: what comes of them is its doing alone."""
+        """A peer that has not given a good piece yet, or is on parole, gets whole pieces for itself: what comes of them
+        is its doing alone.
+        """
         piece = self._sole.get(peer.number)
         if piece is not None and self.picker.open.get(piece.index) is piece and piece.asked != piece.all:
             return piece if bitfield.has(have, piece.index, self.picker.width) else None
@@ -270,13 +273,30 @@ class Downloads:
                 if piece.sole == peer.number:
                     piece.sole = None
 
+    def _borrow(self, have: int) -> OpenPiece | None:
+        """Nothing else is left: help a newcomer with the piece it has for itself."""
+        for number, piece in self._sole.items():
+            if piece.sole == number and piece.asked != piece.all and self.picker.open.get(piece.index) is piece:
+                holder = self.peers.get(number)
+                if bitfield.has(have, piece.index, self.picker.width) and (holder is None or not holder.suspect):
+                    piece.sole = None
+                    return piece
+        return None
+
+    def _guarded(self, piece: OpenPiece, peer: Peer) -> bool:
+        """Somebody on parole has this piece for itself."""
+        if piece.sole is None or piece.sole == peer.number:
+            return False
+        holder = self.peers.get(piece.sole)
+        return holder is not None and holder.suspect
+
     def _last_ones(self, peer: Peer) -> tuple[OpenPiece, int] | None:
         """The end game: all that is wanted is asked, so ask a second peer for what a slower one owes."""
         picker = self.picker
         if peer.owed.blocks > 2 or peer.snubbed or peer.choked or peer.suspect or not picker.ending:
             return None
         for piece in picker.open.values():
-            if not bitfield.has(peer.have, piece.index, picker.width) or (piece.sole or peer.number) != peer.number:
+            if not bitfield.has(peer.have, piece.index, picker.width) or self._guarded(piece, peer):
                 continue
             among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
             if among and piece.asked == piece.all:
@@ -414,6 +434,10 @@ class Downloads:
             digests = b"".join([parts[number] for number in sorted(parts)]) if len(parts) == len(piece.chunks) else b""
             if piece.duplicated:
                 self._forget_requests(piece)
+            for number, _, _ in piece.from_:
+                giver = self.peers.get(number)
+                if giver is not None:
+                    giver.proven = True
             self.picker.done(piece.index)
             self._judge.passed(piece, digests)
         else:
@@ -439,6 +463,14 @@ class Downloads:
                 piece.chunks[number] = None
         if piece.handed and handed < 0:
             self._writer.forget(self.number, piece.index)
+
+    def distrust(self, peer: Peer) -> None:
+        """The peer is proven a liar: what it sent of pieces that are not whole yet is fetched again."""
+        for piece in self.picker.open.values():
+            before = piece.got.bit_count()
+            if piece.distrust(peer.number):
+                self.wasted += (before - piece.got.bit_count()) * BLOCK
+                self.picker.note_asked(piece)
 
     def stop(self) -> None:
         """Ask for nothing more, and give the memory of unfinished pieces back."""

@@ -77,6 +77,7 @@ class Peer:
         "paused",
         "peer_id",
         "rejects",
+        "proven",
         "remote",
         "reqq",
         "rtt",
@@ -139,6 +140,8 @@ class Peer:
         self.waiting_since: float | None = None
         "The later of when it was asked and when it last sent a block; meaningless while it owes none."
         self.snubbed = False
+        self.proven = False
+        "It had a part in a piece that verified."
         self.suspect = False
         "It had a part in a bad piece that is not cleared up: on parole, it gets whole pieces for itself."
         self.rejects = 0

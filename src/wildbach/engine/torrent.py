@@ -490,13 +490,16 @@ class Torrent:
 
     def ban(self, endpoint: Endpoint, reason: str) -> None:
         """Have nothing to do with who is proven guilty, connected or not."""
-        if not endpoint.port:
+        now = self._shared.clock()
+        if not endpoint.port or self._shared.bans.banned(endpoint, now):
             return
-        self._shared.bans.ban(endpoint, reason, self._shared.clock())
+        self._shared.bans.ban(endpoint, reason, now)
         self._shared.bus.publish(events.PeerBanned(self.key, str(endpoint), reason))
         for peer in list(self.swarm.peers.values()):
-            if self._shared.bans.banned(peer.remote, self._shared.clock()):
+            if self._shared.bans.banned(peer.remote, now):
                 peer.close(RemoteError(reason))
+                if self.content is not None:
+                    self.content.downloads.distrust(peer)
         self.dialing.forget(endpoint)
 
     # -- TalkOwner
