@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from wildbach.base.addresses import classify, may_dial
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine.hashes import FalseHashes, Fetched, FileTree, HashFetcher, HashServer
 from wildbach.engine.leaves import Leaves
 from wildbach.engine.metadata import MetadataFetcher, MetadataServer
 from wildbach.engine.peer import Peer
-from wildbach.protocol.addresses import may_dial, reach
 from wildbach.protocol.ext import donthave, handshake, hashes, metadata, pex
 from wildbach.protocol.ext.handshake import NAMES, Extension
 from wildbach.protocol.metainfo.info import Info
@@ -228,7 +228,7 @@ class Talk:
             return
         receiver = self._got_pex.setdefault(peer.number, pex.PexReceiver())
         message = receiver.receive(self._clock(), payload)
-        source = reach(peer.remote.host)
+        source = classify(peer.remote.host)
         found = [entry.endpoint for entry in message.added if may_dial(entry.endpoint, source)]
         if found:
             self._owner.endpoints_found(found, "pex")
