@@ -8,8 +8,8 @@ from random import Random
 from typing import cast
 
 import pytest
-from nodes import Made, Node, done, make, node
 
+from nodes import Made, Node, done, make, node
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.engine import events

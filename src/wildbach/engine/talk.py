@@ -51,6 +51,8 @@ class Talk:
         self.anonymous = False
         self.pex = True
         self.port = 0
+        self.yourip = ""
+        "Our address as the last peer sees it: a hint."
         self.info: Info | None = None
         self.upload_only = False
         self.fetcher: MetadataFetcher[Endpoint] | None = MetadataFetcher(hashes)
@@ -129,6 +131,7 @@ class Talk:
     def _hello(self, peer: Peer, says: handshake.ExtHandshake) -> None:
         peer.says = says if peer.says is None else peer.says.updated(says)
         peer.reqq = says.reqq
+        self.yourip = says.yourip or self.yourip
         peer.client = says.client or peer.client
         if says.upload_only != peer.upload_only:
             peer.upload_only = says.upload_only

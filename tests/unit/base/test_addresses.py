@@ -58,6 +58,7 @@ def test_nothing_is_dialled_for_a_source_of_no_class() -> None:
 
 
 def test_neighbours_share_a_network() -> None:
-    assert neighbourhood("8.8.8.8") == neighbourhood("8.8.8.250") == neighbourhood("::ffff:8.8.8.1") != neighbourhood("8.8.9.8")
+    assert neighbourhood("8.8.8.8") == neighbourhood("8.8.8.250") == neighbourhood("::ffff:8.8.8.1")
+    assert neighbourhood("8.8.8.8") != neighbourhood("8.8.9.8")
     assert neighbourhood("2600:1:2:3::4") == neighbourhood("2600:1:2:ffff::1") != neighbourhood("2600:1:3::1")
     assert neighbourhood("name") == "name"
