@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from wildbach.protocol.bencode import Value, encode
-from wildbach.protocol.metainfo.layers import layer_root
+from wildbach.protocol.layers import layer_root
 
 BLOCK = 16384
 Dict = dict[bytes, Value]

@@ -4,8 +4,8 @@ from contextlib import suppress
 
 from wildbach.base.errors import FormatError
 from wildbach.engine.hashes import FileTree, HashServer
+from wildbach.protocol import layers
 from wildbach.protocol.ext import hashes
-from wildbach.protocol.metainfo import layers
 
 _LEAVES = b"".join(bytes([n]) * 32 for n in range(11))
 _LENGTH = 11 * 16384

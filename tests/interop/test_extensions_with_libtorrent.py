@@ -13,10 +13,9 @@ import pytest
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine.hashes import FileTree, HashFetcher
 from wildbach.engine.metadata import MetadataFetcher
-from wildbach.protocol import bencode
+from wildbach.protocol import bencode, layers
 from wildbach.protocol.ext import handshake, hashes, metadata, pex
 from wildbach.protocol.ext.handshake import Extension
-from wildbach.protocol.metainfo import layers
 from wildbach.protocol.wire import codec
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

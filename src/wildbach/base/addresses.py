@@ -1,5 +1,8 @@
 """What kind of place an IP address is: the ground of every rule about whom we may talk to.
 
+Peers, PEX, trackers and the DHT can name anybody: without these rules we would knock on web servers, mail servers and
+the router for whoever asks us to.
+
 Names never reach this module: a name is resolved first and its addresses are judged.
 """
 
@@ -8,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from wildbach.base.ids import Endpoint
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -94,3 +99,27 @@ def _classify_v4(address: IPv4Address) -> Reach:
         if address in network:
             return reach
     return Reach.GLOBAL
+
+
+def may_dial(target: Endpoint, source: Reach) -> bool:
+    """Whether to dial an endpoint that somebody of reach `source` told us about (PEX, DHT, a tracker).
+
+    Nobody sends us closer than they are: a global source names no private address and only a local one names a local
+    address. Privileged ports (below 1024) belong to other services and are never dialled on hearsay, except on this
+    machine. What the user named is not asked here.
+    """
+    at = classify(target.host)
+    if not 0 < target.port <= 65535 or Reach.FORBIDDEN in (at, source):
+        return False
+    if at is Reach.LOCAL:
+        return source is Reach.LOCAL
+    return target.port >= 1024 and (at is Reach.GLOBAL or source is not Reach.GLOBAL)
+
+
+def neighbourhood(host: str) -> str:
+    """The /24 of an IPv4 address, the /48 of an IPv6 address: what is likely one owner. Other texts are their own."""
+    address = parse(host)
+    if address is None:
+        return host
+    bits = 24 if isinstance(address, IPv4Address) else 48
+    return str(ip_network((address, bits), strict=False))

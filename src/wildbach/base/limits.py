@@ -43,6 +43,8 @@ REJECTS_IN_ROW = 50
 HANDSHAKE_SECONDS = 10.0
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."
+USELESS_PEER_SECONDS = 2.0
+"When slots are needed: who neither has nor wants anything is let go after this."
 PEER_TIMEOUT_SECONDS = 120.0
 CONNECTIONS = 1000
 CONNECTIONS_PER_TORRENT = 200
@@ -50,6 +52,10 @@ CONNECTIONS_PER_IP = 1
 INBOUND_PER_SECOND_PER_IP = 5
 KNOWN_PEERS = 1000
 DIAL_TRIES = 3
+DIALS_HEARSAY_PER_MINUTE = 50
+"Calls to endpoints that other peers or the DHT named, of the whole session."
+DIALS_PER_NETWORK_PER_MINUTE = 20
+"Calls into one /24 (IPv6: /48). This machine, private networks and whom the user names are exempt."
 HALF_OPEN = 50
 PEX_ENTRIES_PER_MINUTE = 50
 PEX_INTERVAL_SECONDS = 60.0
@@ -64,6 +70,10 @@ HASH_REQUESTS_PER_SECOND = 16
 HASH_REQUEST_SECONDS = 15.0
 HASHES_PER_REQUEST = 512
 HASH_TREE_CACHE_BYTES = 16 * MIB
+LEAF_CACHE_BYTES = 2 * MIB
+"Leaves of our pieces that were asked for lately, of one torrent."
+LEAF_JOBS = 2
+"Requests for leaves that are hashed from the disk at a time, of one torrent."
 EXTENSIONS_PER_PEER = 64
 EXTENSION_NAME_BYTES = 64
 CLIENT_NAME_CHARS = 64

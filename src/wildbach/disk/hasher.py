@@ -21,7 +21,7 @@ from wildbach.disk.hashpool import HashPool
 from wildbach.disk.hashworker import BUFFER, HOLE, MISSING, NOWHERE, ZEROS, Piece, Result, Segment
 from wildbach.disk.storage import PAD, FileBacked, Runner, Storage
 from wildbach.disk.system import storage_error
-from wildbach.protocol.metainfo.layers import height_of, piece_level
+from wildbach.protocol.layers import height_of, piece_level
 from wildbach.runtime.tasks import Scope
 
 BATCH_BYTES = 16 << 20

@@ -8,12 +8,12 @@ leaves are hashed at once and folded per chunk (BEP 52).
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import sha1, sha256
+from hashlib import sha1
 from typing import Final, NamedTuple
 
 from wildbach.base.geometry import BLOCK
 from wildbach.disk.pool import SLAB
-from wildbach.protocol.metainfo import layers
+from wildbach.protocol import layers
 
 _CHUNK_LEVEL: Final = (SLAB // BLOCK).bit_length() - 1
 
@@ -29,6 +29,11 @@ class PieceSpec(NamedTuple):
     v2: bytes | None
     v2_height: int
     "Levels from the leaves to the v2 hash."
+
+    @property
+    def digest(self) -> int:
+        """Bytes in a digest of one of its blocks."""
+        return 20 if self.v2 is None else layers.HASH
 
 
 class ChunkJob(NamedTuple):
@@ -51,12 +56,12 @@ class ChunkResult(NamedTuple):
     conflict: bool = False
     "SHA-1 and SHA-256 disagree: the hybrid torrent itself is inconsistent."
     digests: bytes = b""
-    "20 bytes for each block of the chunk (SHA-1); given when asked for, and when the piece is bad."
+    """`PieceSpec.digest` bytes for each block of the chunk: its SHA-1, or its leaf where the piece has a v2 hash. Given
+    when asked for. When the piece is bad they are those of the whole piece, asked for or not."""
     errno: int = 0
     error: str = ""
     "The disk failed; nothing is claimed."
     code: str = ""
-    leaves: bytes = b""
 
 
 Write = Callable[[int, memoryview], None]
@@ -98,13 +103,13 @@ class PieceWork:
         if spec.v1 is not None and job.number == running.next:
             running.sha1.update(view)
             running.next += 1
+        leaves = b""
         if spec.v2 is not None:
             leaves = layers.leaf_hashes(view)
             running.roots[job.number] = layers.layer_root(leaves, 0, _CHUNK_LEVEL)
         write(job.offset, view)
-        digests = block_digests(view) if job.digests else b""
         if not job.last:
-            return ChunkResult(None, digests=digests)
+            return ChunkResult(None, digests=(leaves or block_digests(view)) if job.digests else b"")
         del self._running[key]
         v1_good = v2_good = True
         if spec.v1 is not None:
@@ -117,25 +122,40 @@ class PieceWork:
                 running.roots.get(number) or self._root(job, number, read) for number in range(-(-spec.size // SLAB))
             ])
             v2_good = layers.layer_root(row, _CHUNK_LEVEL, spec.v2_height) == spec.v2
-        good = v1_good and v2_good
+        if v1_good and v2_good:
+            return ChunkResult(True, digests=(leaves or block_digests(view)) if job.digests else b"")
         conflict = v1_good != v2_good and spec.v1 is not None and spec.v2 is not None
-        return ChunkResult(good, conflict, digests)
+        return ChunkResult(False, conflict, self._all_digests(job, read))
+
+    def _all_digests(self, job: ChunkJob, read: Read) -> bytes:
+        """The digests of all blocks of a bad piece, from the disk: who sent which is asked only now."""
+        digest = block_digests if job.spec.v2 is None else layers.leaf_hashes
+        start = job.offset - job.number * SLAB
+        buffer = memoryview(bytearray(SLAB))
+        out = []
+        for at in range(0, job.spec.size, SLAB):
+            part = buffer[: min(SLAB, job.spec.size - at)]
+            read(start + at, part)
+            out.append(digest(part))
+        return b"".join(out)
 
     def _single(self, job: ChunkJob, view: memoryview, write: Write) -> ChunkResult:
         spec = job.spec
         v1_good = v2_good = True
+        leaves = b""
         if spec.v1 is not None:
             hasher = sha1(view, usedforsecurity=False)
             if spec.v1_tail:
                 _zeros(hasher.update, spec.v1_tail)
             v1_good = hasher.digest() == spec.v1
         if spec.v2 is not None:
-            v2_good = layers.layer_root(layers.leaf_hashes(view), 0, spec.v2_height) == spec.v2
+            leaves = layers.leaf_hashes(view)
+            v2_good = layers.layer_root(leaves, 0, spec.v2_height) == spec.v2
         if v1_good and v2_good:
             write(job.offset, view)
-            return ChunkResult(True, digests=block_digests(view) if job.digests else b"")
+            return ChunkResult(True, digests=(leaves or block_digests(view)) if job.digests else b"")
         conflict = v1_good != v2_good and spec.v1 is not None and spec.v2 is not None
-        return ChunkResult(False, conflict, block_digests(view))
+        return ChunkResult(False, conflict, leaves or block_digests(view))
 
     def _root(self, job: ChunkJob, number: int, read: Read) -> bytes:
         """The v2 hash over a chunk that another worker took, from the disk."""
@@ -156,18 +176,10 @@ class PieceWork:
 
 
 def block_digests(view: memoryview) -> bytes:
-    """20 bytes for each block."""
+    """The SHA-1 of each block."""
     return b"".join(
         [sha1(view[at : at + BLOCK], usedforsecurity=False).digest() for at in range(0, len(view), BLOCK)]
     )
-
-
-def leaves_match(view: memoryview, expected: bytes) -> list[bool]:
-    """Which blocks hash to their v2 leaves."""
-    return [
-        sha256(view[at : at + BLOCK]).digest() == expected[2 * at // 1024 : 2 * at // 1024 + 32]
-        for at in range(0, len(view), BLOCK)
-    ]
 
 
 _ZEROS = bytes(1 << 20)

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Generic, TypeVar
 
 from wildbach.base import limits
+from wildbach.base.addresses import Reach, classify, parse
 from wildbach.base.ids import Endpoint
-from wildbach.protocol.addresses import Reach, reach
 
 K = TypeVar("K", bound=Hashable)
 
@@ -133,19 +133,12 @@ class Ban:
 
 def ban_name(endpoint: Endpoint) -> str:
     """What a ban covers: an IPv4 address, the /64 of an IPv6 address, but on this machine only the one endpoint."""
-    at = reach(endpoint.host)
-    if at is Reach.LOCAL:
+    if classify(endpoint.host) is Reach.LOCAL:
         return str(endpoint)
-    try:
-        address = ip_address(endpoint.host.partition("%")[0])
-    except ValueError:
-        return endpoint.host
+    address = parse(endpoint.host.partition("%")[0])
     if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        network = int(address) >> 64 << 64
-        return f"{IPv6Address(network)}/64"
-    return str(address)
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return endpoint.host if address is None else str(address)
 
 
 class BanList:

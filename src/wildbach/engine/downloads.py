@@ -32,9 +32,13 @@ _UNASKED: Final = 32
 class Judge(Protocol):
     """Who learns what became of a piece."""
 
-    def passed(self, piece: OpenPiece, digests: bytes) -> None: ...
+    def passed(self, piece: OpenPiece, digests: bytes) -> None:
+        """`digests` of all blocks where `wants_digests` asked for them, else nothing."""
+        ...
 
-    def failed(self, piece: OpenPiece, result: ChunkResult, digests: bytes) -> None: ...
+    def failed(self, piece: OpenPiece, result: ChunkResult) -> None:
+        """`result` has the digests of all blocks."""
+        ...
 
     def broken(self, result: ChunkResult) -> None:
         """The disk failed; `result` says how."""
@@ -67,6 +71,8 @@ class Downloads:
         self._judge = judge
         self._clock = clock
         self.peers: dict[int, Peer] = {}
+        self._sole: dict[int, OpenPiece] = {}
+        "The piece that a peer on parole fetches alone; of several the last."
         self._starved: dict[int, Peer] = {}
         "Peers that would be asked for more if there were memory."
         self._digests: dict[int, dict[int, bytes]] = {}
@@ -113,7 +119,7 @@ class Downloads:
         peer.grown = min(peer.grown + taken, limits.REQUESTS_QUEUED)
         peer.down.add(size)
         self.received += size
-        peer.last_block = now
+        peer.waiting_since = now if owed.blocks else None
         if peer.snubbed:
             peer.snubbed = False
         peer.rejects = 0
@@ -188,6 +194,8 @@ class Downloads:
         want = (peer.window(now) if gate is None else min(peer.window(now), gate.window)) - owed.blocks
         if want <= 0:
             return
+        if peer.waiting_since is None or not (owed.blocks or peer.snubbed):
+            peer.waiting_since = now
         out: list[bytes] = []
         while want > 0:
             piece = self._choose(peer)
@@ -217,8 +225,6 @@ class Downloads:
             out.append(codec.requests(piece.index, first, stop, piece.size))
             want -= stop - first
         if out:
-            if owed.blocks and peer.last_block < now - _SNUB_SECONDS:
-                peer.last_block = now
             peer.send(b"".join(out) if len(out) > 1 else out[0])
 
     def _choose(self, peer: Peer) -> OpenPiece | None:
@@ -228,6 +234,8 @@ class Downloads:
             if picker.have.bit_count() >= limits.ALLOWED_FAST:
                 return None  # that is for those who have nothing to trade yet
             have = bitfield.of(peer.allowed_in, picker.width) & have
+        if peer.suspect:
+            return self._alone(peer, have)
         if picker.has_deadlines:
             urgent = picker.urgent(have, peer.number)
             if urgent is not None:
@@ -235,6 +243,10 @@ class Downloads:
         mine = peer.mine
         if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
             return mine
+        if not peer.proven and picker.geometry.piece_length <= SLAB and len(picker.open) * SLAB < self._pool.size:
+            piece = self._alone(peer, have)
+            if piece is not None:
+                return piece
         piece = None
         if peer.suggested:
             piece = picker.suggested(have, peer.suggested)
@@ -246,18 +258,52 @@ class Downloads:
             piece = picker.unspread(have, peer.number)
             if piece is not None:
                 return piece
-        piece = picker.next_open(have, peer.number)
-        if piece is None:
-            piece = picker.next_new(have)
+        return picker.next_open(have, peer.number) or picker.next_new(have) or self._borrow(have)
+
+    def _alone(self, peer: Peer, have: int) -> OpenPiece | None:
+        """A peer that has not given a good piece yet, or is on parole, gets whole pieces for itself: what comes of them
+        is its doing alone.
+        """
+        piece = self._sole.get(peer.number)
+        if piece is not None and self.picker.open.get(piece.index) is piece and piece.asked != piece.all:
+            return piece if bitfield.has(have, piece.index, self.picker.width) else None
+        piece = self.picker.untouched(have) or self.picker.next_new(have)
+        if piece is not None:
+            piece.sole = peer.number
+            self._sole[peer.number] = piece
         return piece
+
+    def _share(self, peer: Peer) -> None:
+        """What a peer on parole began alone may be finished by others."""
+        if self._sole.pop(peer.number, None) is not None:
+            for piece in self.picker.open.values():
+                if piece.sole == peer.number:
+                    piece.sole = None
+
+    def _borrow(self, have: int) -> OpenPiece | None:
+        """Nothing else is left: help a newcomer with the piece it has for itself."""
+        for number, piece in self._sole.items():
+            if piece.sole == number and piece.asked != piece.all and self.picker.open.get(piece.index) is piece:
+                holder = self.peers.get(number)
+                if bitfield.has(have, piece.index, self.picker.width) and (holder is None or not holder.suspect):
+                    piece.sole = None
+                    return piece
+        return None
+
+    def _guarded(self, piece: OpenPiece, peer: Peer) -> bool:
+        """Somebody on parole has this piece for itself."""
+        if piece.sole is None or piece.sole == peer.number:
+            return False
+        holder = self.peers.get(piece.sole)
+        return holder is not None and holder.suspect
 
     def _last_ones(self, peer: Peer) -> tuple[OpenPiece, int] | None:
         """The end game: all that is wanted is asked, so ask a second peer for what a slower one owes."""
         picker = self.picker
-        if peer.owed.blocks > 2 or peer.snubbed or peer.choked or not picker.ending:
+        if peer.owed.blocks > 2 or peer.snubbed or peer.choked or peer.suspect or not picker.ending:
             return None
         for piece in picker.open.values():
-            if not bitfield.has(peer.have, piece.index, picker.width) or (piece.sole or peer.number) != peer.number:
+            if not bitfield.has(peer.have, piece.index, picker.width) or self._guarded(piece, peer):
                 continue
             among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
             if among and piece.asked == piece.all:
@@ -279,6 +325,7 @@ class Downloads:
                 piece.asked &= ~((1 << run.stop) - (1 << run.block)) | piece.got | others
                 self.picker.note_asked(piece)
         peer.mine = None
+        self._share(peer)
         self._starved.pop(peer.number, None)
 
     def rejected(self, peer: Peer, index: int, offset: int, now: float) -> None:
@@ -291,6 +338,7 @@ class Downloads:
         if self.picker.open.get(piece.index) is piece:
             piece.release(block, block + 1)
             self.picker.note_asked(piece)
+        self._share(peer)
         if index in peer.allowed_in:
             peer.allowed_in.remove(index)
         if peer.choked:
@@ -302,9 +350,9 @@ class Downloads:
     def tick(self, now: float) -> None:
         """Once a second: see who keeps us waiting, and who could be asked."""
         for peer in list(self.peers.values()):
-            if peer.owed.blocks and now - peer.last_block > _SNUB_SECONDS:
+            since = peer.waiting_since
+            if since is not None and peer.owed.blocks and now - max(since, peer.owed.oldest) > _SNUB_SECONDS:
                 peer.snubbed = True
-                peer.last_block = now
                 self.release(peer, late=True)
             if peer.am_interested and not peer.owed.blocks:
                 self.fill(peer, now)
@@ -367,7 +415,7 @@ class Downloads:
 
     def _ended(self, piece: OpenPiece, number: int, chunk: Chunk, result: ChunkResult) -> None:
         self.in_hand -= 1
-        if result.digests:
+        if result.digests and result.good is not False:
             self._digests.setdefault(piece.index, {})[number] = result.digests
         piece.queue.pop(0)
         piece.chunks[number] = None
@@ -391,16 +439,20 @@ class Downloads:
 
     def _verdict(self, piece: OpenPiece, result: ChunkResult) -> None:
         parts = self._digests.pop(piece.index, {})
-        digests = b"".join(parts[number] for number in sorted(parts))
         if result.good:
+            digests = b"".join([parts[number] for number in sorted(parts)]) if len(parts) == len(piece.chunks) else b""
             if piece.duplicated:
                 self._forget_requests(piece)
+            for number, _, _ in piece.from_:
+                giver = self.peers.get(number)
+                if giver is not None:
+                    giver.proven = True
             self.picker.done(piece.index)
             self._judge.passed(piece, digests)
         else:
             self.wasted += piece.size
             self.abandon(piece)
-            self._judge.failed(piece, result, digests)
+            self._judge.failed(piece, result)
 
     def _forget_requests(self, piece: OpenPiece) -> None:
         for peer in self.peers.values():
@@ -420,6 +472,14 @@ class Downloads:
                 piece.chunks[number] = None
         if piece.handed and handed < 0:
             self._writer.forget(self.number, piece.index)
+
+    def distrust(self, peer: Peer) -> None:
+        """The peer is proven a liar: what it sent of pieces that are not whole yet is fetched again."""
+        for piece in self.picker.open.values():
+            before = piece.got.bit_count()
+            if piece.distrust(peer.number):
+                self.wasted += (before - piece.got.bit_count()) * BLOCK
+                self.picker.note_asked(piece)
 
     def stop(self) -> None:
         """Ask for nothing more, and give the memory of unfinished pieces back."""

@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 from wildbach.base import limits
 from wildbach.base.errors import RemoteError
+from wildbach.protocol import layers
 from wildbach.protocol.ext.hashes import Hashes, HashRequest
-from wildbach.protocol.metainfo import layers
 
 K = TypeVar("K", bound=Hashable)
 
@@ -23,6 +23,10 @@ _IN_FLIGHT = 4
 _PAUSE_SECONDS = 60.0
 "How long a peer is not asked again for what it rejected."
 _PIECE_LAYER = -1
+
+
+class FalseHashes(RemoteError):
+    """The peer's hashes are proven false: it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class _Job:
         request = answer.request
         proven = layers.climb(request.base, request.index, request.length, request.proofs, answer.hashes)
         if proven != self.expected:
-            raise RemoteError("sent hashes that do not lead to the root", where="hashes", root=request.root)
+            raise FalseHashes("sent hashes that do not lead to the root", where="hashes", root=request.root)
         self.parts[request.index] = answer.hashes[: request.length * layers.HASH]
         return len(self.parts) == len(self.requests)
 
@@ -355,6 +359,19 @@ class HashServer(Generic[K]):
             request.base, request.index, request.length, request.proofs, lambda piece: self._leaves(root, piece)
         )
         return Hashes(request, found) if found is not None else None
+
+    def lacking(self, key: K, request: HashRequest) -> range:
+        """The pieces of the file whose leaves an answer needs; none where it needs none or there will be no answer."""
+        tree = self._trees.get(request.root)
+        if (
+            tree is None or request.base >= tree.piece_level
+            or layers.check_request(tree.length, request.base, request.index, request.length, request.proofs)
+            or self._allowances.get(key, (1.0, 0.0))[0] <= 0
+        ):
+            return range(0)
+        first = request.index << request.base >> tree.piece_level
+        last = ((request.index + request.length) << request.base) - 1 >> tree.piece_level
+        return range(first, min(last + 1, tree.pieces))
 
     def _may(self, key: K, now: float, cost: float) -> bool:
         left, at = self._allowances.get(key, (float(limits.HASH_REQUESTS_QUEUED), now))

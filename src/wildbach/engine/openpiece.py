@@ -100,6 +100,22 @@ class OpenPiece:
         else:
             self.from_.append((peer, first, stop))
 
+    def distrust(self, peer: int) -> bool:
+        """Forget the blocks that a liar sent, as far as they are still in memory; True where there were any."""
+        gone = 0
+        for number, first, stop in self.from_:
+            if number == peer:
+                gone |= (1 << stop) - (1 << first)
+        for number in range(len(self.chunks)):
+            if self.chunks[number] is None or number in self.queue:
+                gone &= ~(((1 << CHUNK_BLOCKS) - 1) << (number * CHUNK_BLOCKS))
+        if not gone:
+            return False
+        self.got &= ~gone
+        self.asked &= ~gone
+        self.doubled &= ~gone
+        return True
+
     def chunk_whole(self, number: int) -> bool:
         first = number * CHUNK_BLOCKS
         stop = min(first + CHUNK_BLOCKS, self.blocks)

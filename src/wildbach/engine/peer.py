@@ -64,7 +64,6 @@ class Peer:
         "info_hash",
         "interested",
         "last_asked",
-        "last_block",
         "last_in",
         "last_out",
         "last_unchoked",
@@ -79,6 +78,7 @@ class Peer:
         "owner",
         "paused",
         "peer_id",
+        "proven",
         "rejects",
         "remote",
         "reqq",
@@ -89,11 +89,13 @@ class Peer:
         "snubbed",
         "source",
         "suggested",
+        "suspect",
         "up",
         "upload_only",
         "uploads",
         "v2",
         "v2_able",
+        "waiting_since",
     )
 
     def __init__(self, number: int, connection: Connection, owner: PeerOwner, *, outgoing: bool, now: float) -> None:
@@ -137,8 +139,13 @@ class Peer:
         "The window grows by what arrives, so it doubles each round trip until the measured speed bounds it."
         self.late = 0
         "Blocks that may still come although they were given up."
-        self.last_block = now
+        self.waiting_since: float | None = None
+        "The later of when it was asked and when it last sent a block; meaningless while it owes none."
         self.snubbed = False
+        self.proven = False
+        "It had a part in a piece that verified."
+        self.suspect = False
+        "It had a part in a bad piece that is not cleared up: on parole, it gets whole pieces for itself."
         self.rejects = 0
         self.bad = 0
         "Pieces with a part of this peer's that did not verify."

@@ -82,6 +82,13 @@ class Picker:
             able ^= bitfield.bit(index, self.width)
         return None
 
+    def untouched(self, theirs: int) -> OpenPiece | None:
+        """An open piece of which nobody was asked anything so far (or any more)."""
+        for piece in self.open.values():
+            if not piece.asked and piece.sole is None and bitfield.has(theirs, piece.index, self.width):
+                return piece
+        return None
+
     def urgent(self, theirs: int, peer: int) -> OpenPiece | None:
         """The earliest piece with a deadline that this peer can give."""
         for index in self._deadlines:

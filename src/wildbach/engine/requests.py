@@ -40,6 +40,11 @@ class Outstanding:
         self.blocks = 0
         "Blocks asked and not come."
 
+    @property
+    def oldest(self) -> float:
+        """When the oldest of them was asked; there must be one."""
+        return self.runs[0].asked
+
     def add(self, run: Run) -> None:
         self.runs.append(run)
         self.blocks += run.stop - run.block

@@ -34,6 +34,7 @@ from wildbach.engine import events
 from wildbach.engine.announcers import Announcer, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
+from wildbach.engine.dialing import DialBudget
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner
 from wildbach.engine.settings import Settings
@@ -120,7 +121,7 @@ class Session:
             settings=settings, clock=loop.time, rng=self._rng, transport=self._transport, threads=self._threads,
             pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(),
             announcing=announcing, resume=resume if resume is not None else MemoryResume(), sync_gate=asyncio.Lock(),
-            bus=self._bus, bans=BanList(),
+            bus=self._bus, bans=BanList(), dials=DialBudget(),
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, greeting={},
@@ -297,7 +298,7 @@ class Session:
             other = self._by_hash.get(swarm, torrent)
             self._by_hash[swarm] = torrent
             if other is not torrent:
-                torrent.add_peers(other.dialing.endpoints(), "user")
+                torrent.add_peers(other.links.known.endpoints(), "user")
                 other.stop(f"it is the same torrent as {torrent.key}", "duplicate")
                 self._scope.spawn(f"merge:{other.key[:8]}", self.remove(other), contain=self._report)
 
@@ -410,7 +411,7 @@ class _Door:
     def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
         self._session._shared.greeting.pop(peer.number, None)
         torrent = self._session.resolve(theirs)
-        return torrent.admit(peer, theirs) if torrent is not None else None
+        return torrent.links.admit(peer, theirs) if torrent is not None else None
 
     def events(self, peer: Peer, events: list[codec.Event]) -> None:
         pass

@@ -15,6 +15,7 @@ from wildbach.disk.resume import ResumeStore
 from wildbach.disk.writer import Writer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
+from wildbach.engine.dialing import DialBudget
 from wildbach.engine.peer import Peer
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
@@ -40,6 +41,7 @@ class Shared:
     "One sync in flight."
     bus: Bus
     bans: BanList
+    dials: DialBudget
     down: TokenBucket
     up: TokenBucket
     wake: Callable[[], None]

@@ -120,9 +120,11 @@ class Swarm:
                         peer.send(codec.reject(*item))
             items = allowed
         content.uploads.requests(peer, items)
-        if self.suggestions is not None and self.suggestions.open(peer.number):
-            if self.suggestions.asked(peer.number, [item[0] for item in items]) and not peer.am_choking:
-                self._suggest(peer, content)
+        if (
+            self.suggestions is not None and self.suggestions.open(peer.number)
+            and self.suggestions.asked(peer.number, [item[0] for item in items]) and not peer.am_choking
+        ):
+            self._suggest(peer, content)
 
     def _suggest(self, peer: Peer, content: Content) -> None:
         """We seed: tell a peer what to take, so that what only we have leaves once."""
@@ -183,7 +185,6 @@ class Swarm:
                 content.downloads.release(peer, late=True)
             case codec.Unchoke():
                 peer.choked = False
-                peer.last_block = now
                 content.downloads.fill(peer, now)
             case codec.Interested():
                 if not peer.interested:
@@ -416,7 +417,7 @@ class Swarm:
                 peer.number, peer.interested and not (settled and self._dozes(peer, now)), not peer.am_choking,
                 peer.down.rate(now), peer.up.rate(now), peer.created,
                 peer.last_unchoked if peer.last_unchoked >= 0 else peer.created, peer.up.total - peer.sent_before,
-                peer.last_block if peer.owed.blocks else None,
+                peer.waiting_since if peer.owed.blocks else None,
                 peer.have.bit_count() / max(1, picker.count), peer.upload_only or peer.seed,
             )
             for peer in peers

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from wildbach.base.addresses import classify, may_dial
 from wildbach.base.ids import Endpoint, InfoHashes
-from wildbach.engine.hashes import FileTree, HashFetcher, HashServer
+from wildbach.engine.hashes import FalseHashes, Fetched, FileTree, HashFetcher, HashServer
+from wildbach.engine.leaves import Leaves
 from wildbach.engine.metadata import MetadataFetcher, MetadataServer
 from wildbach.engine.peer import Peer
-from wildbach.protocol.addresses import may_dial, reach
 from wildbach.protocol.ext import donthave, handshake, hashes, metadata, pex
 from wildbach.protocol.ext.handshake import NAMES, Extension
 from wildbach.protocol.metainfo.info import Info
@@ -30,7 +31,9 @@ class TalkOwner(Protocol):
 
     def endpoints_found(self, endpoints: Sequence[Endpoint], source: str) -> None: ...
 
-    def blame(self, number: int, reason: str) -> None: ...
+    def leaves_found(self, found: Fetched) -> None: ...
+
+    def ban(self, endpoint: Endpoint, reason: str) -> None: ...
 
     def upload_only(self, peer: Peer) -> None: ...
 
@@ -48,23 +51,28 @@ class Talk:
         self.anonymous = False
         self.pex = True
         self.port = 0
+        self.yourip = ""
+        "Our address as the last peer sees it: a hint."
         self.info: Info | None = None
         self.upload_only = False
-        self.fetcher: MetadataFetcher[int] | None = MetadataFetcher(hashes)
+        self.fetcher: MetadataFetcher[Endpoint] | None = MetadataFetcher(hashes)
         self._server: MetadataServer[int] | None = None
         self.hash_fetcher: HashFetcher[int] = HashFetcher()
         self._hash_server: HashServer[int] | None = None
+        self._leaves: Leaves | None = None
+        self._by_endpoint: dict[Endpoint, Peer] = {}
         self._sent_pex: dict[int, pex.PexSender] = {}
         self._got_pex: dict[int, pex.PexReceiver] = {}
 
-    def know(self, info: Info, layers: Mapping[bytes, bytes], leaves: Callable[[bytes, int], bytes | None]) -> None:
+    def know(self, info: Info, layers: Mapping[bytes, bytes], leaves: Leaves | None) -> None:
         """The info dictionary is known: stop fetching it and serve it."""
         self.info = info
         self.private = info.private
         self.fetcher = None
         self._server = MetadataServer(info.raw)
-        if info.has_v2:
-            self._hash_server = HashServer(_trees(info), layers, leaves)
+        if leaves is not None:
+            self._hash_server = HashServer(_trees(info), layers, leaves.get)
+            self._leaves = leaves
 
     def want_layers(self, missing: Sequence[bytes]) -> None:
         """Fetch the piece layers of the files with these roots (BEP 52)."""
@@ -78,6 +86,7 @@ class Talk:
     # -- peers
 
     def joined(self, peer: Peer) -> None:
+        self._by_endpoint[peer.remote] = peer
         if not peer.extension:
             return
         names = {NAMES[e]: int(e) for e in Extension if not (e is Extension.UT_PEX and (self.private or not self.pex))}
@@ -96,8 +105,9 @@ class Talk:
             self._hash_tick()
 
     def left(self, peer: Peer) -> None:
+        self._by_endpoint.pop(peer.remote, None)
         if self.fetcher is not None:
-            self.fetcher.on_peer_gone(peer.number)
+            self.fetcher.on_peer_gone(peer.remote)
         self.hash_fetcher.on_peer_gone(peer.number)
         if self._hash_server is not None:
             self._hash_server.on_peer_gone(peer.number)
@@ -121,12 +131,13 @@ class Talk:
     def _hello(self, peer: Peer, says: handshake.ExtHandshake) -> None:
         peer.says = says if peer.says is None else peer.says.updated(says)
         peer.reqq = says.reqq
+        self.yourip = says.yourip or self.yourip
         peer.client = says.client or peer.client
         if says.upload_only != peer.upload_only:
             peer.upload_only = says.upload_only
             self._owner.upload_only(peer)
         if self.fetcher is not None and says.metadata_size and says.id_of(Extension.UT_METADATA):
-            self.fetcher.on_peer(peer.number, says.metadata_size)
+            self.fetcher.on_peer(peer.remote, says.metadata_size)
             self._metadata_tick()
 
     # -- metadata (BEP 9)
@@ -142,22 +153,22 @@ class Talk:
         if self.fetcher is None or message is None:
             return
         if isinstance(message, metadata.MetadataData):
-            self.fetcher.on_data(peer.number, message.piece, message.total, message.data)
+            self.fetcher.on_data(peer.remote, message.piece, message.total, message.data)
         else:
-            self.fetcher.on_reject(peer.number, message.piece)
+            self.fetcher.on_reject(peer.remote, message.piece)
         self._metadata_tick()
 
     def _metadata_tick(self) -> None:
         fetcher = self.fetcher
         if fetcher is None:
             return
-        for number in fetcher.take_guilty():
-            self._owner.blame(number, "sent metadata that is not the torrent's")
+        for endpoint in fetcher.take_guilty():
+            self._owner.ban(endpoint, "sent metadata that is not the torrent's")
         if fetcher.result is not None:
             self._owner.metadata_found(fetcher.result)
             return
-        for number, piece in fetcher.tick(self._clock()):
-            peer = self._peers.get(number)
+        for endpoint, piece in fetcher.tick(self._clock()):
+            peer = self._by_endpoint.get(endpoint)
             if peer is not None:
                 peer.extend(Extension.UT_METADATA, metadata.encode(metadata.MetadataRequest(piece)))
 
@@ -165,20 +176,39 @@ class Talk:
 
     def hash_message(self, peer: Peer, message: codec.HashMessage) -> None:
         if message.id == codec.HASH_REQUEST:
-            request = hashes.decode_request(message.payload)
-            answer = None
-            if self._hash_server is not None:
-                answer = self._hash_server.answer(peer.number, request, self._clock(), choked=peer.am_choking)
-            if answer is None:
-                peer.send(codec.hash_message(codec.HASH_REJECT, hashes.encode_reject(request)))
-            else:
-                peer.send(codec.hash_message(codec.HASHES, hashes.encode_hashes(answer)))
+            self._hash_request(peer, hashes.decode_request(message.payload))
         elif message.id == codec.HASHES:
-            self.hash_fetcher.on_hashes(peer.number, hashes.decode_hashes(message.payload))
+            try:
+                self.hash_fetcher.on_hashes(peer.number, hashes.decode_hashes(message.payload))
+            except FalseHashes as error:
+                self._owner.ban(peer.remote, error.message)
             self._hash_tick()
         else:
             self.hash_fetcher.on_reject(peer.number, hashes.decode_request(message.payload))
             self._hash_tick()
+
+    def _hash_request(self, peer: Peer, request: hashes.HashRequest) -> None:
+        server, leaves = self._hash_server, self._leaves
+        if server is None or leaves is None:
+            peer.send(codec.hash_message(codec.HASH_REJECT, hashes.encode_reject(request)))
+            return
+        lacking = server.lacking(peer.number, request)
+        # Who may take a piece while choked (BEP 6) may look for its false block too.
+        choked = peer.am_choking and not (
+            peer.allowed_out and lacking
+            and all(any(at in peer.allowed_out for at in leaves.places(request.root, piece)) for piece in lacking)
+        )
+        if choked or not lacking or not leaves.load(request.root, lacking, lambda: self._answer(peer, request, choked)):
+            self._answer(peer, request, choked)
+
+    def _answer(self, peer: Peer, request: hashes.HashRequest, choked: bool) -> None:
+        if self._hash_server is None or peer.closing:
+            return
+        answer = self._hash_server.answer(peer.number, request, self._clock(), choked=choked)
+        if answer is None:
+            peer.send(codec.hash_message(codec.HASH_REJECT, hashes.encode_reject(request)))
+        else:
+            peer.send(codec.hash_message(codec.HASHES, hashes.encode_hashes(answer)))
 
     def _hash_tick(self) -> None:
         fetcher = self.hash_fetcher
@@ -187,6 +217,8 @@ class Talk:
         for found in fetcher.take():
             if found.is_layer:
                 self._owner.layers_found(found.tree.root, found.hashes)
+            else:
+                self._owner.leaves_found(found)
         for number, request in fetcher.tick(self._clock()):
             peer = self._peers.get(number)
             if peer is not None:
@@ -199,7 +231,7 @@ class Talk:
             return
         receiver = self._got_pex.setdefault(peer.number, pex.PexReceiver())
         message = receiver.receive(self._clock(), payload)
-        source = reach(peer.remote.host)
+        source = classify(peer.remote.host)
         found = [entry.endpoint for entry in message.added if may_dial(entry.endpoint, source)]
         if found:
             self._owner.endpoints_found(found, "pex")

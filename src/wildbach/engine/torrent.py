@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
-from wildbach.base import bitfield, limits
+from wildbach.base import bitfield
 from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.datadir import TorrentLock
@@ -16,27 +16,28 @@ from wildbach.disk.hasher import Expected
 from wildbach.disk.piecework import ChunkResult, PieceSpec
 from wildbach.disk.storage import Storage
 from wildbach.engine import events
-from wildbach.engine.blame import Blame, Block
-from wildbach.engine.dialing import Dialing
+from wildbach.engine.connections import Connections
 from wildbach.engine.downloads import Downloads
+from wildbach.engine.hashes import Fetched
 from wildbach.engine.holdings import Holdings, OpenStorage
+from wildbach.engine.leaves import Leaves
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.options import AddOptions
-from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.peer import Peer
 from wildbach.engine.picker import Picker
 from wildbach.engine.ratelimits import Gate
 from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Content, Swarm
-from wildbach.engine.talk import Talk, listening_at
+from wildbach.engine.talk import Talk
 from wildbach.engine.trackerlist import Identity, TrackerList, TrackerView
 from wildbach.engine.uploads import Uploads
+from wildbach.engine.verdicts import Verdicts
 from wildbach.engine.views import FileView, PeerView, TorrentView
-from wildbach.protocol.metainfo import layers
+from wildbach.protocol import layers
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
-from wildbach.protocol.peer_id import client_name, new_peer_id
+from wildbach.protocol.peer_id import new_peer_id
 from wildbach.protocol.wire import codec
-from wildbach.protocol.wire.handshake import Handshake
 from wildbach.runtime.tasks import Scope
 
 _TELL_SECONDS: Final = 0.05
@@ -73,7 +74,6 @@ class Torrent:
         self.peer_id = new_peer_id(shared.rng)
         self.swarm = Swarm(self, lambda: shared.settings, shared.clock)
         self.talk = Talk(self, hashes, self.swarm.peers, shared.clock)
-        self.dialing = Dialing()
         self.down_gate = Gate(shared.down)
         self.up_gate = Gate(shared.up)
         self.down_gate.own.limit = options.down_limit
@@ -86,9 +86,8 @@ class Torrent:
         self._priorities: list[int] = []
         self._layers: dict[bytes, bytes] = {}
         self._piece_hashes: layers.PieceHashes | None = None
-        self._blame: Blame[Endpoint] = Blame()
-        self._senders: dict[int, Endpoint] = {}
-        "Endpoint of every peer that sent blocks, by number, while it matters."
+        self._verdicts = Verdicts(self, self.swarm.peers, self.talk.hash_fetcher)
+        self.links = Connections(self, shared, scope, self.swarm, self.talk, self._verdicts, self.peer_id)
         self._check_progress = 0.0
         self._complete = asyncio.Event()
         self._metadata = asyncio.Event()
@@ -96,10 +95,6 @@ class Torrent:
         "Set when something a waiter looks at may have changed."
         self._has_bits = bytearray()
         self._began_incomplete = False
-        self._joined: dict[int, None] = {}
-        self._recall: dict[Endpoint, None] = {}
-        "Whom to call again as soon as the connection that is there has ended."
-        self._dialled = 0
         self._next_tell = 0.0
 
     # -- what callers do
@@ -145,8 +140,7 @@ class Torrent:
 
     def add_peers(self, endpoints: Sequence[Endpoint], source: str = "user") -> None:
         """Remember endpoints to call, and call them as there is room."""
-        if self.dialing.add(endpoints, source):
-            self._shared.wake()
+        self.links.add(endpoints, source)
 
     def add_peer(self, endpoint: Endpoint) -> None:
         self.add_peers([endpoint])
@@ -360,8 +354,12 @@ class Torrent:
         if info.has_v2:
             self._piece_hashes = layers.PieceHashes(info.geometry, info.roots, self._layers)
             if self._piece_hashes.missing():
-                self._reconnect_as_v2()
-        self.talk.know(info, self._layers, lambda _root, _piece: None)
+                self.links.reconnect_as_v2()
+        self._verdicts.know(info, self._piece_hashes)
+        leaves = None
+        if self._piece_hashes is not None:
+            leaves = Leaves(info, self._piece_hashes, self._has, self._storage, self._shared.threads)
+        self.talk.know(info, self._layers, leaves)
         self._metadata.set()
         self._changed.set()
 
@@ -420,8 +418,11 @@ class Torrent:
         self.swarm.choker.restart()
         self.swarm.review_interest()
 
+    def _storage(self) -> Storage | None:
+        return self.holdings.storage if self.holdings is not None else None
+
     def _has(self, piece: int) -> bool:
-        return bool(self._has_bits[piece >> 3] & (0x80 >> (piece & 7)))
+        return piece >> 3 < len(self._has_bits) and bool(self._has_bits[piece >> 3] & (0x80 >> (piece & 7)))
 
     def _gate_down(self, peer: Peer) -> Gate | None:
         return self._gate(self.down_gate, peer)
@@ -455,9 +456,7 @@ class Torrent:
     def passed(self, piece: OpenPiece, digests: bytes) -> None:
         index = piece.index
         self._has_bits[index >> 3] |= 0x80 >> (index & 7)
-        if digests:
-            for guilty in self._blame.passed(index, self._blocks(piece, digests)):
-                self._ban(guilty, "sent bad blocks")
+        self._verdicts.passed(piece, digests)
         if self.holdings is not None:
             self.holdings.written(index)
         self.swarm.have(index)
@@ -467,7 +466,7 @@ class Torrent:
             self.swarm.tell()
             self._all_had()
 
-    def failed(self, piece: OpenPiece, result: ChunkResult, digests: bytes) -> None:
+    def failed(self, piece: OpenPiece, result: ChunkResult) -> None:
         if result.conflict:
             self.stop(
                 f"piece {piece.index} cannot be right: its v1 and v2 hashes disagree; the torrent is broken",
@@ -475,37 +474,27 @@ class Torrent:
             )
             return
         self._shared.bus.publish(events.PieceFailed(self.key, piece.index))
-        for guilty in self._blame.failed(piece.index, self._blocks(piece, digests)):
-            self._ban(guilty, "sent a bad piece")
+        self._verdicts.failed(piece, result.digests)
 
     def broken(self, result: ChunkResult) -> None:
         self.stop(result.error, result.code or "storage_error")
 
     def wants_digests(self, piece: int) -> bool:
-        return self._blame.remembers(piece)
+        return self._verdicts.wants_digests(piece)
 
-    def _blocks(self, piece: OpenPiece, digests: bytes) -> list[Block[Endpoint]]:
-        senders: list[Endpoint | None] = [None] * piece.blocks
-        for number, first, stop in piece.from_:
-            endpoint = self._senders.get(number)
-            senders[first:stop] = [endpoint] * (stop - first)
-        unknown = Endpoint("0.0.0.0", 0)  # a peer that left long ago; banning it bans nobody
-        return [Block(s or unknown, digests[20 * i : 20 * i + 20]) for i, s in enumerate(senders)]
-
-    def blame(self, number: int, reason: str) -> None:
-        peer = self.swarm.peers.get(number)
-        if peer is not None:
-            self._ban(peer.remote, reason)
-
-    def _ban(self, endpoint: Endpoint, reason: str) -> None:
-        if not endpoint.port:
+    def ban(self, endpoint: Endpoint, reason: str) -> None:
+        """Have nothing to do with who is proven guilty, connected or not."""
+        now = self._shared.clock()
+        if not endpoint.port or self._shared.bans.banned(endpoint, now):
             return
-        self._shared.bans.ban(endpoint, reason, self._shared.clock())
+        self._shared.bans.ban(endpoint, reason, now)
         self._shared.bus.publish(events.PeerBanned(self.key, str(endpoint), reason))
         for peer in list(self.swarm.peers.values()):
-            if self._shared.bans.banned(peer.remote, self._shared.clock()):
+            if self._shared.bans.banned(peer.remote, now):
                 peer.close(RemoteError(reason))
-        self.dialing.forget(endpoint)
+                if self.content is not None:
+                    self.content.downloads.distrust(peer)
+        self.links.known.forget(endpoint)
 
     # -- TalkOwner
 
@@ -525,6 +514,9 @@ class Torrent:
         self._layers[root] = layer
         if self.content is not None:
             self.content.downloads.hashes_known()
+
+    def leaves_found(self, found: Fetched) -> None:
+        self._verdicts.leaves(found)
 
     def dont_have(self, peer: Peer, piece: int) -> None:
         self.swarm.dont_have(peer, piece)
@@ -556,7 +548,7 @@ class Torrent:
 
     def on_tracker_switch(self) -> None:
         self.swarm.close_all(NetworkError("the torrent is private and its tracker changed"))
-        self.dialing = Dialing()
+        self.links.forget_all()
 
     def _announce(self, on: bool) -> None:
         if self.tracker_list is not None:
@@ -574,91 +566,21 @@ class Torrent:
         self.talk.hash_message(peer, message)
 
     def peer_left(self, peer: Peer, error: Exception | None) -> None:
-        self.talk.left(peer)
-        now = self._shared.clock()
-        at = listening_at(peer) if self._recall else None
-        if at is not None and self._recall.pop(at, 0) is None:
-            self.dialing.again(at)
-        elif peer.outgoing:
-            if peer.number in self._joined:
-                self.dialing.ended(peer.remote, now, seed=peer.upload_only)
-            else:
-                self.dialing.failed(peer.remote, now)
-        if self._joined.pop(peer.number, 0) is None:
-            self._shared.bus.publish(events.PeerDropped(self.key, str(peer.remote), str(error or "")))
-        self._shared.wake()
-
-    def greeted(self, peer: Peer) -> None:
-        """The greeting of a called peer is over, one way or the other."""
-        self._shared.greeting.pop(peer.number, None)
+        self.links.left(peer, error)
 
     def bug(self, peer: Peer) -> None:
         if self._shared.bug(peer):
             self.stop("internal error; see the log", "internal_error")
 
-    # -- connecting
+    # -- ConnectionsOwner
 
-    def admit(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
-        """A peer that called or was called has greeted: take it in, or not (None)."""
-        swarm = self.swarm
-        if theirs.peer_id == self.peer_id or self.state in (State.PAUSED, State.STOPPED):
-            return None
-        if theirs.info_hash not in self.hashes.swarms:
-            raise RemoteError("answers for another torrent")
-        if len(swarm.peers) >= self._shared.settings.connections.per_torrent and not self._make_room(peer):
-            return None
-        v2_able = theirs.v2 or (self.hashes.v2 is not None and theirs.info_hash == self.hashes.v2[:20])
-        for other in list(swarm.peers.values()):
-            if other.peer_id == theirs.peer_id and not other.closing:
-                # Connected already, perhaps under the torrent's other hash.
-                if not self._better(peer, other, v2=self.hashes.v2 is not None and v2_able):
-                    return None
-                other.close(RemoteError("another connection takes its place"))
-        if not peer.outgoing:
-            answer = theirs.info_hash
-            if self.hashes.v1 is not None and self.hashes.v2 is not None and theirs.v2:
-                # A hybrid is spoken as v2 where both can (BEP 52).
-                answer = self.hashes.v2[:20]
-            peer.send(self.handshake(answer).to_bytes())
-            peer.info_hash = answer
-        peer.v2 = self.hashes.v2 is not None and peer.info_hash == self.hashes.v2[:20]
-        peer.v2_able = v2_able
-        peer.client = client_name(theirs.peer_id)
-        self._joined[peer.number] = None
-        self._senders[peer.number] = peer.remote
-        if peer.outgoing:
-            self.dialing.connected(peer.remote)
-        self.talk.joined(peer)
-        swarm.join(peer)
-        self.talk.speaks_v2(peer)
-        self._shared.bus.publish(events.PeerConnected(self.key, str(peer.remote), peer.client))
-        self._shared.wake()
-        return swarm
+    @property
+    def open_to_peers(self) -> bool:
+        return self.state not in (State.PAUSED, State.STOPPED)
 
-    def _better(self, peer: Peer, other: Peer, *, v2: bool) -> bool:
-        """Which of two connections with one peer stays: v2 brings hashes too. Where each side called the other, both
-        keep the call of the greater peer id.
-        """
-        if other.v2 != v2:
-            return v2
-        return peer.outgoing != other.outgoing and peer.outgoing == (peer.peer_id < self.peer_id)
-
-    def _make_room(self, newcomer: Peer) -> bool:
-        """All slots are taken: let go of somebody who has been of no use for a while."""
-        now = self._shared.clock()
-        idle = [
-            peer for peer in self.swarm.peers.values()
-            if not peer.interested and not peer.owed.blocks and now - peer.created > limits.SILENT_PEER_SECONDS
-        ]
-        if not idle:
-            return False
-        min(idle, key=lambda peer: (peer.down.total + peer.up.total, peer.created)).close(
-            RemoteError("its place was needed")
-        )
-        return True
-
-    def handshake(self, info_hash: bytes) -> Handshake:
-        return Handshake(info_hash, self.peer_id, v2=self.hashes.v2 is not None)
+    @property
+    def wants(self) -> bool:
+        return self.content is None or bool(self.content.picker.missing)
 
     def _learn_hashes(self, hashes: InfoHashes) -> None:
         """The metadata is here: the magnet link may have had only one hash of a hybrid."""
@@ -669,51 +591,6 @@ class Torrent:
         for peer in list(self.swarm.peers.values()):
             peer.v2 = hashes.v2 is not None and peer.info_hash == hashes.v2[:20]
             self.talk.speaks_v2(peer)
-
-    def _reconnect_as_v2(self) -> None:
-        """Hashes are missing that only v2 peers may be asked for (BEP 52). Those we met under the v1 hash, before we
-        knew that the torrent is a hybrid, are called anew.
-        """
-        for peer in list(self.swarm.peers.values()):
-            at = listening_at(peer)
-            if peer.v2_able and not peer.v2 and at is not None:
-                self._recall[at] = None
-                peer.close(RemoteError("continues as v2"))
-
-    def connect(self, now: float) -> None:
-        """Call whom we know, as far as the limits allow."""
-        settings = self._shared.settings.connections
-        if self.state in (State.PAUSED, State.STOPPED):
-            return
-        wants = self.content is None or bool(self.content.picker.missing)
-        while (
-            self._dialled < settings.half_open and self._shared.room()
-            and len(self.swarm.peers) + self._dialled < settings.per_torrent
-        ):
-            known = self.dialing.next(now, want_seeds=wants)
-            if known is None:
-                return
-            if self._shared.bans.banned(known.endpoint, now):
-                self.dialing.forget(known.endpoint)
-                continue
-            self._dialled += 1
-            self._scope.spawn(f"dial:{known.endpoint}", self._dial(known.endpoint), contain=self._shared.report)
-
-    async def _dial(self, endpoint: Endpoint) -> None:
-        shared = self._shared
-        try:
-            async with asyncio.timeout(shared.settings.connections.dial_seconds):
-                connection = await shared.transport.dial(endpoint)
-        except (NetworkError, TimeoutError):
-            self.dialing.failed(endpoint, shared.clock())
-            return
-        finally:
-            self._dialled -= 1
-        peer = Peer(shared.number(), connection, _Caller(self), outgoing=True, now=shared.clock())
-        shared.greeting[peer.number] = peer
-        connection.start(peer)
-        # The v1 hash first: every client knows it, and a v2 bit in the answer upgrades a hybrid.
-        peer.send(self.handshake(self.hashes.swarms[0]).to_bytes())
 
     # -- time
 
@@ -738,21 +615,15 @@ class Torrent:
 
     def tick(self, now: float) -> None:
         """Every second while the torrent has peers or could have."""
-        self.connect(now)
+        self.links.call(now)
         self.talk.tick(now)
         self.swarm.tick(now)
         self.swarm.review_interest()
-        if len(self._senders) > 4 * limits.KNOWN_PEERS:
-            live = self.swarm.peers
-            self._senders = {n: e for n, e in self._senders.items() if n in live}
 
     @property
     def active(self) -> bool:
         """Something may happen by itself: the scheduler must tick."""
-        return bool(
-            self.swarm.peers or self._dialled or self.dialing.soonest() is not None
-            or (self.holdings is not None and self.holdings.journal.pending)
-        )
+        return self.links.active or (self.holdings is not None and bool(self.holdings.journal.pending))
 
     # -- looking
 
@@ -781,7 +652,7 @@ class Torrent:
             content.downloads.received if content is not None else 0,
             content.uploads.sent if content is not None else 0,
             content.downloads.wasted if content is not None else 0,
-            down, up, len(self.swarm.peers), sum(1 for peer in peers if peer.seed), len(self.dialing),
+            down, up, len(self.swarm.peers), sum(1 for peer in peers if peer.seed), len(self.links.known),
             left / down if left and down > 1 else None,
             info.geometry.piece_count if info is not None else 0, pieces, str(self.options.save_path),
         )
@@ -792,12 +663,12 @@ class Torrent:
             return ""
         peers = list(self.swarm.peers.values())
         if not peers:
-            if self._dialled:
-                return f"calling {self._dialled} peers"
+            if self.links.calling:
+                return f"calling {self.links.calling} peers"
             reason = self.tracker_list.reason(self._shared.clock()) if self.tracker_list is not None else ""
-            if reason and not len(self.dialing):
+            if reason and not len(self.links.known):
                 return f"no peers: {reason}"
-            return "no peers are known" if not len(self.dialing) else "none of the known peers answers"
+            return "no peers are known" if not len(self.links.known) else "none of the known peers answers"
         if self.state is State.METADATA:
             return self.talk.reason
         if any(peer.owed.blocks for peer in peers):
@@ -844,32 +715,6 @@ class Torrent:
             priority = self._priorities[index] if self._priorities else 1
             out.append(FileView(index, str(file.path), file.length, have, bool(wanted), priority))
         return tuple(out)
-
-
-class _Caller:
-    """Owns a peer we called until it has greeted."""
-
-    __slots__ = ("_torrent",)
-
-    def __init__(self, torrent: Torrent) -> None:
-        self._torrent = torrent
-
-    def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
-        self._torrent.greeted(peer)
-        return self._torrent.admit(peer, theirs)
-
-    def events(self, peer: Peer, events: list[codec.Event]) -> None:
-        pass
-
-    def drained(self, peer: Peer) -> None:
-        pass
-
-    def bug(self, peer: Peer) -> None:
-        self._torrent.bug(peer)
-
-    def ended(self, peer: Peer, error: Exception | None) -> None:
-        self._torrent.greeted(peer)
-        self._torrent.peer_left(peer, error)
 
 
 def _bytes(info: Info, mask: int) -> int:

@@ -78,6 +78,7 @@ class Node:
     storage: SharedStorage
     started: float
     finished: float = -1.0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
     "When the torrent was complete, in virtual seconds; -1 before."
     bans: list[tuple[float, str, str]] = field(default_factory=list)
     "When, whom, and why."
@@ -198,6 +199,7 @@ class Swarm:
         async for event in followed:
             if isinstance(event, events.TorrentComplete):
                 node.finished = loop.time() if node.finished < 0 else node.finished
+                node.done.set()
             elif isinstance(event, events.PeerBanned):
                 node.bans.append((loop.time(), event.peer, event.reason))
             elif isinstance(event, events.PeerDropped):
@@ -213,8 +215,7 @@ class Swarm:
             async with asyncio.timeout(seconds):
                 for node in self.nodes:
                     await node.torrent.complete()
-                while any(node.finished < 0 for node in self.nodes):
-                    await asyncio.sleep(0)  # the events are on their way
+                    await node.done.wait()  # the event is on its way
         except TimeoutError:
             raise Unfinished("; ".join(node.why for node in self.nodes if not node.storage.whole)) from None
         for node in self.nodes:

@@ -1,6 +1,7 @@
 import pytest
 
-from wildbach.base.addresses import Reach, classify, networks, parse
+from wildbach.base.addresses import Reach, classify, may_dial, neighbourhood, networks, parse
+from wildbach.base.ids import Endpoint
 
 
 @pytest.mark.parametrize(("host", "reach"), [
@@ -29,3 +30,35 @@ def test_named_networks_are_local() -> None:
 
 def test_a_wrapped_ipv4_address_is_unwrapped() -> None:
     assert str(parse("::ffff:1.2.3.4")) == "1.2.3.4"
+
+
+def test_a_stranger_names_no_privileged_port_and_nothing_inside_our_network() -> None:
+    assert may_dial(Endpoint("8.8.8.8", 6881), Reach.GLOBAL)
+    for target in (
+        Endpoint("8.8.8.8", 80), Endpoint("8.8.8.8", 0), Endpoint("192.168.0.1", 6881), Endpoint("127.0.0.1", 6881),
+        Endpoint("224.0.0.1", 6881), Endpoint("router", 6881), Endpoint("8.8.8.8", 70000),
+    ):
+        assert not may_dial(target, Reach.GLOBAL), target
+
+
+def test_a_neighbour_names_neighbours_and_strangers() -> None:
+    assert may_dial(Endpoint("192.168.0.7", 6881), Reach.PRIVATE)
+    assert may_dial(Endpoint("8.8.8.8", 6881), Reach.PRIVATE)
+    assert not may_dial(Endpoint("192.168.0.7", 443), Reach.PRIVATE)
+    assert not may_dial(Endpoint("127.0.0.1", 6881), Reach.PRIVATE)
+
+
+def test_no_port_rule_applies_on_this_machine() -> None:
+    assert may_dial(Endpoint("127.0.0.1", 80), Reach.LOCAL)
+    assert not may_dial(Endpoint("8.8.8.8", 80), Reach.LOCAL)
+
+
+def test_nothing_is_dialled_for_a_source_of_no_class() -> None:
+    assert not may_dial(Endpoint("8.8.8.8", 6881), Reach.FORBIDDEN)
+
+
+def test_neighbours_share_a_network() -> None:
+    assert neighbourhood("8.8.8.8") == neighbourhood("8.8.8.250") == neighbourhood("::ffff:8.8.8.1")
+    assert neighbourhood("8.8.8.8") != neighbourhood("8.8.9.8")
+    assert neighbourhood("2600:1:2:3::4") == neighbourhood("2600:1:2:ffff::1") != neighbourhood("2600:1:3::1")
+    assert neighbourhood("name") == "name"

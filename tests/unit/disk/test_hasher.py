@@ -22,7 +22,7 @@ from wildbach.disk.hashpool import HashPool
 from wildbach.disk.memory import MemoryStorage
 from wildbach.disk.storage import Storage
 from wildbach.disk.wrappers import Faulty
-from wildbach.protocol.metainfo import layers
+from wildbach.protocol import layers
 
 
 class Threads:

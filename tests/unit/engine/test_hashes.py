@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from wildbach.base.errors import RemoteError
 from wildbach.engine.hashes import Fetched, FileTree, HashFetcher, HashServer
+from wildbach.protocol import layers
 from wildbach.protocol.ext.hashes import Hashes, HashRequest
-from wildbach.protocol.metainfo import layers
 
 BLOCK = 16384
 

@@ -21,8 +21,8 @@ from wildbach.interfaces.cli import output, running, sources, text
 from wildbach.interfaces.cli.board import Board, Row
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
+from wildbach.protocol.layers import PieceHashes
 from wildbach.protocol.metainfo import Info, Metainfo
-from wildbach.protocol.metainfo.layers import PieceHashes
 from wildbach.runtime.workers import Threads
 
 

@@ -19,9 +19,8 @@ from typing import Literal
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.base.geometry import BLOCK, Geometry
-from wildbach.protocol import bencode
+from wildbach.protocol import bencode, layers
 from wildbach.protocol.bencode import Value
-from wildbach.protocol.metainfo import layers
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.fields import Dict
 from wildbach.protocol.metainfo.filetree import make_tree

@@ -10,10 +10,10 @@ from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
 from wildbach.protocol import bencode
 from wildbach.protocol.bencode import Value
+from wildbach.protocol.layers import PieceHashes, check_layer
 from wildbach.protocol.metainfo import info as info_module
 from wildbach.protocol.metainfo.fields import Dict, bytes_or, int_or, strings, take_dict, wrong
 from wildbach.protocol.metainfo.info import Info
-from wildbach.protocol.metainfo.layers import PieceHashes, check_layer
 from wildbach.protocol.metainfo.paths import printable
 
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028-\u202e\u2066-\u2069]")

@@ -14,9 +14,9 @@ from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
 from wildbach.protocol import bencode
 from wildbach.protocol.bencode import Value, encode
+from wildbach.protocol.layers import PieceHashes, layer_root, piece_level
 from wildbach.protocol.metainfo import Info, Metainfo
 from wildbach.protocol.metainfo.filetree import make_tree
-from wildbach.protocol.metainfo.layers import PieceHashes, layer_root, piece_level
 
 
 def test_a_v1_file() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wildbach.base.errors import FormatError
 from wildbach.base.geometry import BLOCK, Geometry
-from wildbach.protocol.metainfo import layers
+from wildbach.protocol import layers
 
 
 def plain_levels(length: int, seed: bytes = b"") -> list[list[bytes]]:

@@ -1,0 +1,265 @@
+"""Who is connected: calls to endpoints we know, callers we let in, and whom we let go when there is no room.
+
+A peer belongs to one torrent once, whichever of a hybrid's two hashes it came by and whoever called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from wildbach.base import limits
+from wildbach.base.addresses import Reach, classify
+from wildbach.base.errors import NetworkError, RemoteError
+from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.engine import events
+from wildbach.engine.dialing import Dialing
+from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.shared import Shared
+from wildbach.engine.swarm import Swarm
+from wildbach.engine.talk import Talk, listening_at
+from wildbach.engine.verdicts import Verdicts
+from wildbach.protocol.peer_id import client_name
+from wildbach.protocol.peer_priority import peer_priority
+from wildbach.protocol.wire import codec
+from wildbach.protocol.wire.handshake import Handshake
+from wildbach.runtime.tasks import Scope
+
+
+class ConnectionsOwner(Protocol):
+    """What the torrent says about itself."""
+
+    key: str
+    hashes: InfoHashes
+
+    @property
+    def open_to_peers(self) -> bool:
+        """False while it is paused or stopped."""
+        ...
+
+    @property
+    def wants(self) -> bool:
+        """Something is missing: seeds are of use."""
+        ...
+
+    def bug(self, peer: Peer) -> None: ...
+
+
+class Connections:
+    """The connections of one torrent."""
+
+    def __init__(
+        self, owner: ConnectionsOwner, shared: Shared, scope: Scope, swarm: Swarm, talk: Talk, verdicts: Verdicts,
+        peer_id: bytes,
+    ) -> None:
+        self._owner = owner
+        self._shared = shared
+        self._scope = scope
+        self._swarm = swarm
+        self._talk = talk
+        self._verdicts = verdicts
+        self._peer_id = peer_id
+        self.known = Dialing(shared.dials, self._priority)
+        self.calling = 0
+        "Calls on their way."
+        self._joined: dict[int, None] = {}
+        self._recall: dict[Endpoint, None] = {}
+        "Whom to call again as soon as the connection that is there has ended."
+
+    @property
+    def active(self) -> bool:
+        """There is a connection, or there may be one by itself."""
+        return bool(self._swarm.peers or self.calling or self.known.soonest() is not None)
+
+    def add(self, endpoints: Sequence[Endpoint], source: str) -> None:
+        """Remember endpoints to call, and call them as there is room."""
+        if self.known.add(endpoints, source):
+            self._shared.wake()
+
+    def forget_all(self) -> None:
+        """Forget whom we know; connections stay."""
+        self.known.clear()
+        self._recall.clear()
+
+    def handshake(self, info_hash: bytes) -> Handshake:
+        return Handshake(info_hash, self._peer_id, v2=self._owner.hashes.v2 is not None)
+
+    # -- calling
+
+    def call(self, now: float) -> None:
+        """Call whom we know, as far as the limits allow."""
+        settings = self._shared.settings.connections
+        if not self._owner.open_to_peers:
+            return
+        wants = self._owner.wants
+        while (
+            self.calling < settings.half_open and self._shared.room()
+            and len(self._swarm.peers) + self.calling < settings.per_torrent
+        ):
+            known = self.known.next(now, want_seeds=wants)
+            if known is None:
+                return
+            if self._shared.bans.banned(known.endpoint, now):
+                self.known.forget(known.endpoint)
+                continue
+            self.calling += 1
+            self._scope.spawn(f"dial:{known.endpoint}", self._dial(known.endpoint), contain=self._shared.report)
+
+    async def _dial(self, endpoint: Endpoint) -> None:
+        shared = self._shared
+        try:
+            async with asyncio.timeout(shared.settings.connections.dial_seconds):
+                connection = await shared.transport.dial(endpoint)
+        except (NetworkError, TimeoutError):
+            self.known.failed(endpoint, shared.clock())
+            return
+        finally:
+            self.calling -= 1
+        peer = Peer(shared.number(), connection, _Caller(self), outgoing=True, now=shared.clock())
+        shared.greeting[peer.number] = peer
+        connection.start(peer)
+        # The v1 hash first: every client knows it, and a v2 bit in the answer upgrades a hybrid.
+        peer.send(self.handshake(self._owner.hashes.swarms[0]).to_bytes())
+
+    def reconnect_as_v2(self) -> None:
+        """Hashes are missing that only v2 peers may be asked for (BEP 52). Those we met under the v1 hash, before we
+        knew that the torrent is a hybrid, are called anew.
+        """
+        for peer in list(self._swarm.peers.values()):
+            at = listening_at(peer)
+            if peer.v2_able and not peer.v2 and at is not None:
+                self._recall[at] = None
+                peer.close(RemoteError("continues as v2"))
+
+    # -- greeted
+
+    def admit(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
+        """A peer that called or was called has greeted: take it in, or not (None)."""
+        hashes = self._owner.hashes
+        if theirs.peer_id == self._peer_id or not self._owner.open_to_peers:
+            return None
+        if theirs.info_hash not in hashes.swarms:
+            raise RemoteError("answers for another torrent")
+        v2_able = theirs.v2 or (hashes.v2 is not None and theirs.info_hash == hashes.v2[:20])
+        if not self._only_one(peer, v2=hashes.v2 is not None and v2_able) or not self._has_room(peer):
+            return None
+        if not peer.outgoing:
+            answer = theirs.info_hash
+            if hashes.v1 is not None and hashes.v2 is not None and theirs.v2:
+                # A hybrid is spoken as v2 where both can (BEP 52).
+                answer = hashes.v2[:20]
+            peer.send(self.handshake(answer).to_bytes())
+            peer.info_hash = answer
+        peer.v2 = hashes.v2 is not None and peer.info_hash == hashes.v2[:20]
+        peer.v2_able = v2_able
+        peer.client = client_name(theirs.peer_id)
+        self._joined[peer.number] = None
+        self._verdicts.joined(peer)
+        if peer.outgoing:
+            self.known.connected(peer.remote)
+        self._talk.joined(peer)
+        self._swarm.join(peer)
+        self._talk.speaks_v2(peer)
+        self._shared.bus.publish(events.PeerConnected(self._owner.key, str(peer.remote), peer.client))
+        self._shared.wake()
+        return self._swarm
+
+    def _only_one(self, peer: Peer, *, v2: bool) -> bool:
+        """One connection to a peer, and one to an address; those of this machine are not counted."""
+        alone = classify(peer.remote.host) is not Reach.LOCAL
+        others = 0
+        for other in list(self._swarm.peers.values()):
+            if other.closing:
+                continue
+            if other.peer_id == peer.peer_id:
+                # Perhaps under the torrent's other hash.
+                if not self._better(peer, other, v2=v2):
+                    return False
+                other.close(RemoteError("another connection takes its place"))
+            elif alone and other.remote.host == peer.remote.host:
+                others += 1
+        return others < limits.CONNECTIONS_PER_IP
+
+    def _better(self, peer: Peer, other: Peer, *, v2: bool) -> bool:
+        """Which of two connections with one peer stays: v2 brings hashes too. Where each side called the other, both
+        keep the call of the greater peer id.
+        """
+        if other.v2 != v2:
+            return v2
+        return peer.outgoing != other.outgoing and peer.outgoing == (peer.peer_id < self._peer_id)
+
+    def _has_room(self, newcomer: Peer) -> bool:
+        """Where all slots are taken, somebody who is of no use goes: the least canonical of them (BEP 40)."""
+        peers = [peer for peer in self._swarm.peers.values() if not peer.closing]
+        if len(peers) < self._shared.settings.connections.per_torrent:
+            return True
+        now = self._shared.clock()
+        # Those who neither have nor want anything need not be waited for; others get time to show what they give.
+        idle = [
+            peer for peer in peers
+            if not peer.interested and not peer.am_interested and now - peer.created > limits.USELESS_PEER_SECONDS
+        ] or [
+            peer for peer in peers
+            if now - peer.created > limits.SILENT_PEER_SECONDS and not peer.down.rate(now) and not peer.up.rate(now)
+        ]
+        if not idle:
+            return False
+        worst = min(idle, key=lambda peer: (peer.down.total + peer.up.total, self._priority(peer.remote)))
+        worst.close(RemoteError("its place was needed"))
+        return True
+
+    def _priority(self, remote: Endpoint) -> int:
+        ours = self._talk.yourip or ("::" if ":" in remote.host else "0.0.0.0")
+        return peer_priority(Endpoint(ours, self._talk.port), remote)
+
+    # -- over
+
+    def greeted(self, peer: Peer) -> None:
+        """The greeting of a called peer is over, one way or the other."""
+        self._shared.greeting.pop(peer.number, None)
+
+    def left(self, peer: Peer, error: Exception | None) -> None:
+        """A connection has ended."""
+        self._talk.left(peer)
+        now = self._shared.clock()
+        at = listening_at(peer) if self._recall else None
+        if at is not None and self._recall.pop(at, 0) is None:
+            self.known.again(at)
+        elif peer.outgoing:
+            if peer.number in self._joined:
+                self.known.ended(peer.remote, now, seed=peer.upload_only)
+            else:
+                self.known.failed(peer.remote, now)
+        if self._joined.pop(peer.number, 0) is None:
+            self._shared.bus.publish(events.PeerDropped(self._owner.key, str(peer.remote), str(error or "")))
+        self._shared.wake()
+
+    def bug(self, peer: Peer) -> None:
+        self._owner.bug(peer)
+
+
+class _Caller:
+    """Owns a peer we called until it has greeted."""
+
+    __slots__ = ("_connections",)
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
+        self._connections.greeted(peer)
+        return self._connections.admit(peer, theirs)
+
+    def events(self, peer: Peer, events: list[codec.Event]) -> None:
+        pass
+
+    def drained(self, peer: Peer) -> None:
+        pass
+
+    def bug(self, peer: Peer) -> None:
+        self._connections.bug(peer)
+
+    def ended(self, peer: Peer, error: Exception | None) -> None:
+        self._connections.greeted(peer)
+        self._connections.left(peer, error)
