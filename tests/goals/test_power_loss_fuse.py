@@ -197,7 +197,7 @@ def test_no_power_cut_during_a_move_loses_a_byte(
     if way == "copy":
         monkeypatch.setattr(FileStorage, "rename", rename)
     places = range(1, calls + 1)
-    for cut in places if CUTS >= len(places) else sorted(random.Random(SEED).sample(places, CUTS)):
+    for cut in places if len(places) <= CUTS else sorted(random.Random(SEED).sample(places, CUTS)):
         folder = tmp_path / str(cut)
         folder.mkdir()
         shutil.copy(tmp_path / "image", folder / "image")
