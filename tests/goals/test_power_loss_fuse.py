@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +25,8 @@ from wildbach.disk.database import Database
 from wildbach.disk.files import FileOptions, FileStorage
 from wildbach.disk.hasher import Expected, Hasher
 from wildbach.disk.journal import Journal
+from wildbach.disk.layout import Layout
+from wildbach.disk.moving import move, resume_move, take_up
 from wildbach.disk.resume import ResumeRecord
 from wildbach.disk.storage import Storage
 
@@ -93,13 +97,13 @@ class Run:
             record = ResumeRecord("k")
             self.database.save(record, b"metainfo")
         journal = Journal(
-            "k", COUNT, record.progress, self.storage, self.database, Inline(), self.spawn, on_error=self.errors.append,
+            "k", WHAT.geometry, record.progress, self.storage, self.database, Inline(), self.spawn,
+            on_error=self.errors.append,
         )
         self.storage.prepare()
         if journal.unchecked:
             found = await hashed(self.storage, journal.unchecked)
-            for piece in bitfield.indices(found, WIDTH):
-                journal.written(piece, 1)
+            journal.found(found)
             journal.checked(journal.unchecked)
         now = 0.0
         missing = list(bitfield.indices(bitfield.full(COUNT) & ~journal.claimed, WIDTH))
@@ -174,3 +178,59 @@ def test_no_power_cut_makes_a_false_claim_on_the_real_store(tmp_path: Path) -> N
                 assert (mount / "downloads" / WHAT.name).joinpath(*file.path.parts).read_bytes() == data
     print(f"{2 * CUTS} power cuts on the real store: 0 of {claims} claims bad, 0 unreadable state files")
     assert claims
+
+
+@pytest.mark.parametrize(("way", "calls"), [("rename", 62), ("copy", 212)])
+def test_no_power_cut_during_a_move_loses_a_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, calls: int
+) -> None:
+    """Between two folders of one file system, and (as if they were two) by copies."""
+    with powered(tmp_path) as mount:
+        assert attempt(mount, random.Random(SEED))
+    real = FileStorage.rename
+
+    def rename(self: FileStorage, old: Any, new: Any) -> None:
+        if old[0] != new[0]:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        real(self, old, new)
+
+    if way == "copy":
+        monkeypatch.setattr(FileStorage, "rename", rename)
+    places = range(1, calls + 1)
+    for cut in places if len(places) <= CUTS else sorted(random.Random(SEED).sample(places, CUTS)):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        shutil.copy(tmp_path / "image", folder / "image")
+        with powered(folder, cut=cut) as mount, contextlib.suppress(StorageError):
+            move_on(mount)
+        with powered(folder) as mount:
+            move_on(mount)
+        with powered(folder) as mount:
+            for file, data in zip(WHAT.files, WHAT.data, strict=True):
+                assert (mount / "elsewhere" / WHAT.name).joinpath(*file.path.parts).read_bytes() == data
+            assert not (mount / "downloads" / WHAT.name).exists()
+        shutil.rmtree(folder)
+
+
+def move_on(mount: Path) -> None:
+    """Begin the move, or go on with it; all of the content is there before and after."""
+    database = Database(mount / "state" / "state.db")
+    try:
+        record = database.load("k")
+        assert record is not None
+        assert record.progress.complete
+        layout = Layout(record.save_path or str(mount / "downloads"), suffix=".!wb")
+        storage = FileStorage(WHAT, layout, options=OPTIONS)
+        try:
+            unfinished = take_up(storage, record)
+            assert asyncio.run(hashed(storage, record.progress.durable)) == record.progress.durable, "bytes are gone"
+            if unfinished:
+                asyncio.run(resume_move(storage, record, database, Inline()))
+            elif not record.save_path:
+                target = Layout(str(mount / "elsewhere"), suffix=".!wb")
+                asyncio.run(move(storage, target, record, database, Inline()))
+            assert asyncio.run(hashed(storage, record.progress.durable)) == record.progress.durable
+        finally:
+            storage.close()
+    finally:
+        database.close()

@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,12 +41,17 @@ _TABLES = {
     "progress": "CREATE TABLE progress (key TEXT PRIMARY KEY, complete INTEGER, pieces INTEGER, data BLOB, sum BLOB)",
     "metainfo": "CREATE TABLE metainfo (key TEXT PRIMARY KEY, data BLOB, sum BLOB)",
     "notes": "CREATE TABLE notes (id INTEGER PRIMARY KEY, key TEXT, data BLOB, sum BLOB)",
+    "roots": "CREATE TABLE roots (root BLOB, key TEXT, file INTEGER)",
     "settings": "CREATE TABLE settings (name TEXT PRIMARY KEY, data BLOB, sum BLOB)",
     "statistics": "CREATE TABLE statistics (name TEXT PRIMARY KEY, value INTEGER, sum BLOB)",
 }
-_INDEX = "CREATE INDEX notes_by_key ON notes (key)"
+_INDEXES = (
+    "CREATE INDEX notes_by_key ON notes (key)",
+    "CREATE INDEX roots_by_root ON roots (root)",
+    "CREATE INDEX roots_by_key ON roots (key)",
+)
 
-_MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES.values(), _INDEX),)
+_MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES.values(), *_INDEXES),)
 "The statements that lead from each version to the next."
 
 
@@ -323,10 +328,24 @@ class Database:
         def work(db: sqlite3.Connection) -> None:
             if db.execute("DELETE FROM torrents WHERE key=?", (key,)).rowcount:
                 self._put_statistic(db, "torrents", self._statistic(db, "torrents") - 1)
-            for table in ("progress", "metainfo", "notes"):
+            for table in ("progress", "metainfo", "notes", "roots"):
                 db.execute(f"DELETE FROM {table} WHERE key=?", (key,))
 
         self._do(work, durable=True)
+
+    def offer(self, key: str, roots: Mapping[int, bytes]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM roots WHERE key=?", (key,))
+            db.executemany("INSERT INTO roots VALUES (?,?,?)", [(root, key, file) for file, root in roots.items()])
+
+        self._do(work, durable=False)
+
+    def holders(self, root: bytes) -> list[tuple[str, int]]:
+        def work(db: sqlite3.Connection) -> list[tuple[str, int]]:
+            rows = db.execute("SELECT key, file FROM roots WHERE root=? ORDER BY key, file", (root,))
+            return [(_text(key), int(file)) for key, file in rows]
+
+        return self._do(work)
 
     # totals and settings
 

@@ -1,97 +1,47 @@
 """Storage in ordinary files: sparse, opened safely below the download folder, a bounded number at a time.
 
 A file is created by its first write, at its full length and without blocks, so later writes change no metadata. What
-belongs to files nobody wants goes to the part file (`disk.parts`). A file may be found under several names: complete,
-with the incomplete suffix, and at the place it is being moved from; the first that exists is the file.
+belongs to files nobody wants goes to the part file (`disk.parts`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from wildbach.base.errors import StorageError
 from wildbach.base.geometry import Extent
 from wildbach.disk import system
-from wildbach.disk.handles import Gate, Handle, OpenFiles
+from wildbach.disk.handles import Handle, OpenFiles
 from wildbach.disk.layout import TEMPORARY_SUFFIX, Layout
 from wildbach.disk.links import make_links
-from wildbach.disk.parts import PARTS_SUFFIX, Slots, data_ranges
+from wildbach.disk.parts import Slots, data_ranges
 from wildbach.disk.storage import PAD, PARTS, Content, Target
 from wildbach.disk.system import cut, storage_error
+from wildbach.disk.table import FileOptions, FileTable
 
-SYNC_FILES = 64
-"Above this many files a batch, the whole file system is flushed at once."
-
-_numbers = itertools.count(1)
+__all__ = ["FileOptions", "FileStorage"]
 
 
-class WriteClaims(Protocol):
-    """Who may write to a path: `disk.registry` is one."""
-
-    def claim(self, path: str, key: str) -> None:
-        """Raises StorageError, code `in_use`, where another torrent writes to it."""
-
-    def release(self, key: str) -> None:
-        """Give back all claims of a torrent."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileOptions:
-    """How one torrent's files are kept."""
-
-    layout: str = "original"
-    suffix: str = ""
-    "Appended to the names of files that are not complete."
-    preallocate: bool = False
-    "Reserve the space of wanted files before the first write, and refuse to start without it."
-    key: str = ""
-    "The torrent's key: names its part file and its claims."
-    claims: WriteClaims | None = None
-    retired: Callable[[int], None] | None = None
-    "Told, from any thread, each `Target.file` number that must not be used again."
-
-
-class FileStorage:
+class FileStorage(FileTable):
     """One torrent's bytes in files. See `disk.storage.Storage` for what the methods promise."""
 
     def __init__(
         self, content: Content, root: Path | str | Layout, *, options: FileOptions | None = None,
         files: OpenFiles | None = None, mounts: system.Mounts | None = None,
     ) -> None:
-        self.content = content
-        self.options = options or FileOptions()
+        options = options or FileOptions()
         if not isinstance(root, Layout):
-            root = Layout(os.path.abspath(root), self.options.layout, {}, self.options.suffix)
-        self.layout = root
-        self.previous: Layout | None = None
-        "Where files still are while the torrent is being moved."
+            root = Layout(os.path.abspath(root), options.layout, {}, options.suffix)
+        super().__init__(content, root, options, files or OpenFiles(), mounts or system.Mounts())
         self._geometry = content.geometry
-        self._pool = files or OpenFiles()
-        self._mounts = mounts or system.Mounts()
-        self._table: dict[int, Handle] = {}
-        self._numbers: dict[int, int] = {}
         self._lent: dict[int, Handle] = {}
-        self._opening = threading.RLock()
-        self._gate = Gate()
-        self._marks = threading.Lock()
-        self._dirty: dict[int, None] = {}
-        self._folders: dict[str, None] = {}
-        "Folders with entries that are not durable yet."
-        self._moving: dict[int, list[tuple[int, int]]] = {}
-        "Files being copied elsewhere, with the ranges written meanwhile."
         self._parted: set[int] = set()
         self._slots: Slots | None = None
         self._plain = not any(f.pad for f in content.files)
-        self._anchor = -1
-        self._closed = False
 
     # reading
 
@@ -164,7 +114,7 @@ class FileStorage:
             raise storage_error(error, "write", self.path(place.file)) from error
         finally:
             self._pool.unpin(handle)
-            self._mark(place)
+            self._mark(place.file, place.offset, place.length)
 
     def targets(self, offset: int, length: int) -> list[Target] | None:
         self._make_way(offset, length)
@@ -199,22 +149,28 @@ class FileStorage:
         for target in targets:
             handle = self._lent.get(target.file)
             if target.fd >= 0 and handle is not None:
-                self._mark(Extent(handle.index, target.offset, target.length))
+                self._mark(handle.index, target.offset, target.length)
                 self._pool.unpin(handle)
 
-    def _number(self, file: int) -> int:
-        with self._marks:
-            number = self._numbers.get(file)
-            if number is None:
-                number = self._numbers[file] = next(_numbers)
-            return number
+    def found(self, offset: int, length: int) -> None:
+        for file in dict.fromkeys(place.file for place in self.places(offset, length) if place.file != PAD):
+            if file not in self._dirty:
+                self.touch(file)
 
-    def _mark(self, place: Extent) -> None:
-        with self._marks:
-            self._dirty[place.file] = None
-            written = self._moving.get(place.file)
-            if written is not None:
-                written.append((place.offset, place.length))
+    def shrunk(self) -> list[tuple[int, int]]:
+        """Files with a place of their own that hold fewer bytes than they should, and how many they hold."""
+        out = []
+        for file, entry in enumerate(self.content.files):
+            if entry.pad or not entry.length or entry.symlink is not None or file in self._parted:
+                continue
+            found = self.locate(file)
+            try:
+                size = os.lstat(os.path.join(found[0], *found[1])).st_size if found is not None else 0
+            except OSError:
+                size = 0
+            if size < entry.length:
+                out.append((file, size))
+        return out
 
     # before the first write, and after the last
 
@@ -224,15 +180,19 @@ class FileStorage:
             if self.options.preallocate:
                 self._reserve([i for i in files if i not in self._parted])
             for file in files:
-                if not self.content.files[file].length and not self.exists(file):
-                    os.close(self._create(self.layout.root, self.layout.parts(self.content, file)))
+                if self.content.files[file].length:
+                    continue
+                if self.exists(file):
+                    self.touch(file)
+                else:
+                    os.close(self.create(self.layout.root, self.layout.parts(self.content, file)))
         except OSError as error:
             raise storage_error(error, "prepare", self.layout.root) from error
 
     def _reserve(self, files: Sequence[int]) -> None:
         need = 0
         for file in files:
-            found = self._find(file)
+            found = self.locate(file)
             held = os.lstat(os.path.join(found[0], *found[1])).st_blocks * 512 if found is not None else 0
             need += max(0, self.content.files[file].length - held)
         self._mark_folders(system.make_root(self.layout.root))
@@ -296,11 +256,11 @@ class FileStorage:
             ]
             if not ranges:
                 return
-            root, parts = next(self._candidates(file))
+            root, parts = self.place_for_new(file)
             temporary = (*parts[:-1], parts[-1] + TEMPORARY_SUFFIX)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(root, *temporary))
-            fd = self._create(root, temporary)
+            fd = self.create(root, temporary)
             try:
                 os.ftruncate(fd, self.content.files[file].length)
                 for begin, inner, length in ranges:
@@ -308,29 +268,9 @@ class FileStorage:
                 system.fdatasync(fd)
             finally:
                 os.close(fd)
-            self._rename(root, temporary, parts)
+            self.rename((root, temporary), (root, parts))
         finally:
             self._pool.unpin(source)
-
-    def _rename(self, root: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
-        """Rename below `root`, links not followed, nothing replaced."""
-        base = system.open_folder(root)
-        try:
-            source = system.walk(base, old[:-1])
-            try:
-                grown: list[tuple[str, ...]] = []
-                target = system.walk(base, new[:-1], create=grown)
-                try:
-                    if system.has_entry(target, new[-1]):
-                        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-                    os.rename(old[-1], new[-1], src_dir_fd=source, dst_dir_fd=target)
-                finally:
-                    os.close(target)
-            finally:
-                os.close(source)
-        finally:
-            os.close(base)
-        self._mark_folders(os.path.join(root, *p) for p in (*grown, old[:-1], new[:-1]))
 
     def _drop_parts(self) -> None:
         """The part file is empty of anything that is still needed."""
@@ -355,6 +295,8 @@ class FileStorage:
                 self._finish(file, entry.executable)
             except OSError as error:
                 raise storage_error(error, "finish", self.path(file)) from error
+            if self.options.claims is not None:
+                self.options.claims.release(self.options.key, self.path(file))
         try:
             self._mark_folders(make_links(self.content, self.layout))
         except OSError as error:
@@ -362,11 +304,10 @@ class FileStorage:
 
     def _finish(self, file: int, executable: bool) -> None:
         if self.layout.suffix:
-            found = self._find(file)
+            found = self.locate(file)
             parts = self.layout.parts(self.content, file)
             if found is not None and found[0] == self.layout.root and found[1][-1] == parts[-1] + self.layout.suffix:
-                with self._opening:
-                    self._rename(self.layout.root, found[1], parts)
+                self.rename(found, (self.layout.root, parts))
         if executable:
             handle = self._pin(file, write=False)
             try:
@@ -375,80 +316,7 @@ class FileStorage:
             finally:
                 self._pool.unpin(handle)
 
-    # syncing
-
-    def sync(self) -> None:
-        with self._marks:
-            dirty, self._dirty = self._dirty, {}
-            folders, self._folders = self._folders, {}
-        try:
-            if not (len(dirty) > SYNC_FILES and self._sync_all()):
-                for file in dirty:
-                    self._sync_file(file)
-            for folder in folders:
-                system.sync_path(folder)
-        except (OSError, StorageError) as error:
-            with self._marks:
-                self._dirty = dirty | self._dirty
-                self._folders = folders | self._folders
-            for file in dirty:
-                self._forget_cache(file)
-            if isinstance(error, StorageError):
-                raise
-            raise storage_error(error, "sync", self.layout.root) from error
-
-    def _sync_all(self) -> bool:
-        """Flush the file system the torrent lies on; False where it lies on two, or there is no such call."""
-        return self._anchor >= 0 and self.previous is None and system.kernel.syncfs(self._anchor)
-
-    def _sync_file(self, file: int) -> None:
-        handle = self._pin(file, write=False)
-        try:
-            system.fdatasync(handle.fd)
-            if not os.fstat(handle.fd).st_nlink:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        except OSError as error:
-            raise storage_error(error, "sync", self.path(file)) from error
-        finally:
-            self._pool.unpin(handle)
-
-    def _forget_cache(self, file: int) -> None:
-        """After a failed sync the page cache may hold bytes that the device never got: do not read those back."""
-        with contextlib.suppress(OSError, StorageError):
-            handle = self._pin(file, write=False)
-            try:
-                system.drop_cache(handle.fd)
-            finally:
-                self._pool.unpin(handle)
-
-    def close(self) -> None:
-        with self._opening:
-            self._closed = True
-            self._pool.discard_all(self._table)
-            for file in list(self._numbers):
-                self._retire(file)
-            if self._anchor >= 0:
-                os.close(self._anchor)
-                self._anchor = -1
-            if self.options.claims is not None:
-                self.options.claims.release(self.options.key)
-
-    def _retire(self, file: int) -> None:
-        with self._marks:
-            number = self._numbers.pop(file, None)
-        if number is not None and self.options.retired is not None:
-            self.options.retired(number)
-
     # places and names
-
-    def path(self, file: int) -> str:
-        """The absolute path of a file when it is complete (or of the part file)."""
-        if file == PARTS:
-            return os.path.join(self.layout.root, self._parts_name())
-        return self.layout.path(self.content, file)
-
-    def _parts_name(self) -> str:
-        return f".{self.options.key[:40] or self.content.name}{PARTS_SUFFIX}"
 
     def places(self, offset: int, length: int) -> list[Extent]:
         extents = self._geometry.extents(offset, length)
@@ -478,128 +346,6 @@ class FileStorage:
         for extent in self._geometry.extents(offset, length) if self._slots is not None else ():
             if extent.file in self._parted and self._slots is not None and self._slots.place(*extent) is None:
                 self._promote(extent.file)
-
-    def _candidates(self, file: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Where a file may be found, as (root, components), likeliest first."""
-        if file == PARTS:
-            yield self.layout.root, (self._parts_name(),)
-            return
-        for layout in (self.layout, self.previous):
-            if layout is None:
-                continue
-            parts = layout.parts(self.content, file)
-            if layout.suffix:
-                yield layout.root, (*parts[:-1], parts[-1] + layout.suffix)
-            yield layout.root, parts
-
-    def shrunk(self) -> list[tuple[int, int]]:
-        """Files with a place of their own that hold fewer bytes than they should, and how many they hold."""
-        out = []
-        for file, entry in enumerate(self.content.files):
-            if entry.pad or not entry.length or entry.symlink is not None or file in self._parted:
-                continue
-            found = self._find(file)
-            try:
-                size = os.lstat(os.path.join(found[0], *found[1])).st_size if found is not None else 0
-            except OSError:
-                size = 0
-            if size < entry.length:
-                out.append((file, size))
-        return out
-
-    def exists(self, file: int) -> bool:
-        """True where a file is on disk under one of its names."""
-        return self._find(file) is not None
-
-    def _find(self, file: int) -> tuple[str, tuple[str, ...]] | None:
-        for root, parts in self._candidates(file):
-            try:
-                if os.path.lexists(os.path.join(root, *parts)):
-                    return root, parts
-            except ValueError as error:
-                raise StorageError(f"not a usable name: {parts[-1]!r}", code="unsafe_path") from error
-        return None
-
-    # opening
-
-    def _pin(self, file: int, *, write: bool) -> Handle:
-        handle = self._pool.pin(self._table, file, write)
-        if handle is not None:
-            return handle
-        with self._opening:
-            handle = self._pool.pin(self._table, file, write)
-            if handle is not None:
-                return handle
-            if self._closed:
-                raise StorageError("the storage is closed", path=self.path(file), code="closed")
-            try:
-                fd = self._open(file, write)
-            except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._pool.make_room():
-                    raise storage_error(error, "open", self.path(file)) from error
-                try:
-                    fd = self._open(file, write)
-                except OSError as again:
-                    raise storage_error(again, "open", self.path(file)) from again
-            handle = Handle(self._table, file, fd, write, self._mounts.flags(fd))
-            self._pool.add(handle)
-            return handle
-
-    def _open(self, file: int, write: bool) -> int:
-        flags = (os.O_RDWR if write else os.O_RDONLY) | getattr(os, "O_NONBLOCK", 0)
-        if write and self.options.claims is not None and file >= 0:
-            self.options.claims.claim(self.path(file), self.options.key)
-        for root, parts in self._candidates(file):
-            try:
-                folder = system.open_folder(root)
-            except FileNotFoundError:
-                continue
-            try:
-                fd = system.open_beneath(folder, parts, flags)
-            except FileNotFoundError:
-                continue
-            finally:
-                os.close(folder)
-            return self._checked(fd, file, write)
-        if not write:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        return self._checked(self._create(*next(self._candidates(file))), file, write)
-
-    def _checked(self, fd: int, file: int, write: bool) -> int:
-        try:
-            if not system.is_regular(fd):
-                raise OSError(errno.EISDIR, "not a file")
-            if write:
-                if self._anchor < 0:
-                    self._anchor = system.open_folder(self.layout.root)
-                if file >= 0 and os.fstat(fd).st_size != self.content.files[file].length:
-                    os.ftruncate(fd, self.content.files[file].length)
-                    self._mark(Extent(file, 0, 0))
-        except OSError:
-            os.close(fd)
-            raise
-        return fd
-
-    def _create(self, root: str, parts: tuple[str, ...]) -> int:
-        """Make a new file with its folders and remember which folders must be synced."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NONBLOCK", 0)
-        made = system.make_root(root)
-        folder = system.open_folder(root)
-        try:
-            grown: list[tuple[str, ...]] = []
-            os.close(system.walk(folder, parts[:-1], create=grown))
-            fd = system.open_beneath(folder, parts, flags)
-        finally:
-            os.close(folder)
-        self._mark_folders(made)
-        self._mark_folders(os.path.join(root, *g) for g in [*grown, parts[:-1]])
-        return fd
-
-    def _mark_folders(self, folders: Iterable[str]) -> None:
-        with self._marks:
-            for folder in folders:
-                self._folders[folder] = None
-
 
 def _groups(places: Sequence[Extent], buffers: Sequence[memoryview]) -> list[list[memoryview]]:
     if len(places) == 1:

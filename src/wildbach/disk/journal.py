@@ -15,6 +15,7 @@ from typing import Any
 
 from wildbach.base import bitfield
 from wildbach.base.errors import StorageError
+from wildbach.base.geometry import Geometry
 from wildbach.disk.resume import Note, Progress, ResumeStore
 from wildbach.disk.storage import Runner, Storage
 
@@ -45,15 +46,17 @@ class Journal:
     """
 
     def __init__(
-        self, key: str, piece_count: int, progress: Progress, storage: Storage, store: ResumeStore,
+        self, key: str, geometry: Geometry, progress: Progress, storage: Storage, store: ResumeStore,
         runner: Runner, spawn: Spawn, *, gate: asyncio.Lock | None = None,
         on_durable: Callable[[int], None] | None = None,
         on_lost: Callable[[int, StorageError], None] | None = None,
         on_error: Callable[[StorageError], None] | None = None,
     ) -> None:
+        piece_count = geometry.piece_count
         if progress.piece_count != piece_count:
             progress = Progress(piece_count, check=progress.check or progress.piece_count > 0)
         self._key = key
+        self._geometry = geometry
         self._count = piece_count
         self._width = bitfield.width_of(piece_count)
         self.durable = progress.durable
@@ -75,6 +78,7 @@ class Journal:
         self._syncing = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._bytes = 0
+        self._found = 0
         self._since = -1.0
         self._retry_at = -1.0
         self._withdrawn = False
@@ -105,8 +109,15 @@ class Journal:
             self.partial.pop(piece, None)
         self._note.partial[piece] = blocks
 
+    def found(self, pieces: int) -> None:
+        """These pieces were hashed where they lay on disk, and are good; whoever wrote them may not have synced."""
+        fresh = pieces & ~self.durable
+        self.pending |= fresh
+        self._found |= fresh
+        self.unchecked &= ~pieces
+
     def checked(self, pieces: int) -> None:
-        """These pieces of `unchecked` were hashed; those that are good were told by `written`."""
+        """These pieces of `unchecked` were hashed; those that are good were told by `found`."""
         self.unchecked &= ~pieces
 
     def withdraw(self, pieces: int) -> None:
@@ -167,6 +178,9 @@ class Journal:
             self._bytes = 0
             async with self._gate:
                 try:
+                    if self._found:
+                        found, self._found = self._found, 0
+                        await self._runner.run(self._cover, found)
                     await self._runner.run(self._storage.sync)
                 except StorageError as error:
                     self._distrust(error)
@@ -180,6 +194,18 @@ class Journal:
             self.pending &= ~batch
             if batch and self._on_durable is not None:
                 self._on_durable(batch)
+
+    def _cover(self, pieces: int) -> None:
+        length = self._geometry.piece_length
+        start, end = 0, 0
+        for piece in bitfield.indices(pieces, self._width):
+            if piece * length != end:
+                if end > start:
+                    self._storage.found(start, end - start)
+                start = piece * length
+            end = piece * length + self._geometry.piece_size(piece)
+        if end > start:
+            self._storage.found(start, end - start)
 
     async def _commit(self, batch: int) -> None:
         batch &= self.pending

@@ -19,6 +19,8 @@ class MemoryStorage:
         self._durable: set[int] = set()
         self._unsynced: list[tuple[int, int, bytes, bytes]] = []
         "Writes since the last sync as (file, offset, bytes before, bytes after), oldest first."
+        self._dirty: set[int] = set()
+        "Files the next sync covers: those that were written to since the last one, as this process knows."
         self._lock = threading.Lock()
         self.writes = 0
         self.syncs = 0
@@ -55,6 +57,7 @@ class MemoryStorage:
                     continue
                 data = self._files.setdefault(extent.file, bytearray(self._content.files[extent.file].length))
                 stop = extent.offset + extent.length
+                self._dirty.add(extent.file)
                 new = b"".join(group)
                 self._unsynced.append((extent.file, extent.offset, bytes(data[extent.offset : stop]), new))
                 data[extent.offset : stop] = new
@@ -69,6 +72,7 @@ class MemoryStorage:
         for number, file in enumerate(self._content.files):
             if not file.length and not file.pad:
                 self._files.setdefault(number, bytearray())
+                self._dirty.add(number)
 
     def select(self, wanted: Iterable[int]) -> None:
         return
@@ -76,14 +80,23 @@ class MemoryStorage:
     def finish(self, files: Iterable[int]) -> None:
         return
 
+    def found(self, offset: int, length: int) -> None:
+        self._dirty.update(extent.file for extent in self._content.geometry.extents(offset, length))
+
     def sync(self) -> None:
         with self._lock:
             self.syncs += 1
-            self._unsynced.clear()
-            self._durable.update(self._files)
+            self._unsynced = [write for write in self._unsynced if write[0] not in self._dirty]
+            self._durable.update(file for file in self._files if file in self._dirty)
+            self._dirty.clear()
 
     def close(self) -> None:
         self.closed = True
+
+    def restart(self) -> None:
+        """The process died and another one opens the files: the system still has its writes, nobody knows of them."""
+        self._dirty.clear()
+        self.closed = False
 
     def lose_unsynced(self, survives: Callable[[], bool] = lambda: False) -> None:
         """A power cut: each write since the last sync is lost unless `survives()` says that it got out in time.
@@ -97,6 +110,7 @@ class MemoryStorage:
                 if survives():
                     self._files[file][at : at + len(new)] = new
             self._unsynced.clear()
+            self._dirty.clear()
             for file in [f for f in self._files if f not in self._durable]:
                 del self._files[file]
 

@@ -148,6 +148,12 @@ class ResumeStore(Protocol):
     def remove(self, key: str) -> None:
         """Forget a torrent."""
 
+    def offer(self, key: str, roots: Mapping[int, bytes]) -> None:
+        """The files of a torrent that are complete on disk, by number, with their v2 `pieces root`. Replaces all."""
+
+    def holders(self, root: bytes) -> list[tuple[str, int]]:
+        """Who may have a file with this root, as (torrent, file). A hint: what is adopted is hashed."""
+
     def statistics(self) -> dict[str, int]:
         """Totals over all time and torrents."""
 
@@ -185,6 +191,7 @@ class MemoryResume:
         self._metainfo: dict[str, bytes] = {}
         self._statistics: dict[str, int] = {}
         self._settings: dict[str, str] = {}
+        self._offers: dict[str, dict[int, bytes]] = {}
         self._synced: tuple[Any, ...] = ({}, {}, {}, {})
         self._tail: list[Callable[[], None]] = []
         "Changes since the last sync, oldest first."
@@ -249,7 +256,14 @@ class MemoryResume:
     def remove(self, key: str) -> None:
         self._records.pop(key, None)
         self._metainfo.pop(key, None)
+        self._offers.pop(key, None)
         self._sync()
+
+    def offer(self, key: str, roots: Mapping[int, bytes]) -> None:
+        self._offers[key] = dict(roots)
+
+    def holders(self, root: bytes) -> list[tuple[str, int]]:
+        return [(k, f) for k, roots in sorted(self._offers.items()) for f, r in sorted(roots.items()) if r == root]
 
     def statistics(self) -> dict[str, int]:
         return dict(self._statistics)

@@ -99,6 +99,9 @@ class Storage(Protocol):
     def finish(self, files: Iterable[int]) -> None:
         """These files are complete and durable: final names and attributes."""
 
+    def found(self, offset: int, length: int) -> None:
+        """These bytes were there before this storage was made, perhaps unsynced: the next `sync` covers them too."""
+
     def sync(self) -> None:
         """Everything written before the call survives a power cut. After an error nothing since the last is sure."""
 

@@ -47,6 +47,9 @@ class Wrapper:
     def finish(self, files: Iterable[int]) -> None:
         self.inner.finish(files)
 
+    def found(self, offset: int, length: int) -> None:
+        self.inner.found(offset, length)
+
     def sync(self) -> None:
         self.inner.sync()
 

@@ -77,13 +77,12 @@ class Holdings:
         await run(storage.select, wanted)
         await run(self._shared.resume.save, known, self._metainfo.to_bytes())
         self.journal = Journal(
-            self._key, self._geometry.piece_count, progress, storage, self._shared.resume, self._shared.threads,
+            self._key, self._geometry, progress, storage, self._shared.resume, self._shared.threads,
             self._scope.spawn, gate=self._shared.sync_gate, on_lost=self._lost, on_error=self._on_error,
         )
         if not fresh and isinstance(storage, FileStorage) and not self._options.skip_check:
             await self._compare_sizes(storage)
-        for piece in bitfield.indices(self._verified, bitfield.width_of(self._geometry.piece_count)):
-            self.journal.written(piece, self._geometry.piece_size(piece))
+        self.journal.found(self._verified)
         if self.journal.unchecked:
             await self._rehash(self.journal.unchecked)
         await run(storage.prepare)
@@ -131,8 +130,7 @@ class Holdings:
 
     async def _rehash(self, pieces: int) -> None:
         checked = await self.check(pieces)
-        for piece in bitfield.indices(checked.good, bitfield.width_of(self._geometry.piece_count)):
-            self.journal.written(piece, self._geometry.piece_size(piece))
+        self.journal.found(checked.good)
         self.journal.checked(pieces)
 
     async def check(self, pieces: int | None) -> Checked:
@@ -152,8 +150,7 @@ class Holdings:
         everything = bitfield.full(self._geometry.piece_count)
         checked = await self.check(None)
         self.journal.withdraw(everything & ~checked.good)
-        for piece in bitfield.indices(checked.good, bitfield.width_of(self._geometry.piece_count)):
-            self.journal.written(piece, self._geometry.piece_size(piece))
+        self.journal.found(checked.good)
         return checked.good
 
     def written(self, piece: int) -> None:

@@ -93,6 +93,9 @@ class SharedStorage:
     def finish(self, files: Iterable[int]) -> None:
         return
 
+    def found(self, offset: int, length: int) -> None:
+        return
+
     def sync(self) -> None:
         self.syncs += 1
 

@@ -78,6 +78,18 @@ def test_the_list_keeps_its_order_and_knows_what_is_complete(store: ResumeStore)
     assert store.load("c") is None
 
 
+def test_files_on_disk_are_found_by_their_root(store: ResumeStore) -> None:
+    for key in ("a", "b"):
+        store.save(record(key))
+    store.offer("b", {0: b"1" * 32, 4: b"2" * 32})
+    store.offer("a", {7: b"1" * 32})
+    assert store.holders(b"1" * 32) == [("a", 7), ("b", 0)]
+    store.offer("b", {4: b"2" * 32})
+    assert store.holders(b"1" * 32) == [("a", 7)]
+    store.remove("b")
+    assert store.holders(b"2" * 32) == []
+
+
 def test_totals_and_settings(store: ResumeStore) -> None:
     store.count(uploaded=5, downloaded=1)
     store.count(uploaded=2)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -51,17 +52,17 @@ def test_any_split_into_buffers_gives_the_same_bytes(
 ) -> None:
     what = content(*((f"f{i}", n) for i, n in enumerate(lengths)), v2=v2)
     storage = MemoryStorage(what) if memory else FileStorage(what, tmp_path_factory.mktemp("s"))
-    fill(storage, what)
-    for piece in range(what.geometry.piece_count):
-        offset, right = what.piece(piece)
-        start = data.draw(st.integers(0, len(right) - 1))
-        buffers, left = [], len(right) - start
-        for size in cuts:
-            buffers.append(bytearray(min(size, left)))
-            left -= len(buffers[-1])
-        storage.read_into(offset + start, [memoryview(b) for b in buffers])
-        assert b"".join(buffers) == right[start : len(right) - left]
-    storage.close()
+    with contextlib.closing(storage):
+        fill(storage, what)
+        for piece in range(what.geometry.piece_count):
+            offset, right = what.piece(piece)
+            start = data.draw(st.integers(0, len(right) - 1))
+            buffers, left = [], len(right) - start
+            for size in cuts:
+                buffers.append(bytearray(min(size, left)))
+                left -= len(buffers[-1])
+            storage.read_into(offset + start, [memoryview(b) for b in buffers])
+            assert b"".join(buffers) == right[start : len(right) - left]
 
 
 def test_pad_files_read_as_zeros_and_are_never_made(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Rig:
         record = self.store.load("k")
         assert record is not None
         self.journal = Journal(
-            "k", COUNT, record.progress, self.storage, self.store, self.runner, self.spawn, gate=gate,
+            "k", WHAT.geometry, record.progress, self.storage, self.store, self.runner, self.spawn, gate=gate,
             on_durable=self.durable.append, on_lost=lambda pieces, error: self.lost.append(pieces),
             on_error=self.errors.append,
         )
@@ -235,10 +235,14 @@ def test_what_the_last_run_wrote_is_remembered_until_it_was_hashed() -> None:
         rig.write(9)
         await rig.journal.flush()
         assert rig.saved().written == of(1, 2, 3)
-        rig.write(1)
+        fill(rig.storage, WHAT, [1])
+        rig.storage.inner.restart()  # type: ignore[attr-defined]
+        rig.journal.found(of(1))
         rig.journal.checked(of(1, 2))
         await rig.journal.flush()
         assert rig.saved() == Progress(COUNT, of(0, 1, 9), of(3))
+        rig.storage.inner.lose_unsynced()  # type: ignore[attr-defined]
+        assert rig.storage.inner.file(0)[16384:32768] == WHAT.piece(1)[1]  # type: ignore[attr-defined]
 
     asyncio.run(main())
 

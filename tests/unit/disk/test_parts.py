@@ -96,7 +96,9 @@ def test_other_processes_are_not_sent_to_the_part_file(tmp_path: Path) -> None:
     storage = FileStorage(THREE, tmp_path)
     storage.select([0])
     assert storage.targets(16384, 16384) is None
-    assert storage.targets(0, 16384) is not None
+    lent = storage.targets(0, 16384)
+    assert lent is not None
+    storage.release(lent)
     storage.close()
 
 
