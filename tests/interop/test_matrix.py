@@ -50,6 +50,8 @@ def exchange(
     assert digest_tree(out / content.name, empty=empty) == digest_tree(content, empty=empty)
 
 
+# Hybrids and v2 with libtorrent only: transmission 3.00 calls a hybrid corrupt, and aria2 1.36 takes its pad files for
+# real ones, whose names clash (it fails the same way with libtorrent).
 FOREIGN = ["libtorrent", "aria2", "transmission"]
 CASES = [
     *(pytest.param(name, "v1", "torrent", id=f"{name}-v1-torrent") for name in FOREIGN),
@@ -57,8 +59,6 @@ CASES = [
       for name in FOREIGN),
     *(pytest.param("libtorrent", kind, way, id=f"libtorrent-{kind}-{way}")
       for kind in ("v2", "hybrid") for way in ("torrent", "magnet")),
-    *(pytest.param(name, "hybrid", "torrent", id=f"{name}-hybrid-torrent", marks=slow)
-      for name in ("aria2", "transmission")),
 ]
 
 
