@@ -18,6 +18,7 @@ class Aria2(Closing):
     name = "aria2"
     makes_empty_files = True
     dials = True
+    knows_udp_trackers = False  # its UDP socket belongs to the DHT, which is off
 
     def __init__(self, work: Path) -> None:
         self.endpoint: Address = ("127.0.0.1", free_port())

@@ -28,6 +28,7 @@ class Peer(Protocol):
     "Whether a download of it has the files of no bytes."
     dials: bool
     "Whether it connects to peers on loopback by itself, or has to be dialled."
+    knows_udp_trackers: bool
     endpoint: Address
     "Where it listens for peers."
 

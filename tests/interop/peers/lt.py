@@ -16,6 +16,7 @@ class Libtorrent(Closing):
     name = "libtorrent"
     makes_empty_files = True
     dials = True
+    knows_udp_trackers = True
 
     def __init__(self, work: Path, settings: Mapping[str, object] | None = None) -> None:
         self.process = lt_process(settings)

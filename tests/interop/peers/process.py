@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -63,7 +63,10 @@ class JsonProcess:
         self.process.stdin.write(json.dumps(command).encode() + b"\n")
         self.process.stdin.flush()
 
-    def wait(self, *names: str, seconds: float = 60.0, fail: Sequence[str] = ("error",), **match: object) -> Event:
+    def wait(
+        self, *names: str, seconds: float = 60.0, fail: Sequence[str] = ("error",),
+        where: Callable[[Event], bool] = lambda event: True, **match: object,
+    ) -> Event:
         """The next event with one of these names (and these values). An event named in `fail` raises."""
         deadline = time.monotonic() + seconds
         while True:
@@ -76,7 +79,7 @@ class JsonProcess:
                 raise ChildError(f"ended before {names}: {self.story()}")
             self.events.append(event)
             name = event.get("event")
-            if name in names and all(event.get(key) == value for key, value in match.items()):
+            if name in names and where(event) and all(event.get(key) == value for key, value in match.items()):
                 return event
             if name in fail and name not in names:
                 raise ChildError(f"{event} while waiting for {names}: {self.story()}")
@@ -105,7 +108,9 @@ class JsonProcess:
         """What the program said, for the text of a failure."""
         if self.process.poll() is not None:
             self._readers[1].join(5)
-        tail = "\n".join(json.dumps(event) for event in self.events[-15:])
+        # What repeats (progress) says nothing; the last of it is enough.
+        heard = [event for event in self.events[:-1] if event.get("event") not in ("progress", "stats")]
+        tail = "\n".join(json.dumps(event)[:400] for event in [*heard[-25:], *self.events[-1:]])
         return f"{' '.join(self.argv)[:300]} (exit {self.process.poll()})\n{tail}\n{self.errors[-3000:]}"
 
     def close(self) -> None:

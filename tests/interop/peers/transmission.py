@@ -49,6 +49,7 @@ class Transmission(Closing):
     name = "transmission"
     makes_empty_files = False
     dials = False
+    knows_udp_trackers = True
 
     def __init__(self, work: Path) -> None:
         self.endpoint: Address = ("127.0.0.1", free_port())

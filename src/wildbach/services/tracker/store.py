@@ -179,10 +179,12 @@ class Store:
         if port:
             self._keep(swarm, seeds, leeches, key, left, event, now)
         want = _DEFAULT_NUMWANT if numwant < 0 else min(numwant, limits.TRACKER_SERVER_NUMWANT)
+        # Who starts from a magnet link does not know the size, and some clients (aria2) then say that nothing is left.
+        giving = not left and event is not Event.STARTED
         return Answer(
             swarm.seeds, swarm.leeches, swarm.completed,
-            self._pick(swarm.seeds4, swarm.leeches4, left, want, key),
-            self._pick(swarm.seeds6, swarm.leeches6, left, want, key),
+            self._pick(swarm.seeds4, swarm.leeches4, giving, want, key),
+            self._pick(swarm.seeds6, swarm.leeches6, giving, want, key),
         )
 
     def scrape(self, info_hash: bytes) -> ScrapeStats | None:
@@ -205,12 +207,12 @@ class Store:
                 self.peers += 1
         pool.put(key, now)
 
-    def _pick(self, seeds: _Pool | None, leeches: _Pool | None, left: int, want: int, own: bytes) -> bytes:
+    def _pick(self, seeds: _Pool | None, leeches: _Pool | None, giving: bool, want: int, own: bytes) -> bytes:
         """A seed gets leeches only. A leech gets half of each, and more of one where the other has fewer."""
         if seeds is None or leeches is None or not want:
             return b""
         chance = self._rng.random()
-        if not left:
+        if giving:
             return leeches.pick(want, chance, own)
         some = min(len(seeds), max(want // 2, want - len(leeches)))
         picked = seeds.pick(some, chance, own) if some else b""

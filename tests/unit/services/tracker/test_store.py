@@ -40,6 +40,12 @@ def test_a_seed_is_not_told_of_seeds() -> None:
     assert hosts(join(s, 3)) in ([1, 2], [2, 1])
 
 
+def test_who_starts_without_knowing_the_size_is_told_of_seeds() -> None:
+    s = store()
+    join(s, 1, left=0)
+    assert hosts(join(s, 2, left=0, event=Event.STARTED)) == [1]
+
+
 def test_both_ip_versions_are_told() -> None:
     s = store()
     join(s, 1)
@@ -132,7 +138,8 @@ def test_the_store_agrees_with_a_plain_model(steps: list[tuple[int, int, Event, 
         told4 = hosts(answer)
         told6 = [int.from_bytes(answer.peers6[at : at + 16], "big") for at in range(0, len(answer.peers6), 18)]
         for told, kind in ((told4, 4), (told6, 16)):
-            wanted = {n for (n, k), x in model.items() if k == kind and (left or x) and (n, k) != (number, size)}
+            seeds = left or event is Event.STARTED
+            wanted = {n for (n, k), x in model.items() if k == kind and (seeds or x) and (n, k) != (number, size)}
             assert set(told) <= wanted
             cap = 50 if numwant < 0 else numwant
             assert len(told) == (0 if event is Event.STOPPED else min(cap, len(wanted)))
