@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -23,6 +24,7 @@ from wildbach.engine.holdings import Holdings, OpenStorage
 from wildbach.engine.leaves import Leaves
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.options import AddOptions
+from wildbach.engine.ownlayers import own_layers
 from wildbach.engine.peer import Peer
 from wildbach.engine.picker import Picker
 from wildbach.engine.ratelimits import Gate
@@ -41,6 +43,8 @@ from wildbach.protocol.wire import codec
 from wildbach.runtime.tasks import Scope
 
 _TELL_SECONDS: Final = 0.05
+_V2_SECONDS: Final = 15.0
+"How long a hybrid without piece layers waits for a v2 peer before its v1 hashes have to do."
 
 
 class State(StrEnum):
@@ -96,6 +100,9 @@ class Torrent:
         self._has_bits = bytearray()
         self._began_incomplete = False
         self._next_tell = 0.0
+        self._v1_alone = False
+        "A hybrid's pieces are checked by SHA-1 only, as there is nobody to ask for the piece layers."
+        self._v2_seen = 0.0
 
     # -- what callers do
 
@@ -380,6 +387,7 @@ class Torrent:
         self._began_incomplete = bool(picker.missing)
         self._has_bits = bytearray(bitfield.to_wire(have, geometry.piece_count))
         self.content = Content(picker, downloads, uploads)
+        self._v2_seen = shared.clock()
         if picker.missing and self.options.seed_only:
             self.content = None
             self.stop("the data is not complete, and only seeding was asked for", "incomplete")
@@ -396,8 +404,9 @@ class Torrent:
         self._scope.spawn("finish", self._finish(), contain=self._died)
 
     async def _finish(self) -> None:
-        if self.holdings is None or not self._whole:
+        if self.holdings is None or self.info is None or not self._whole:
             return
+        await self._make_layers(self.info, self.holdings)
         await self.holdings.finish([i for i, wanted in enumerate(self._wanted) if wanted])
         if self._whole:
             if self.tracker_list is not None and self._began_incomplete:
@@ -446,10 +455,10 @@ class Torrent:
         v2, height = None, 0
         if self._piece_hashes is not None:
             v2 = self._piece_hashes.get(piece)
-            if v2 is None:
+            if v2 is None and (v1 is None or not self._v1_alone):
                 return None
             height = self._piece_hashes.height(piece)
-        return PieceSpec(size, v1, geometry.v1_tail(piece), v2, height)
+        return PieceSpec(size, v1, geometry.v1_tail(piece), v2, height, info.has_v2)
 
     # -- Judge: what became of pieces
 
@@ -514,6 +523,36 @@ class Torrent:
         self._layers[root] = layer
         if self.content is not None:
             self.content.downloads.hashes_known()
+        if self._piece_hashes is not None and not self._piece_hashes.missing():
+            self._scope.spawn("layers", self._keep_layers(), contain=self._died)
+
+    async def _keep_layers(self) -> None:
+        """The torrent file is complete now, with all its piece layers."""
+        if self.metainfo is not None and self.holdings is not None:
+            self.metainfo = replace(self.metainfo, piece_layers=dict(self._layers))
+            await self.holdings.keep(self.metainfo)
+
+    def _wait_for_v2(self, now: float) -> None:
+        """A hybrid's piece layers are missing. While no v2 peer is there to be asked, its v1 hashes have to do."""
+        if self._piece_hashes is None or self.content is None or self.talk.hash_fetcher.idle:
+            return
+        if self.talk.hash_fetcher.peers:
+            self._v1_alone = False
+            self._v2_seen = now
+        elif not self._v1_alone and now - self._v2_seen > _V2_SECONDS:
+            self._v1_alone = True
+            self.content.downloads.hashes_known()
+
+    async def _make_layers(self, info: Info, holdings: Holdings) -> None:
+        """What is there by its v1 hashes alone has to have its v2 roots too."""
+        missing = self._piece_hashes.missing() if self._piece_hashes is not None else []
+        if not missing or self.content is None:
+            return
+        picker = self.content.picker
+        have = bitfield.indices(picker.have, picker.width)
+        for root, layer in (await own_layers(self._shared.hasher, info, holdings.storage, have, missing)).items():
+            self.talk.hash_fetcher.forget_layer(root)
+            self.layers_found(root, layer)
 
     def leaves_found(self, found: Fetched) -> None:
         self._verdicts.leaves(found)
@@ -617,6 +656,7 @@ class Torrent:
         """Every second while the torrent has peers or could have."""
         self.links.call(now)
         self.talk.tick(now)
+        self._wait_for_v2(now)
         self.swarm.tick(now)
         self.swarm.review_interest()
 
