@@ -125,7 +125,10 @@ class Hasher:
         self, geometry: Geometry, storage: Storage, *, v1: bool, v2: bool, progress: Progress | None = None,
         pieces: range | None = None,
     ) -> Digests:
-        """The hashes of these pieces, by default of all. Raises StorageError, code `changed`, where bytes of the content are missing."""
+        """The hashes of these pieces, by default of all.
+
+        Raises StorageError, code `changed`, where bytes of the content are missing.
+        """
         sha1s: dict[int, bytes] = {}
         roots: dict[int, bytes] = {}
         numbers = range(geometry.piece_count) if pieces is None else pieces

@@ -243,15 +243,15 @@ class Downloads:
         mine = peer.mine
         if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
             return mine
-        if not peer.proven and picker.geometry.piece_length <= SLAB and len(picker.open) * SLAB < self._pool.size:
-            piece = self._alone(peer, have)
-            if piece is not None:
-                return piece
-        piece = None
         if peer.suggested:
             piece = picker.suggested(have, peer.suggested)
             if piece is not None:
                 peer.suggested.remove(piece.index)
+                return piece if peer.proven else self._claim(peer, piece)
+        if not peer.proven and picker.geometry.piece_length <= SLAB and len(picker.open) * SLAB < self._pool.size:
+            scarce = have & ~picker.availability.somebody() if peer.seed else 0
+            piece = (self._alone(peer, scarce) if scarce else None) or self._alone(peer, have)
+            if piece is not None:
                 return piece
         if peer.seed:
             # What no other peer has comes first from those who have it.
@@ -268,9 +268,11 @@ class Downloads:
         if piece is not None and self.picker.open.get(piece.index) is piece and piece.asked != piece.all:
             return piece if bitfield.has(have, piece.index, self.picker.width) else None
         piece = self.picker.untouched(have) or self.picker.next_new(have)
-        if piece is not None:
-            piece.sole = peer.number
-            self._sole[peer.number] = piece
+        return self._claim(peer, piece) if piece is not None else None
+
+    def _claim(self, peer: Peer, piece: OpenPiece) -> OpenPiece:
+        piece.sole = peer.number
+        self._sole[peer.number] = piece
         return piece
 
     def _share(self, peer: Peer) -> None:
