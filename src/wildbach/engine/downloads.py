@@ -25,6 +25,8 @@ from wildbach.protocol.wire import codec
 
 _SNUB_SECONDS: Final = 20.0
 "A peer that owes blocks and sends none for this long is asked for one block at a time, and others for the rest."
+_HURRY_SECONDS: Final = 2.0
+"What is due so soon is asked of a second peer too."
 _UNASKED: Final = 32
 "Blocks nobody asked for, after which a peer is sent away."
 
@@ -198,14 +200,16 @@ class Downloads:
             peer.waiting_since = now
         out: list[bytes] = []
         while want > 0:
-            piece = self._choose(peer)
             among = None
+            found = self._overdue(peer, now) if self.picker.has_deadlines else None
+            piece = found[0] if found is not None else self._choose(peer)
             if piece is None:
                 found = self._last_ones(peer)
-                if found is None:
-                    break
+            if found is not None:
                 piece, among = found
                 want = min(want, 4)
+            if piece is None:
+                break
             span = piece.take(want, self._pool, among)
             if span is None:
                 self.picker.note_asked(piece)
@@ -298,6 +302,18 @@ class Downloads:
             return False
         holder = self.peers.get(piece.sole)
         return holder is not None and holder.suspect
+
+    def _overdue(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
+        """A piece is due soon and somebody else owes blocks of it: ask this peer as well."""
+        if peer.snubbed or peer.choked or peer.suspect:
+            return None
+        for piece in self.picker.due(now + _HURRY_SECONDS):
+            if piece.asked != piece.all or not bitfield.has(peer.have, piece.index, self.picker.width):
+                continue
+            among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
+            if among and not self._guarded(piece, peer):
+                return piece, among
+        return None
 
     def _last_ones(self, peer: Peer) -> tuple[OpenPiece, int] | None:
         """The end game: all that is wanted is asked, so ask a second peer for what a slower one owes."""

@@ -29,6 +29,7 @@ from wildbach.engine.peer import Peer
 from wildbach.engine.picker import Picker
 from wildbach.engine.ratelimits import Gate
 from wildbach.engine.shared import Shared
+from wildbach.engine.superseed import SuperSeed
 from wildbach.engine.swarm import Content, Swarm
 from wildbach.engine.talk import Talk
 from wildbach.engine.trackerlist import Identity, TrackerList, TrackerView
@@ -299,6 +300,22 @@ class Torrent:
             self._all_had()
         self._shared.wake()
 
+    def set_deadline(self, piece: int, seconds: float | None) -> None:
+        """Fetch a piece within so many seconds, before all others; None takes the deadline away.
+
+        As it draws near, what a slow peer owes of the piece is asked of others too. Raises UsageError for a piece that
+        does not exist, or where the torrent is not open.
+        """
+        content = self.content
+        if content is None or not 0 <= piece < content.picker.count:
+            raise UsageError(f"there is no piece {piece}, or the torrent is not open")
+        now = self._shared.clock()
+        content.picker.set_deadline(piece, None if seconds is None else now + seconds)
+        self.swarm.review_interest()
+        for peer in list(self.swarm.peers.values()):
+            content.downloads.fill(peer, now)
+        self._shared.wake()
+
     def _checking(self, done: int, total: int, good: int) -> None:
         self._check_progress = done / total if total else 1.0
 
@@ -393,6 +410,8 @@ class Torrent:
             self.stop("the data is not complete, and only seeding was asked for", "incomplete")
             return
         self._set_state(State.DOWNLOADING)
+        if self.options.super_seed and have == picker.full:
+            self.swarm.super_seed = SuperSeed(picker.count)
         self.swarm.start(self.content)
         if not picker.missing:
             self._all_had()
