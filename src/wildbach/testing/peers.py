@@ -84,7 +84,7 @@ class Peer:
 
     def block(self, piece: int, offset: int, data: bytes) -> None:
         header = bytearray(codec.BLOCK_HEADER)
-        codec.put_block_header(header, 0, piece, offset, len(data))
+        codec.put_block_header(header, 0, len(data) + 9, codec.PIECE, piece, offset)
         self.wire.write(bytes(header) + data)
         self.tally["blocks"] += 1
 
