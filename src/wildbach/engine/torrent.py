@@ -419,8 +419,12 @@ class Torrent:
 
     def _all_had(self) -> None:
         """Everything wanted is verified: flush it, then say so."""
-        self.talk.set_upload_only(True)
+        self._say_upload_only()
         self._scope.spawn("finish", self._finish(), contain=self._died)
+
+    def _say_upload_only(self) -> None:
+        # Who seems to have nothing, as a super-seed does, and wants nothing either is sent away by others.
+        self.talk.set_upload_only(self._whole and self.swarm.super_seed is None)
 
     async def _finish(self) -> None:
         if self.holdings is None or self.info is None or not self._whole:
@@ -678,6 +682,8 @@ class Torrent:
         self._wait_for_v2(now)
         self.swarm.tick(now)
         self.swarm.review_interest()
+        if self.options.super_seed:
+            self._say_upload_only()
 
     @property
     def active(self) -> bool:
