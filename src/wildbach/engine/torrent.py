@@ -727,6 +727,7 @@ class Torrent:
             self.holdings.tick(now)
         content = self.content
         if content is not None:
+            content.downloads.pulse(now)
             if self.down_gate.limited:
                 self.down_gate.own.refill(now)
                 if self.down_gate.open:
