@@ -27,6 +27,7 @@ _SNUB_SECONDS: Final = 20.0
 "A peer that owes blocks and sends none for this long is asked for one block at a time, and others for the rest."
 _HURRY_SECONDS: Final = 0.2
 "In the end game a block that is due within this time is not asked for again."
+_SPARE_OPEN: Final = 8
 _UNASKED: Final = 32
 "Blocks nobody asked for, after which a peer is sent away."
 
@@ -243,15 +244,11 @@ class Downloads:
             if piece is not None:
                 peer.suggested.remove(piece.index)
                 return piece
-        if peer.seed:
-            # What no other peer has comes first from those who have it.
-            piece = picker.unspread(have, peer.number)
-            if piece is not None:
-                return piece
-        piece = picker.next_open(have, peer.number)
-        if piece is None:
-            piece = picker.next_new(have)
-        return piece
+        # Many open pieces hold memory and are no use to anybody.
+        crowded = (
+            2 * len(picker.open) > 3 * len(self.peers) + _SPARE_OPEN or 4 * self._pool.reserved > 3 * self._pool.size
+        )
+        return picker.best(have, peer.number, crowded=crowded)
 
     def _last_ones(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
         """The end game: all that is wanted is asked, so ask this peer too for what another will be long in giving."""
