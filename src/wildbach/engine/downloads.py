@@ -25,6 +25,9 @@ from wildbach.protocol.wire import codec
 
 _SNUB_SECONDS: Final = 20.0
 "A peer that owes blocks and sends none for this long is asked for one block at a time, and others for the rest."
+_HURRY_SECONDS: Final = 0.2
+"In the end game a block that is due within this time is not asked for again."
+_SPARE_OPEN: Final = 8
 _UNASKED: Final = 32
 "Blocks nobody asked for, after which a peer is sent away."
 
@@ -201,7 +204,7 @@ class Downloads:
             piece = self._choose(peer)
             among = None
             if piece is None:
-                found = self._last_ones(peer)
+                found = self._last_ones(peer, now)
                 if found is None:
                     break
                 piece, among = found
@@ -253,12 +256,11 @@ class Downloads:
             if piece is not None:
                 peer.suggested.remove(piece.index)
                 return piece
-        if peer.seed:
-            # What no other peer has comes first from those who have it.
-            piece = picker.unspread(have, peer.number)
-            if piece is not None:
-                return piece
-        return picker.next_open(have, peer.number) or picker.next_new(have) or self._borrow(have)
+        # Many open pieces hold memory and are no use to anybody.
+        crowded = (
+            2 * len(picker.open) > 3 * len(self.peers) + _SPARE_OPEN or 4 * self._pool.reserved > 3 * self._pool.size
+        )
+        return picker.best(have, peer.number, crowded=crowded) or self._borrow(have)
 
     def _alone(self, peer: Peer, have: int) -> OpenPiece | None:
         """A peer that has not given a good piece yet, or is on parole, gets whole pieces for itself: what comes of them
@@ -297,18 +299,35 @@ class Downloads:
         holder = self.peers.get(piece.sole)
         return holder is not None and holder.suspect
 
-    def _last_ones(self, peer: Peer) -> tuple[OpenPiece, int] | None:
-        """The end game: all that is wanted is asked, so ask a second peer for what a slower one owes."""
+    def _last_ones(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
+        """The end game: all that is wanted is asked, so ask this peer too for what another will be long in giving."""
         picker = self.picker
         if peer.owed.blocks > 2 or peer.snubbed or peer.choked or peer.suspect or not picker.ending:
             return None
-        for piece in picker.open.values():
-            if not bitfield.has(peer.have, piece.index, picker.width) or self._guarded(piece, peer):
+        longest = 2.0 * _seconds(peer, peer.owed.blocks + 1, now) + _HURRY_SECONDS
+        found: tuple[OpenPiece, int] | None = None
+        for other in self.peers.values():
+            if other is peer or not other.owed.blocks:
                 continue
-            among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
-            if among and piece.asked == piece.all:
-                return piece, among
-        return None
+            wait = _seconds(other, other.owed.blocks, now)
+            if wait <= longest:
+                continue
+            for run in reversed(other.owed.runs):
+                piece = run.piece
+                if not bitfield.has(peer.have, piece.index, picker.width) or self._guarded(piece, peer):
+                    continue
+                among = ((1 << run.stop) - (1 << run.block)) & ~(piece.got | piece.doubled)
+                if among:
+                    longest, found = wait, (piece, among)
+                    break
+        return found
+
+    def pulse(self, now: float) -> None:
+        """Every 50 ms: in the end game nobody who could help may be idle."""
+        if self.picker.open and self.picker.ending:
+            for peer in list(self.peers.values()):
+                if peer.am_interested and not peer.choked and peer.owed.blocks <= 2:
+                    self.fill(peer, now)
 
     def release(self, peer: Peer, *, late: bool) -> None:
         """Give up what a peer owes; `late`: it may still come, and is not held against the peer."""
@@ -498,3 +517,8 @@ class Downloads:
 
     def owing(self) -> Iterable[Peer]:
         return (peer for peer in self.peers.values() if peer.owed.blocks)
+
+
+def _seconds(peer: Peer, blocks: int, now: float) -> float:
+    """How long a peer takes for so many blocks, by what it gave lately; a peer not known yet is taken for slow."""
+    return blocks * BLOCK / max(peer.down.rate(now), 4.0 * BLOCK)

@@ -385,6 +385,8 @@ class Torrent:
             self.stop("the data is not complete, and only seeding was asked for", "incomplete")
             return
         self._set_state(State.DOWNLOADING)
+        if picker.missing:
+            shared.writer.prepare()
         self.swarm.start(self.content)
         if not picker.missing:
             self._all_had()
@@ -604,6 +606,7 @@ class Torrent:
             self.holdings.tick(now)
         content = self.content
         if content is not None:
+            content.downloads.pulse(now)
             if self.down_gate.limited:
                 self.down_gate.own.refill(now)
                 if self.down_gate.open:
