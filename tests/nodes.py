@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import cast
 
+from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.disk.memory import MemoryStorage
 from wildbach.disk.storage import Storage
@@ -19,6 +21,7 @@ from wildbach.engine.torrent import Torrent
 from wildbach.protocol.metainfo.builder import BuildPlan, Kind, SourceFile, hash_pieces
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
+from wildbach.testing.content import Content
 from wildbach.testing.network import Host, Network
 
 PORT = 6881
@@ -40,6 +43,32 @@ class Made:
     def piece(self, index: int) -> bytes:
         geometry = self.metainfo.info.geometry
         return self.linear(index * geometry.piece_length, geometry.piece_size(index))
+
+    @property
+    def told(self) -> Content:
+        """As scripted peers know it."""
+        return cast(Content, Told(self))
+
+
+class Told:
+    """Stands in for `testing.content.Content`, which is a v1 torrent of one file, with a torrent of any kind."""
+
+    def __init__(self, made: Made) -> None:
+        info = made.metainfo.info
+        self._made = made
+        self._geometry = info.geometry
+        self.info = info.raw
+        self.swarm = info.hashes.swarms[0]
+        self.pieces = info.geometry.piece_count
+        self.piece_length = info.piece_length
+
+    def block(self, piece: int, offset: int, length: int) -> bytes:
+        data = self._made.piece(piece)[offset : offset + length]
+        return data + bytes(length - len(data))  # what a v1 peer has behind a hybrid's short piece
+
+    def blocks(self, piece: int) -> list[tuple[int, int]]:
+        size = self._geometry.piece_size(piece)
+        return [(offset, min(BLOCK, size - offset)) for offset in range(0, size, BLOCK)]
 
 
 def make(kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, seed: int = 1) -> Made:

@@ -97,15 +97,16 @@ def test_a_magnet_of_libtorrents_seed(
     assert same(folder, tmp_path / "content") == []
 
 
-async def seeding(session: Session, metainfo: Metainfo, folder: Path) -> Endpoint:
-    torrent = await session.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))
+async def seeding(session: Session, metainfo: Metainfo, folder: Path, *, super_seed: bool = False) -> Endpoint:
+    options = AddOptions(save_path=folder.parent, seed_only=True, super_seed=super_seed)
+    torrent = await session.add(metainfo, options)
     await finished(torrent)
     return Endpoint("127.0.0.1", session.listening[0].port)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "super_seed"), [("v1", False), ("v2", False), ("hybrid", False), ("hybrid", True)])
 def test_libtorrent_fetches_a_folder(
-    kind: Kind, folder: Path, tmp_path: Path, other: tuple[JsonProcess, Endpoint],
+    kind: Kind, super_seed: bool, folder: Path, tmp_path: Path, other: tuple[JsonProcess, Endpoint],
 ) -> None:
     process, _ = other
     metainfo = make_torrent(folder, kind)
@@ -113,7 +114,7 @@ def test_libtorrent_fetches_a_folder(
 
     async def main() -> None:
         async with Session(settings()) as session:
-            at = await seeding(session, metainfo, folder)
+            at = await seeding(session, metainfo, folder, super_seed=super_seed)
             process.send(cmd="add", id="l", torrent=str(tmp_path / "made.torrent"), save=str(tmp_path), peers=[at])
             await asyncio.to_thread(process.wait, "finished", seconds=SECONDS)
             process.send(cmd="flush", id="l")

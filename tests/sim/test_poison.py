@@ -5,41 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import AsyncExitStack
 from random import Random
-from typing import cast
 
 import pytest
 
 from nodes import Made, Node, done, make, node
-from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.engine import events
 from wildbach.protocol.metainfo.builder import Kind
 from wildbach.runtime.tasks import Scope
 from wildbach.testing import peers
-from wildbach.testing.content import Content
 from wildbach.testing.loop import sim, simloop
 from wildbach.testing.network import Network
 
 PIECE = 1 << 18
-
-
-class Told:
-    """A torrent of any kind as scripted peers know it."""
-
-    def __init__(self, made: Made) -> None:
-        info = made.metainfo.info
-        self._made = made
-        self._geometry = info.geometry
-        self.swarm = info.hashes.swarms[0]
-        self.pieces = info.geometry.piece_count
-        self.piece_length = info.piece_length
-
-    def block(self, piece: int, offset: int, length: int) -> bytes:
-        return self._made.piece(piece)[offset : offset + length]
-
-    def blocks(self, piece: int) -> list[tuple[int, int]]:
-        size = self._geometry.piece_size(piece)
-        return [(offset, min(BLOCK, size - offset)) for offset in range(0, size, BLOCK)]
 
 
 async def _run(
@@ -47,7 +25,6 @@ async def _run(
 ) -> tuple[float, list[str], Counter[str], int]:
     """Seconds, who was banned, what the poisoners did, and bytes that were fetched in vain."""
     network = Network(latency=0.02)
-    told = cast(Content, Told(made))
     rng = Random(seed)
     banned: list[str] = []
     tally: Counter[str] = Counter()
@@ -62,7 +39,7 @@ async def _run(
         for _ in range(bad):
             host = network.host(up=rate)
             listener = await peers.receive(
-                scope, host.transport, Endpoint(host.address, 7000), peers.poison(share), told, rng, tally)
+                scope, host.transport, Endpoint(host.address, 7000), peers.poison(share), made.told, rng, tally)
             liars.append(listener.endpoint)
         leech = await stack.enter_async_context(node(network, seed))
         start = simloop().time()

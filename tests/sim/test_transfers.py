@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from random import Random
 
 import pytest
 
@@ -11,12 +12,19 @@ from wildbach.base.errors import NetworkError, RemoteError, StorageError
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine import events
+from wildbach.protocol.bencode import encode
+from wildbach.protocol.ext import metadata
+from wildbach.protocol.ext.handshake import Extension
 from wildbach.protocol.metainfo.builder import Kind
+from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.metainfo.magnet import Magnet
 from wildbach.protocol.wire import codec
 from wildbach.protocol.wire.handshake import LENGTH, Handshake, parse
+from wildbach.runtime.tasks import Scope
 from wildbach.testing.loop import sim, simloop
 from wildbach.testing.network import Network
+from wildbach.testing.peers import Peer, receive
 from wildbach.testing.wire import Wire
 
 PIECE = 65536
@@ -215,5 +223,88 @@ def test_a_request_beyond_the_padding_is_against_the_rules() -> None:
                 while True:
                     await wire.message()
             wire.close()
+
+    sim().run(main())
+
+
+async def old_seed(peer: Peer) -> None:
+    """Has all, metadata too, and knows of v1 alone."""
+    await peer.shake(extension=True)
+    info = peer.content.info
+    hello = encode({b"m": {b"ut_metadata": 7}, b"metadata_size": len(info)})
+    peer.wire.write(codec.extended(0, hello) + codec.plain(codec.HAVE_ALL))
+    while True:
+        kind, body = await peer.message()
+        if kind == codec.INTERESTED:
+            peer.wire.write(codec.plain(codec.UNCHOKE))
+        elif kind == codec.REQUEST:
+            piece, offset, length = (int.from_bytes(body[at : at + 4], "big") for at in (0, 4, 8))
+            peer.block(piece, offset, peer.content.block(piece, offset, length))
+        elif kind == codec.EXTENDED and body[0] == 7:
+            message = metadata.decode(body[1:])
+            assert isinstance(message, metadata.MetadataRequest)
+            part = info[message.piece * BLOCK : (message.piece + 1) * BLOCK]
+            data = metadata.encode(metadata.MetadataData(message.piece, len(info), part))
+            peer.wire.write(codec.extended(Extension.UT_METADATA, data))
+
+
+def broken_layer(made: Made) -> Made:
+    """The hybrid says false things in its v2 part of a file of several pieces."""
+    info = made.metainfo.info
+    root = next(file.root for file in info.files if file.root is not None and file.length > info.piece_length)
+    raw = info.raw.replace(root, hashlib.sha256(root).digest())
+    return Made(Metainfo.from_info(Info.parse(raw)), made.contents)
+
+
+async def _from_an_old_seed(made: Made, names: str) -> None:
+    network = Network()
+    async with Scope("old") as scope, node(network) as leech, node(network) as late:
+        host = network.host()
+        listener = await receive(
+            scope, host.transport, Endpoint(host.address, 7000), old_seed, made.told, Random(1))
+        torrent = await leech.add(link(made, names), listener.endpoint)
+        try:
+            await done(torrent)
+            assert leech.holds(made)
+            # It made the piece layers itself and can give them now.
+            second = await late.add(link(made, "v2"), leech.at)
+            await done(second)
+            assert late.holds(made)
+        finally:
+            await leech.session.close()
+            await late.session.close()
+            await scope.close()
+
+
+def test_a_hybrid_comes_whole_from_peers_that_know_v1_alone() -> None:
+    sim().run(_from_an_old_seed(make("hybrid", SIZES), "v1"))
+
+
+def test_a_hybrid_that_contradicts_itself_is_never_complete() -> None:
+    made = broken_layer(make("hybrid", SIZES))
+    with pytest.raises(StorageError) as raised:
+        sim().run(_from_an_old_seed(made, "v1"))
+    assert raised.value.code == "hybrid_conflict"
+
+
+def test_a_hybrid_whose_hashes_disagree_in_a_piece_stops() -> None:
+    good = make("hybrid", SIZES)
+    info = good.metainfo.info
+    assert info.pieces is not None
+    raw = info.raw.replace(info.pieces, info.pieces[:-20] + hashlib.sha1(b"else").digest())
+    made = Made(Metainfo.from_info(Info.parse(raw), piece_layers=good.metainfo.piece_layers), good.contents)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed, node(network) as leech:
+            await seed.seed(made)
+            with leech.session.subscribe(events.TorrentStopped, events.PeerBanned) as seen:
+                torrent = await leech.add(made.metainfo, seed.at)
+                with pytest.raises(StorageError) as raised:
+                    await torrent.complete()
+                assert raised.value.code == "hybrid_conflict"
+                event = await anext(seen)
+                assert isinstance(event, events.TorrentStopped) and event.code == "hybrid_conflict"
+            assert torrent.view().state == "stopped" and "disagree" in torrent.view().reason
 
     sim().run(main())

@@ -122,12 +122,17 @@ class Hasher:
         return Checked(mask, bitfield.of(bad, width), tuple(sorted(conflicts)))
 
     async def digest(
-        self, geometry: Geometry, storage: Storage, *, v1: bool, v2: bool, progress: Progress | None = None
+        self, geometry: Geometry, storage: Storage, *, v1: bool, v2: bool, progress: Progress | None = None,
+        pieces: range | None = None,
     ) -> Digests:
-        """The hashes of all pieces. Raises StorageError, code `changed`, where bytes of the content are missing."""
+        """The hashes of these pieces, by default of all.
+
+        Raises StorageError, code `changed`, where bytes of the content are missing.
+        """
         sha1s: dict[int, bytes] = {}
         roots: dict[int, bytes] = {}
-        total = sum(geometry.piece_size(i) for i in range(geometry.piece_count))
+        numbers = range(geometry.piece_count) if pieces is None else pieces
+        total = sum(geometry.piece_size(i) for i in numbers)
         done = 0
 
         def found(batch: _Batch, result: Result) -> None:
@@ -140,7 +145,7 @@ class Hasher:
             if progress is not None:
                 progress(done, total, 0)
 
-        await self._run(geometry, storage, range(geometry.piece_count), v1, v2, found)
+        await self._run(geometry, storage, numbers, v1, v2, found)
         return Digests(
             b"".join(sha1s[at] for at in sorted(sha1s)) if v1 else b"",
             b"".join(roots[at] for at in sorted(roots)) if v2 else b"",

@@ -30,10 +30,12 @@ class PieceSpec(NamedTuple):
     v2_height: int
     "Levels from the leaves to the v2 hash."
 
-    @property
-    def digest(self) -> int:
-        """Bytes in a digest of one of its blocks."""
-        return 20 if self.v2 is None else layers.HASH
+    leaves: bool = False
+    "The digests of its blocks are their v2 leaves, 32 bytes each; else their SHA-1, 20 bytes. One kind a torrent."
+
+    def digests(self, view: memoryview, leaves: bytes) -> bytes:
+        """The digests of the blocks in a view; `leaves` are its leaves, where they were hashed already."""
+        return leaves or layers.leaf_hashes(view) if self.leaves else block_digests(view)
 
 
 class ChunkJob(NamedTuple):
@@ -56,8 +58,7 @@ class ChunkResult(NamedTuple):
     conflict: bool = False
     "SHA-1 and SHA-256 disagree: the hybrid torrent itself is inconsistent."
     digests: bytes = b""
-    """`PieceSpec.digest` bytes for each block of the chunk: its SHA-1, or its leaf where the piece has a v2 hash. Given
-    when asked for. When the piece is bad they are those of the whole piece, asked for or not."""
+    "Of the blocks of the chunk, given when asked for. When the piece is bad: of all its blocks, asked for or not."
     errno: int = 0
     error: str = ""
     "The disk failed; nothing is claimed."
@@ -109,7 +110,7 @@ class PieceWork:
             running.roots[job.number] = layers.layer_root(leaves, 0, _CHUNK_LEVEL)
         write(job.offset, view)
         if not job.last:
-            return ChunkResult(None, digests=(leaves or block_digests(view)) if job.digests else b"")
+            return ChunkResult(None, digests=spec.digests(view, leaves) if job.digests else b"")
         del self._running[key]
         v1_good = v2_good = True
         if spec.v1 is not None:
@@ -123,20 +124,19 @@ class PieceWork:
             ])
             v2_good = layers.layer_root(row, _CHUNK_LEVEL, spec.v2_height) == spec.v2
         if v1_good and v2_good:
-            return ChunkResult(True, digests=(leaves or block_digests(view)) if job.digests else b"")
+            return ChunkResult(True, digests=spec.digests(view, leaves) if job.digests else b"")
         conflict = v1_good != v2_good and spec.v1 is not None and spec.v2 is not None
         return ChunkResult(False, conflict, self._all_digests(job, read))
 
     def _all_digests(self, job: ChunkJob, read: Read) -> bytes:
         """The digests of all blocks of a bad piece, from the disk: who sent which is asked only now."""
-        digest = block_digests if job.spec.v2 is None else layers.leaf_hashes
         start = job.offset - job.number * SLAB
         buffer = memoryview(bytearray(SLAB))
         out = []
         for at in range(0, job.spec.size, SLAB):
             part = buffer[: min(SLAB, job.spec.size - at)]
             read(start + at, part)
-            out.append(digest(part))
+            out.append(job.spec.digests(part, b""))
         return b"".join(out)
 
     def _single(self, job: ChunkJob, view: memoryview, write: Write) -> ChunkResult:
@@ -153,9 +153,9 @@ class PieceWork:
             v2_good = layers.layer_root(leaves, 0, spec.v2_height) == spec.v2
         if v1_good and v2_good:
             write(job.offset, view)
-            return ChunkResult(True, digests=(leaves or block_digests(view)) if job.digests else b"")
+            return ChunkResult(True, digests=spec.digests(view, leaves) if job.digests else b"")
         conflict = v1_good != v2_good and spec.v1 is not None and spec.v2 is not None
-        return ChunkResult(False, conflict, leaves or block_digests(view))
+        return ChunkResult(False, conflict, spec.digests(view, leaves))
 
     def _root(self, job: ChunkJob, number: int, read: Read) -> bytes:
         """The v2 hash over a chunk that another worker took, from the disk."""

@@ -28,6 +28,8 @@ _SNUB_SECONDS: Final = 20.0
 _HURRY_SECONDS: Final = 0.2
 "In the end game a block that is due within this time is not asked for again."
 _SPARE_OPEN: Final = 8
+_DUE_SECONDS: Final = 2.0
+"What has a deadline so soon is asked of a second peer too."
 _UNASKED: Final = 32
 "Blocks nobody asked for, after which a peer is sent away."
 
@@ -201,14 +203,16 @@ class Downloads:
             peer.waiting_since = now
         out: list[bytes] = []
         while want > 0:
-            piece = self._choose(peer)
             among = None
+            found = self._overdue(peer, now) if self.picker.has_deadlines else None
+            piece = found[0] if found is not None else self._choose(peer)
             if piece is None:
                 found = self._last_ones(peer, now)
-                if found is None:
-                    break
+            if found is not None:
                 piece, among = found
                 want = min(want, 4)
+            if piece is None:
+                break
             span = piece.take(want, self._pool, among)
             if span is None:
                 self.picker.note_asked(piece)
@@ -246,15 +250,15 @@ class Downloads:
         mine = peer.mine
         if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
             return mine
-        if not peer.proven and picker.geometry.piece_length <= SLAB and len(picker.open) * SLAB < self._pool.size:
-            piece = self._alone(peer, have)
-            if piece is not None:
-                return piece
-        piece = None
         if peer.suggested:
             piece = picker.suggested(have, peer.suggested)
             if piece is not None:
                 peer.suggested.remove(piece.index)
+                return piece if peer.proven else self._claim(peer, piece)
+        if not peer.proven and picker.geometry.piece_length <= SLAB and len(picker.open) * SLAB < self._pool.size:
+            scarce = have & ~picker.availability.somebody() if peer.seed else 0
+            piece = (self._alone(peer, scarce) if scarce else None) or self._alone(peer, have)
+            if piece is not None:
                 return piece
         # Many open pieces hold memory and are no use to anybody.
         crowded = (
@@ -270,9 +274,11 @@ class Downloads:
         if piece is not None and self.picker.open.get(piece.index) is piece and piece.asked != piece.all:
             return piece if bitfield.has(have, piece.index, self.picker.width) else None
         piece = self.picker.untouched(have) or self.picker.next_new(have)
-        if piece is not None:
-            piece.sole = peer.number
-            self._sole[peer.number] = piece
+        return self._claim(peer, piece) if piece is not None else None
+
+    def _claim(self, peer: Peer, piece: OpenPiece) -> OpenPiece:
+        piece.sole = peer.number
+        self._sole[peer.number] = piece
         return piece
 
     def _share(self, peer: Peer) -> None:
@@ -298,6 +304,18 @@ class Downloads:
             return False
         holder = self.peers.get(piece.sole)
         return holder is not None and holder.suspect
+
+    def _overdue(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
+        """A piece is due soon and somebody else owes blocks of it: ask this peer as well."""
+        if peer.snubbed or peer.choked or peer.suspect:
+            return None
+        for piece in self.picker.due(now + _DUE_SECONDS):
+            if piece.asked != piece.all or not bitfield.has(peer.have, piece.index, self.picker.width):
+                continue
+            among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
+            if among and not self._guarded(piece, peer):
+                return piece, among
+        return None
 
     def _last_ones(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
         """The end game: all that is wanted is asked, so ask this peer too for what another will be long in giving."""

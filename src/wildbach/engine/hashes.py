@@ -158,6 +158,11 @@ class HashFetcher(Generic[K]):
         return not self._jobs and not self._done
 
     @property
+    def peers(self) -> int:
+        """Peers that can be asked."""
+        return len(self._peers)
+
+    @property
     def missing_layers(self) -> int:
         """Files whose piece layer is still on its way."""
         return sum(1 for _, piece in self._jobs if piece == _PIECE_LAYER)
@@ -184,6 +189,10 @@ class HashFetcher(Generic[K]):
             self._done.append(Fetched(tree, piece, piece_hash))
         else:
             self._start(tree, piece, piece_hash)
+
+    def forget_layer(self, root: bytes) -> None:
+        """The piece layer came some other way."""
+        self.forget_leaves(root, _PIECE_LAYER)
 
     def forget_leaves(self, root: bytes, piece: int) -> None:
         """The leaves of a piece are no longer wanted."""

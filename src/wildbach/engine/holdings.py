@@ -172,6 +172,11 @@ class Holdings:
             self.record = replace(self.record, completed_at=time.time())
             await self.save()
 
+    async def keep(self, metainfo: Metainfo) -> None:
+        """The torrent file has grown: its piece layers have come."""
+        self._metainfo = metainfo
+        await self._shared.threads.run(self._shared.resume.save, self.record, metainfo.to_bytes())
+
     async def save(self) -> None:
         await self._shared.threads.run(self._shared.resume.save, self.record)
 

@@ -50,7 +50,7 @@ class Picker:
 
     def set_deadline(self, piece: int, when: float | None) -> None:
         """Fetch a piece before all others, the earliest deadline first; None takes the deadline away."""
-        if when is None:
+        if when is None or bitfield.has(self.have, piece, self.width):
             self._deadlines.pop(piece, None)
         else:
             self._deadlines[piece] = when
@@ -62,7 +62,12 @@ class Picker:
         return self.wanted & ~self.have
 
     def interesting(self, theirs: int) -> bool:
-        return bool(theirs & self.wanted & ~self.have)
+        wanted = self.wanted | bitfield.of(self._deadlines, self.width) if self._deadlines else self.wanted
+        return bool(theirs & wanted & ~self.have)
+
+    def due(self, by: float) -> list[OpenPiece]:
+        """Open pieces whose deadline is before `by`, the earliest first."""
+        return [self.open[index] for index, when in self._deadlines.items() if when <= by and index in self.open]
 
     @property
     def ending(self) -> bool:

@@ -342,6 +342,15 @@ class Swarm:
             for number, piece in self.super_seed.offers():
                 self.peers[number].send(codec.have(piece))
 
+    def _end_super_seed(self) -> None:
+        """Every piece is out: from now on we are a seed like any other."""
+        self.super_seed = None
+        if self.content is not None:
+            message = codec.haves(bitfield.indices(self.content.picker.have, self.content.picker.width))
+            for peer in list(self.peers.values()):
+                if not peer.closing and not peer.seed:
+                    peer.send(message)
+
     def have(self, piece: int) -> None:
         """A piece is ours; peers are told at the next `tell`."""
         self._news.append(piece)
@@ -351,23 +360,17 @@ class Swarm:
         return bool(self._news)
 
     def tell(self) -> None:
-        """Announce new pieces to those who lack them, in one write each."""
+        """Announce new pieces in one write each; seeds excepted. Those who have them are told too: a super-seed sees
+        from it that what it gave was passed on (BEP 16).
+        """
         content = self.content
         pieces, self._news = self._news, []
         if content is None or not pieces or self.super_seed is not None:
             return
-        width = content.picker.width
         message = codec.haves(pieces)
-        ours = bitfield.of(pieces, width)
         for peer in list(self.peers.values()):
-            if peer.closing:
-                continue
-            if not peer.have & ours:
+            if not peer.closing and not peer.seed:
                 peer.send(message)
-            elif not peer.seed:
-                lacking = [piece for piece in pieces if not bitfield.has(peer.have, piece, width)]
-                if lacking:
-                    peer.send(codec.haves(lacking))
 
     def start(self, content: Content) -> None:
         """The content is known and checked: take in what peers said before, and begin."""
@@ -389,6 +392,7 @@ class Swarm:
     def stop(self) -> None:
         """The content is gone for now (recheck, error): all peers go, as what we have may change."""
         self.content = None
+        self.super_seed = None
         self._news = []
 
     def close_all(self, error: Exception) -> None:
@@ -467,6 +471,8 @@ class Swarm:
     def tick(self, now: float) -> None:
         """Once a second."""
         self._share_slots(now)
+        if self.super_seed is not None and self.super_seed.done:
+            self._end_super_seed()
         for peer in list(self.peers.values()):
             if now - peer.last_in > limits.PEER_TIMEOUT_SECONDS:
                 peer.close(RemoteError("silent for two minutes"))

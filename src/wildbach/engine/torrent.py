@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -23,10 +24,12 @@ from wildbach.engine.holdings import Holdings, OpenStorage
 from wildbach.engine.leaves import Leaves
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.options import AddOptions
+from wildbach.engine.ownlayers import own_layers
 from wildbach.engine.peer import Peer
 from wildbach.engine.picker import Picker
 from wildbach.engine.ratelimits import Gate
 from wildbach.engine.shared import Shared
+from wildbach.engine.superseed import SuperSeed
 from wildbach.engine.swarm import Content, Swarm
 from wildbach.engine.talk import Talk
 from wildbach.engine.trackerlist import Identity, TrackerList, TrackerView
@@ -41,6 +44,8 @@ from wildbach.protocol.wire import codec
 from wildbach.runtime.tasks import Scope
 
 _TELL_SECONDS: Final = 0.05
+_V2_SECONDS: Final = 15.0
+"How long a hybrid without piece layers waits for a v2 peer before its v1 hashes have to do."
 
 
 class State(StrEnum):
@@ -96,6 +101,9 @@ class Torrent:
         self._has_bits = bytearray()
         self._began_incomplete = False
         self._next_tell = 0.0
+        self._v1_alone = False
+        "A hybrid's pieces are checked by SHA-1 only, as there is nobody to ask for the piece layers."
+        self._v2_seen = 0.0
 
     # -- what callers do
 
@@ -292,6 +300,22 @@ class Torrent:
             self._all_had()
         self._shared.wake()
 
+    def set_deadline(self, piece: int, seconds: float | None) -> None:
+        """Fetch a piece within so many seconds, before all others; None takes the deadline away.
+
+        As it draws near, what a slow peer owes of the piece is asked of others too. Raises UsageError for a piece that
+        does not exist, or where the torrent is not open.
+        """
+        content = self.content
+        if content is None or not 0 <= piece < content.picker.count:
+            raise UsageError(f"there is no piece {piece}, or the torrent is not open")
+        now = self._shared.clock()
+        content.picker.set_deadline(piece, None if seconds is None else now + seconds)
+        self.swarm.review_interest()
+        for peer in list(self.swarm.peers.values()):
+            content.downloads.fill(peer, now)
+        self._shared.wake()
+
     def _checking(self, done: int, total: int, good: int) -> None:
         self._check_progress = done / total if total else 1.0
 
@@ -380,6 +404,7 @@ class Torrent:
         self._began_incomplete = bool(picker.missing)
         self._has_bits = bytearray(bitfield.to_wire(have, geometry.piece_count))
         self.content = Content(picker, downloads, uploads)
+        self._v2_seen = shared.clock()
         if picker.missing and self.options.seed_only:
             self.content = None
             self.stop("the data is not complete, and only seeding was asked for", "incomplete")
@@ -387,6 +412,8 @@ class Torrent:
         self._set_state(State.DOWNLOADING)
         if picker.missing:
             shared.writer.prepare()
+        if self.options.super_seed and have == picker.full:
+            self.swarm.super_seed = SuperSeed(picker.count)
         self.swarm.start(self.content)
         if not picker.missing:
             self._all_had()
@@ -394,12 +421,17 @@ class Torrent:
 
     def _all_had(self) -> None:
         """Everything wanted is verified: flush it, then say so."""
-        self.talk.set_upload_only(True)
+        self._say_upload_only()
         self._scope.spawn("finish", self._finish(), contain=self._died)
 
+    def _say_upload_only(self) -> None:
+        # Who seems to have nothing, as a super-seed does, and wants nothing either is sent away by others.
+        self.talk.set_upload_only(self._whole and self.swarm.super_seed is None)
+
     async def _finish(self) -> None:
-        if self.holdings is None or not self._whole:
+        if self.holdings is None or self.info is None or not self._whole:
             return
+        await self._make_layers(self.info, self.holdings)
         await self.holdings.finish([i for i, wanted in enumerate(self._wanted) if wanted])
         if self._whole:
             if self.tracker_list is not None and self._began_incomplete:
@@ -448,10 +480,10 @@ class Torrent:
         v2, height = None, 0
         if self._piece_hashes is not None:
             v2 = self._piece_hashes.get(piece)
-            if v2 is None:
+            if v2 is None and (v1 is None or not self._v1_alone):
                 return None
             height = self._piece_hashes.height(piece)
-        return PieceSpec(size, v1, geometry.v1_tail(piece), v2, height)
+        return PieceSpec(size, v1, geometry.v1_tail(piece), v2, height, info.has_v2)
 
     # -- Judge: what became of pieces
 
@@ -516,6 +548,36 @@ class Torrent:
         self._layers[root] = layer
         if self.content is not None:
             self.content.downloads.hashes_known()
+        if self._piece_hashes is not None and not self._piece_hashes.missing():
+            self._scope.spawn("layers", self._keep_layers(), contain=self._died)
+
+    async def _keep_layers(self) -> None:
+        """The torrent file is complete now, with all its piece layers."""
+        if self.metainfo is not None and self.holdings is not None:
+            self.metainfo = replace(self.metainfo, piece_layers=dict(self._layers))
+            await self.holdings.keep(self.metainfo)
+
+    def _wait_for_v2(self, now: float) -> None:
+        """A hybrid's piece layers are missing. While no v2 peer is there to be asked, its v1 hashes have to do."""
+        if self._piece_hashes is None or self.content is None or self.talk.hash_fetcher.idle:
+            return
+        if self.talk.hash_fetcher.peers:
+            self._v1_alone = False
+            self._v2_seen = now
+        elif not self._v1_alone and now - self._v2_seen > _V2_SECONDS:
+            self._v1_alone = True
+            self.content.downloads.hashes_known()
+
+    async def _make_layers(self, info: Info, holdings: Holdings) -> None:
+        """What is there by its v1 hashes alone has to have its v2 roots too."""
+        missing = self._piece_hashes.missing() if self._piece_hashes is not None else []
+        if not missing or self.content is None:
+            return
+        picker = self.content.picker
+        have = bitfield.indices(picker.have, picker.width)
+        for root, layer in (await own_layers(self._shared.hasher, info, holdings.storage, have, missing)).items():
+            self.talk.hash_fetcher.forget_layer(root)
+            self.layers_found(root, layer)
 
     def leaves_found(self, found: Fetched) -> None:
         self._verdicts.leaves(found)
@@ -620,8 +682,11 @@ class Torrent:
         """Every second while the torrent has peers or could have."""
         self.links.call(now)
         self.talk.tick(now)
+        self._wait_for_v2(now)
         self.swarm.tick(now)
         self.swarm.review_interest()
+        if self.options.super_seed:
+            self._say_upload_only()
 
     @property
     def active(self) -> bool:
