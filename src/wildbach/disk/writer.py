@@ -22,6 +22,10 @@ Done = Callable[[ChunkResult], None]
 class Writer(Protocol):
     """Hash and write one chunk; `done` is called on the loop, later. One job of a piece at a time."""
 
+    def prepare(self) -> None:
+        """Work will come soon."""
+        ...
+
     def submit(self, job: ChunkJob, chunk: Chunk, storage: Storage, done: Done) -> None: ...
 
     def forget(self, torrent: int, piece: int) -> None:
@@ -37,6 +41,9 @@ class ThreadWriter:
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
         self._work = PieceWork()
+
+    def prepare(self) -> None:
+        pass
 
     def submit(self, job: ChunkJob, chunk: Chunk, storage: Storage, done: Done) -> None:
         def write(offset: int, view: memoryview) -> None:
@@ -82,8 +89,10 @@ class ProcessWriter:
     def pids(self) -> tuple[int, ...]:
         return tuple(child.pid for child in self._children if child.alive)
 
-    def _start(self) -> None:
-        """Start the children with the first work; who only seeds has none."""
+    def prepare(self) -> None:
+        """Start the children; who only seeds has no use for them."""
+        if self._children:
+            return
         pool = self._pool
         self._children = [
             WorkerProcess("wildbach.disk.worker", [pool.fd], [str(pool.fd), str(pool.size)])
@@ -91,8 +100,7 @@ class ProcessWriter:
         ]
 
     def submit(self, job: ChunkJob, chunk: Chunk, storage: Storage, done: Done) -> None:
-        if not self._children:
-            self._start()
+        self.prepare()
         number = job.piece % self._count
         child = self._children[number]
         key = (job.torrent, job.piece)

@@ -25,8 +25,11 @@ from wildbach.protocol.wire import codec
 
 _SNUB_SECONDS: Final = 20.0
 "A peer that owes blocks and sends none for this long is asked for one block at a time, and others for the rest."
-_HURRY_SECONDS: Final = 2.0
-"What is due so soon is asked of a second peer too."
+_HURRY_SECONDS: Final = 0.2
+"In the end game a block that is due within this time is not asked for again."
+_SPARE_OPEN: Final = 8
+_DUE_SECONDS: Final = 2.0
+"What has a deadline so soon is asked of a second peer too."
 _UNASKED: Final = 32
 "Blocks nobody asked for, after which a peer is sent away."
 
@@ -203,7 +206,7 @@ class Downloads:
             found = self._overdue(peer, now) if self.picker.has_deadlines else None
             piece = found[0] if found is not None else self._choose(peer)
             if piece is None:
-                found = self._last_ones(peer)
+                found = self._last_ones(peer, now)
             if found is not None:
                 piece, among = found
                 want = min(want, 4)
@@ -256,12 +259,11 @@ class Downloads:
             piece = (self._alone(peer, scarce) if scarce else None) or self._alone(peer, have)
             if piece is not None:
                 return piece
-        if peer.seed:
-            # What no other peer has comes first from those who have it.
-            piece = picker.unspread(have, peer.number)
-            if piece is not None:
-                return piece
-        return picker.next_open(have, peer.number) or picker.next_new(have) or self._borrow(have)
+        # Many open pieces hold memory and are no use to anybody.
+        crowded = (
+            2 * len(picker.open) > 3 * len(self.peers) + _SPARE_OPEN or 4 * self._pool.reserved > 3 * self._pool.size
+        )
+        return picker.best(have, peer.number, crowded=crowded) or self._borrow(have)
 
     def _alone(self, peer: Peer, have: int) -> OpenPiece | None:
         """A peer that has not given a good piece yet, or is on parole, gets whole pieces for itself: what comes of them
@@ -306,7 +308,7 @@ class Downloads:
         """A piece is due soon and somebody else owes blocks of it: ask this peer as well."""
         if peer.snubbed or peer.choked or peer.suspect:
             return None
-        for piece in self.picker.due(now + _HURRY_SECONDS):
+        for piece in self.picker.due(now + _DUE_SECONDS):
             if piece.asked != piece.all or not bitfield.has(peer.have, piece.index, self.picker.width):
                 continue
             among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
@@ -314,18 +316,35 @@ class Downloads:
                 return piece, among
         return None
 
-    def _last_ones(self, peer: Peer) -> tuple[OpenPiece, int] | None:
-        """The end game: all that is wanted is asked, so ask a second peer for what a slower one owes."""
+    def _last_ones(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
+        """The end game: all that is wanted is asked, so ask this peer too for what another will be long in giving."""
         picker = self.picker
         if peer.owed.blocks > 2 or peer.snubbed or peer.choked or peer.suspect or not picker.ending:
             return None
-        for piece in picker.open.values():
-            if not bitfield.has(peer.have, piece.index, picker.width) or self._guarded(piece, peer):
+        longest = 2.0 * _seconds(peer, peer.owed.blocks + 1, now) + _HURRY_SECONDS
+        found: tuple[OpenPiece, int] | None = None
+        for other in self.peers.values():
+            if other is peer or not other.owed.blocks:
                 continue
-            among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
-            if among and piece.asked == piece.all:
-                return piece, among
-        return None
+            wait = _seconds(other, other.owed.blocks, now)
+            if wait <= longest:
+                continue
+            for run in reversed(other.owed.runs):
+                piece = run.piece
+                if not bitfield.has(peer.have, piece.index, picker.width) or self._guarded(piece, peer):
+                    continue
+                among = ((1 << run.stop) - (1 << run.block)) & ~(piece.got | piece.doubled)
+                if among:
+                    longest, found = wait, (piece, among)
+                    break
+        return found
+
+    def pulse(self, now: float) -> None:
+        """Every 50 ms: in the end game nobody who could help may be idle."""
+        if self.picker.open and self.picker.ending:
+            for peer in list(self.peers.values()):
+                if peer.am_interested and not peer.choked and peer.owed.blocks <= 2:
+                    self.fill(peer, now)
 
     def release(self, peer: Peer, *, late: bool) -> None:
         """Give up what a peer owes; `late`: it may still come, and is not held against the peer."""
@@ -518,3 +537,8 @@ class Downloads:
 
     def owing(self) -> Iterable[Peer]:
         return (peer for peer in self.peers.values() if peer.owed.blocks)
+
+
+def _seconds(peer: Peer, blocks: int, now: float) -> float:
+    """How long a peer takes for so many blocks, by what it gave lately; a peer not known yet is taken for slow."""
+    return blocks * BLOCK / max(peer.down.rate(now), 4.0 * BLOCK)

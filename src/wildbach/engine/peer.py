@@ -262,7 +262,7 @@ class Peer:
         ceiling = min(self.reqq, limits.REQUESTS_QUEUED)
         if now - self.created > 2.0:
             rate = self.down.rate(now)
-            second = int(rate * 1.5 / BLOCK) + 4
+            second = int(rate / BLOCK) + 4
             ceiling = min(ceiling, max(min(second, _GROWTH), int(rate * 2 * self.rtt / BLOCK)))
         else:
             ceiling = min(ceiling, _GROWTH)

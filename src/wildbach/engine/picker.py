@@ -130,15 +130,17 @@ class Picker:
                 return None
         return None
 
-    def unspread(self, theirs: int, peer: int) -> OpenPiece | None:
-        """A piece that only seeds have, where other pieces are out already: an open one, or else a new one."""
-        if self.sequential:
-            return None
-        spread = self.availability.somebody()
-        if not spread:
-            return None
-        theirs &= ~spread
-        return self.next_open(theirs, peer) or (self.next_new(theirs) if theirs & self._levels[0] else None)
+    def best(self, theirs: int, peer: int, *, crowded: bool) -> OpenPiece | None:
+        """The rarest piece that this peer has; of equals an open one. `crowded`: finish open ones before all others."""
+        able = self.unasked & theirs
+        if crowded or self.sequential or not able:
+            return self.next_open(theirs, peer) or self.next_new(theirs)
+        for level in self._levels:
+            fresh = level & theirs
+            if fresh:
+                rare = self.availability.rarest(fresh | able)
+                return self.next_open(rare, peer) or self.next_new(rare & fresh or fresh)
+        return self.next_open(theirs, peer)
 
     def _random(self, mask: int) -> int:
         start = self.rng.randrange(self.count)

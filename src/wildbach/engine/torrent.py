@@ -410,6 +410,8 @@ class Torrent:
             self.stop("the data is not complete, and only seeding was asked for", "incomplete")
             return
         self._set_state(State.DOWNLOADING)
+        if picker.missing:
+            shared.writer.prepare()
         if self.options.super_seed and have == picker.full:
             self.swarm.super_seed = SuperSeed(picker.count)
         self.swarm.start(self.content)
@@ -666,6 +668,7 @@ class Torrent:
             self.holdings.tick(now)
         content = self.content
         if content is not None:
+            content.downloads.pulse(now)
             if self.down_gate.limited:
                 self.down_gate.own.refill(now)
                 if self.down_gate.open:

@@ -25,16 +25,29 @@ _AHEAD: Final = 768 << 10
 "Bytes of a fast peer that may wait for the kernel."
 
 
+class SendBuffer:
+    """Memory for one row: frames of a header and a block each. `slots` are the places of full blocks."""
+
+    __slots__ = ("data", "slots", "view")
+
+    def __init__(self) -> None:
+        self.data = bytearray(_ROW * _FRAME)
+        self.view = memoryview(self.data)
+        self.slots = [
+            self.view[at + codec.BLOCK_HEADER : at + _FRAME] for at in range(0, _ROW * _FRAME, _FRAME)
+        ]
+
+
 class SendBuffers:
     """Buffers of one row each, used over and over by all uploads of a session."""
 
     def __init__(self) -> None:
-        self._free: list[bytearray] = []
+        self._free: list[SendBuffer] = []
 
-    def take(self) -> bytearray:
-        return self._free.pop() if self._free else bytearray(_ROW * _FRAME)
+    def take(self) -> SendBuffer:
+        return self._free.pop() if self._free else SendBuffer()
 
-    def give(self, buffer: bytearray) -> None:
+    def give(self, buffer: SendBuffer) -> None:
         if len(self._free) < 16:
             self._free.append(buffer)
 
@@ -156,7 +169,7 @@ class Uploads:
         geometry = self._geometry
         piece_length = geometry.piece_length
         buffer = self._buffers.take()
-        view = memoryview(buffer)
+        data, view, slots = buffer.data, buffer.view, buffer.slots
         put = codec.put_block_header
         parts: list[memoryview] = []
         index, offset, length = queue[0]
@@ -170,7 +183,14 @@ class Uploads:
             if index != known:
                 known, size = index, geometry.piece_size(index)
             real = length if offset + length <= size else size - offset
-            put(buffer, used, length + 9, codec.PIECE, index, offset)
+            put(data, used, length + 9, codec.PIECE, index, offset)
+            if real == BLOCK and used == row * _FRAME:
+                parts.append(slots[row])
+                used += _FRAME
+                at += BLOCK
+                total += BLOCK
+                row += 1
+                continue
             used += codec.BLOCK_HEADER
             if real > 0:
                 parts.append(view[used : used + real])

@@ -150,7 +150,7 @@ class Swarm:
         storage = SharedStorage(self.content.data, complete=complete)
         session = Session(
             settings or self.settings, transport=host.transport, storage=lambda info, chosen: storage,
-            rng=Random(f"{self.network.loop.seed}:{number}"),
+            rng=Random(f"{self.network.loop.seed}:{number}"), announcers=(),
         )
         await session.__aenter__()
         given = options if options is not None else AddOptions()
