@@ -108,6 +108,9 @@ class FakeWriter:
         self.forgotten: list[int] = []
         self.fail: ChunkResult | None = None
 
+    def prepare(self) -> None:
+        pass
+
     def submit(self, job: ChunkJob, chunk: Chunk, storage: Storage, done: Callable[[ChunkResult], None]) -> None:
         self.waiting.append((job, chunk, storage, done))
 
