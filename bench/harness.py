@@ -106,9 +106,9 @@ def tree_cpu(pid: int) -> float:
 
 
 def tree_memory(pid: int) -> dict[str, float]:
-    """MiB of a process tree now: `rss` counts shared pages once for each process, `pss` once in all; `anonymous` leaves
-    out mapped files, which are page cache that the kernel may take back."""
-    sums = {"rss": 0, "pss": 0, "anonymous": 0}
+    """MiB of a process tree now: `rss` counts shared pages once for each process, `pss` once in all; `anonymous` is
+    neither file nor shared; `shared_file` is files mapped to share, as content may be: page cache, nobody's own."""
+    sums = {"rss": 0, "pss": 0, "anonymous": 0, "shared_file": 0}
     for member in tree(pid):
         try:
             lines = Path(f"/proc/{member}/smaps_rollup").read_text().splitlines()[1:]
@@ -118,7 +118,25 @@ def tree_memory(pid: int) -> dict[str, float]:
         sums["rss"] += values["Rss"]
         sums["pss"] += values["Pss"]
         sums["anonymous"] += values["Pss_Anon"]
+        sums["shared_file"] += _mapped_content(member)
     return {name: round(kib / 1024, 1) for name, kib in sums.items()}
+
+
+def _mapped_content(pid: int) -> int:
+    """KiB of regular files mapped shared (libtorrent maps what it downloads); a shared anonymous pool is not one."""
+    total, inside = 0, False
+    try:
+        with open(f"/proc/{pid}/smaps") as file:
+            for line in file:
+                if line[0] in "0123456789abcdef" and "-" in line[:18]:
+                    words = line.split(None, 5)
+                    path = words[5].strip() if len(words) > 5 else ""
+                    inside = "s" in words[1] and path.startswith("/") and not path.startswith(("/dev/zero", "/memfd:"))
+                elif inside and line.startswith("Pss:"):
+                    total += int(line.split()[1])
+    except OSError:
+        return total
+    return total
 
 
 def tree_rss_peak(pid: int) -> float:
@@ -193,6 +211,16 @@ class Report:
         sign = "≤" if below else "≥"
         self.facts.setdefault("ratios", {})[name] = {"ratio": round(ratio, 3), "target": f"{sign} {target}", "met": met}
         self.say(f"  {name:<44} {ratio:6.2f} x   target {sign} {target} x   {'met' if met else 'NOT met'}")
+
+    def limit(self, name: str, value: float, limit: float) -> None:
+        """A figure with a limit of its own, whatever libtorrent does."""
+        met = value <= limit
+        self.facts.setdefault("limits", {})[name] = {"value": value, "limit": limit, "met": met}
+        self.say(f"  {name:<44} {value:6.2f}     limit  ≤ {limit:g}   {'met' if met else 'NOT met'}")
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def machine() -> dict[str, Any]:
