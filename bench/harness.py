@@ -23,6 +23,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 TICK = os.sysconf("SC_CLK_TCK")
 LT = "libtorrent"
+LT_DEFAULTS = "libtorrent as it comes"
 WB = "wildbach"
 
 # libtorrent at its best on loopback. Each value was tried against the default on a 2-core machine; what did not matter
@@ -47,13 +48,14 @@ LT_TUNED: dict[str, object] = {
 }
 
 
-def contender(name: str) -> JsonProcess:
-    """A process of one of the two engines; both understand the commands of tests/interop/peers/lt_child.py."""
-    if name == LT:
-        return lt_process(LT_TUNED)
+def contender(name: str, home: Path) -> JsonProcess:
+    """A process of one of the two engines; both understand the commands of tests/interop/peers/lt_child.py. wildbach
+    keeps its database in `home`, as the client does; libtorrent's resume data is the business of its clients."""
+    if name in (LT, LT_DEFAULTS):
+        return lt_process(LT_TUNED if name == LT else {})
     side = Path(__file__).with_name("wb_side.py")
     env = {**os.environ, "PYTHONPATH": str(side.parents[1] / "src")}
-    return JsonProcess([sys.executable, str(side)], env=env)
+    return JsonProcess([sys.executable, str(side), json.dumps({"data_dir": str(home)})], env=env)
 
 
 @dataclass
@@ -73,12 +75,9 @@ class Side:
 
 @contextmanager
 def side(name: str) -> Iterator[Side]:
-    process = contender(name)
-    try:
+    with workspace() as home, contender(name, home) as process:
         ready = process.wait("ready")
         yield Side(name, process, int(ready["port"]))
-    finally:
-        process.close()
 
 
 def tree(pid: int) -> list[int]:

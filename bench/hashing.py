@@ -1,15 +1,20 @@
-"""Recheck and create: how fast content on tmpfs is hashed, against libtorrent and against plain hashlib."""
+"""Recheck and create: how fast content on tmpfs is hashed, against libtorrent and against plain hashlib.
+
+libtorrent hashes with one thread unless told otherwise; both forms run here. Creating takes no settings in its Python
+binding, so there the two are the same.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from bench import harness
-from bench.harness import GIB, LT, MIB, WB, Report, Side, median, side
+from bench.harness import GIB, LT, LT_DEFAULTS, MIB, WB, Report, Side, median, side
 
 SPEED = 1.3
 OF_PLAIN = 0.9
@@ -31,31 +36,36 @@ def recheck(one: Side, name: str, size: int) -> dict[str, Any]:
 
 
 def plain(content: Path, kind: str, size: int) -> dict[str, Any]:
-    """What hashlib gives in as many threads as there are cores, without any torrent: v1 and hybrid hash 1 MiB pieces,
-    v2 and hybrid the 16 KiB leaves."""
-
-    def work(index: int) -> None:
-        data = bytearray(MIB)
-        view = memoryview(data)
-        with content.open("rb", buffering=0) as file:
-            for at in range(index * MIB, size, workers * MIB):
-                file.seek(at)
-                file.readinto(data)
-                if kind != "v2":
-                    hashlib.sha1(data).digest()
-                if kind != "v1":
-                    for block in range(0, MIB, 16384):
-                        hashlib.sha256(view[block : block + 16384]).digest()
-
+    """What hashlib gives in as many processes as there are cores, without any torrent."""
     workers = harness.cores()
-    begin = time.monotonic()
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, range(workers)))
-    return {"mib_s": round(size / MIB / (time.monotonic() - begin), 1), "cpu_per_gib": 0.0}
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("forkserver")) as pool:
+        # The processes start first, outside of the time: with nothing to hash.
+        for length in (0, size):
+            begin = time.monotonic()
+            shares = [pool.submit(hash_share, content, kind, index, workers, length) for index in range(workers)]
+            for share in shares:
+                share.result()
+            seconds = time.monotonic() - begin
+    return {"mib_s": round(size / MIB / seconds, 1), "cpu_per_gib": 0.0}
+
+
+def hash_share(content: Path, kind: str, index: int, workers: int, size: int) -> None:
+    """Every `workers`-th MiB: as a piece for v1 and hybrid, as leaves of 16 KiB for v2 and hybrid."""
+    data = bytearray(MIB)
+    view = memoryview(data)
+    with content.open("rb", buffering=0) as file:
+        for at in range(index * MIB, size, workers * MIB):
+            file.seek(at)
+            file.readinto(data)
+            if kind != "v2":
+                hashlib.sha1(data).digest()
+            if kind != "v1":
+                for block in range(0, MIB, 16384):
+                    hashlib.sha256(view[block : block + 16384]).digest()
 
 
 def run(report: Report, *, size: int = GIB, rounds: int = 3, kinds: tuple[str, ...] = ("v1", "v2", "hybrid"),
-        contenders: tuple[str, ...] = (LT, WB)) -> None:
+        contenders: tuple[str, ...] = (LT, LT_DEFAULTS, WB)) -> None:
     with harness.workspace() as work:
         content = work / "seed" / "content.bin"
         content.parent.mkdir()
@@ -82,9 +92,9 @@ def run(report: Report, *, size: int = GIB, rounds: int = 3, kinds: tuple[str, .
                 for name, runs in by_name.items():
                     cpu = median(runs, "cpu_per_gib")
                     spent = f"   CPU-s/GiB {cpu:.2f}" if cpu else ""
-                    report.say(f"  {name:>14} {median(runs, 'mib_s'):6.0f} MiB/s{spent}")
-                if len(contenders) == 2:
+                    report.say(f"  {name:>22} {median(runs, 'mib_s'):6.0f} MiB/s{spent}")
+                if WB in contenders:
                     ours = median(by_name[WB], "mib_s")
-                    for other, target in ((LT, SPEED), ("plain hashlib", OF_PLAIN)):
+                    for other, target in ((LT, SPEED), (LT_DEFAULTS, SPEED), ("plain hashlib", OF_PLAIN)):
                         report.verdict(f"{job} {kind} against {other}", ours / median(by_name[other], "mib_s"), target)
             report.facts[kind] = rows

@@ -101,9 +101,9 @@ async def commands(side: Side) -> None:
 
 
 async def main() -> None:
-    values = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    values = json.loads(sys.argv[1])
     settings = from_dict(wildbach.Settings, {**LOOPBACK, **values.get("settings", {})})
-    async with Scope("bench") as scope, wildbach.Session(settings) as session:
+    async with Scope("bench") as scope, wildbach.Session(settings, data_dir=Path(values["data_dir"])) as session:
         emit("ready", port=session.listening[0].port)
         side = Side(session, scope)
         scope.spawn("connections", side.connections())

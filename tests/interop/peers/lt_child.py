@@ -3,8 +3,8 @@
 Run by the interop tests and by the benches, as `python lt_child.py '{"settings": {...}}'`. Every event carries `t`,
 seconds of the system-wide monotonic clock, so that the parent can compare processes.
 
-Commands: `add` (id, torrent or magnet, save, peers), `add_many` (folder, save, count, first),
-`connect` and `start` (id, peers), `flush` (id), `recheck` (id), `status` (id), `create` (path, out, piece_length, kind, trackers), `quit`.
+Commands: `add` (id, torrent or magnet, save, peers), `add_many` (folder, save, count, first), `connect` and `start`
+(id, peers), `flush` (id), `recheck` (id), `status` (id), `create` (path, out, piece_length, kind, trackers), `quit`.
 """
 
 from __future__ import annotations
