@@ -88,6 +88,11 @@ class Journal:
         """Pieces that were verified, durable or not."""
         return self.durable | self.pending
 
+    @property
+    def waiting(self) -> bool:
+        """Something is not saved yet: `tick` has work."""
+        return bool(self.pending or self._note or self._withdrawn)
+
     # told by the engine
 
     def written(self, piece: int, nbytes: int) -> None:
@@ -97,7 +102,8 @@ class Journal:
             return
         self.pending |= mask
         self.unchecked &= ~mask
-        self.partial.pop(piece, None)
+        if self.partial.pop(piece, 0):
+            self._note.partial[piece] = 0
         self._note.written.append(piece)
         self._bytes += nbytes
 

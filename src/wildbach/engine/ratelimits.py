@@ -45,7 +45,11 @@ class Gate:
         least = min(bucket.tokens for bucket in (self.own, self._shared) if bucket.limit)
         return max(1, int(least) // BLOCK + 1)
 
-    @property
-    def window(self) -> int:
-        """Blocks to keep asked under the limit: a quarter second's worth, at least two."""
-        return max(2, self.lowest // (4 * BLOCK)) if self.limited else 1 << 16
+    def window(self, rtt: float) -> int:
+        """Blocks to keep asked under the limit, at least two: what comes in a tick and two round trips.
+
+        More would only wait in the network. A quarter second's worth where the round trip (seconds) is not known.
+        """
+        if not self.limited:
+            return 1 << 16
+        return max(2, int(self.lowest * (TICK_SECONDS + 2 * rtt if rtt else 0.25)) // BLOCK)
