@@ -26,6 +26,7 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import ConnectionSettings, DiskSettings, Settings
 from wildbach.engine.torrent import Torrent
+from wildbach.interfaces.cli.state import folder_for
 from wildbach.protocol.metainfo.builder import BuildPlan, Kind, SourceFile, hash_pieces
 from wildbach.protocol.metainfo.document import Metainfo
 
@@ -43,6 +44,8 @@ class Figures:
     useful: int = 0
     starts: list[float] = field(default_factory=list)
     unchecked: list[int] = field(default_factory=list)
+    claimed: int = 0
+    "Pieces whose claim as durable was looked at."
 
     @property
     def again(self) -> float:
@@ -62,7 +65,8 @@ def _torrent(kind: Kind, piece_length: int, data: bytes, name: str) -> Metainfo:
 
 
 def _progress(command: Command, key: str) -> Progress:
-    database = DataDir(Path(command.env["WILDBACH_STATE"])).open_database()
+    state = folder_for(command.folder / "out", Path(command.env["WILDBACH_STATE"]))
+    database = DataDir(state).open_database()
     try:
         record = database.load(key)
     finally:
@@ -133,6 +137,7 @@ async def _download(
         assert process.returncode == -9, errors.decode()
         left -= 1
         figures.kills += 1
+        figures.claimed += progress.durable.bit_count()
         rest = progress.written & ~progress.durable
         figures.unchecked.append(rest.bit_count() * metainfo.info.piece_length)
     final = await asyncio.to_thread((out / name).read_bytes)
@@ -142,7 +147,6 @@ async def _download(
     await session.remove(torrent)
 
 
-@pytest.mark.timeout(600)
 async def _run(tmp_path: Path, rng: random.Random) -> Figures:
     command = Command(tmp_path)
     seeds = tmp_path / "seed"
@@ -172,12 +176,14 @@ def test_kills_claim_nothing_wrong_and_cost_little(tmp_path: Path, rng: random.R
     figures = asyncio.run(_run(tmp_path, rng))
     start = statistics.median(figures.starts)
     print(
-        f"G1: {figures.kills} kills, 0 bad claims, {figures.again / 2**20:.2f} MiB fetched again per kill "
+        f"G1: {figures.kills} kills, 0 bad claims of {figures.claimed}, "
+        f"{figures.again / 2**20:.2f} MiB fetched again per kill "
         f"(libtorrent 2.1.1, saving each 0.3 s: about 2 MiB), first request after {start:.2f} s (median), "
         f"hashed at a restart {statistics.mean(figures.unchecked) / 2**20:.1f} MiB (mean)"
     )
     assert figures.kills == KILLS
     assert figures.again <= 1 << 20
     # What may be unsynced at any time: a batch, and what comes while it is synced.
-    assert max(figures.unchecked) <= 48 << 20
+    assert 0 < max(figures.unchecked) <= 48 << 20
+    assert figures.claimed > 0
     assert start <= 3.0

@@ -19,8 +19,8 @@ _NOTHING = memoryview(b"")
 
 class OpenPiece:
     __slots__ = (
-        "all", "asked", "blocks", "busy", "chunks", "doubled", "duplicated", "from_", "got", "handed", "index", "news_at",
-        "queue", "restored", "saved", "size", "sole",
+        "all", "asked", "blocks", "busy", "chunks", "doubled", "duplicated", "from_", "got", "handed", "index",
+        "news_at", "queue", "restored", "saved", "size", "sole",
     )
 
     def __init__(self, index: int, size: int) -> None:

@@ -21,7 +21,7 @@ from wildbach.engine.picker import Picker
 _KEEP_SECONDS: Final = 2.0
 "Blocks that wait longer for the rest of their chunk are written without it."
 
-Submit = Callable[[Callable[[], None], Callable[[None | BaseException], None]], None]
+Submit = Callable[[Callable[[], None], Callable[[BaseException | None], None]], None]
 "Runs a blocking call and hands what it raised, or None, to the second one on the loop."
 
 

@@ -8,6 +8,7 @@ from wildbach.base.geometry import BLOCK
 from wildbach.base.rate import TokenBucket
 
 TICK_SECONDS: Final = 0.05
+_SPARE_SECONDS: Final = 0.02
 
 
 class Gate:
@@ -46,10 +47,10 @@ class Gate:
         return max(1, int(least) // BLOCK + 1)
 
     def window(self, rtt: float) -> int:
-        """Blocks to keep asked under the limit, at least two: what comes in a tick and two round trips.
+        """Blocks to keep asked under the limit, at least two: what comes in a round trip and a little.
 
-        More would only wait in the network. A quarter second's worth where the round trip (seconds) is not known.
+        More would only wait in the network. `rtt` in seconds, 0 while it is not known.
         """
         if not self.limited:
             return 1 << 16
-        return max(2, int(self.lowest * (TICK_SECONDS + 2 * rtt if rtt else 0.25)) // BLOCK)
+        return max(2, int(self.lowest * (_SPARE_SECONDS + rtt)) // BLOCK)

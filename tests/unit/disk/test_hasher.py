@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import contextlib
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
