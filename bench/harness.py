@@ -23,6 +23,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 TICK = os.sysconf("SC_CLK_TCK")
 LT = "libtorrent"
+LT_DEFAULTS = "libtorrent as it comes"
 WB = "wildbach"
 
 # libtorrent at its best on loopback. Each value was tried against the default on a 2-core machine; what did not matter
@@ -47,13 +48,14 @@ LT_TUNED: dict[str, object] = {
 }
 
 
-def contender(name: str) -> JsonProcess:
-    """A process of one of the two engines; both understand the commands of tests/interop/peers/lt_child.py."""
-    if name == LT:
-        return lt_process(LT_TUNED)
+def contender(name: str, home: Path) -> JsonProcess:
+    """A process of one of the two engines; both understand the commands of tests/interop/peers/lt_child.py. wildbach
+    keeps its database in `home`, as the client does; libtorrent's resume data is the business of its clients."""
+    if name in (LT, LT_DEFAULTS):
+        return lt_process(LT_TUNED if name == LT else {})
     side = Path(__file__).with_name("wb_side.py")
     env = {**os.environ, "PYTHONPATH": str(side.parents[1] / "src")}
-    return JsonProcess([sys.executable, str(side)], env=env)
+    return JsonProcess([sys.executable, str(side), json.dumps({"data_dir": str(home)})], env=env)
 
 
 @dataclass
@@ -73,12 +75,9 @@ class Side:
 
 @contextmanager
 def side(name: str) -> Iterator[Side]:
-    process = contender(name)
-    try:
+    with workspace() as home, contender(name, home) as process:
         ready = process.wait("ready")
         yield Side(name, process, int(ready["port"]))
-    finally:
-        process.close()
 
 
 def tree(pid: int) -> list[int]:
@@ -106,9 +105,9 @@ def tree_cpu(pid: int) -> float:
 
 
 def tree_memory(pid: int) -> dict[str, float]:
-    """MiB of a process tree now: `rss` counts shared pages once for each process, `pss` once in all; `anonymous` leaves
-    out mapped files, which are page cache that the kernel may take back."""
-    sums = {"rss": 0, "pss": 0, "anonymous": 0}
+    """MiB of a process tree now: `rss` counts shared pages once for each process, `pss` once in all; `anonymous` is
+    neither file nor shared; `shared_file` is files mapped to share, as content may be: page cache, nobody's own."""
+    sums = {"rss": 0, "pss": 0, "anonymous": 0, "shared_file": 0}
     for member in tree(pid):
         try:
             lines = Path(f"/proc/{member}/smaps_rollup").read_text().splitlines()[1:]
@@ -118,7 +117,25 @@ def tree_memory(pid: int) -> dict[str, float]:
         sums["rss"] += values["Rss"]
         sums["pss"] += values["Pss"]
         sums["anonymous"] += values["Pss_Anon"]
+        sums["shared_file"] += _mapped_content(member)
     return {name: round(kib / 1024, 1) for name, kib in sums.items()}
+
+
+def _mapped_content(pid: int) -> int:
+    """KiB of regular files mapped shared (libtorrent maps what it downloads); a shared anonymous pool is not one."""
+    total, inside = 0, False
+    try:
+        with open(f"/proc/{pid}/smaps") as file:
+            for line in file:
+                if line[0] in "0123456789abcdef" and "-" in line[:18]:
+                    words = line.split(None, 5)
+                    path = words[5].strip() if len(words) > 5 else ""
+                    inside = "s" in words[1] and path.startswith("/") and not path.startswith(("/dev/zero", "/memfd:"))
+                elif inside and line.startswith("Pss:"):
+                    total += int(line.split()[1])
+    except OSError:
+        return total
+    return total
 
 
 def tree_rss_peak(pid: int) -> float:
@@ -193,6 +210,16 @@ class Report:
         sign = "≤" if below else "≥"
         self.facts.setdefault("ratios", {})[name] = {"ratio": round(ratio, 3), "target": f"{sign} {target}", "met": met}
         self.say(f"  {name:<44} {ratio:6.2f} x   target {sign} {target} x   {'met' if met else 'NOT met'}")
+
+    def limit(self, name: str, value: float, limit: float) -> None:
+        """A figure with a limit of its own, whatever libtorrent does."""
+        met = value <= limit
+        self.facts.setdefault("limits", {})[name] = {"value": value, "limit": limit, "met": met}
+        self.say(f"  {name:<44} {value:6.2f}     limit  ≤ {limit:g}   {'met' if met else 'NOT met'}")
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def machine() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.harness import GIB, LT, MIB, Report, machine
 
-BENCHES = ["one_to_one"]
+BENCHES = ["one_to_one", "many", "slow_peers", "hashing", "memory", "cold", "micro_hot_path"]
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--kind", action="append", choices=["v1", "v2", "hybrid"], help="only these torrents")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--size-mib", type=int, help="content per transfer")
+    parser.add_argument("--torrents", type=int, help="how many cold torrents")
     parser.add_argument("--quick", action="store_true", help="one round, 256 MiB: shows that it works, not how fast")
     parser.add_argument("--anchor-only", action="store_true", help="libtorrent against itself")
     parser.add_argument("--no-mixed", action="store_true", help="leave out wildbach against libtorrent")
@@ -32,7 +33,7 @@ def main() -> None:
 
     wanted: dict[str, object] = {}
     if words.quick:
-        wanted.update(rounds=1, size=256 * MIB)
+        wanted.update(rounds=1, size=256 * MIB, torrents=1000, seconds=5.0)
     if words.rounds:
         wanted["rounds"] = words.rounds
     if words.size_mib:
@@ -41,6 +42,8 @@ def main() -> None:
         wanted["kinds"] = tuple(words.kind)
     if words.anchor_only:
         wanted["contenders"] = (LT,)
+    if words.torrents:
+        wanted["torrents"] = words.torrents
     if words.no_mixed:
         wanted["mixed"] = False
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import wildbach
 from wildbach.base.settings import from_dict
+from wildbach.interfaces.cli import create
+from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.scan import scan
 from wildbach.runtime.tasks import Scope
 
 LOOPBACK = {"connections.listen": ["127.0.0.1:0"], "peers.pex": False}
@@ -39,6 +42,19 @@ class Side:
         self.torrents[id] = added = await self.session.add(source, options)
         self.scope.spawn(f"watch:{id}", self.watch(id, added))
         await self.do_connect(id, peers or [])
+
+    async def do_add_many(self, folder: str, save: str, count: int, first: int = 0) -> None:
+        options = wildbach.AddOptions(save_path=Path(save), skip_check=True, seed_only=True)
+        for number in range(first, first + count):
+            await self.session.add(Path(folder) / f"{number}.torrent", options)
+        emit("added_many")
+
+    async def do_create(self, path: str, out: str, piece_length: int, kind: str) -> None:
+        begin = time.monotonic()
+        wishes = create.Wishes(kind=kind, piece_length=piece_length)
+        made = await create.make(scan(Path(path)), wishes, Stop(), quiet=True)
+        Path(out).write_bytes(made.to_bytes())
+        emit("created", seconds=time.monotonic() - begin)
 
     async def watch(self, id: str, torrent: wildbach.Torrent) -> None:
         while torrent.view().state in BUSY:
@@ -85,9 +101,9 @@ async def commands(side: Side) -> None:
 
 
 async def main() -> None:
-    values = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    values = json.loads(sys.argv[1])
     settings = from_dict(wildbach.Settings, {**LOOPBACK, **values.get("settings", {})})
-    async with Scope("bench") as scope, wildbach.Session(settings) as session:
+    async with Scope("bench") as scope, wildbach.Session(settings, data_dir=Path(values["data_dir"])) as session:
         emit("ready", port=session.listening[0].port)
         side = Side(session, scope)
         scope.spawn("connections", side.connections())

@@ -23,6 +23,8 @@ BATCH_BYTES = 16 << 20
 BATCH_SECONDS = 2.0
 RETRY_SECONDS = 5.0
 "Between two tries to save a claim, after the state's own disk failed."
+NOTE_SECONDS = 0.01
+"Pieces come in bursts; the first one waits so long for the others before they are noted."
 
 Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
 
@@ -75,6 +77,8 @@ class Journal:
         self._on_error = on_error
         self._note = Note(self._count)
         self._noting = False
+        self._early = False
+        "A note may be taken before the next tick: one a tick."
         self._syncing = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._bytes = 0
@@ -88,6 +92,11 @@ class Journal:
         """Pieces that were verified, durable or not."""
         return self.durable | self.pending
 
+    @property
+    def waiting(self) -> bool:
+        """Something is not saved yet: `tick` has work."""
+        return bool(self.pending or self._note or self._withdrawn)
+
     # told by the engine
 
     def written(self, piece: int, nbytes: int) -> None:
@@ -97,9 +106,11 @@ class Journal:
             return
         self.pending |= mask
         self.unchecked &= ~mask
-        self.partial.pop(piece, None)
+        if self.partial.pop(piece, 0):
+            self._note.partial[piece] = 0
         self._note.written.append(piece)
         self._bytes += nbytes
+        self._note_early()
 
     def blocks(self, piece: int, blocks: int) -> None:
         """The blocks of an incomplete piece that are on disk now (bit *b* is block *b*); 0 forgets them."""
@@ -108,12 +119,14 @@ class Journal:
         else:
             self.partial.pop(piece, None)
         self._note.partial[piece] = blocks
+        self._note_early()
 
     def found(self, pieces: int) -> None:
         """These pieces were hashed where they lay on disk, and are good; whoever wrote them may not have synced."""
         fresh = pieces & ~self.durable
         self.pending |= fresh
         self._found |= fresh
+        self._bytes += fresh.bit_count() * self._geometry.piece_length
         self.unchecked &= ~pieces
 
     def checked(self, pieces: int) -> None:
@@ -128,9 +141,10 @@ class Journal:
 
     def tick(self, now: float) -> None:
         """Start what is due. Call it at least every 100 ms while the torrent is active."""
+        self._early = True
         if self._note and not self._noting:
             self._noting = True
-            self._spawn("note", self._take_note())
+            self._spawn("note", self._take_note(0.0))
         if not self.pending and not self._withdrawn:
             self._since = -1.0
             return
@@ -152,8 +166,16 @@ class Journal:
 
     # work
 
-    async def _take_note(self) -> None:
+    def _note_early(self) -> None:
+        if self._early and not self._noting:
+            self._early = False
+            self._noting = True
+            self._spawn("note", self._take_note(NOTE_SECONDS))
+
+    async def _take_note(self, delay: float) -> None:
         try:
+            if delay:
+                await asyncio.sleep(delay)
             # Not while a claim is being saved: it replaces what was noted before it was drawn up.
             async with self._saving:
                 note, self._note = self._note, Note(self._count)

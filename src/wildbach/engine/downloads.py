@@ -6,17 +6,18 @@ into its chunk. A whole chunk goes to the writer, which hashes and writes it; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from wildbach.base import bitfield, limits
-from wildbach.base.errors import RemoteError
+from wildbach.base.errors import RemoteError, StorageError
 from wildbach.base.geometry import BLOCK
 from wildbach.disk.piecework import ChunkJob, ChunkResult, PieceSpec
 from wildbach.disk.pool import SLAB, Chunk, ChunkPool
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import Writer
 from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece
+from wildbach.engine.partials import Partials, Submit
 from wildbach.engine.peer import Peer
 from wildbach.engine.picker import Picker
 from wildbach.engine.ratelimits import Gate
@@ -60,7 +61,7 @@ class Downloads:
     def __init__(
         self, number: int, picker: Picker, pool: ChunkPool, writer: Writer, storage: Storage,
         spec: Callable[[int], PieceSpec | None], judge: Judge, clock: Callable[[], float],
-        gate: Callable[[Peer], Gate | None],
+        gate: Callable[[Peer], Gate | None], submit: Submit, note: Callable[[int, int], None],
     ) -> None:
         self.number = number
         self.picker = picker
@@ -85,6 +86,9 @@ class Downloads:
         "Chunks the writer has."
         self._idle: Callable[[], None] | None = None
         self._gate = gate
+        self._partials = Partials(self, picker, pool, storage, submit, note)
+        self._keep = True
+        "Unfinished pieces go to the disk when they are let go of."
         self._held: dict[int, Peer] = {}
         "Peers that are not read from until the rate limit allows."
 
@@ -125,6 +129,9 @@ class Downloads:
         peer.down.add(size)
         self.received += size
         peer.waiting_since = now if owed.blocks else None
+        if peer.asked_at is not None:
+            took, peer.asked_at = now - peer.asked_at, None
+            peer.rtt = min(peer.rtt, took) if peer.rtt else took
         if peer.snubbed:
             peer.snubbed = False
         peer.rejects = 0
@@ -195,11 +202,13 @@ class Downloads:
             return
         owed = peer.owed
         gate = self._gate(peer)
-        want = (peer.window(now) if gate is None else min(peer.window(now), gate.window)) - owed.blocks
+        want = (peer.window(now) if gate is None else min(peer.window(now), gate.window(peer.rtt))) - owed.blocks
         if want <= 0:
             return
         if peer.waiting_since is None or not (owed.blocks or peer.snubbed):
             peer.waiting_since = now
+        if not owed.blocks:
+            peer.asked_at = now
         out: list[bytes] = []
         while want > 0:
             among = None
@@ -213,6 +222,10 @@ class Downloads:
             if piece is None:
                 break
             span = piece.take(want, self._pool, among)
+            if span is None and among is None and piece.unasked:
+                roomy = self._roomy(peer)
+                if roomy is not None:
+                    piece, span = roomy, roomy.take(want, self._pool, roomy.roomy)
             if span is None:
                 self.picker.note_asked(piece)
                 if not piece.unasked and among is None:
@@ -395,6 +408,7 @@ class Downloads:
                 self.release(peer, late=True)
             if peer.am_interested and not peer.owed.blocks:
                 self.fill(peer, now)
+        self._partials.tick(now)
         self._feed(now)
 
     def refill(self) -> None:
@@ -414,19 +428,29 @@ class Downloads:
             if not peer.closing:
                 self.fill(peer, now)
 
+    def _roomy(self, peer: Peer) -> OpenPiece | None:
+        """No memory is left: an open piece with blocks that need no more of it."""
+        picker = self.picker
+        for index in bitfield.indices(picker.unasked & peer.have, picker.width) if not peer.choked else ():
+            piece = picker.open[index]
+            if (piece.sole is None or piece.sole == peer.number) and piece.roomy and not peer.suspect:
+                return piece
+        return None
+
     def _reclaim(self) -> None:
         """No memory is left: give up an open piece that nobody is fetching."""
-        for piece in list(self.picker.open.values()):
+        opened = list(self.picker.open.values())
+        for piece in opened:
             if not piece.got and not piece.asked:
                 self.abandon(piece)
                 return
-        opened = self.picker.open.values()
-        waiting = [piece for piece in opened if piece.asked == piece.got and not piece.whole and not piece.queue]
-        if waiting and not any(piece.asked != piece.got for piece in opened) and not self.in_hand:
-            for peer in self.peers.values():
-                if any(bitfield.has(peer.have, piece.index, self.picker.width) for piece in waiting):
-                    return
-            self.abandon(min(waiting, key=lambda piece: piece.got.bit_count()))
+        if self.in_hand or any(piece.asked != piece.got for piece in opened):
+            return  # some will come back
+        if any(peer.am_interested and not peer.closing and self._roomy(peer) for peer in self.peers.values()):
+            return
+        stuck = [piece for piece in opened if any(piece.chunks) and not piece.queue]
+        if stuck:
+            self.abandon(min(stuck, key=lambda piece: piece.got.bit_count()))
 
     # -- whole chunks
 
@@ -434,10 +458,11 @@ class Downloads:
         number = piece.queue[0]
         chunk = piece.chunks[number]
         spec = self._spec(piece.index)
-        if chunk is None or spec is None:
-            # A v2 piece whose hash is not known yet; `hashes_known` comes back to it.
+        if chunk is None or spec is None or self._partials.under_way(piece.index):
+            # A v2 piece whose hash is not known yet (`hashes_known` comes back to it), or one that waits for `ready`.
             return
         piece.handed += 1
+        piece.busy = True
         job = ChunkJob(
             self.number, piece.index, number,
             piece.index * self.picker.geometry.piece_length + number * SLAB,
@@ -449,26 +474,51 @@ class Downloads:
     def hashes_known(self) -> None:
         """Piece hashes have come (BEP 52): check what waits for them."""
         for piece in list(self.picker.open.values()):
-            if piece.queue and not piece.handed:
-                self._hand(piece)
+            self.ready(piece.index)
+
+    def restore(self, found: Mapping[int, int]) -> None:
+        """Go on with unfinished pieces: piece to the blocks of it that are on the disk."""
+        self._partials.restore(found)
+
+    # -- PartialsOwner
+
+    def ready(self, index: int) -> None:
+        piece = self.picker.open.get(index)
+        if piece is not None and piece.queue and not piece.busy:
+            self._hand(piece)
+
+    def job(self, step: int) -> None:
+        self.in_hand += step
+        if step < 0 and self._idle is not None and not self.in_hand:
+            self._idle()
+
+    def failed_to_keep(self, error: StorageError) -> None:
+        self._judge.broken(ChunkResult(None, errno=error.errno, error=error.message, code=error.code))
+
+    # -- verdicts
 
     def _ended(self, piece: OpenPiece, number: int, chunk: Chunk, result: ChunkResult) -> None:
         self.in_hand -= 1
         if result.digests and result.good is not False:
             self._digests.setdefault(piece.index, {})[number] = result.digests
         piece.queue.pop(0)
+        piece.busy = False
         piece.chunks[number] = None
         self._pool.give(chunk)
         current = self.picker.open.get(piece.index) is piece
         if result.error:
             if current:
-                self.abandon(piece)
+                self.abandon(piece, lost=False)
             self._judge.broken(result)
         elif not current:
             self._writer.forget(self.number, piece.index)
         elif result.good is None:
+            piece.saved |= piece.chunk_mask(number)
+            self._partials.note(piece.index, piece.saved)
             if piece.queue:
                 self._hand(piece)
+            elif not self.running:
+                self._let_go(piece)
         else:
             self._verdict(piece, result)
         if self._starved:
@@ -491,7 +541,8 @@ class Downloads:
         else:
             self.wasted += piece.size
             self.abandon(piece)
-            self._judge.failed(piece, result)
+            if result.conflict or not piece.restored:
+                self._judge.failed(piece, result)
 
     def _forget_requests(self, piece: OpenPiece) -> None:
         for peer in self.peers.values():
@@ -499,12 +550,16 @@ class Downloads:
             if peer.mine is piece:
                 peer.mine = None
 
-    def abandon(self, piece: OpenPiece) -> None:
-        """Let go of an open piece and all that was asked or received of it."""
+    def abandon(self, piece: OpenPiece, *, lost: bool = True) -> None:
+        """Let go of an open piece and all that was asked or received of it; `lost`: also of what is on the disk."""
+        if lost:
+            piece.got = 0
+            if piece.saved:
+                self._partials.note(piece.index, 0)
         self._forget_requests(piece)
         self.picker.again(piece.index)
         self._digests.pop(piece.index, None)
-        handed = piece.queue[0] if piece.queue and piece.handed else -1
+        handed = piece.queue[0] if piece.busy else -1
         for number, chunk in enumerate(piece.chunks):
             if chunk is not None and number != handed:
                 self._pool.give(chunk)
@@ -516,18 +571,28 @@ class Downloads:
         """The peer is proven a liar: what it sent of pieces that are not whole yet is fetched again."""
         for piece in self.picker.open.values():
             before = piece.got.bit_count()
+            saved = piece.saved
             if piece.distrust(peer.number):
+                if piece.saved != saved:
+                    self._partials.note(piece.index, piece.saved)
                 self.wasted += (before - piece.got.bit_count()) * BLOCK
                 self.picker.note_asked(piece)
 
-    def stop(self) -> None:
-        """Ask for nothing more, and give the memory of unfinished pieces back."""
+    def stop(self, *, keep: bool) -> None:
+        """Ask for nothing more, and give the memory of unfinished pieces back; `keep`: they go to the disk first."""
         self.running = False
+        self._keep = keep
         for peer in self.peers.values():
             self.release(peer, late=True)
         for piece in list(self.picker.open.values()):
-            if not piece.handed:
-                self.abandon(piece)
+            # What the writer will get still comes to its end; what waits for hashes would wait for ever.
+            if not piece.queue or not (piece.busy or self._partials.under_way(piece.index)):
+                self._let_go(piece)
+
+    def _let_go(self, piece: OpenPiece) -> None:
+        if self._keep:
+            self._partials.keep(piece)
+        self.abandon(piece, lost=False)
 
     def when_idle(self, call: Callable[[], None] | None) -> None:
         """Call once no chunk is with the writer."""

@@ -19,8 +19,8 @@ _NOTHING = memoryview(b"")
 
 class OpenPiece:
     __slots__ = (
-        "all", "asked", "blocks", "chunks", "doubled", "duplicated", "from_", "got", "handed", "index", "queue", "size",
-        "sole",
+        "all", "asked", "blocks", "busy", "chunks", "doubled", "duplicated", "from_", "got", "handed", "index",
+        "news_at", "queue", "restored", "saved", "size", "sole",
     )
 
     def __init__(self, index: int, size: int) -> None:
@@ -43,6 +43,14 @@ class OpenPiece:
         self.chunks: list[Chunk | None] = [None] * -(-self.blocks // CHUNK_BLOCKS)
         self.sole: int | None = None
         "Only this peer may be asked: it is on parole, and must be provable."
+        self.busy = False
+        "The writer has a chunk of it."
+        self.saved = 0
+        "Blocks that are on the disk: they need not be fetched again by another run."
+        self.restored = False
+        "Some blocks are from an earlier run: nobody is to blame for them."
+        self.news_at: float | None = None
+        "When blocks were first seen that are not on the disk."
 
     def block_size(self, block: int) -> int:
         return BLOCK if block + 1 < self.blocks else self.size - block * BLOCK
@@ -92,6 +100,28 @@ class OpenPiece:
         chunk = self.chunks[block // CHUNK_BLOCKS]
         return chunk.view if chunk is not None else _NOTHING
 
+    def chunk_mask(self, number: int) -> int:
+        """The blocks of a chunk."""
+        first = number * CHUNK_BLOCKS
+        return (1 << min(first + CHUNK_BLOCKS, self.blocks)) - (1 << first)
+
+    @property
+    def roomy(self) -> int:
+        """Unasked blocks whose memory is reserved already."""
+        free = self.all & ~self.asked
+        for number in range(len(self.chunks)) if free else ():
+            if self.chunks[number] is None:
+                free &= ~self.chunk_mask(number)
+        return free
+
+    @property
+    def unsaved(self) -> int:
+        """Received blocks that are in memory only, in chunks the writer will not get yet."""
+        fresh = self.got & ~self.saved
+        for number in self.queue if fresh else ():
+            fresh &= ~self.chunk_mask(number)
+        return fresh
+
     def arrived(self, peer: int, first: int, stop: int) -> None:
         self.got |= (1 << stop) - (1 << first)
         last = self.from_[-1] if self.from_ else None
@@ -120,10 +150,9 @@ class OpenPiece:
         self.got &= ~gone
         self.asked &= ~gone
         self.doubled &= ~gone
+        self.saved &= ~gone
         return True
 
     def chunk_whole(self, number: int) -> bool:
-        first = number * CHUNK_BLOCKS
-        stop = min(first + CHUNK_BLOCKS, self.blocks)
-        mask = (1 << stop) - (1 << first)
+        mask = self.chunk_mask(number)
         return self.got & mask == mask

@@ -50,6 +50,7 @@ class Peer:
         "allowed_out",
         "am_choking",
         "am_interested",
+        "asked_at",
         "bad",
         "choked",
         "client",
@@ -166,6 +167,9 @@ class Peer:
         self.down = RateMeter(3.0)
         self.up = RateMeter(3.0)
         self.rtt = 0.0
+        "The shortest wait between a request and its block in seconds, 0 where unknown."
+        self.asked_at: float | None = None
+        "When the first request was sent to a peer that owed nothing."
         "Seconds, where it is known."
         self.last_in = now
         self.last_out = now

@@ -8,6 +8,7 @@ from wildbach.base.geometry import BLOCK
 from wildbach.base.rate import TokenBucket
 
 TICK_SECONDS: Final = 0.05
+_SPARE_SECONDS: Final = 0.02
 
 
 class Gate:
@@ -45,7 +46,11 @@ class Gate:
         least = min(bucket.tokens for bucket in (self.own, self._shared) if bucket.limit)
         return max(1, int(least) // BLOCK + 1)
 
-    @property
-    def window(self) -> int:
-        """Blocks to keep asked under the limit: a quarter second's worth, at least two."""
-        return max(2, self.lowest // (4 * BLOCK)) if self.limited else 1 << 16
+    def window(self, rtt: float) -> int:
+        """Blocks to keep asked under the limit, at least two: what comes in a round trip and a little.
+
+        More would only wait in the network. `rtt` in seconds, 0 while it is not known.
+        """
+        if not self.limited:
+            return 1 << 16
+        return max(2, int(self.lowest * (_SPARE_SECONDS + rtt)) // BLOCK)

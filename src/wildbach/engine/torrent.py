@@ -85,6 +85,8 @@ class Torrent:
         self.up_gate.own.limit = options.up_limit
         self.content: Content | None = None
         self.holdings: Holdings | None = None
+        self._ending: Downloads | None = None
+        "What was stopped, while the writer may still have something of it."
         self.tracker_list: TrackerList | None = None
         self.lock: TorrentLock | None = None
         "The right to write to it, where other processes may want the same."
@@ -204,7 +206,8 @@ class Torrent:
     def stop(self, reason: str, code: str) -> None:
         """Stop until somebody acts; shown with the reason."""
         if self.content is not None:
-            self.content.downloads.stop()
+            self._ending = self.content.downloads
+            self._ending.stop(keep=False)
             self.content.uploads.running = False
         self.swarm.stop()
         self.swarm.close_all(NetworkError("the torrent stopped"))
@@ -342,11 +345,14 @@ class Torrent:
         self.swarm.stop()
         self.swarm.close_all(NetworkError("the torrent is being checked or stopped"))
         if content is not None:
-            content.downloads.stop()
+            self._ending = content.downloads
+            self._ending.stop(keep=True)
             content.uploads.running = False
+        if self._ending is not None:
             idle = asyncio.Event()
-            content.downloads.when_idle(idle.set)
+            self._ending.when_idle(idle.set)
             await idle.wait()
+            self._ending = None
 
     async def pause(self) -> None:
         """Let go of all peers and stop asking; what was received is flushed."""
@@ -396,6 +402,7 @@ class Torrent:
         picker.set_levels(self._levels(info))
         downloads = Downloads(
             self.number, picker, shared.pool, shared.writer, storage, self._spec, self, shared.clock, self._gate_down,
+            shared.threads.submit, self._note_blocks,
         )
         uploads = Uploads(
             geometry, storage, shared.threads, shared.buffers, self._has, self._gate_up,
@@ -409,6 +416,8 @@ class Torrent:
             self.content = None
             self.stop("the data is not complete, and only seeding was asked for", "incomplete")
             return
+        if self.holdings is not None:
+            downloads.restore(self.holdings.journal.partial)
         self._set_state(State.DOWNLOADING)
         if picker.missing:
             shared.writer.prepare()
@@ -418,6 +427,10 @@ class Torrent:
         if not picker.missing:
             self._all_had()
         shared.wake()
+
+    def _note_blocks(self, piece: int, blocks: int) -> None:
+        if self.holdings is not None:
+            self.holdings.journal.blocks(piece, blocks)
 
     def _all_had(self) -> None:
         """Everything wanted is verified: flush it, then say so."""
@@ -691,7 +704,7 @@ class Torrent:
     @property
     def active(self) -> bool:
         """Something may happen by itself: the scheduler must tick."""
-        return self.links.active or (self.holdings is not None and bool(self.holdings.journal.pending))
+        return self.links.active or (self.holdings is not None and self.holdings.journal.waiting)
 
     # -- looking
 

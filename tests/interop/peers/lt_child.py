@@ -3,8 +3,8 @@
 Run by the interop tests and by the benches, as `python lt_child.py '{"settings": {...}}'`. Every event carries `t`,
 seconds of the system-wide monotonic clock, so that the parent can compare processes.
 
-Commands: `add` (id, torrent or magnet, save, peers), `connect` and `start` (id, peers), `flush` (id), `recheck` (id),
-`status` (id), `create` (path, out, piece_length, kind, trackers), `quit`.
+Commands: `add` (id, torrent or magnet, save, peers), `add_many` (folder, save, count, first), `connect` and `start`
+(id, peers), `flush` (id), `recheck` (id), `status` (id), `create` (path, out, piece_length, kind, trackers), `quit`.
 """
 
 from __future__ import annotations
@@ -87,6 +87,12 @@ class Child:
         self.handles[id] = handle
         self.names[handle] = id
         self.do_connect(id, peers or [])
+
+    def do_add_many(self, folder: str, save: str, count: int, first: int = 0) -> None:
+        """Torrents 0.torrent, 1.torrent, … as seeds that are not checked."""
+        for number in range(first, first + count):
+            self.do_add(str(number), save, f"{folder}/{number}.torrent", seed_mode=True)
+        emit("added_many")
 
     def do_connect(self, id: str, peers: list[list[Any]]) -> None:
         for host, port in peers:

@@ -84,6 +84,12 @@ class JsonProcess:
             if name in fail and name not in names:
                 raise ChildError(f"{event} while waiting for {names}: {self.story()}")
 
+    def wait_all(self, *names: str, seconds: float = 60.0, **match: object) -> None:
+        """Until each of these events came, in any order."""
+        left = list(names)
+        while left:
+            left.remove(self.wait(*left, seconds=seconds, **match)["event"])
+
     def exit_code(self, seconds: float = 60.0) -> int:
         """Wait for the program to end by itself."""
         try:

@@ -76,8 +76,8 @@ class Wildbach(Closing):
 class Tracker(Closing):
     """`wildbach tracker`."""
 
-    def __init__(self) -> None:
-        self.process = wildbach("tracker", "--listen", "127.0.0.1:0", "--interval", 30, "--json")
+    def __init__(self, interval: int = 30) -> None:
+        self.process = wildbach("tracker", "--listen", "127.0.0.1:0", "--interval", interval, "--json")
         self.http, self.udp = self.process.wait("listening")["urls"]
 
     def wait_for(self, count: int, seconds: float = 30.0) -> dict[str, Any]:

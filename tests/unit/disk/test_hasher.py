@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -74,18 +75,18 @@ def test_exactly_the_pieces_that_are_right_are_found_good(
         v2=kind == "v2", hybrid=kind == "hybrid",
     )
     right = expected(what, v1=kind != "v2", v2=kind != "v1")
-    storage = FileStorage(what, tmp_path_factory.mktemp("s")) if files else MemoryStorage(what)
     pieces = range(what.geometry.piece_count)
     state = {p: data.draw(st.sampled_from(["good", "bad", "absent"]), label=f"piece {p}") for p in pieces}
-    for piece in pieces:
-        offset, raw = what.piece(piece)
-        if state[piece] == "bad":
-            at = data.draw(st.integers(0, len(raw) - 1))
-            raw = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
-        if state[piece] != "absent":
-            storage.write(offset, [memoryview(raw)])
-    found = check(what, storage, right)
-    storage.close()
+    storage = FileStorage(what, tmp_path_factory.mktemp("s")) if files else MemoryStorage(what)
+    with contextlib.closing(storage):  # also where an example ends in the middle, for lack of data to draw
+        for piece in pieces:
+            offset, raw = what.piece(piece)
+            if state[piece] == "bad":
+                at = data.draw(st.integers(0, len(raw) - 1))
+                raw = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+            if state[piece] != "absent":
+                storage.write(offset, [memoryview(raw)])
+        found = check(what, storage, right)
     assert indices(found.good, what) == [p for p in pieces if state[p] == "good"]
     assert not set(indices(found.bad, what)) & set(indices(found.good, what))
     assert set(indices(found.bad, what)) >= {p for p in pieces if state[p] == "bad"}
