@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -109,7 +110,7 @@ class ProcessWriter:
                 targets = storage.targets(job.offset, chunk.length)
             except StorageError as error:
                 failed = ChunkResult(None, errno=error.errno, error=error.message, code=error.code)
-                done(failed)
+                asyncio.get_running_loop().call_soon(done, failed)
                 return
         if targets is not None and len(targets) > _TARGETS:
             storage.release(targets)

@@ -160,8 +160,7 @@ class Downloads:
             return
         piece, block = found
         if len(data) != piece.block_size(block):
-            piece.release(block, block + 1)
-            self.picker.note_asked(piece)
+            self._unask(piece, block, block + 1)
             raise RemoteError("a block of the wrong length", piece=index, length=len(data))
         if piece.got >> block & 1:
             self.wasted += len(data)
@@ -361,18 +360,23 @@ class Downloads:
         if late:
             peer.late += peer.owed.blocks
         for run in peer.owed.clear():
-            piece = run.piece
-            if self.picker.open.get(piece.index) is piece:
-                others = 0
-                if piece.duplicated:
-                    for other in self.peers.values():
-                        if other is not peer:
-                            others |= other.owed.mask(piece.index)
-                piece.asked &= ~((1 << run.stop) - (1 << run.block)) | piece.got | others
-                self.picker.note_asked(piece)
+            self._unask(run.piece, run.block, run.stop)
         peer.mine = None
         self._share(peer)
         self._starved.pop(peer.number, None)
+
+    def _unask(self, piece: OpenPiece, first: int, stop: int) -> None:
+        """Blocks will not come from whom they were asked: others may be asked, unless they were already."""
+        if self.picker.open.get(piece.index) is not piece:
+            return
+        others = 0
+        if piece.duplicated:
+            for peer in self.peers.values():
+                others |= peer.owed.mask(piece.index)
+        span = (1 << stop) - (1 << first)
+        piece.asked &= ~span | piece.got | others
+        piece.doubled &= ~(span & others)  # one is left: somebody else may be asked again
+        self.picker.note_asked(piece)
 
     def rejected(self, peer: Peer, index: int, offset: int, now: float) -> None:
         found = peer.owed.take(index, offset)
@@ -381,9 +385,7 @@ class Downloads:
                 peer.late -= 1
             return
         piece, block = found
-        if self.picker.open.get(piece.index) is piece:
-            piece.release(block, block + 1)
-            self.picker.note_asked(piece)
+        self._unask(piece, block, block + 1)
         self._share(peer)
         if index in peer.allowed_in:
             peer.allowed_in.remove(index)

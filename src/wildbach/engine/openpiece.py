@@ -124,14 +124,20 @@ class OpenPiece:
     def distrust(self, peer: int) -> bool:
         """Forget the blocks that a liar sent, as far as they are still in memory; True where there were any."""
         gone = 0
-        for number, first, stop in self.from_:
-            if number == peer:
-                gone |= (1 << stop) - (1 << first)
-        for number in range(len(self.chunks)):
-            if self.chunks[number] is None or number in self.queue:
-                gone &= ~self.chunk_mask(number)
+        kept: list[tuple[int, int, int]] = []
+        for sender, first, stop in self.from_:
+            if sender != peer:
+                kept.append((sender, first, stop))
+                continue
+            for block in range(first, stop):
+                number = block // CHUNK_BLOCKS
+                if self.chunks[number] is None or number in self.queue:
+                    kept.append((sender, block, block + 1))
+                else:
+                    gone |= 1 << block
         if not gone:
             return False
+        self.from_ = kept
         self.got &= ~gone
         self.asked &= ~gone
         self.doubled &= ~gone

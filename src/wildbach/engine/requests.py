@@ -84,11 +84,13 @@ class Outstanding:
 
     def drop_piece(self, index: int) -> int:
         """Forget what was asked of one piece; returns how many blocks that were."""
-        gone = [run for run in self.runs if run.index == index]
-        if not gone:
+        kept = [run for run in self.runs if run.index != index]
+        if len(kept) == len(self.runs):
             return 0
-        self.runs = deque(run for run in self.runs if run.index != index)
-        count = sum(run.stop - run.block for run in gone)
+        count = sum(run.stop - run.block for run in self.runs if run.index == index)
+        # In place: somebody may be walking along the row.
+        self.runs.clear()
+        self.runs.extend(kept)
         self.blocks -= count
         return count
 

@@ -94,6 +94,9 @@ class Uploads:
                 raise RemoteError("a request beyond its piece", piece=index, offset=offset, length=length)
             if good and len(queue) < limits.REQUESTS_QUEUED:
                 queue.append(item)
+                if peer.am_choking:
+                    peer.allowance -= 1
+                    good = peer.allowance > 0
             else:
                 # Not ours to give, over the limit, or it crossed our choke on the way.
                 self._refuse(peer, item)
@@ -106,10 +109,7 @@ class Uploads:
             return False
         if self._guest is None:
             self._guest = peer
-        if self._guest is not peer:
-            return False
-        peer.allowance -= 1
-        return True
+        return self._guest is peer
 
     def tick(self) -> None:
         """Once a second: a guest that asks no more makes room for another."""

@@ -93,6 +93,9 @@ class WorkerProcess:
 
     def call(self, message: Any, reply: Reply, fds: Sequence[int] = ()) -> None:
         """Send a message; `reply` gets the answer, later. Messages that need no answer use `tell`."""
+        if not self.alive:
+            self._loop.call_soon(reply, None)
+            return
         self._waiting.append(reply)
         self._send(marshal.dumps(message), fds)
 
