@@ -16,6 +16,11 @@ from wildbach.base.geometry import Extent, Geometry
 PARTS_SUFFIX = ".wbparts"
 
 
+def parts_name(key: str) -> str:
+    """The name of a torrent's part file, from the torrent's key."""
+    return f".{key[:40]}{PARTS_SUFFIX}"
+
+
 class Slots:
     """The arithmetic of one torrent's part file."""
 

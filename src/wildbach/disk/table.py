@@ -19,7 +19,7 @@ from wildbach.base.errors import StorageError
 from wildbach.disk import system
 from wildbach.disk.handles import Gate, Handle, OpenFiles
 from wildbach.disk.layout import Layout
-from wildbach.disk.parts import PARTS_SUFFIX
+from wildbach.disk.parts import parts_name
 from wildbach.disk.storage import PARTS, Content
 from wildbach.disk.system import storage_error
 
@@ -94,7 +94,7 @@ class FileTable:
         return self.layout.path(self.content, file)
 
     def _parts_name(self) -> str:
-        return f".{self.options.key[:40] or self.content.name}{PARTS_SUFFIX}"
+        return parts_name(self.options.key or self.content.name)
 
     def _candidates(self, file: int) -> Iterator[Place]:
         """Where a file may be found, likeliest first."""

@@ -7,15 +7,16 @@ same names that are not ours. From then on every verified piece goes through the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from wildbach.base import bitfield
-from wildbach.base.errors import StorageError
+from wildbach.base.errors import StorageError, UsageError
+from wildbach.disk import moving
 from wildbach.disk.files import FileStorage
 from wildbach.disk.hasher import Checked, Expected
 from wildbach.disk.journal import Journal
-from wildbach.disk.layout import free_name, look
+from wildbach.disk.layout import Layout, free_name, look
 from wildbach.disk.resume import Progress, ResumeRecord
 from wildbach.disk.storage import Storage
 from wildbach.engine.options import AddOptions
@@ -68,6 +69,8 @@ class Holdings:
             )
         self.record = known
         storage = self.storage = self._open_storage(self._metainfo, self._options, known)
+        if isinstance(storage, FileStorage):
+            moving.take_up(storage, known)
         progress = known.progress
         if self._options.skip_check:
             progress = Progress(self._geometry.piece_count, durable=bitfield.full(self._geometry.piece_count))
@@ -169,13 +172,40 @@ class Holdings:
         await self._shared.threads.run(self.storage.finish, files)
         await self.journal.flush()
         if not self.record.completed_at:
-            self.record = replace(self.record, completed_at=time.time())
+            self.record.completed_at = time.time()
             await self.save()
 
     async def keep(self, metainfo: Metainfo) -> None:
         """The torrent file has grown: its piece layers have come."""
         self._metainfo = metainfo
         await self._shared.threads.run(self._shared.resume.save, self.record, metainfo.to_bytes())
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """Where the files are: two places while they are being moved, none where they are no files."""
+        storage = self.storage
+        if not isinstance(storage, FileStorage):
+            return []
+        return [storage.layout] if storage.previous is None else [storage.layout, storage.previous]
+
+    def target(self, folder: Path | None, renames: Mapping[int, tuple[str, ...]]) -> Layout:
+        """The layout with another folder, or other names of some files. Raises UsageError where there are no files."""
+        if not isinstance(self.storage, FileStorage):
+            raise UsageError("the torrent's content is not in files")
+        now = self.storage.layout
+        root = str(folder.absolute()) if folder is not None else now.root
+        return Layout(root, now.kind, {**now.renames, **renames}, now.suffix)
+
+    async def move(self, target: Layout | None, progress: moving.Progress) -> None:
+        """Bring the files to `target`; None: go on with the move that was not finished. Raises StorageError."""
+        storage = self.storage
+        if not isinstance(storage, FileStorage):
+            return
+        run = self._shared.threads
+        if target is None:
+            await moving.resume_move(storage, self.record, self._shared.resume, run, progress=progress)
+        else:
+            await moving.move(storage, target, self.record, self._shared.resume, run, progress=progress)
 
     async def save(self) -> None:
         await self._shared.threads.run(self._shared.resume.save, self.record)

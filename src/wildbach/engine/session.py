@@ -26,7 +26,10 @@ from wildbach.disk.datadir import DataDir
 from wildbach.disk.files import FileOptions, FileStorage
 from wildbach.disk.hasher import Hasher
 from wildbach.disk.layout import Layout
+from wildbach.disk.moving import delete
+from wildbach.disk.parts import parts_name
 from wildbach.disk.pool import ChunkPool
+from wildbach.disk.registry import PathRegistry
 from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
@@ -93,6 +96,7 @@ class Session:
         self._scope = Scope("session")
         self._bus = Bus()
         self._torrents: dict[str, Torrent] = {}
+        self._paths = PathRegistry()
         self._by_hash: dict[bytes, Torrent] = {}
         self._listeners: list[Listener] = []
         self._numbers = 0
@@ -262,13 +266,25 @@ class Session:
             return None, source, source.hashes
         return None, None, source
 
-    async def remove(self, torrent: Torrent) -> None:
-        """Stop a torrent and forget it. Its files stay."""
+    async def remove(self, torrent: Torrent, delete_files: bool = False) -> None:
+        """Stop a torrent and forget it. Its files stay, but for `delete_files`: then those go that no other torrent of
+        the session has, and what was remembered of them. Raises StorageError.
+        """
         self._torrents.pop(torrent.key, None)
         for swarm in torrent.hashes.swarms:
             if self._by_hash.get(swarm) is torrent:
                 del self._by_hash[swarm]
+        layouts = torrent.layouts
         await torrent.close()
+        if delete_files and torrent.info is not None:
+            others = [
+                (other.info, layout) for key in self._paths.neighbours(torrent.key)
+                if (other := self._torrents.get(key)) is not None and other.info is not None
+                for layout in other.layouts
+            ]
+            await self._threads.run(self._shared.resume.remove, torrent.key)
+            await self._threads.run(_delete, torrent.info, layouts, others, parts_name(torrent.key))
+        self._paths.unregister(torrent.key)
         self._bus.publish(events.TorrentRemoved(torrent.key))
 
     def _open_storage(self, metainfo: Metainfo, options: AddOptions, record: ResumeRecord) -> Storage:
@@ -277,9 +293,10 @@ class Session:
         writer = self._shared.writer
         chosen = FileOptions(
             layout=record.layout, suffix=record.suffix, preallocate=self.settings.disk.preallocate, key=record.key,
-            retired=self._retired if isinstance(writer, ProcessWriter) else None,
+            retired=self._retired if isinstance(writer, ProcessWriter) else None, claims=self._paths,
         )
         layout = Layout(record.save_path, record.layout, record.renames, record.suffix)
+        self._paths.register(record.key, layout.tops(metainfo.info))
         return FileStorage(metainfo.info, layout, options=chosen)
 
     def _retired(self, file: int) -> None:
@@ -436,6 +453,10 @@ def parse_endpoint(text: str) -> Endpoint:
 
 def _is_local(endpoint: Endpoint) -> bool:
     return classify(endpoint.host) in (Reach.LOCAL, Reach.PRIVATE)
+
+
+def _delete(content: Info, layouts: list[Layout], others: list[tuple[Info, Layout]], parts_file: str) -> int:
+    return delete(content, layouts, others, parts_file=parts_file)
 
 
 def _read_file(path: Path) -> bytes:

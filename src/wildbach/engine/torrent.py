@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from wildbach.base import bitfield
@@ -14,6 +15,7 @@ from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageE
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.datadir import TorrentLock
 from wildbach.disk.hasher import Expected
+from wildbach.disk.layout import Layout
 from wildbach.disk.piecework import ChunkResult, PieceSpec
 from wildbach.disk.storage import Storage
 from wildbach.engine import events
@@ -96,6 +98,7 @@ class Torrent:
         self._verdicts = Verdicts(self, self.swarm.peers, self.talk.hash_fetcher)
         self.links = Connections(self, shared, scope, self.swarm, self.talk, self._verdicts, self.peer_id)
         self._check_progress = 0.0
+        self._moving: float | None = None
         self._complete = asyncio.Event()
         self._metadata = asyncio.Event()
         self._changed = asyncio.Event()
@@ -246,6 +249,8 @@ class Torrent:
         )
         have = await holdings.open([i for i, wanted in enumerate(self._wanted) if wanted])
         self.holdings = holdings
+        if holdings.record.moving:
+            self._scope.spawn("move", self._move(holdings, None, None), contain=self._died)
         self._begin(info, holdings.storage, have)
 
     def _expected(self, info: Info) -> Expected:
@@ -327,6 +332,53 @@ class Torrent:
         if self.content is not None:
             self.content.picker.lost(pieces)
         self.stop(error.message, error.code)
+
+    @property
+    def layouts(self) -> list[Layout]:
+        """Where the files are; nothing before the torrent is opened."""
+        return self.holdings.layouts if self.holdings is not None else []
+
+    async def move(self, folder: Path, progress: Callable[[int, int], None] | None = None) -> None:
+        """Bring the files to another folder, while they are seeded and written on. `progress` gets (bytes, of all).
+
+        Survives a crash: it is gone on with at the next start. Raises StorageError, code `target_exists` where
+        something is in the way (then nothing was touched), and `busy` while another move goes on.
+        """
+        await self._relocate(folder, {}, progress)
+
+    async def rename_file(self, index: int, path: str) -> None:
+        """Give a file another path below the torrent's folder on disk, components parted by `/`. Raises as `move`."""
+        info = await self.metadata()
+        parts = tuple(path.split("/"))
+        if not 0 <= index < len(info.files) or any(part in ("", ".", "..") or "\0" in part for part in parts):
+            raise UsageError(f"no file {index}, or not a path: {path!r}")
+        await self._relocate(None, {index: parts}, None)
+
+    async def _relocate(
+        self, folder: Path | None, renames: Mapping[int, tuple[str, ...]], progress: Callable[[int, int], None] | None,
+    ) -> None:
+        await self.metadata()
+        if self.holdings is None:
+            raise UsageError("the torrent has not been opened yet")
+        await self._move(self.holdings, self.holdings.target(folder, renames), progress)
+
+    async def _move(
+        self, holdings: Holdings, target: Layout | None, progress: Callable[[int, int], None] | None,
+    ) -> None:
+        def moved(done: int, total: int) -> None:
+            self._moving = done / total if total else 1.0
+            if progress is not None:
+                progress(done, total)
+
+        try:
+            await holdings.move(target, moved)
+        finally:
+            self._moving = None
+
+    @property
+    def _folder(self) -> Path:
+        layouts = self.layouts
+        return Path(layouts[0].root) if layouts else self.options.save_path
 
     async def recheck(self) -> None:
         """Hash everything on the disk anew; peers are let go meanwhile."""
@@ -735,7 +787,7 @@ class Torrent:
             content.downloads.wasted if content is not None else 0,
             down, up, len(self.swarm.peers), sum(1 for peer in peers if peer.seed), len(self.links.known),
             left / down if left and down > 1 else None,
-            info.geometry.piece_count if info is not None else 0, pieces, str(self.options.save_path),
+            info.geometry.piece_count if info is not None else 0, pieces, str(self._folder), self._moving,
         )
 
     def _why(self) -> str:

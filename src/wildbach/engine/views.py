@@ -42,6 +42,8 @@ class TorrentView:
     pieces_have: bytes
     "A bitfield as on the wire."
     save_path: str
+    moving: float | None = None
+    "Share of the bytes that are at their new place, while the files are being moved."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,131 @@
+"""Moving, renaming, sharing, deleting files, and disks that fail, with whole sessions on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from folders import make_folder, make_torrent, same
+from wildbach.base.errors import StorageError
+from wildbach.disk.files import FileStorage
+from wildbach.disk.storage import Storage
+from wildbach.disk.wrappers import SYNC, WRITE, Faulty
+from wildbach.engine import events
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session
+from wildbach.engine.settings import ConnectionSettings, DiskSettings, Settings
+from wildbach.engine.torrent import State
+from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.protocol.metainfo.info import Info
+
+SETTINGS = Settings(
+    ConnectionSettings(listen=("127.0.0.1:0",)), disk=DiskSettings(workers="threads", memory=8 << 20)
+)
+
+
+@asynccontextmanager
+async def pair(tmp_path: Path, **options: object) -> AsyncIterator[tuple[Session, Session]]:
+    async with Session(SETTINGS) as seed, Session(SETTINGS, **options) as leech:  # type: ignore[arg-type]
+        async with asyncio.timeout(60):
+            yield seed, leech
+
+
+def thing(tmp_path: Path, name: str = "content", seed: int = 1) -> tuple[Path, Metainfo]:
+    folder = make_folder(tmp_path / "src", name, seed=seed)
+    return folder, make_torrent(folder, "hybrid")
+
+
+def test_a_moved_and_renamed_torrent_goes_on_seeding_and_is_found_again(tmp_path: Path) -> None:
+    folder, metainfo = thing(tmp_path)
+    number = next(i for i, file in enumerate(metainfo.info.files) if file.path.parts[-1] == "exact.bin")
+
+    async def run() -> None:
+        told: list[tuple[int, int]] = []
+        async with Session(SETTINGS, data_dir=tmp_path / "state") as one:
+            torrent = await one.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))
+            await torrent.complete()
+            await torrent.move(tmp_path / "new", lambda done, total: told.append((done, total)))
+            assert torrent.view().save_path == str(tmp_path / "new")
+            assert torrent.view().state == "seeding" and torrent.view().moving is None
+            await torrent.rename_file(number, "content/other/name.bin")
+            async with Session(SETTINGS) as two:
+                copy = await two.add(metainfo, AddOptions(save_path=tmp_path / "copy", peers=(one.listening[0],)))
+                await copy.complete()
+            with pytest.raises(StorageError):
+                await torrent.rename_file(number, "content/last")
+        assert told[-1][0] == told[-1][1] > 0
+        assert not folder.exists()
+        async with Session(SETTINGS, data_dir=tmp_path / "state") as again:
+            torrent = await again.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))
+            await torrent.complete()
+            assert torrent.view().save_path == str(tmp_path / "new")
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    moved = tmp_path / "new" / "content"
+    (moved / "other" / "name.bin").rename(moved / "b" / "exact.bin")
+    (moved / "other").rmdir()
+    assert same(moved, tmp_path / "copy" / "content") == []
+
+
+def test_deleting_a_torrent_spares_what_another_one_has(tmp_path: Path) -> None:
+    _, big = thing(tmp_path)
+    part = make_folder(tmp_path / "part", "content", sizes={"last": 777}, seed=5)
+    data = (tmp_path / "src" / "content" / "last").read_bytes()
+    (part / "last").write_bytes(data)
+    small = make_torrent(part, "hybrid")
+
+    async def run() -> None:
+        async with Session(SETTINGS, data_dir=tmp_path / "state") as session:
+            one = await session.add(big, AddOptions(save_path=tmp_path / "src", seed_only=True))
+            two = await session.add(small, AddOptions(save_path=tmp_path / "src", seed_only=True))
+            await one.complete()
+            await two.complete()
+            await session.remove(one, delete_files=True)
+            assert [p.name for p in (tmp_path / "src" / "content").rglob("*")] == ["last"]
+            await session.remove(two, delete_files=True)
+            assert list((tmp_path / "src").iterdir()) == []
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+@pytest.mark.parametrize(("kind", "number", "code"), [
+    (WRITE, errno.ENOSPC, "disk_full"), (WRITE, errno.EIO, "io_error"), (SYNC, errno.EIO, "io_error"),
+])
+def test_a_failing_disk_stops_its_torrent_only_and_resume_goes_on(
+    kind: str, number: int, code: str, tmp_path: Path
+) -> None:
+    folder, metainfo = thing(tmp_path)
+    other_folder, other = thing(tmp_path, "other", seed=2)
+    made: dict[str, Faulty] = {}
+
+    def storage(info: Info, options: AddOptions) -> Storage:
+        faulty = made[info.hashes.key] = Faulty(FileStorage(info, options.save_path))
+        if info.name == "content":
+            faulty.fail(kind, number, after=3 if kind == WRITE else 0)
+        return faulty
+
+    async def run() -> None:
+        async with pair(tmp_path, storage=storage) as (seed, leech):
+            for each in (metainfo, other):
+                await (await seed.add(each, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            options = AddOptions(save_path=tmp_path / "out", peers=(seed.listening[0],))
+            stops = leech.subscribe(events.TorrentStopped)
+            torrent, good = [await leech.add(each, options) for each in (metainfo, other)]
+            stop = await anext(aiter(stops))
+            assert (stop.torrent, stop.code) == (torrent.key, code)
+            await good.complete()
+            view = torrent.view()
+            assert (view.state, view.code) == (State.STOPPED, code) and view.reason
+            made[torrent.key].heal()
+            await torrent.resume()
+            await torrent.complete()
+            assert leech.internal_errors == 0
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert same(folder, tmp_path / "out" / "content") == []
+    assert same(other_folder, tmp_path / "out" / "other") == []
