@@ -31,6 +31,8 @@ _HURRY_SECONDS: Final = 0.2
 _SPARE_OPEN: Final = 8
 _DUE_SECONDS: Final = 2.0
 "What has a deadline so soon is asked of a second peer too."
+_TESTED: Final = 8
+"Newcomers that fetch a piece alone at the same time."
 _UNASKED: Final = 32
 "Blocks nobody asked for, after which a peer is sent away."
 
@@ -266,8 +268,8 @@ class Downloads:
             piece = picker.suggested(have, peer.suggested)
             if piece is not None:
                 peer.suggested.remove(piece.index)
-                return piece if peer.proven else self._claim(peer, piece)
-        if not peer.proven and picker.geometry.piece_length <= SLAB and len(picker.open) * SLAB < self._pool.size:
+                return piece if peer.proven or not self._may_test() else self._claim(peer, piece)
+        if not peer.proven and (peer.number in self._sole or self._may_test()):
             scarce = have & ~picker.availability.somebody() if peer.seed else 0
             piece = (self._alone(peer, scarce) if scarce else None) or self._alone(peer, have)
             if piece is not None:
@@ -288,6 +290,14 @@ class Downloads:
         piece = self.picker.untouched(have) or self.picker.next_new(have)
         return self._claim(peer, piece) if piece is not None else None
 
+    def _may_test(self) -> bool:
+        """A few newcomers at a time get pieces for themselves; many half pieces would be of no use to anybody."""
+        return len(self._sole) < _TESTED and self.picker.geometry.piece_length <= SLAB
+
+    def _unclaim(self, piece: OpenPiece) -> None:
+        if piece.sole is not None and self._sole.get(piece.sole) is piece:
+            del self._sole[piece.sole]
+
     def _claim(self, peer: Peer, piece: OpenPiece) -> OpenPiece:
         piece.sole = peer.number
         self._sole[peer.number] = piece
@@ -306,6 +316,7 @@ class Downloads:
             if piece.sole == number and piece.asked != piece.all and self.picker.open.get(piece.index) is piece:
                 holder = self.peers.get(number)
                 if bitfield.has(have, piece.index, self.picker.width) and (holder is None or not holder.suspect):
+                    self._unclaim(piece)
                     piece.sole = None
                     return piece
         return None
@@ -536,6 +547,7 @@ class Downloads:
                 giver = self.peers.get(number)
                 if giver is not None:
                     giver.proven = True
+            self._unclaim(piece)
             self.picker.done(piece.index)
             self._judge.passed(piece, digests)
         else:
@@ -557,6 +569,7 @@ class Downloads:
             if piece.saved:
                 self._partials.note(piece.index, 0)
         self._forget_requests(piece)
+        self._unclaim(piece)
         self.picker.again(piece.index)
         self._digests.pop(piece.index, None)
         handed = piece.queue[0] if piece.busy else -1
