@@ -227,13 +227,13 @@ class Session:
         metainfo, magnet, hashes = await self._read(source)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
-        for torrent in self._torrents.values():
-            if torrent.hashes.matches(hashes):
-                torrent.add_peers(options.peers, "user")
-                for tier in tiers:
-                    for url in tier:
-                        torrent.add_tracker(url)
-                return torrent
+        there = self._find(hashes)
+        if there is not None:
+            there.add_peers(options.peers, "user")
+            for tier in tiers:
+                for url in tier:
+                    there.add_tracker(url)
+            return there
         lock = await self._threads.run(self._data.claim, hashes.key) if self._data is not None else None
         torrent = Torrent(self._shared, hashes, options, self._scope.child(f"torrent:{hashes.key[:8]}"),
                           self._open_storage)
@@ -247,6 +247,13 @@ class Session:
         if magnet is not None:
             torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
         return torrent
+
+    def _find(self, hashes: InfoHashes) -> Torrent | None:
+        for swarm in hashes.swarms:
+            torrent = self._by_hash.get(swarm)
+            if torrent is not None and torrent.hashes.matches(hashes):
+                return torrent
+        return None
 
     async def _read(self, source: Source) -> tuple[Metainfo | None, Magnet | None, InfoHashes]:
         if isinstance(source, str):
