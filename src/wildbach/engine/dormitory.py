@@ -171,32 +171,42 @@ class Dormitory:
     async def restore(self) -> int:
         """Take on what the store remembers. Returns how many torrents that are."""
         rows = self._resume.summaries()
-        count = 0
+        asleep: list[Torrent] = []
         unfinished: list[Summary] = []
         options: dict[str, AddOptions] = {}
         while not self.closed and (page := await self._threads.run(_take, rows)):
             for summary in page:
-                if summary.complete and self._restore_asleep(summary, options):
-                    count += 1
+                torrent = self._restore_asleep(summary, options) if summary.complete else None
+                if torrent is not None:
+                    asleep.append(torrent)
                 else:
                     unfinished.append(summary)
-            await asyncio.sleep(0)
+        count = len(asleep)
+        self._scope.spawn("announce", self._announce(asleep), contain=self._report)
         for summary in unfinished:
             if not self.closed:
                 count += await self._restore_awake(summary)
         return count
 
-    def _restore_asleep(self, summary: Summary, options: dict[str, AddOptions]) -> bool:
+    async def _announce(self, torrents: list[Torrent]) -> None:
+        for at in range(0, len(torrents), _PAGE):
+            for torrent in torrents[at : at + _PAGE]:
+                if self._owner.torrent(torrent.key) is torrent:
+                    torrent.start_announcing()
+            await asyncio.sleep(0)
+
+    def _restore_asleep(self, summary: Summary, options: dict[str, AddOptions]) -> Torrent | None:
+        """List a complete torrent; None where that takes more than its record."""
         record = summary.record
         try:
             found = briefs.read(record)
         except FormatError:
-            return False
+            return None
         if found is None:
-            return False
+            return None
         hashes, brief = found
         if any(priority == 0 for priority in brief.priorities) or self._owner.known(hashes) is not None:
-            return False
+            return None
         chosen = options.get(record.save_path)
         if chosen is None:
             chosen = options[record.save_path] = AddOptions(Path(sys.intern(record.save_path)))
@@ -204,7 +214,7 @@ class Dormitory:
             brief.name, brief.size, brief.pieces, brief.paused, brief.private, (), brief.priorities,
         ))
         torrent.start_asleep(brief)
-        return True
+        return torrent
 
     async def _restore_awake(self, summary: Summary) -> int:
         """One that is not complete is opened; so is what only its metainfo tells enough of."""

@@ -217,10 +217,15 @@ class Torrent:
         self.add_peers(self.options.peers, "user")
 
     def start_asleep(self, brief: Brief) -> None:
-        """Begin to live as what the database says is complete: nothing is opened until somebody asks."""
+        """Begin to live as what the database says is complete: nothing is opened until somebody asks, nothing is
+        announced until `start_announcing`.
+        """
         self.asleep = True
         self.tracker_list = self._shared.announcing.add(self, self.hashes.swarms, brief.tiers, private=brief.private)
-        self._set_state(State.PAUSED if brief.paused else State.SEEDING)
+        self.state = State.PAUSED if brief.paused else State.SEEDING
+
+    def start_announcing(self) -> None:
+        self._announce(self.state in (State.METADATA, State.DOWNLOADING, State.SEEDING))
 
     def add_peers(self, endpoints: Sequence[Endpoint], source: str = "user") -> None:
         """Remember endpoints to call, and call them as there is room."""
