@@ -14,6 +14,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +32,8 @@ BUSY_SECONDS = 15.0
 KEEP_DAMAGED = 3
 "Damaged files kept; older ones are removed."
 PAGE_BYTES = 4096
+PAGE = 500
+"Torrents read from the list at a time."
 SMALLEST = 512
 "Bytes of the smallest database there is."
 CHECK_BYTES = 32 << 20
@@ -235,16 +238,23 @@ class Database:
     # torrents
 
     def summaries(self) -> Iterator[Summary]:
-        rows = self._do(self._summaries)
-        yield from rows
+        # In pages, so that neither the memory nor the time others wait grows with the number of torrents.
+        keys = self._do(lambda db: [row[0] for row in db.execute("SELECT key FROM torrents ORDER BY place, key")])
+        for at in range(0, len(keys), PAGE):
+            page = keys[at : at + PAGE]
+            yield from self._do(partial(self._summaries, keys=page))
 
     @staticmethod
-    def _summaries(db: sqlite3.Connection) -> list[Summary]:
+    def _summaries(db: sqlite3.Connection, keys: list[bytes]) -> list[Summary]:
         out = []
-        for key, place, raw, check, *progress in db.execute(
-            "SELECT t.key, t.place, t.record, t.sum, p.complete, p.pieces, p.data, p.sum FROM torrents t"
-            " LEFT JOIN progress p ON p.key = t.key ORDER BY t.place, t.key"
-        ):
+        for raw_key in keys:
+            row = db.execute(
+                "SELECT t.key, t.place, t.record, t.sum, p.complete, p.pieces, p.data, p.sum FROM torrents t"
+                " LEFT JOIN progress p ON p.key = t.key WHERE t.key=?", (_text(raw_key),)
+            ).fetchone()
+            if row is None:
+                continue  # removed since the keys were listed
+            key, place, raw, check, *progress = row
             record = _record(key, place, raw, check)
             if progress[3] != _sum(record.key, *progress[:3]):
                 raise Damaged(f"the progress of {record.key} is not as it was written")

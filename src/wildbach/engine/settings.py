@@ -45,6 +45,10 @@ class DiskSettings(Section):
         "auto", "Who hashes and writes: worker processes, or threads of this process.",
         choices=("auto", "processes", "threads"),
     )
+    sleep_after: float = setting(
+        120.0, "Seconds without peers after which a complete torrent lets go of its files and metadata until somebody "
+        "asks for them. Only with a data directory. 0: never.", live=True, min=0, max=86_400,
+    )
     preallocate: bool = setting(False, "Reserve the space of a torrent before it is downloaded.", live=True)
 
 

@@ -14,7 +14,13 @@ def new_peer_id(rng: random.Random) -> bytes:
 
     Hand in `random.SystemRandom()`; a seeded one where runs must repeat.
     """
-    return PREFIX + bytes(rng.choice(_ALPHABET) for _ in range(12))
+    # One draw, and more bits than are needed: a hundred thousand torrents may want one at the same time.
+    number = rng.getrandbits(128)
+    letters = bytearray(PREFIX)
+    for _ in range(12):
+        number, at = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[at])
+    return bytes(letters)
 
 
 _AZUREUS = {
