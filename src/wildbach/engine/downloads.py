@@ -222,6 +222,10 @@ class Downloads:
             if piece is None:
                 break
             span = piece.take(want, self._pool, among)
+            if span is None and among is None and piece.unasked:
+                roomy = self._roomy(peer)
+                if roomy is not None:
+                    piece, span = roomy, roomy.take(want, self._pool, roomy.roomy)
             if span is None:
                 self.picker.note_asked(piece)
                 if not piece.unasked and among is None:
@@ -424,19 +428,29 @@ class Downloads:
             if not peer.closing:
                 self.fill(peer, now)
 
+    def _roomy(self, peer: Peer) -> OpenPiece | None:
+        """No memory is left: an open piece with blocks that need no more of it."""
+        picker = self.picker
+        for index in bitfield.indices(picker.unasked & peer.have, picker.width) if not peer.choked else ():
+            piece = picker.open[index]
+            if (piece.sole is None or piece.sole == peer.number) and piece.roomy and not peer.suspect:
+                return piece
+        return None
+
     def _reclaim(self) -> None:
         """No memory is left: give up an open piece that nobody is fetching."""
-        for piece in list(self.picker.open.values()):
+        opened = list(self.picker.open.values())
+        for piece in opened:
             if not piece.got and not piece.asked:
                 self.abandon(piece)
                 return
-        opened = self.picker.open.values()
-        waiting = [piece for piece in opened if piece.asked == piece.got and not piece.whole and not piece.queue]
-        if waiting and not any(piece.asked != piece.got for piece in opened) and not self.in_hand:
-            for peer in self.peers.values():
-                if any(bitfield.has(peer.have, piece.index, self.picker.width) for piece in waiting):
-                    return
-            self.abandon(min(waiting, key=lambda piece: piece.got.bit_count()))
+        if self.in_hand or any(piece.asked != piece.got for piece in opened):
+            return  # some will come back
+        if any(peer.am_interested and not peer.closing and self._roomy(peer) for peer in self.peers.values()):
+            return
+        stuck = [piece for piece in opened if any(piece.chunks) and not piece.queue]
+        if stuck:
+            self.abandon(min(stuck, key=lambda piece: piece.got.bit_count()))
 
     # -- whole chunks
 
@@ -571,7 +585,8 @@ class Downloads:
         for peer in self.peers.values():
             self.release(peer, late=True)
         for piece in list(self.picker.open.values()):
-            if not piece.queue:
+            # What the writer will get still comes to its end; what waits for hashes would wait for ever.
+            if not piece.queue or not (piece.busy or self._partials.under_way(piece.index)):
                 self._let_go(piece)
 
     def _let_go(self, piece: OpenPiece) -> None:

@@ -106,6 +106,15 @@ class OpenPiece:
         return (1 << min(first + CHUNK_BLOCKS, self.blocks)) - (1 << first)
 
     @property
+    def roomy(self) -> int:
+        """Unasked blocks whose memory is reserved already."""
+        free = self.all & ~self.asked
+        for number in range(len(self.chunks)) if free else ():
+            if self.chunks[number] is None:
+                free &= ~self.chunk_mask(number)
+        return free
+
+    @property
     def unsaved(self) -> int:
         """Received blocks that are in memory only, in chunks the writer will not get yet."""
         fresh = self.got & ~self.saved

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 import pytest
 
 from fakes import FakeJudge, FakeWriter, peer, wire
 from wildbach.base import bitfield
-from wildbach.base.errors import RemoteError
+from wildbach.base.errors import RemoteError, StorageError
 from wildbach.base.geometry import BLOCK, Geometry
 from wildbach.base.rate import TokenBucket
 from wildbach.disk.piecework import ChunkResult, PieceSpec
@@ -23,6 +24,20 @@ from wildbach.protocol.wire import codec
 from wildbach.testing.storage import SharedStorage
 
 
+class Holes(SharedStorage):
+    """Reads zeros where nothing was written, as a sparse file does."""
+
+    def read_into(self, offset: int, buffers: Sequence[memoryview]) -> None:
+        for view in buffers:
+            for at in range(0, len(view), BLOCK):
+                part = view[at : at + BLOCK]
+                try:
+                    super().read_into(offset + at, [part])
+                except StorageError:
+                    part[:] = bytes(len(part))
+            offset += len(view)
+
+
 class Bed:
     """A torrent's downloads with everything around them made up. Time is what the test says."""
 
@@ -31,7 +46,7 @@ class Bed:
         self.length = blocks * BLOCK
         self.geometry = Geometry.packed(self.length, [len(self.data)])
         self.pool = ChunkPool(memory)
-        self.storage = SharedStorage(self.data)
+        self.storage = Holes(self.data)
         self.picker = Picker(self.geometry, 0, Random(1))
         self.picker.sequential = True
         self.writer = FakeWriter()
@@ -39,10 +54,28 @@ class Bed:
         self.now = 0.0
         self.known = True
         self.gate: Gate | None = None
+        self.later: deque[tuple[Callable[[], None], Callable[[BaseException | None], None]]] = deque()
+        self.notes: dict[int, int] = {}
+        "Blocks of unfinished pieces that are on the disk."
+        self.open()
+
+    def open(self) -> None:
         self.downloads = Downloads(
             1, self.picker, self.pool, self.writer, self.storage, self.spec, self.judge, lambda: self.now,
-            lambda _peer: self.gate,
+            lambda _peer: self.gate, lambda work, done: self.later.append((work, done)), self.note,
         )
+
+    def note(self, piece: int, blocks: int) -> None:
+        self.notes[piece] = blocks
+
+    def work(self) -> None:
+        """What was handed to the writer and to threads gets done."""
+        while self.later or self.writer.waiting:
+            while self.later:
+                work, done = self.later.popleft()
+                work()
+                done(None)
+            self.writer.run()
 
     def spec(self, piece: int) -> PieceSpec | None:
         if not self.known:
@@ -63,6 +96,7 @@ class Bed:
     def close(self) -> None:
         """Let go of all memory, so that the pool goes with its descriptor."""
         self.writer.waiting.clear()
+        self.later.clear()
         for each in self.downloads.peers.values():
             each.owed.clear()
             each.mine = None
@@ -87,7 +121,7 @@ class Bed:
         asked = self.ask(of)
         while asked:
             self.give(of, asked)
-            self.writer.run()
+            self.work()
             asked = wire(of).asked()
 
 
@@ -150,7 +184,7 @@ def test_a_newcomer_fetches_a_piece_alone_until_it_has_given_a_good_one(bed: Bed
     assert {index for index, _, _ in bed.ask(one)} == {0, 1}
     assert {index for index, _, _ in bed.ask(two)} == {2, 3}
     bed.give(one, [(0, at * BLOCK, BLOCK) for at in range(4)])
-    bed.writer.run()
+    bed.work()
     assert one.proven and not two.proven
 
 
@@ -175,7 +209,7 @@ def test_on_parole_nobody_shares(bed: Bed) -> None:
 def test_blocks_out_of_order_are_taken(bed: Bed) -> None:
     one = bed.peer(1)
     bed.give(one, list(reversed(bed.ask(one))))
-    bed.writer.run()
+    bed.work()
     assert sorted(bed.judge.good) == [0, 1] and bed.downloads.wasted == 0
 
 
@@ -230,7 +264,7 @@ def test_in_the_end_two_are_asked_and_the_loser_is_told(make: Callable[..., Bed]
     bed.give(fast, asked)
     cancels = [event for event in wire(slow).messages() if isinstance(event, codec.Cancel)]
     assert [(event.piece, event.offset, event.length) for event in cancels] == asked
-    bed.writer.run()
+    bed.work()
     assert bed.judge.good == [0] and slow.owed.blocks == 0
     bed.give(slow, asked[:1])
     assert slow.odd_pieces == 0
@@ -271,7 +305,7 @@ def test_a_bad_piece_is_reported_with_its_digests_and_fetched_again(bed: Bed) ->
     asked = bed.ask(one)
     bed.give(one, asked[:3])
     bed.give(one, asked[3:4], bad=True)
-    bed.writer.run()
+    bed.work()
     (index, digests), = bed.judge.bad
     right = [hashlib.sha1(bed.data[at * BLOCK : (at + 1) * BLOCK]).digest() for at in range(4)]
     got = [digests[20 * at : 20 * at + 20] for at in range(4)]
@@ -280,7 +314,7 @@ def test_a_bad_piece_is_reported_with_its_digests_and_fetched_again(bed: Bed) ->
     again = asked[4:] + wire(one).asked()
     while again:
         bed.give(one, again)
-        bed.writer.run()
+        bed.work()
         again = wire(one).asked()
     assert bed.judge.digests[0] == b"".join(right) and bed.judge.digests[1] == b""
     assert bed.storage.whole
@@ -294,7 +328,7 @@ def test_a_bad_piece_of_several_chunks_has_the_digests_of_all_its_blocks(make: C
     assert len(asked) == 130
     bed.give(one, asked[:5], bad=True)
     bed.give(one, asked[5:])
-    bed.writer.run()
+    bed.work()
     (_, digests), = bed.judge.bad
     assert len(digests) == 130 * 20
     assert digests[:20] == hashlib.sha1(bytes(BLOCK)).digest()
@@ -319,10 +353,11 @@ def test_pieces_wait_for_their_hashes(bed: Bed) -> None:
     bed.known = False
     one = bed.peer(1)
     bed.give(one, bed.ask(one))
-    assert bed.writer.run() == 0 and not bed.judge.good
+    bed.work()
+    assert not bed.judge.good
     bed.known = True
     bed.downloads.hashes_known()
-    bed.writer.run()
+    bed.work()
     assert sorted(bed.judge.good) == [0, 1]
 
 
@@ -330,7 +365,7 @@ def test_a_full_disk_is_told_and_the_piece_is_not_had(bed: Bed) -> None:
     one = bed.peer(1)
     bed.writer.fail = ChunkResult(None, errno=28, error="no space left", code="disk_full")
     bed.give(one, bed.ask(one))
-    bed.writer.run()
+    bed.work()
     assert [result.code for result in bed.judge.errors] == ["disk_full", "disk_full"]
     assert not bed.picker.have and bed.picker.missing == bed.picker.full
 
@@ -342,7 +377,7 @@ def test_without_memory_nobody_is_asked_until_some_comes_back(make: Callable[...
     first = bed.ask(one)
     assert len(first) == 128 and bed.ask(two) == []
     bed.give(one, first[:64])
-    bed.writer.run()
+    bed.work()
     assert wire(two).asked() or wire(one).asked(), "the memory that came back is used"
 
 
@@ -374,12 +409,39 @@ def test_stopping_gives_the_memory_back(bed: Bed) -> None:
     asked = bed.ask(one)
     bed.give(one, asked[:6])
     idle: list[bool] = []
-    bed.downloads.stop()
+    bed.downloads.stop(keep=True)
     bed.downloads.when_idle(lambda: idle.append(True))
-    assert not idle and bed.downloads.in_hand == 1
-    bed.writer.run()
+    assert not idle and bed.downloads.in_hand == 2, "a whole piece for the writer, two blocks for the next run"
+    bed.work()
     wire(one).messages()
-    assert idle == [True] and bed.pool.reserved == 0 and bed.ask(one) == []
+    assert idle == [True] and bed.pool.reserved == 0 and bed.ask(one) == [] and bed.notes[1] == 0b11
+
+
+def test_an_unfinished_piece_goes_on_where_it_was_left(bed: Bed, make: Callable[..., Bed]) -> None:
+    one = bed.peer(1)
+    bed.give(one, bed.ask(one)[:6])
+    bed.downloads.stop(keep=True)
+    bed.work()
+    again = make()
+    again.storage = bed.storage
+    again.open()
+    again.picker.done(0)
+    again.downloads.restore(bed.notes)
+    again.work()
+    two = again.peer(1)
+    assert again.ask(two)[:2] == [(1, 2 * BLOCK, BLOCK), (1, 3 * BLOCK, BLOCK)]
+    again.give(two, [(1, 2 * BLOCK, BLOCK), (1, 3 * BLOCK, BLOCK)])
+    again.work()
+    assert 1 in again.judge.good
+
+
+def test_stopping_lets_go_of_what_waits_for_hashes(bed: Bed) -> None:
+    bed.known = False
+    one = bed.peer(1)
+    bed.give(one, bed.ask(one))
+    bed.downloads.stop(keep=False)
+    bed.work()
+    assert bed.pool.reserved == 0
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -416,6 +478,10 @@ def test_the_books_are_right_whatever_happens(seed: int, make: Callable[..., Bed
             one.suspect = not one.suspect
         elif act < 0.95:
             bed.downloads.distrust(one)
+        elif act < 0.97 and bed.later:
+            work, ended = bed.later.popleft()
+            work()
+            ended(None)
         else:
             bed.writer.run()
         for each in peers:
@@ -436,9 +502,12 @@ def test_the_books_are_right_whatever_happens(seed: int, make: Callable[..., Bed
             rows, queues[each.number] = queues[each.number], []
             bed.give(each, rows)
             queues[each.number] += wire(each).asked()
-        bed.writer.run()
-    assert bed.storage.whole, bed.picker.open
-    bed.writer.run()
+        bed.work()
+    assert bed.storage.whole, [
+        (p.index, p.sole, p.busy, p.queue, p.handed, bin(p.got), bin(p.asked), [c is not None for c in p.chunks])
+        for p in bed.picker.open.values()
+    ]
+    bed.work()
     assert bed.pool.reserved == 0
 
 
