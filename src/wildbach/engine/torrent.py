@@ -72,6 +72,8 @@ class Parts:
         self.scope = scope
         self.swarm = Swarm(torrent, lambda: shared.settings, shared.clock)
         self.talk = Talk(torrent, torrent.hashes, self.swarm.peers, shared.clock)
+        self.talk.anonymous = shared.settings.peers.anonymous
+        self.talk.pex = shared.settings.peers.pex
         self.talk.port = torrent.port
         self.down_gate = Gate(shared.down)
         self.up_gate = Gate(shared.up)
@@ -118,7 +120,7 @@ class Torrent:
         self.state = State.METADATA
         self.reason = ""
         self.code = ""
-        self.peer_id = new_peer_id(shared.rng)
+        self.peer_id = new_peer_id(shared.rng, anonymous=shared.settings.peers.anonymous)
         self.down_limit = options.down_limit
         self.up_limit = options.up_limit
         self.content: Content | None = None
