@@ -91,10 +91,10 @@ class Torrent:
     """
 
     __slots__ = (
-        "_began_incomplete", "_check_progress", "_ending", "_has_bits", "_layers", "_next_tell", "_open_storage", "_parts",
-        "_piece_hashes", "_priorities", "_received_before", "_sent_before", "_shared", "_v1_alone", "_v2_seen", "asleep", "brief", "code",
-        "content", "down_limit", "hashes", "holdings", "key", "lock", "metainfo", "number", "options", "peer_id",
-        "port", "reason", "state", "tracker_list", "up_limit",
+        "_began_incomplete", "_check_progress", "_ending", "_has_bits", "_layers", "_next_tell", "_open_storage",
+        "_parts", "_piece_hashes", "_priorities", "_received_before", "_sent_before", "_shared", "_v1_alone",
+        "_v2_seen", "asleep", "brief", "code", "content", "down_limit", "hashes", "holdings", "key", "lock",
+        "metainfo", "number", "options", "peer_id", "port", "reason", "state", "tracker_list", "up_limit",
     )
 
     def __init__(
@@ -632,7 +632,6 @@ class Torrent:
         if self.holdings is None or self.info is None or not self._whole:
             return
         await self._make_layers(self.info, self.holdings)
-        await self.holdings.finish([i for i, wanted in enumerate(self._wanted) if wanted])
         await self.holdings.finish(self._wanted_files)
         if self._whole:
             if self.tracker_list is not None and self._began_incomplete:
@@ -905,10 +904,9 @@ class Torrent:
     @property
     def active(self) -> bool:
         """Something may happen by itself: the scheduler must tick."""
-        return self.links.active or (self.holdings is not None and self.holdings.journal.waiting)
         if self._parts is None or self.asleep:
             return False
-        return self._parts.links.active or (self.holdings is not None and bool(self.holdings.journal.pending))
+        return self._parts.links.active or (self.holdings is not None and self.holdings.journal.waiting)
 
     # -- looking
 
