@@ -48,6 +48,8 @@ _TABLES = {
     "settings": "CREATE TABLE settings (name TEXT PRIMARY KEY, data BLOB, sum BLOB)",
     "statistics": "CREATE TABLE statistics (name TEXT PRIMARY KEY, value INTEGER, sum BLOB)",
 }
+_OURS = ("version", "torrents", "places")
+"Totals that are the store's own."
 _INDEXES = (
     "CREATE INDEX notes_by_key ON notes (key)",
     "CREATE INDEX roots_by_root ON roots (root)",
@@ -289,7 +291,12 @@ class Database:
         def work(db: sqlite3.Connection) -> None:
             row = db.execute("SELECT place FROM torrents WHERE key=?", (record.key,)).fetchone()
             if row is None:
-                place = (db.execute("SELECT max(place) FROM torrents").fetchone()[0] or 0) + 1
+                # Kept as a total of its own: looking for the greatest would read every torrent for each new one.
+                last = self._statistic(db, "places")
+                if not last:
+                    last = db.execute("SELECT max(place) FROM torrents").fetchone()[0] or 0
+                place = last + 1
+                self._put_statistic(db, "places", place)
                 self._put_statistic(db, "torrents", self._statistic(db, "torrents") + 1)
                 _put_progress(db, record.key, record.progress)
             else:
@@ -375,7 +382,7 @@ class Database:
     def statistics(self) -> dict[str, int]:
         def work(db: sqlite3.Connection) -> dict[str, int]:
             names = [_text(row[0]) for row in db.execute("SELECT name FROM statistics ORDER BY name")]
-            return {name: self._statistic(db, name) for name in names if name not in ("version", "torrents")}
+            return {name: self._statistic(db, name) for name in names if name not in _OURS}
 
         return self._do(work)
 
@@ -539,7 +546,7 @@ def _salvage(aside: str, db: sqlite3.Connection, put_statistic: Callable[[sqlite
                             db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?)", (_text(name), data, check))
             for name, value, check in _rows(old, "SELECT name, value, sum FROM statistics"):
                 with contextlib.suppress(Damaged, TypeError, AttributeError):
-                    if check == _sum(_text(name), value) and _text(name) not in ("version", "torrents"):
+                    if check == _sum(_text(name), value) and _text(name) not in _OURS:
                         put_statistic(db, _text(name), value)
     finally:
         old.close()

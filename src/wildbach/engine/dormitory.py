@@ -8,6 +8,7 @@ the list shows; it sleeps again after a while without peers. Only what is awake 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from itertools import islice
@@ -33,6 +34,8 @@ _AT_ONCE: Final = 4
 "Torrents that wake or go to sleep at the same time."
 _WAITING: Final = 256
 "Torrents that wait to be woken for peers a tracker named; the next announce names them again."
+_MANY: Final = 1000
+"Restored torrents from which on the garbage collector is to leave them alone."
 _LOOK_SECONDS: Final = 10.0
 _IDLE_MOST: Final = 100
 "Torrents that may be awake without peers; of more than that the longest idle go to sleep early."
@@ -71,10 +74,15 @@ class Dormitory:
         self._turning: dict[str, asyncio.Task[None]] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._timer: asyncio.TimerHandle | None = None
+        self._frozen = False
+        "The restored torrents were taken out of the collector's sight, or it would stop the loop for long to see them."
         self.closed = False
 
     def close(self) -> None:
         self.closed = True
+        if self._frozen:
+            self._frozen = False
+            gc.unfreeze()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -170,6 +178,25 @@ class Dormitory:
 
     async def restore(self) -> int:
         """Take on what the store remembers. Returns how many torrents that are."""
+        collecting = gc.isenabled()
+        gc.disable()  # nothing is dropped while the list grows; looking for garbage in it again and again costs a third
+        try:
+            asleep, unfinished = await self._read()
+        finally:
+            if collecting:
+                gc.enable()
+        if len(asleep) >= _MANY:
+            gc.freeze()
+            self._frozen = True
+        self._scope.spawn("announce", self._announce(asleep), contain=self._report)
+        count = len(asleep)
+        for summary in unfinished:
+            if not self.closed:
+                count += await self._restore_awake(summary)
+        return count
+
+    async def _read(self) -> tuple[list[Torrent], list[Summary]]:
+        """List what is complete. Returns that, and the rest."""
         rows = self._resume.summaries()
         asleep: list[Torrent] = []
         unfinished: list[Summary] = []
@@ -181,12 +208,7 @@ class Dormitory:
                     asleep.append(torrent)
                 else:
                     unfinished.append(summary)
-        count = len(asleep)
-        self._scope.spawn("announce", self._announce(asleep), contain=self._report)
-        for summary in unfinished:
-            if not self.closed:
-                count += await self._restore_awake(summary)
-        return count
+        return asleep, unfinished
 
     async def _announce(self, torrents: list[Torrent]) -> None:
         for at in range(0, len(torrents), _PAGE):
