@@ -43,7 +43,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) -m 'not goal and not slow' $(ARGS)
 
 check: $(VENV)/.dev
-	$(BIN)/python -m pytest -m 'goal or slow' $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m 'goal or slow' $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

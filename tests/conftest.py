@@ -27,6 +27,13 @@ def pytest_report_header() -> list[str]:
     return lines
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Goals and whole matrices take minutes; the short limit is there to catch what hangs among quick tests."""
+    for item in items:
+        if item.get_closest_marker("goal") is not None or item.get_closest_marker("slow") is not None:
+            item.add_marker(pytest.mark.timeout(900))
+
+
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     """A skip whose reason is a missing program or file is a failure where everything must be installed."""
     if not NO_SKIP or report.outcome != "skipped" or hasattr(report, "wasxfail"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -91,6 +93,59 @@ def test_deleting_a_torrent_spares_what_another_one_has(tmp_path: Path) -> None:
             assert list((tmp_path / "src").iterdir()) == []
 
     asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_only_one_of_two_torrents_writes_to_a_file(tmp_path: Path) -> None:
+    folder, metainfo = thing(tmp_path)
+    twin = make_torrent(folder, "hybrid", piece_length=32768)
+
+    async def run() -> None:
+        async with pair(tmp_path) as (seed, leech):
+            for each in (metainfo, twin):
+                await (await seed.add(each, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            one = await leech.add(metainfo, AddOptions(save_path=tmp_path / "out"))
+            while one.holdings is None:
+                await anext(aiter(leech.subscribe(events.StateChanged)))
+            place = metainfo.info.geometry.files[-1].offset
+            one.holdings.storage.write(place, [memoryview(b"x")])
+            options = AddOptions(save_path=tmp_path / "out", peers=(seed.listening[0],), existing="overwrite")
+            two = await leech.add(twin, options)
+            with pytest.raises(StorageError) as caught:
+                await two.complete()
+            assert caught.value.code == "in_use"
+            await leech.remove(one)
+            await two.resume()
+            await two.complete()
+            assert leech.internal_errors == 0
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert same(folder, tmp_path / "out" / "content") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
+def test_a_full_file_system_stops_the_torrent_until_there_is_room(tmp_path: Path) -> None:
+    folder, metainfo = thing(tmp_path)
+    out = tmp_path / "small"
+    out.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", out], capture_output=True).returncode:
+        pytest.skip("mounting is not permitted")
+
+    async def run() -> None:
+        async with pair(tmp_path) as (seed, leech):
+            await (await seed.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            torrent = await leech.add(metainfo, AddOptions(save_path=out, peers=(seed.listening[0],)))
+            with pytest.raises(StorageError) as caught:
+                await torrent.complete()
+            assert caught.value.code == "disk_full"
+            subprocess.run(["mount", "-o", "remount,size=8m", out], check=True)
+            await torrent.resume()
+            await torrent.complete()
+
+    try:
+        asyncio.run(asyncio.wait_for(run(), 60))
+        assert same(folder, out / "content") == []
+    finally:
+        subprocess.run(["umount", "-l", out], check=True)
 
 
 @pytest.mark.parametrize(("kind", "number", "code"), [

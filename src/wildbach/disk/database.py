@@ -14,6 +14,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +32,8 @@ BUSY_SECONDS = 15.0
 KEEP_DAMAGED = 3
 "Damaged files kept; older ones are removed."
 PAGE_BYTES = 4096
+PAGE = 500
+"Torrents read from the list at a time."
 SMALLEST = 512
 "Bytes of the smallest database there is."
 CHECK_BYTES = 32 << 20
@@ -45,6 +48,8 @@ _TABLES = {
     "settings": "CREATE TABLE settings (name TEXT PRIMARY KEY, data BLOB, sum BLOB)",
     "statistics": "CREATE TABLE statistics (name TEXT PRIMARY KEY, value INTEGER, sum BLOB)",
 }
+_OURS = ("version", "torrents", "places")
+"Totals that are the store's own."
 _INDEXES = (
     "CREATE INDEX notes_by_key ON notes (key)",
     "CREATE INDEX roots_by_root ON roots (root)",
@@ -235,16 +240,23 @@ class Database:
     # torrents
 
     def summaries(self) -> Iterator[Summary]:
-        rows = self._do(self._summaries)
-        yield from rows
+        # In pages, so that neither the memory nor the time others wait grows with the number of torrents.
+        keys = self._do(lambda db: [row[0] for row in db.execute("SELECT key FROM torrents ORDER BY place, key")])
+        for at in range(0, len(keys), PAGE):
+            page = keys[at : at + PAGE]
+            yield from self._do(partial(self._summaries, keys=page))
 
     @staticmethod
-    def _summaries(db: sqlite3.Connection) -> list[Summary]:
+    def _summaries(db: sqlite3.Connection, keys: list[bytes]) -> list[Summary]:
         out = []
-        for key, place, raw, check, *progress in db.execute(
-            "SELECT t.key, t.place, t.record, t.sum, p.complete, p.pieces, p.data, p.sum FROM torrents t"
-            " LEFT JOIN progress p ON p.key = t.key ORDER BY t.place, t.key"
-        ):
+        for raw_key in keys:
+            row = db.execute(
+                "SELECT t.key, t.place, t.record, t.sum, p.complete, p.pieces, p.data, p.sum FROM torrents t"
+                " LEFT JOIN progress p ON p.key = t.key WHERE t.key=?", (_text(raw_key),)
+            ).fetchone()
+            if row is None:
+                continue  # removed since the keys were listed
+            key, place, raw, check, *progress = row
             record = _record(key, place, raw, check)
             if progress[3] != _sum(record.key, *progress[:3]):
                 raise Damaged(f"the progress of {record.key} is not as it was written")
@@ -279,7 +291,12 @@ class Database:
         def work(db: sqlite3.Connection) -> None:
             row = db.execute("SELECT place FROM torrents WHERE key=?", (record.key,)).fetchone()
             if row is None:
-                place = (db.execute("SELECT max(place) FROM torrents").fetchone()[0] or 0) + 1
+                # Kept as a total of its own: looking for the greatest would read every torrent for each new one.
+                last = self._statistic(db, "places")
+                if not last:
+                    last = db.execute("SELECT max(place) FROM torrents").fetchone()[0] or 0
+                place = last + 1
+                self._put_statistic(db, "places", place)
                 self._put_statistic(db, "torrents", self._statistic(db, "torrents") + 1)
                 _put_progress(db, record.key, record.progress)
             else:
@@ -365,7 +382,7 @@ class Database:
     def statistics(self) -> dict[str, int]:
         def work(db: sqlite3.Connection) -> dict[str, int]:
             names = [_text(row[0]) for row in db.execute("SELECT name FROM statistics ORDER BY name")]
-            return {name: self._statistic(db, name) for name in names if name not in ("version", "torrents")}
+            return {name: self._statistic(db, name) for name in names if name not in _OURS}
 
         return self._do(work)
 
@@ -529,7 +546,7 @@ def _salvage(aside: str, db: sqlite3.Connection, put_statistic: Callable[[sqlite
                             db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?)", (_text(name), data, check))
             for name, value, check in _rows(old, "SELECT name, value, sum FROM statistics"):
                 with contextlib.suppress(Damaged, TypeError, AttributeError):
-                    if check == _sum(_text(name), value) and _text(name) not in ("version", "torrents"):
+                    if check == _sum(_text(name), value) and _text(name) not in _OURS:
                         put_statistic(db, _text(name), value)
     finally:
         old.close()

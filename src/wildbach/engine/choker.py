@@ -26,6 +26,8 @@ TURN_BYTES = 16 << 20
 "In round-robin seeding a turn lasts until both are used up, but"
 TURN_SECONDS_MOST = 180.0
 "no longer than this, however slow the peer is."
+WIDEST = 8
+"Slots that are opened for a fast uplink are at most so many times those chosen."
 
 
 class Standing(IntEnum):
@@ -98,16 +100,21 @@ class Choker(Generic[K]):
     """The choker of one torrent.
 
     Call `decide` when `due` says so, and also after a peer became interested, lost interest or left, which fills free
-    slots. `slots` may be changed at any time; None means no limit, 0 that nobody is served.
+    slots. `slots` may be changed at any time; None means no limit, 0 that nobody is served. With a `slot_rate` in bytes
+    a second more of them are opened, for the length of a round, where each would get that much.
     """
 
-    __slots__ = ("_next_optimistic", "_next_round", "_optimistic", "payment", "seed_policy", "slots")
+    __slots__ = (
+        "_next_optimistic", "_next_round", "_optimistic", "_wider", "payment", "seed_policy", "slot_rate", "slots",
+    )
 
     def __init__(
         self, slots: int | None = 8, *, seed_policy: SeedPolicy = SeedPolicy.ROUND_ROBIN,
-        payment: PaymentPolicy[K] | None = None,
+        payment: PaymentPolicy[K] | None = None, slot_rate: float = 0.0,
     ) -> None:
         self.slots = slots
+        self.slot_rate = slot_rate
+        self._wider = 0
         self.seed_policy = seed_policy
         self.payment: PaymentPolicy[K] = payment if payment is not None else FreeForAll()
         self._optimistic: K | None = None
@@ -135,11 +142,14 @@ class Choker(Generic[K]):
             self._optimistic = None
         elif self.due(now):
             self._next_round = now + ROUND_SECONDS
-            chosen = self._round(willing, self.slots, now, seeding)
+            if self.slot_rate > 0:
+                rate = sum(c.rate_out for c in everyone)
+                self._wider = max(self.slots, min(int(rate / self.slot_rate), WIDEST * self.slots)) - self.slots
+            chosen = self._round(willing, self.slots + self._wider, now, seeding)
             least = min((c.rate_in for c in chosen), default=float("inf")) if not seeding else float("inf")
             chosen += [c for c in _idle(everyone, standings) if c.rate_in > least and not _snubbed(c, now)]
         else:
-            chosen = self._fill(willing, self.slots, now, seeding)
+            chosen = self._fill(willing, self.slots + self._wider, now, seeding)
             # Interest comes and goes with every piece: a peer that pauses keeps its place until the round is over.
             chosen += [c for c in _idle(everyone, standings) if c.unchoked]
         serve = dict.fromkeys(c.peer for c in chosen)

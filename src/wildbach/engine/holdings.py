@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from wildbach.base import bitfield
 from wildbach.base.errors import StorageError, UsageError
@@ -19,6 +20,7 @@ from wildbach.disk.journal import Journal
 from wildbach.disk.layout import Layout, free_name, look
 from wildbach.disk.resume import Progress, ResumeRecord
 from wildbach.disk.storage import Storage
+from wildbach.engine.brief import FIELD
 from wildbach.engine.options import AddOptions
 from wildbach.engine.shared import Shared
 from wildbach.protocol.metainfo.document import Metainfo
@@ -53,8 +55,10 @@ class Holdings:
         self.storage: Storage
         self.journal: Journal
 
-    async def open(self, wanted: Sequence[int]) -> int:
+    async def open(self, wanted: Sequence[int], brief: dict[str, Any] | None = None) -> int:
         """Find out what is there. `wanted` are the files to keep. Returns the set of verified pieces.
+
+        `brief` is what a later run needs to list the torrent; None where it was written before, as the rest was.
 
         Raises StorageError: `target_exists` where other files are in the way, `hybrid_conflict` for a torrent that
         contradicts itself.
@@ -78,7 +82,9 @@ class Holdings:
             await self._first_look(storage)
             storage, progress = self.storage, known.progress
         await run(storage.select, wanted)
-        await run(self._shared.resume.save, known, self._metainfo.to_bytes())
+        if brief is not None:
+            known.options[FIELD] = brief
+            await run(self._shared.resume.save, known, self._metainfo.to_bytes())
         self.journal = Journal(
             self._key, self._geometry, progress, storage, self._shared.resume, self._shared.threads,
             self._scope.spawn, gate=self._shared.sync_gate, on_lost=self._lost, on_error=self._on_error,
@@ -206,6 +212,12 @@ class Holdings:
             await moving.resume_move(storage, self.record, self._shared.resume, run, progress=progress)
         else:
             await moving.move(storage, target, self.record, self._shared.resume, run, progress=progress)
+
+    async def remember(self, brief: dict[str, Any]) -> None:
+        """Write down what changed of what `open` was given."""
+        if self.record.options.get(FIELD) != brief:
+            self.record.options[FIELD] = brief
+            await self.save()
 
     async def save(self) -> None:
         await self._shared.threads.run(self._shared.resume.save, self.record)

@@ -6,6 +6,7 @@ from the swarm it belongs to.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from wildbach.base import limits
@@ -38,6 +39,30 @@ class PeerOwner(Protocol):
     def ended(self, peer: Peer, error: Exception | None) -> None: ...
 
 
+class Waiting:
+    """Owns a peer that has greeted and waits to be let in."""
+
+    __slots__ = ("_gone",)
+
+    def __init__(self, gone: Callable[[Peer], None]) -> None:
+        self._gone = gone
+
+    def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
+        return self
+
+    def events(self, peer: Peer, events: list[Event]) -> None:
+        pass
+
+    def drained(self, peer: Peer) -> None:
+        pass
+
+    def bug(self, peer: Peer) -> None:
+        pass
+
+    def ended(self, peer: Peer, error: Exception | None) -> None:
+        self._gone(peer)
+
+
 _GROWTH = 256
 "Blocks a new peer's window may grow to before its speed is known."
 
@@ -45,6 +70,7 @@ _GROWTH = 256
 class Peer:
     __slots__ = (
         "_decoder",
+        "_held",
         "allowance",
         "allowed_in",
         "allowed_out",
@@ -175,10 +201,17 @@ class Peer:
         self.last_out = now
         self.missing = handshake.LENGTH
         self._decoder: Decoder | None = None
+        self._held: bytes | None = None
+        "What came behind the handshake and waits until somebody owns the peer."
 
     # -- Sink
 
     def received(self, data: memoryview) -> int:
+        if self._held is not None:
+            return self._after_held(self._held, data)
+        return self._take(data)
+
+    def _take(self, data: memoryview) -> int:
         sound = False
         try:
             if self._decoder is None:
@@ -212,6 +245,9 @@ class Peer:
             raise RemoteError("not wanted here")
         self.owner = owner
         rest = data[handshake.LENGTH :]
+        if self._held is not None:
+            self._held = bytes(rest)
+            return len(data)
         return handshake.LENGTH + (self.received(rest) if len(rest) and not self.closing else len(rest))
 
     def open(self, theirs: Handshake) -> None:
@@ -222,6 +258,31 @@ class Peer:
         self.extension = theirs.extension
         self._decoder = Decoder()
         self.missing = 0
+
+    def hold(self) -> None:
+        """Called while it is being greeted: hear no more of it until `release`. Its own buffers slow it down."""
+        self._held = b""
+        self.connection.pause()
+
+    def release(self, owner: PeerOwner) -> None:
+        """Somebody owns it now: go on where it was held."""
+        self.owner = owner
+        self.connection.resume()
+        if self._held is not None and not self.closing:
+            self._after_held(self._held, memoryview(b""))
+
+    def _after_held(self, held: bytes, data: memoryview) -> int:
+        """Put what was held before what has come; as `received`."""
+        if isinstance(self.owner, Waiting):
+            self._held = held + data
+            return len(data)
+        both = memoryview(held + data)
+        used = self._take(both)
+        if used >= len(held):
+            self._held = None
+            return used - len(held)
+        self._held = bytes(both[used:])
+        return len(data)
 
     @property
     def greeted(self) -> bool:

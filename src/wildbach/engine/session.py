@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from wildbach.base import limits
 from wildbach.base.addresses import Reach, classify
-from wildbach.base.errors import NetworkError, UsageError
+from wildbach.base.errors import NetworkError, RemoteError, UsageError
 from wildbach.base.events import Event
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
@@ -37,13 +37,16 @@ from wildbach.engine import events
 from wildbach.engine.announcers import Announcer, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
+from wildbach.engine.brief import Brief
 from wildbach.engine.dialing import DialBudget
+from wildbach.engine.dormitory import Dormitory
+from wildbach.engine.holdings import OpenStorage
 from wildbach.engine.options import AddOptions
-from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.peer import Peer, PeerOwner, Waiting
 from wildbach.engine.settings import Settings
 from wildbach.engine.shared import Shared
 from wildbach.engine.talk import CLIENT
-from wildbach.engine.torrent import Torrent
+from wildbach.engine.torrent import State, Torrent
 from wildbach.engine.uploads import SendBuffers
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Guard, SystemResolver
@@ -98,6 +101,7 @@ class Session:
         self._torrents: dict[str, Torrent] = {}
         self._paths = PathRegistry()
         self._by_hash: dict[bytes, Torrent] = {}
+        self._opener: OpenStorage = self._open_storage
         self._listeners: list[Listener] = []
         self._numbers = 0
         self._bugs: deque[float] = deque(maxlen=_BUGS)
@@ -121,14 +125,21 @@ class Session:
         if resume is None and self.data_dir is not None:
             self._data = await self._threads.run(DataDir, self.data_dir)
             resume = await self._threads.run(self._data.open_database)
+        store = resume if resume is not None else MemoryResume()
+        self._dormitory = Dormitory(
+            self, self._scope, self._threads, loop.time, self._report, resume=store, lasting=resume is not None,
+            data=self._data,
+        )
         self._shared = Shared(
-            settings=settings, clock=loop.time, rng=self._rng, transport=self._transport, threads=self._threads,
-            pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(),
-            announcing=announcing, resume=resume if resume is not None else MemoryResume(), sync_gate=asyncio.Lock(),
+            scope=self._scope, settings=settings, clock=loop.time, rng=self._rng, transport=self._transport,
+            threads=self._threads, pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(),
+            buffers=SendBuffers(),
+            announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(), dials=DialBudget(),
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
-            learned=self._learned, greeting={},
+            learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
+            wake_for=self._dormitory.wake_for, remember=self._dormitory.remember, greeting={},
         )
         try:
             await self._listen()
@@ -157,8 +168,10 @@ class Session:
             self._timer = None
         for listener in self._listeners:
             listener.close()
+        self._dormitory.close()
         for torrent in list(self._torrents.values()):
-            await torrent.close()
+            if not torrent.asleep:
+                await torrent.close()
         await self._shared.announcing.close()
         for call in self._exits:
             waiting = call()
@@ -231,26 +244,53 @@ class Session:
         metainfo, magnet, hashes = await self._read(source)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
-        for torrent in self._torrents.values():
-            if torrent.hashes.matches(hashes):
-                torrent.add_peers(options.peers, "user")
-                for tier in tiers:
-                    for url in tier:
-                        torrent.add_tracker(url)
-                return torrent
-        lock = await self._threads.run(self._data.claim, hashes.key) if self._data is not None else None
-        torrent = Torrent(self._shared, hashes, options, self._scope.child(f"torrent:{hashes.key[:8]}"),
-                          self._open_storage)
+        there = self.known(hashes)
+        if there is not None:
+            there.add_peers(options.peers, "user")
+            for tier in tiers:
+                for url in tier:
+                    there.add_tracker(url)
+            return there
+        lock = await self._dormitory.claim(hashes.key)
+        torrent = self.adopt(hashes.key, hashes, options, None)
         torrent.lock = lock
-        torrent.talk.port = self.listening[0].port if self._listeners else 0
-        self._torrents[torrent.key] = torrent
-        for swarm in torrent.hashes.swarms:
-            self._by_hash[swarm] = torrent
-        self._bus.publish(events.TorrentAdded(torrent.key, torrent.name))
         torrent.start(metainfo, tiers)
         if magnet is not None:
             torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
         return torrent
+
+    async def restore(self) -> int:
+        """Take on the torrents that the data directory remembers, as they were: those that were paused stay so.
+        Returns how many there are.
+
+        The complete ones are listed, announced and can be called at once, without a look at their files; what is
+        not complete is opened. Raises StorageError where the state cannot be read.
+        """
+        return await self._dormitory.restore()
+
+    def adopt(self, key: str, hashes: InfoHashes, options: AddOptions, brief: Brief | None) -> Torrent:
+        """List a torrent. For the parts of a session only; `add` is what callers want."""
+        torrent = Torrent(
+            self._shared, hashes, options, self._opener, key=key, brief=brief,
+            port=self._listeners[0].endpoint.port if self._listeners else 0,
+        )
+        self._torrents[key] = torrent
+        for swarm in hashes.swarms:
+            self._by_hash[swarm] = torrent
+        self._bus.publish(events.TorrentAdded(key, torrent.name))
+        return torrent
+
+    def torrent(self, key: str) -> Torrent | None:
+        """The torrent with this key."""
+        return self._torrents.get(key)
+
+    def known(self, hashes: InfoHashes) -> Torrent | None:
+        """The torrent that has one of these hashes."""
+        for swarm in hashes.swarms:
+            torrent = self._by_hash.get(swarm)
+            if torrent is not None and torrent.hashes.matches(hashes):
+                return torrent
+        return None
 
     async def _read(self, source: Source) -> tuple[Metainfo | None, Magnet | None, InfoHashes]:
         if isinstance(source, str):
@@ -270,11 +310,17 @@ class Session:
         """Stop a torrent and forget it. Its files stay, but for `delete_files`: then those go that no other torrent of
         the session has, and what was remembered of them. Raises StorageError.
         """
+        if delete_files:
+            # Who sleeps has not said which files are its own.
+            for sleeper in (torrent, *self._torrents.values()):
+                if sleeper.asleep and sleeper.name == torrent.name:
+                    await self._dormitory.wake_up(sleeper.key)
         self._torrents.pop(torrent.key, None)
         for swarm in torrent.hashes.swarms:
             if self._by_hash.get(swarm) is torrent:
                 del self._by_hash[swarm]
         layouts = torrent.layouts
+        self._dormitory.forget(torrent)
         await torrent.close()
         if delete_files and torrent.info is not None:
             others = [
@@ -365,8 +411,32 @@ class Session:
         """Whose peer an inbound handshake is."""
         return self._by_hash.get(theirs.info_hash)
 
+    def keep_waiting(self, peer: Peer, theirs: Handshake, torrent: Torrent) -> PeerOwner:
+        """A peer wants a torrent that sleeps: it counts as greeting until that is awake."""
+        peer.hold()
+        self._scope.spawn(f"welcome:{peer.number}", self._welcome(peer, theirs, torrent), contain=self._report)
+        return Waiting(self._greeting_over)
+
+    def _greeting_over(self, peer: Peer) -> None:
+        self._shared.greeting.pop(peer.number, None)
+
+    async def _welcome(self, peer: Peer, theirs: Handshake, torrent: Torrent) -> None:
+        await self._dormitory.wake_up(torrent.key)
+        self._shared.greeting.pop(peer.number, None)
+        if peer.closing:
+            return
+        try:
+            owner = None if torrent.asleep else torrent.links.admit(peer, theirs)
+        except RemoteError as error:
+            peer.close(error)
+            return
+        if owner is None:
+            peer.close(RemoteError("not wanted here"))
+        else:
+            peer.release(owner)
+
     def _room(self) -> bool:
-        used = len(self._shared.greeting) + sum(len(t.swarm.peers) for t in self._torrents.values())
+        used = len(self._shared.greeting) + sum(t.connected for t in self._dormitory.awake.values())
         return used < self.settings.connections.most
 
     def _number(self) -> int:
@@ -406,7 +476,7 @@ class Session:
                 if now - peer.created > limits.HANDSHAKE_SECONDS:
                     peer.close(NetworkError("no handshake in ten seconds"))
         active = bool(shared.greeting)
-        for torrent in list(self._torrents.values()):
+        for torrent in list(self._dormitory.awake.values()):
             if not torrent.active:
                 continue
             active = True
@@ -426,8 +496,10 @@ class _Door:
         self._session = session
 
     def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
-        self._session._shared.greeting.pop(peer.number, None)
         torrent = self._session.resolve(theirs)
+        if torrent is not None and torrent.asleep and torrent.state is State.SEEDING:
+            return self._session.keep_waiting(peer, theirs, torrent)
+        self._session._shared.greeting.pop(peer.number, None)
         return torrent.links.admit(peer, theirs) if torrent is not None else None
 
     def events(self, peer: Peer, events: list[codec.Event]) -> None:

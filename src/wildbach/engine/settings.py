@@ -30,6 +30,10 @@ class RateSettings(Section):
 @dataclass(frozen=True, slots=True)
 class PeerSettings(Section):
     upload_slots: int = setting(8, "Peers of one torrent that are served at once. 0 serves nobody.", live=True, min=0)
+    slot_rate: int = setting(
+        128_000, "More peers are served at once where each gets at least this many bytes a second; 0: never.",
+        live=True, min=0,
+    )
     seed_choking: str = setting(
         "round_robin", "Who is served while seeding.", live=True, choices=("fastest", "round_robin", "anti_leech")
     )
@@ -44,6 +48,10 @@ class DiskSettings(Section):
     workers: str = setting(
         "auto", "Who hashes and writes: worker processes, or threads of this process.",
         choices=("auto", "processes", "threads"),
+    )
+    sleep_after: float = setting(
+        120.0, "Seconds without peers after which a complete torrent lets go of its files and metadata until somebody "
+        "asks for them. Only with a data directory. 0: never.", live=True, min=0, max=86_400,
     )
     preallocate: bool = setting(False, "Reserve the space of a torrent before it is downloaded.", live=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -15,17 +15,21 @@ from wildbach.disk.resume import ResumeStore
 from wildbach.disk.writer import Writer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
+from wildbach.engine.brief import Brief
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.peer import Peer
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
 from wildbach.net.transport import Transport
 from wildbach.runtime.bus import Bus
+from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 
 
 @dataclass(slots=True)
 class Shared:
+    scope: Scope
+    "The session's; that of each torrent is a child of it."
     settings: Settings
     clock: Callable[[], float]
     rng: Random
@@ -58,5 +62,13 @@ class Shared:
     "Log an exception that is a bug of ours, and count it."
     learned: Callable[[str, InfoHashes], None]
     "The torrent with this key, from a magnet link, turned out to have these hashes."
+    stirred: Callable[[str], None]
+    "The torrent with this key has parts now: the scheduler must look at it."
+    wake_up: Callable[[str], Awaitable[None]]
+    "Returns when the torrent with this key does not sleep any more."
+    wake_for: Callable[[str, tuple[Endpoint, ...], str], None]
+    "Peers are known for a torrent that sleeps, from this source."
+    remember: Callable[[str, Brief], None]
+    "What was asked of a torrent that is not open changed."
     greeting: dict[int, Peer]
     "Peers whose handshake has not come yet."

@@ -413,6 +413,7 @@ class Swarm:
         picker = self.content.picker
         settings = self._settings().peers
         self.choker.slots = settings.upload_slots if self.content.uploads.running else 0
+        self.choker.slot_rate = settings.slot_rate
         self.choker.seed_policy = SeedPolicy(settings.seed_choking)
         peers = [peer for peer in self.peers.values() if not peer.closing]
         settled = not self.choker.due(now)

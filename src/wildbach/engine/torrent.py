@@ -19,6 +19,7 @@ from wildbach.disk.layout import Layout
 from wildbach.disk.piecework import ChunkResult, PieceSpec
 from wildbach.disk.storage import Storage
 from wildbach.engine import events
+from wildbach.engine.brief import Brief, brief_of
 from wildbach.engine.connections import Connections
 from wildbach.engine.downloads import Downloads
 from wildbach.engine.hashes import Fetched
@@ -60,31 +61,68 @@ class State(StrEnum):
     "Something must change first; the reason says what."
 
 
+class Parts:
+    """What a torrent has while it is awake."""
+
+    __slots__ = (
+        "changed", "complete", "down_gate", "links", "metadata", "scope", "swarm", "talk", "up_gate", "verdicts",
+    )
+
+    def __init__(self, torrent: Torrent, shared: Shared, scope: Scope) -> None:
+        self.scope = scope
+        self.swarm = Swarm(torrent, lambda: shared.settings, shared.clock)
+        self.talk = Talk(torrent, torrent.hashes, self.swarm.peers, shared.clock)
+        self.talk.anonymous = shared.settings.peers.anonymous
+        self.talk.pex = shared.settings.peers.pex
+        self.talk.port = torrent.port
+        self.down_gate = Gate(shared.down)
+        self.up_gate = Gate(shared.up)
+        self.down_gate.own.limit = torrent.down_limit
+        self.up_gate.own.limit = torrent.up_limit
+        self.verdicts = Verdicts(torrent, self.swarm.peers, self.talk.hash_fetcher)
+        self.links = Connections(torrent, shared, scope, self.swarm, self.talk, self.verdicts, torrent.peer_id)
+        self.complete = asyncio.Event()
+        self.metadata = asyncio.Event()
+        self.changed = asyncio.Event()
+        "Set when something a waiter looks at may have changed."
+
+
 class Torrent:
-    """One torrent of a session. Made by `Session.add`."""
+    """One torrent of a session. Made by `Session.add` and `Session.restore`.
+
+    A complete one that nobody asks for sleeps: it is announced and can be called, and all else of it is in the
+    database (`engine.dormitory`). What needs more than `view` wakes it: `metadata`, `recheck`, a peer.
+    """
+
+    __slots__ = (
+        "_began_incomplete", "_check_progress", "_ending", "_has_bits", "_layers", "_moving", "_next_tell",
+        "_open_storage", "_parts", "_piece_hashes", "_priorities", "_received_before", "_sent_before", "_shared",
+        "_v1_alone", "_v2_seen", "asleep", "brief", "code", "content", "down_limit", "hashes", "holdings", "key",
+        "lock", "metainfo", "number", "options", "peer_id", "port", "reason", "state", "tracker_list", "up_limit",
+    )
 
     def __init__(
-        self, shared: Shared, hashes: InfoHashes, options: AddOptions, scope: Scope,
-        open_storage: OpenStorage,
+        self, shared: Shared, hashes: InfoHashes, options: AddOptions, open_storage: OpenStorage, *, key: str = "",
+        port: int = 0, brief: Brief | None = None,
     ) -> None:
         self._shared = shared
-        self._scope = scope
         self._open_storage = open_storage
         self.options = options
         self.hashes = hashes
-        self.key = hashes.key
+        self.key = key or hashes.key
         self.number = shared.number()
+        self.port = port
+        "Where peers can call, as trackers are told."
+        self.brief = brief
+        "What is known of it without its metainfo, where it was restored."
+        self.asleep = False
         self.metainfo: Metainfo | None = None
         self.state = State.METADATA
         self.reason = ""
         self.code = ""
-        self.peer_id = new_peer_id(shared.rng)
-        self.swarm = Swarm(self, lambda: shared.settings, shared.clock)
-        self.talk = Talk(self, hashes, self.swarm.peers, shared.clock)
-        self.down_gate = Gate(shared.down)
-        self.up_gate = Gate(shared.up)
-        self.down_gate.own.limit = options.down_limit
-        self.up_gate.own.limit = options.up_limit
+        self.peer_id = new_peer_id(shared.rng, anonymous=shared.settings.peers.anonymous)
+        self.down_limit = options.down_limit
+        self.up_limit = options.up_limit
         self.content: Content | None = None
         self.holdings: Holdings | None = None
         self._ending: Downloads | None = None
@@ -92,23 +130,48 @@ class Torrent:
         self.tracker_list: TrackerList | None = None
         self.lock: TorrentLock | None = None
         "The right to write to it, where other processes may want the same."
-        self._priorities: list[int] = []
-        self._layers: dict[bytes, bytes] = {}
+        self._parts: Parts | None = None
+        self._priorities: Sequence[int] = ()
+        self._layers: dict[bytes, bytes] | None = None
         self._piece_hashes: layers.PieceHashes | None = None
-        self._verdicts = Verdicts(self, self.swarm.peers, self.talk.hash_fetcher)
-        self.links = Connections(self, shared, scope, self.swarm, self.talk, self._verdicts, self.peer_id)
         self._check_progress = 0.0
         self._moving: float | None = None
-        self._complete = asyncio.Event()
-        self._metadata = asyncio.Event()
-        self._changed = asyncio.Event()
-        "Set when something a waiter looks at may have changed."
-        self._has_bits = bytearray()
+        self._has_bits: bytearray | bytes = b""
+        self._sent_before = 0
+        self._received_before = 0
+        "Bytes until it went to sleep last."
         self._began_incomplete = False
         self._next_tell = 0.0
         self._v1_alone = False
         "A hybrid's pieces are checked by SHA-1 only, as there is nobody to ask for the piece layers."
         self._v2_seen = 0.0
+
+    @property
+    def parts(self) -> Parts:
+        """Made when they are first needed."""
+        parts = self._parts
+        if parts is None:
+            scope = self._shared.scope.child(f"torrent:{self.key[:8]}")
+            parts = self._parts = Parts(self, self._shared, scope)
+            self._shared.stirred(self.key)
+        return parts
+
+    @property
+    def swarm(self) -> Swarm:
+        return self.parts.swarm
+
+    @property
+    def talk(self) -> Talk:
+        return self.parts.talk
+
+    @property
+    def links(self) -> Connections:
+        return self.parts.links
+
+    @property
+    def connected(self) -> int:
+        """How many peers it has."""
+        return len(self._parts.swarm.peers) if self._parts is not None else 0
 
     # -- what callers do
 
@@ -116,7 +179,7 @@ class Torrent:
     def name(self) -> str:
         if self.metainfo is not None:
             return self.metainfo.info.name
-        return self.key
+        return self.brief.name if self.brief is not None else self.key
 
     @property
     def info(self) -> Info | None:
@@ -124,21 +187,25 @@ class Torrent:
 
     async def metadata(self) -> Info:
         """Wait until the info dictionary is known. Raises StorageError or UsageError where the torrent stopped."""
-        await self._wait(self._metadata)
+        if self.asleep:
+            await self._shared.wake_up(self.key)
+        await self._wait(self.parts.metadata)
         if self.metainfo is None:
             raise UsageError("the torrent was removed")
         return self.metainfo.info
 
     async def complete(self) -> None:
         """Wait until all that is wanted is verified and durable on the disk. Raises as `metadata` does."""
-        await self._wait(self._complete)
+        if not self.asleep:
+            await self._wait(self.parts.complete)
 
     async def _wait(self, event: asyncio.Event) -> None:
         while not event.is_set():
             if self.state is State.STOPPED:
                 raise StorageError(self.reason, code=self.code)
-            self._changed.clear()
-            await self._changed.wait()
+            changed = self.parts.changed
+            changed.clear()
+            await changed.wait()
 
     def start(self, metainfo: Metainfo | None, tiers: Sequence[Sequence[str]]) -> None:
         """Begin to live. Called once, by the session."""
@@ -148,12 +215,29 @@ class Torrent:
         self.tracker_list = announcing.add(
             self, self.hashes.swarms, tiers, private=metainfo is not None and metainfo.info.private
         )
-        self._scope.spawn("life", self._life(), contain=self._died)
+        if self.options.paused:
+            self._set_state(State.PAUSED)
+        else:
+            self._scope.spawn("life", self._life(), contain=self._died)
         self.add_peers(self.options.peers, "user")
+
+    def start_asleep(self, brief: Brief) -> None:
+        """Begin to live as what the database says is complete: nothing is opened until somebody asks, nothing is
+        announced until `start_announcing`.
+        """
+        self.asleep = True
+        self.tracker_list = self._shared.announcing.add(self, self.hashes.swarms, brief.tiers, private=brief.private)
+        self.state = State.PAUSED if brief.paused else State.SEEDING
+
+    def start_announcing(self) -> None:
+        self._announce(self.state in (State.METADATA, State.DOWNLOADING, State.SEEDING))
 
     def add_peers(self, endpoints: Sequence[Endpoint], source: str = "user") -> None:
         """Remember endpoints to call, and call them as there is room."""
-        self.links.add(endpoints, source)
+        if self.asleep:
+            self._shared.wake_for(self.key, tuple(endpoints), source)
+        elif endpoints:
+            self.links.add(endpoints, source)
 
     def add_peer(self, endpoint: Endpoint) -> None:
         self.add_peers([endpoint])
@@ -162,10 +246,12 @@ class Torrent:
         """Announce to one more tracker. Raises UsageError for a URL that no tracker can have."""
         if self.tracker_list is not None:
             self._shared.announcing.add_tracker(self.tracker_list, url, tier)
+            self._remember()
 
     def remove_tracker(self, url: str) -> None:
         if self.tracker_list is not None:
             self._shared.announcing.remove_tracker(self.tracker_list, url)
+            self._remember()
 
     def reannounce(self, url: str | None = None) -> None:
         """Ask the trackers again as soon as they permit; one of them, or all."""
@@ -178,20 +264,25 @@ class Torrent:
     def set_limits(self, *, down: int | None = None, up: int | None = None) -> None:
         """Change the torrent's own limits, in bytes a second; 0 for none."""
         if down is not None:
-            self.down_gate.own.limit = down
+            self.down_limit = down
         if up is not None:
-            self.up_gate.own.limit = up
+            self.up_limit = up
+        if self._parts is not None:
+            self._parts.down_gate.own.limit = self.down_limit
+            self._parts.up_gate.own.limit = self.up_limit
         self._shared.wake()
 
     async def close(self) -> None:
         """End everything of this torrent; what was claimed as durable stays so."""
-        await self._quiet()
+        if self._parts is not None:
+            await self._quiet()
         if self.holdings is not None:
             with contextlib.suppress(StorageError):
                 # What could not be flushed was not claimed either.
                 await self.holdings.close()
             self.holdings = None
-        await self._scope.close()
+        if self._parts is not None:
+            await self._parts.scope.close()
         if self.tracker_list is not None:
             self._shared.announcing.remove(self.tracker_list)
         if self.lock is not None:
@@ -212,8 +303,10 @@ class Torrent:
             self._ending = self.content.downloads
             self._ending.stop(keep=False)
             self.content.uploads.running = False
-        self.swarm.stop()
-        self.swarm.close_all(NetworkError("the torrent stopped"))
+        if self._parts is not None:
+            self._parts.swarm.stop()
+            self._parts.swarm.close_all(NetworkError("the torrent stopped"))
+        self.asleep = False
         self.content = None
         self.code = code
         self._set_state(State.STOPPED, reason)
@@ -224,13 +317,18 @@ class Torrent:
         if state is not State.CHECKING:
             self._announce(state in (State.METADATA, State.DOWNLOADING, State.SEEDING))
         self.reason = reason
-        self._changed.set()
+        if self._parts is not None:
+            self._parts.changed.set()
         self._shared.bus.publish(events.StateChanged(self.key, state.value, reason))
+
+    @property
+    def _scope(self) -> Scope:
+        return self.parts.scope
 
     async def _life(self) -> None:
         if self.metainfo is None:
             self._set_state(State.METADATA)
-            await self._metadata.wait()
+            await self.parts.metadata.wait()
         if self.metainfo is None or self.options.metadata_only:
             self._set_state(State.PAUSED)
             return
@@ -243,21 +341,100 @@ class Torrent:
         self.talk.want_layers(missing)
         self._set_state(State.CHECKING)
         self._choose(info)
-        holdings = Holdings(
-            self._shared, self.key, metainfo, self._expected(info), self.options, self._scope, self._open_storage,
-            progress=self._checking, on_lost=self._lost, on_error=lambda error: self.stop(error.message, error.code),
-        )
-        have = await holdings.open([i for i, wanted in enumerate(self._wanted) if wanted])
+        holdings = self._hold(metainfo)
+        have = await holdings.open(self._wanted_files, self._brief().to_json(self.hashes))
         self.holdings = holdings
         if holdings.record.moving:
             self._scope.spawn("move", self._move(holdings, None, None), contain=self._died)
         self._begin(info, holdings.storage, have)
+
+    def _hold(self, metainfo: Metainfo) -> Holdings:
+        return Holdings(
+            self._shared, self.key, metainfo, self._expected(metainfo.info), self.options, self._scope,
+            self._open_storage, progress=self._checking, on_lost=self._lost,
+            on_error=lambda error: self.stop(error.message, error.code),
+        )
+
+    # -- sleeping
+
+    @property
+    def may_sleep(self) -> bool:
+        """It is complete and durable, nobody is connected, and nobody is being called."""
+        parts, content, holdings = self._parts, self.content, self.holdings
+        if parts is None or content is None or holdings is None or self.asleep:
+            return False
+        journal, picker = holdings.journal, content.picker
+        return (
+            self.state is State.SEEDING and parts.complete.is_set() and picker.have == picker.full
+            and journal.durable == picker.full and not journal.pending
+            and not parts.swarm.peers and not parts.links.calling and parts.swarm.super_seed is None
+        )
+
+    async def sleep(self) -> None:
+        """Keep what a list shows, and let go of all else. Called by the session, where `may_sleep`."""
+        holdings, content, parts = self.holdings, self.content, self._parts
+        if holdings is None or content is None or parts is None:
+            return
+        self.brief = replace(self._brief(), tiers=())
+        self.asleep = True
+        self._sent_before += content.uploads.sent
+        self._received_before += content.downloads.received
+        await self._quiet()
+        self.holdings = None
+        with contextlib.suppress(StorageError):
+            await holdings.close()
+        await parts.scope.close()
+        self.metainfo = None
+        self._layers = self._piece_hashes = None
+        self._has_bits = b""
+        self._priorities = ()
+        self._parts = None
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
+
+    async def rouse(self, lock: TorrentLock | None) -> None:
+        """The opposite, from the database. Called by the session; the torrent stops where it cannot be done."""
+        self.lock = lock
+        try:
+            raw = await self._shared.threads.run(self._shared.resume.metainfo, self.key)
+            if raw is None:
+                raise StorageError("the state has lost its torrent file: add it again", code="state_damaged")
+            metainfo = await self._shared.threads.run(Metainfo.parse, raw)
+            self._know(metainfo)
+            self._choose(metainfo.info)
+            holdings = self._hold(metainfo)
+            have = await holdings.open(self._wanted_files)
+        except WildbachError as error:
+            self.stop(error.message, error.code)
+            return
+        self.holdings = holdings
+        self.asleep = False
+        if self.state in (State.PAUSED, State.STOPPED):
+            return
+        self._begin(metainfo.info, holdings.storage, have, again=True)
+
+    def _remember(self) -> None:
+        """What was asked for changed: the next run is to know."""
+        fresh = self._brief()
+        if self.holdings is not None:
+            self._scope.spawn("remember", self.holdings.remember(fresh.to_json(self.hashes)), contain=self._died)
+        elif self.brief is not None:
+            self._shared.remember(self.key, fresh)
+        if self.brief is not None:
+            self.brief = replace(fresh, tiers=())
+
+    def _brief(self) -> Brief:
+        return brief_of(self, self._priorities, paused=self.state is State.PAUSED)
 
     def _expected(self, info: Info) -> Expected:
         return Expected(info.pieces, self._piece_hashes.get if self._piece_hashes is not None else None)
 
     def _choose(self, info: Info) -> None:
         """Which files are wanted, from the options; `set_priorities` changes it later."""
+        if self.brief is not None and len(self.brief.priorities) == len(info.files):
+            self._priorities = list(self.brief.priorities)
+            return
         select = self.options.select
         self._priorities = [
             0 if file.pad or (select is not None and not select(index, file)) else 1
@@ -265,8 +442,8 @@ class Torrent:
         ]
 
     @property
-    def _wanted(self) -> list[bool]:
-        return [priority > 0 for priority in self._priorities]
+    def _wanted_files(self) -> list[int]:
+        return [i for i, priority in enumerate(self._priorities) if priority > 0]
 
     def _levels(self, info: Info) -> list[int]:
         """Disjoint sets of pieces by priority, the highest first. A piece of two files gets the higher one."""
@@ -285,15 +462,16 @@ class Torrent:
     async def set_priorities(self, priorities: Mapping[int, int]) -> None:
         """Choose files while running: index to 0 (not wanted) to 7 (first). Files left out keep theirs."""
         info = await self.metadata()
+        chosen = list(self._priorities)
         for index, priority in priorities.items():
             if not 0 <= index < len(info.files) or not 0 <= priority <= 7:
                 raise UsageError(f"no file {index} or no priority {priority}")
-            self._priorities[index] = priority
+            chosen[index] = priority
+        self._priorities = chosen
+        self._remember()
         if self.content is None or self.holdings is None:
             return
-        await self._shared.threads.run(
-            self.holdings.storage.select, [i for i, wanted in enumerate(self._wanted) if wanted]
-        )
+        await self._shared.threads.run(self.holdings.storage.select, self._wanted_files)
         picker = self.content.picker
         picker.set_levels(self._levels(info))
         for piece in list(picker.open.values()):
@@ -301,10 +479,10 @@ class Torrent:
                 self.content.downloads.abandon(piece)
         self.swarm.review_interest()
         if picker.missing:
-            self._complete.clear()
+            self.parts.complete.clear()
             self.talk.set_upload_only(False)
             self._set_state(State.DOWNLOADING)
-        elif not self._complete.is_set():
+        elif not self.parts.complete.is_set():
             self._all_had()
         self._shared.wake()
 
@@ -386,7 +564,7 @@ class Torrent:
         if self.holdings is None:
             raise UsageError("the torrent has not been opened yet")
         await self._quiet()
-        self._complete.clear()
+        self.parts.complete.clear()
         self._set_state(State.CHECKING)
         have = await self.holdings.recheck()
         self._begin(info, self.holdings.storage, have)
@@ -410,23 +588,28 @@ class Torrent:
         """Let go of all peers and stop asking; what was received is flushed."""
         if self.state in (State.PAUSED, State.STOPPED):
             return
-        await self._quiet()
+        if self._parts is not None:
+            await self._quiet()
         if self.holdings is not None:
             await self.holdings.journal.flush()
         self._set_state(State.PAUSED)
+        self._remember()
 
     async def resume(self) -> None:
         """Go on after a pause, or after a stop whose reason is gone."""
         if self.state not in (State.PAUSED, State.STOPPED):
             return
         self.code = ""
-        if self.holdings is not None and self.metainfo is not None:
+        if self.asleep:
+            self._set_state(State.SEEDING)
+        elif self.holdings is not None and self.metainfo is not None:
             if self.state == State.STOPPED:
                 await self.recheck()
             else:
                 self._begin(self.metainfo.info, self.holdings.storage, self.holdings.journal.claimed)
         else:
             self._scope.spawn("life", self._life(), contain=self._died)
+        self._remember()
 
     def _know(self, metainfo: Metainfo) -> None:
         self.metainfo = metainfo
@@ -437,16 +620,16 @@ class Torrent:
             self._piece_hashes = layers.PieceHashes(info.geometry, info.roots, self._layers)
             if self._piece_hashes.missing():
                 self.links.reconnect_as_v2()
-        self._verdicts.know(info, self._piece_hashes)
+        self.parts.verdicts.know(info, self._piece_hashes)
         leaves = None
         if self._piece_hashes is not None:
             leaves = Leaves(info, self._piece_hashes, self._has, self._storage, self._shared.threads)
         self.talk.know(info, self._layers, leaves)
-        self._metadata.set()
-        self._changed.set()
+        self.parts.metadata.set()
+        self.parts.changed.set()
 
-    def _begin(self, info: Info, storage: Storage, have: int) -> None:
-        """All is known: exchange blocks."""
+    def _begin(self, info: Info, storage: Storage, have: int, *, again: bool = False) -> None:
+        """All is known: exchange blocks. `again`: after a sleep, of which nobody is told."""
         shared = self._shared
         geometry = info.geometry
         picker = Picker(geometry, have, shared.rng)
@@ -470,6 +653,12 @@ class Torrent:
             return
         if self.holdings is not None:
             downloads.restore(self.holdings.journal.partial)
+        if again and not picker.missing:
+            self.talk.set_upload_only(True)
+            self.parts.complete.set()
+            self.swarm.start(self.content)
+            self.swarm.choker.restart()
+            return
         self._set_state(State.DOWNLOADING)
         if picker.missing:
             shared.writer.prepare()
@@ -497,7 +686,7 @@ class Torrent:
         if self.holdings is None or self.info is None or not self._whole:
             return
         await self._make_layers(self.info, self.holdings)
-        await self.holdings.finish([i for i, wanted in enumerate(self._wanted) if wanted])
+        await self.holdings.finish(self._wanted_files)
         if self._whole:
             if self.tracker_list is not None and self._began_incomplete:
                 self._began_incomplete = False
@@ -511,8 +700,8 @@ class Torrent:
 
     def _seed(self) -> None:
         self._set_state(State.SEEDING)
-        self._complete.set()
-        self._changed.set()
+        self.parts.complete.set()
+        self.parts.changed.set()
         self._shared.bus.publish(events.TorrentComplete(self.key))
         self.swarm.choker.restart()
         self.swarm.review_interest()
@@ -524,10 +713,10 @@ class Torrent:
         return piece >> 3 < len(self._has_bits) and bool(self._has_bits[piece >> 3] & (0x80 >> (piece & 7)))
 
     def _gate_down(self, peer: Peer) -> Gate | None:
-        return self._gate(self.down_gate, peer)
+        return self._gate(self.parts.down_gate, peer)
 
     def _gate_up(self, peer: Peer) -> Gate | None:
-        return self._gate(self.up_gate, peer)
+        return self._gate(self.parts.up_gate, peer)
 
     def _gate(self, gate: Gate, peer: Peer) -> Gate | None:
         if not gate.limited or (not self._shared.settings.rates.limit_local and self._shared.local(peer.remote)):
@@ -554,8 +743,10 @@ class Torrent:
 
     def passed(self, piece: OpenPiece, digests: bytes) -> None:
         index = piece.index
-        self._has_bits[index >> 3] |= 0x80 >> (index & 7)
-        self._verdicts.passed(piece, digests)
+        bits = self._has_bits
+        if isinstance(bits, bytearray):
+            bits[index >> 3] |= 0x80 >> (index & 7)
+        self.parts.verdicts.passed(piece, digests)
         if self.holdings is not None:
             self.holdings.written(index)
         self.swarm.have(index)
@@ -573,13 +764,13 @@ class Torrent:
             )
             return
         self._shared.bus.publish(events.PieceFailed(self.key, piece.index))
-        self._verdicts.failed(piece, result.digests)
+        self.parts.verdicts.failed(piece, result.digests)
 
     def broken(self, result: ChunkResult) -> None:
         self.stop(result.error, result.code or "storage_error")
 
     def wants_digests(self, piece: int) -> bool:
-        return self._verdicts.wants_digests(piece)
+        return self.parts.verdicts.wants_digests(piece)
 
     def ban(self, endpoint: Endpoint, reason: str) -> None:
         """Have nothing to do with who is proven guilty, connected or not."""
@@ -610,7 +801,8 @@ class Torrent:
         self._shared.bus.publish(events.MetadataReady(self.key, info.name, info.size))
 
     def layers_found(self, root: bytes, layer: bytes) -> None:
-        self._layers[root] = layer
+        if self._layers is not None:
+            self._layers[root] = layer
         if self.content is not None:
             self.content.downloads.hashes_known()
         if self._piece_hashes is not None and not self._piece_hashes.missing():
@@ -618,7 +810,7 @@ class Torrent:
 
     async def _keep_layers(self) -> None:
         """The torrent file is complete now, with all its piece layers."""
-        if self.metainfo is not None and self.holdings is not None:
+        if self.metainfo is not None and self.holdings is not None and self._layers is not None:
             self.metainfo = replace(self.metainfo, piece_layers=dict(self._layers))
             await self.holdings.keep(self.metainfo)
 
@@ -645,7 +837,7 @@ class Torrent:
             self.layers_found(root, layer)
 
     def leaves_found(self, found: Fetched) -> None:
-        self._verdicts.leaves(found)
+        self.parts.verdicts.leaves(found)
 
     def dont_have(self, peer: Peer, piece: int) -> None:
         self.swarm.dont_have(peer, piece)
@@ -660,14 +852,22 @@ class Torrent:
 
     def identity(self) -> Identity:
         content = self.content
-        left = 1
+        left = 0 if self.asleep else 1
         if content is not None and self.metainfo is not None:
             left = _bytes(self.metainfo.info, content.picker.full & ~content.picker.have)
         return Identity(
-            self.peer_id, self.talk.port, content.uploads.sent if content is not None else 0,
-            content.downloads.received if content is not None else 0, left,
+            self.peer_id, self.port, self.sent, self.received, left,
             partial=content is not None and left > 0 and not content.picker.missing,
         )
+
+    @property
+    def sent(self) -> int:
+        """Bytes of content sent to peers in this run."""
+        return self._sent_before + (self.content.uploads.sent if self.content is not None else 0)
+
+    @property
+    def received(self) -> int:
+        return self._received_before + (self.content.downloads.received if self.content is not None else 0)
 
     def on_peers(self, peers: list[Endpoint]) -> None:
         self.add_peers(peers, "tracker")
@@ -676,8 +876,9 @@ class Torrent:
         self._shared.bus.publish(events.TrackerAnnounced(self.key, view.url, view.peers, view.message))
 
     def on_tracker_switch(self) -> None:
-        self.swarm.close_all(NetworkError("the torrent is private and its tracker changed"))
-        self.links.forget_all()
+        if self._parts is not None:
+            self._parts.swarm.close_all(NetworkError("the torrent is private and its tracker changed"))
+            self._parts.links.forget_all()
 
     def _announce(self, on: bool) -> None:
         if self.tracker_list is not None:
@@ -705,7 +906,7 @@ class Torrent:
 
     @property
     def open_to_peers(self) -> bool:
-        return self.state not in (State.PAUSED, State.STOPPED)
+        return self.state not in (State.PAUSED, State.STOPPED) and not self.asleep
 
     @property
     def wants(self) -> bool:
@@ -734,13 +935,14 @@ class Torrent:
         content = self.content
         if content is not None:
             content.downloads.pulse(now)
-            if self.down_gate.limited:
-                self.down_gate.own.refill(now)
-                if self.down_gate.open:
+            down, up = self.parts.down_gate, self.parts.up_gate
+            if down.limited:
+                down.own.refill(now)
+                if down.open:
                     content.downloads.refill()
-            if self.up_gate.limited:
-                self.up_gate.own.refill(now)
-                if self.up_gate.open:
+            if up.limited:
+                up.own.refill(now)
+                if up.open:
                     content.uploads.refill()
 
     def tick(self, now: float) -> None:
@@ -756,7 +958,9 @@ class Torrent:
     @property
     def active(self) -> bool:
         """Something may happen by itself: the scheduler must tick."""
-        return self.links.active or (self.holdings is not None and self.holdings.journal.waiting)
+        if self._parts is None or self.asleep:
+            return False
+        return self._parts.links.active or (self.holdings is not None and self.holdings.journal.waiting)
 
     # -- looking
 
@@ -764,6 +968,8 @@ class Torrent:
         now = self._shared.clock()
         info = self.info
         content = self.content
+        if self.asleep and self.brief is not None:
+            return self._asleep_view(self.brief)
         peers = self.swarm.peers.values()
         down = sum(peer.down.rate(now) for peer in peers)
         up = sum(peer.up.rate(now) for peer in peers)
@@ -782,12 +988,19 @@ class Torrent:
             self.key, self.name, self.state.value, self.reason or self._why(), self.code,
             (self.hashes.v1 or b"").hex(), (self.hashes.v2 or b"").hex(),
             info.size if info is not None else 0, wanted, have, progress,
-            content.downloads.received if content is not None else 0,
-            content.uploads.sent if content is not None else 0,
+            self.received, self.sent,
             content.downloads.wasted if content is not None else 0,
             down, up, len(self.swarm.peers), sum(1 for peer in peers if peer.seed), len(self.links.known),
             left / down if left and down > 1 else None,
             info.geometry.piece_count if info is not None else 0, pieces, str(self._folder), self._moving,
+        )
+
+    def _asleep_view(self, brief: Brief) -> TorrentView:
+        return TorrentView(
+            self.key, self.name, self.state.value, self.reason, self.code,
+            (self.hashes.v1 or b"").hex(), (self.hashes.v2 or b"").hex(), brief.size, brief.size, brief.size, 1.0,
+            self.received, self.sent, 0, 0.0, 0.0, 0, 0, 0, None,
+            brief.pieces, bitfield.to_wire(bitfield.full(brief.pieces), brief.pieces), str(self.options.save_path),
         )
 
     def _why(self) -> str:
@@ -813,6 +1026,8 @@ class Torrent:
         return self.talk.reason
 
     def peers(self) -> tuple[PeerView, ...]:
+        if self._parts is None:
+            return ()
         now = self._shared.clock()
         count = self.content.picker.count if self.content is not None else 0
         return tuple(
@@ -826,6 +1041,7 @@ class Torrent:
         )
 
     def files(self) -> tuple[FileView, ...]:
+        """Empty where the metadata is not known, or not at hand: `metadata` fetches it."""
         info = self.info
         if info is None:
             return ()

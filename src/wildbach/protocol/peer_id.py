@@ -9,12 +9,20 @@ PREFIX = b"-WB0100-"
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def new_peer_id(rng: random.Random) -> bytes:
+def new_peer_id(rng: random.Random, *, anonymous: bool = False) -> bytes:
     """A fresh id of 20 bytes: `-WB0100-` and 12 letters or digits, so that no tracker mangles it.
+
+    An anonymous one is letters and digits all the way and names no client.
 
     Hand in `random.SystemRandom()`; a seeded one where runs must repeat.
     """
-    return PREFIX + bytes(rng.choice(_ALPHABET) for _ in range(12))
+    # One draw, and more bits than are needed: a hundred thousand torrents may want one at the same time.
+    number = rng.getrandbits(128)
+    letters = bytearray() if anonymous else bytearray(PREFIX)
+    while len(letters) < 20:
+        number, at = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[at])
+    return bytes(letters)
 
 
 _AZUREUS = {

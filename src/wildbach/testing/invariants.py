@@ -38,13 +38,14 @@ def check(session: Session) -> None:
 
 def _session(session: Session) -> Iterator[str]:
     shared = session._shared
-    used = len(shared.greeting) + sum(len(torrent.swarm.peers) for torrent in session.torrents)
+    used = len(shared.greeting) + sum(torrent.connected for torrent in session.torrents)
     if used > session.settings.connections.most + session.settings.connections.half_open:
         yield f"{used} connections"
     if session.internal_errors:
         yield f"{session.internal_errors} internal errors"
     contents = [torrent.content for torrent in session.torrents if torrent.content is not None]
-    if not any(content.downloads.in_hand for content in contents) and len(contents) == len(session.torrents):
+    awake = sum(not torrent.asleep for torrent in session.torrents)
+    if not any(content.downloads.in_hand for content in contents) and len(contents) == awake:
         held = sum(
             _rounded(chunk.length)
             for content in contents for piece in content.picker.open.values() for chunk in piece.chunks
@@ -58,6 +59,8 @@ def _session(session: Session) -> Iterator[str]:
 
 
 def _torrent(torrent: Torrent) -> Iterator[str]:
+    if not torrent.connected and torrent.content is None:
+        return
     most = torrent._shared.settings.connections.per_torrent
     if len(torrent.swarm.peers) > most:
         yield f"{len(torrent.swarm.peers)} peers, {most} are allowed"

@@ -222,6 +222,10 @@ class Swarm:
             assert node.storage.whole, f"{node.why}: says it is complete and is not"
             assert node.session.internal_errors == 0, f"{node.name}: {node.session.internal_errors} internal errors"
 
+    async def sleep(self, seconds: float) -> None:
+        """Virtual time passes."""
+        await asyncio.sleep(seconds)
+
     @property
     def bans(self) -> list[tuple[float, str, str]]:
         return [ban for node in self.nodes for ban in node.bans]

@@ -241,3 +241,24 @@ def test_slots_are_used_and_hardly_exceeded(
     if not round_over:
         again.decide([], 200.0, seeding=seeding)
     assert again.decide(candidates, 200.0, seeding=seeding) == decision
+
+
+def test_a_fast_uplink_opens_more_slots_for_a_round() -> None:
+    swarm = Swarm(Choker(2, slot_rate=100.0), *(peer(name, 1, rate_out=125.0) for name in "abcdefgh"))
+    swarm.decide(0.0, seeding=True)
+    assert len(swarm.served) == 8
+    for name in "abcdefgh":
+        swarm.set(name, rate_out=50.0)
+    swarm.decide(5.0, seeding=True)
+    assert len(swarm.served) == 8
+    swarm.decide(10.0, seeding=True)
+    assert len(swarm.served) == 4
+
+
+def test_a_slow_uplink_keeps_its_slots_and_a_very_fast_one_does_not_open_them_without_end() -> None:
+    slow = Swarm(Choker(2, slot_rate=100.0), *(peer(name, 1, rate_out=1.0) for name in "abcd"))
+    slow.decide(0.0)
+    assert len(slow.served) == 2
+    fast = Swarm(Choker(2, slot_rate=100.0), *(peer(chr(99 + n), 1, rate_out=1e6) for n in range(40)))
+    fast.decide(0.0)
+    assert len(fast.served) == 16

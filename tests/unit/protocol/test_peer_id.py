@@ -37,3 +37,10 @@ def test_known_forms_are_named(peer_id: bytes, name: str) -> None:
 @given(st.one_of(st.binary(max_size=24), st.binary(max_size=18).map(lambda tail: b"-" + tail)))
 def test_any_id_gives_printable_text(peer_id: bytes) -> None:
     assert client_name(peer_id).isprintable()
+
+
+def test_an_anonymous_id_names_no_client() -> None:
+    made = new_peer_id(random.Random(1), anonymous=True)
+    assert len(made) == 20
+    assert made.isalnum()
+    assert client_name(made) == ""

@@ -1,0 +1,283 @@
+"""Which torrents of a session are awake.
+
+A complete torrent that nobody asks for is a few strings and its trackers: no files, no metainfo, no peers' state. It
+wakes when a peer calls whose handshake names it, when a tracker has peers for it, or when its user wants more than
+the list shows; it sleeps again after a while without peers. Only what is awake is ever looked at by a clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from wildbach.base.errors import FormatError, StorageError, WildbachError
+from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.disk.datadir import DataDir, TorrentLock
+from wildbach.disk.resume import ResumeStore, Summary
+from wildbach.engine import brief as briefs
+from wildbach.engine.brief import Brief
+from wildbach.engine.options import AddOptions
+from wildbach.engine.settings import Settings
+from wildbach.engine.torrent import Torrent
+from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.runtime.tasks import Scope
+from wildbach.runtime.workers import Threads
+
+_PAGE: Final = 250
+"Torrents restored in one turn of the loop."
+_AT_ONCE: Final = 4
+"Torrents that wake or go to sleep at the same time."
+_WAITING: Final = 256
+"Torrents that wait to be woken for peers a tracker named; the next announce names them again."
+_MANY: Final = 1000
+"Restored torrents from which on the garbage collector is to leave them alone."
+_LOOK_SECONDS: Final = 10.0
+_IDLE_MOST: Final = 100
+"Torrents that may be awake without peers; of more than that the longest idle go to sleep early."
+
+
+class DormitoryOwner(Protocol):
+    settings: Settings
+
+    def adopt(self, key: str, hashes: InfoHashes, options: AddOptions, brief: Brief | None) -> Torrent:
+        """Make a torrent that is listed and can be called."""
+
+    def known(self, hashes: InfoHashes) -> Torrent | None: ...
+
+    def torrent(self, key: str) -> Torrent | None: ...
+
+
+class Dormitory:
+    """Wakes torrents, sends them to sleep, and restores those of the last run."""
+
+    def __init__(
+        self, owner: DormitoryOwner, scope: Scope, threads: Threads, clock: Callable[[], float],
+        report: Callable[[Exception], None], *, resume: ResumeStore, lasting: bool, data: DataDir | None,
+    ) -> None:
+        self._owner = owner
+        self._scope = scope
+        self._threads = threads
+        self._clock = clock
+        self._report = report
+        self._resume = resume
+        self._lasting = lasting
+        "The store keeps what it was given: torrents may sleep."
+        self._data = data
+        self.awake: dict[str, Torrent] = {}
+        self._idle: dict[str, float] = {}
+        "Since when torrents that may sleep are without peers, the longest first."
+        self._turning: dict[str, asyncio.Task[None]] = {}
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._timer: asyncio.TimerHandle | None = None
+        self._frozen = False
+        "The restored torrents were taken out of the collector's sight, or it would stop the loop for long to see them."
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+        if self._frozen:
+            self._frozen = False
+            gc.unfreeze()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- awake
+
+    def stirred(self, key: str) -> None:
+        """A torrent has got the parts it has while awake."""
+        torrent = self._owner.torrent(key)
+        if torrent is not None:
+            self.awake[key] = torrent
+            self._arm()
+
+    def forget(self, torrent: Torrent) -> None:
+        """It is no torrent of the session any more."""
+        self.awake.pop(torrent.key, None)
+        self._idle.pop(torrent.key, None)
+
+    async def wake_up(self, key: str) -> None:
+        """Returns when a torrent that sleeps is awake, or has stopped because it cannot be."""
+        while not self.closed:
+            torrent = self._owner.torrent(key)
+            if torrent is None or not torrent.asleep:
+                return
+            task = self._turning.get(key)
+            if task is None:
+                task = self._turn(torrent, self._rouse(torrent))
+            await asyncio.wait([task])
+
+    def wake_for(self, key: str, endpoints: tuple[Endpoint, ...], source: str) -> None:
+        """Wake a torrent to call these peers. Those that only a tracker named may have to wait for the next time."""
+        if endpoints and not self.closed and (source == "user" or len(self._turning) < _WAITING):
+            self._scope.spawn(f"wake:{key[:8]}", self._wake_for(key, endpoints, source), contain=self._report)
+
+    async def _wake_for(self, key: str, endpoints: tuple[Endpoint, ...], source: str) -> None:
+        await self.wake_up(key)
+        torrent = self._owner.torrent(key)
+        if torrent is not None and not torrent.asleep:
+            torrent.add_peers(endpoints, source)
+
+    def _turn(self, torrent: Torrent, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        key = torrent.key
+        task = self._scope.spawn(f"turn:{key[:8]}", work, contain=self._report)
+        self._turning[key] = task
+        task.add_done_callback(lambda _: self._turning.pop(key, None))
+        return task
+
+    async def _rouse(self, torrent: Torrent) -> None:
+        async with self._gate:
+            try:
+                lock = await self.claim(torrent.key)
+            except StorageError as error:
+                torrent.stop(error.message, error.code)
+                return
+            await torrent.rouse(lock)
+
+    async def claim(self, key: str) -> TorrentLock | None:
+        """The right to write to a torrent. Raises StorageError where another process has it."""
+        return await self._threads.run(self._data.claim, key) if self._data is not None else None
+
+    # -- to sleep
+
+    def _arm(self) -> None:
+        if self._timer is None and self._lasting and not self.closed and self.awake:
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Who has been without peers for long enough?"""
+        self._timer = None
+        now = self._clock()
+        patience = self._owner.settings.disk.sleep_after
+        if patience:
+            for key, torrent in self.awake.items():
+                if not torrent.may_sleep:
+                    self._idle.pop(key, None)
+                else:
+                    self._idle.setdefault(key, now)
+            for number, (key, since) in enumerate(list(self._idle.items())):
+                if now - since < patience and len(self._idle) - number <= _IDLE_MOST:
+                    break
+                if key not in self._turning:
+                    self._turn(self.awake[key], self._retire(self.awake[key]))
+        self._arm()
+
+    async def _retire(self, torrent: Torrent) -> None:
+        async with self._gate:
+            self._idle.pop(torrent.key, None)
+            if torrent.may_sleep:
+                await torrent.sleep()
+                self.awake.pop(torrent.key, None)
+
+    # -- from one run to the next
+
+    async def restore(self) -> int:
+        """Take on what the store remembers. Returns how many torrents that are."""
+        collecting = gc.isenabled()
+        gc.disable()  # nothing is dropped while the list grows; looking for garbage in it again and again costs a third
+        try:
+            asleep, unfinished = await self._read()
+        finally:
+            if collecting:
+                gc.enable()
+        if len(asleep) >= _MANY:
+            gc.freeze()
+            self._frozen = True
+        self._scope.spawn("announce", self._announce(asleep), contain=self._report)
+        count = len(asleep)
+        for summary in unfinished:
+            if not self.closed:
+                count += await self._restore_awake(summary)
+        return count
+
+    async def _read(self) -> tuple[list[Torrent], list[Summary]]:
+        """List what is complete. Returns that, and the rest."""
+        rows = self._resume.summaries()
+        asleep: list[Torrent] = []
+        unfinished: list[Summary] = []
+        options: dict[str, AddOptions] = {}
+        while not self.closed and (page := await self._threads.run(_take, rows)):
+            for summary in page:
+                torrent = self._restore_asleep(summary, options) if summary.complete else None
+                if torrent is not None:
+                    asleep.append(torrent)
+                else:
+                    unfinished.append(summary)
+        return asleep, unfinished
+
+    async def _announce(self, torrents: list[Torrent]) -> None:
+        for at in range(0, len(torrents), _PAGE):
+            for torrent in torrents[at : at + _PAGE]:
+                if self._owner.torrent(torrent.key) is torrent:
+                    torrent.start_announcing()
+            await asyncio.sleep(0)
+
+    def _restore_asleep(self, summary: Summary, options: dict[str, AddOptions]) -> Torrent | None:
+        """List a complete torrent; None where that takes more than its record."""
+        record = summary.record
+        try:
+            found = briefs.read(record)
+        except FormatError:
+            return None
+        if found is None:
+            return None
+        hashes, brief = found
+        if any(priority == 0 for priority in brief.priorities) or self._owner.known(hashes) is not None:
+            return None
+        chosen = options.get(record.save_path)
+        if chosen is None:
+            chosen = options[record.save_path] = AddOptions(Path(sys.intern(record.save_path)))
+        torrent = self._owner.adopt(record.key, hashes, chosen, Brief(
+            brief.name, brief.size, brief.pieces, brief.paused, brief.private, (), brief.priorities,
+        ))
+        torrent.start_asleep(brief)
+        return torrent
+
+    async def _restore_awake(self, summary: Summary) -> int:
+        """One that is not complete is opened; so is what only its metainfo tells enough of."""
+        record = summary.record
+        raw = await self._threads.run(self._resume.metainfo, record.key)
+        if raw is None:
+            return 0
+        try:
+            metainfo = await self._threads.run(Metainfo.parse, raw)
+            found = briefs.read(record)
+        except WildbachError as error:
+            self._report(error)
+            return 0
+        if self._owner.known(metainfo.info.hashes) is not None:
+            return 0
+        brief = found[1] if found is not None else None
+        options = AddOptions(Path(record.save_path), paused=brief is not None and brief.paused)
+        torrent = self._owner.adopt(record.key, metainfo.info.hashes, options, brief)
+        try:
+            torrent.lock = await self.claim(torrent.key)
+        except StorageError as error:
+            torrent.stop(error.message, error.code)
+            return 1
+        torrent.start(metainfo, brief.tiers if brief is not None else metainfo.trackers)
+        return 1
+
+    def remember(self, key: str, brief: Brief) -> None:
+        """What was asked of a torrent changed: write it down."""
+        torrent = self._owner.torrent(key)
+        if torrent is not None and not self.closed:
+            self._scope.spawn(
+                f"remember:{key[:8]}",
+                self._threads.run(self._write, key, brief.to_json(torrent.hashes)), contain=self._report,
+            )
+
+    def _write(self, key: str, value: dict[str, object]) -> None:
+        record = self._resume.load(key)
+        if record is not None and record.options.get(briefs.FIELD) != value:
+            record.options[briefs.FIELD] = value
+            self._resume.save(record)
+
+
+def _take(rows: Iterator[Summary]) -> list[Summary]:
+    return list(islice(rows, _PAGE))
