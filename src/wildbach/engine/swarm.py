@@ -379,7 +379,9 @@ class Swarm:
         for peer in list(self.peers.values()):
             content.downloads.peers[peer.number] = peer
             peer.expect_pieces(content.picker.count)
-            if content.picker.have and self.super_seed is None:
+            if self.super_seed is not None:
+                self.super_seed.on_peer(peer.number)
+            elif content.picker.have:
                 # A bitfield may only be the first message, and that time is over.
                 peer.send(codec.haves(bitfield.indices(content.picker.have, content.picker.width)))
             try:
@@ -387,12 +389,16 @@ class Swarm:
                     self._other(peer, event, content, self._clock())
             except WildbachError as error:
                 peer.close(error)
+        self._offer()
         self.rechoke()
 
     def stop(self) -> None:
         """The content is gone for now (recheck, error): all peers go, as what we have may change."""
         self.content = None
         self.super_seed = None
+        for peer in self.peers.values():
+            # The counts they stand in go with the content.
+            peer.have, peer.haves, peer.seed = 0, False, False
         self._news = []
 
     def close_all(self, error: Exception) -> None:
