@@ -47,7 +47,7 @@ def test_leeches_that_have_it_between_them_finish_without_a_seed():
             await swarm.finished(60)
             return given
 
-    assert sim(2).run(main()) < 1.5 * len(WHAT.data)
+    assert sim(2).run(main()) < 2 * len(WHAT.data)
 
 
 def _spread(leeches, piece):

@@ -555,8 +555,11 @@ class Torrent:
 
     @property
     def _folder(self) -> Path:
+        asked = self.options.save_path
         layouts = self.layouts
-        return Path(layouts[0].root) if layouts else self.options.save_path
+        if not layouts or layouts[0].root == str(asked.absolute()):
+            return asked  # as the caller wrote it, until it moves
+        return Path(layouts[0].root)
 
     async def recheck(self) -> None:
         """Hash everything on the disk anew; peers are let go meanwhile."""

@@ -219,7 +219,7 @@ CANDIDATES = st.lists(
 
 
 @given(CANDIDATES, st.integers(0, 8), st.booleans(), st.sampled_from(SeedPolicy), st.booleans())
-def test_slots_are_used_and_hardly_exceeded(
+def test_slots_are_used_and_exceeded_only_between_rounds_by_those_who_paused(
     candidates: list[Candidate[int]], slots: int, seeding: bool, policy: SeedPolicy, round_over: bool
 ) -> None:
     choker = Choker[int](slots, seed_policy=policy)
@@ -228,12 +228,8 @@ def test_slots_are_used_and_hardly_exceeded(
     decision = choker.decide(candidates, 200.0, seeding=seeding)
     served = [c for c in candidates if (c.unchoked or c.peer in decision.unchoke) and c.peer not in decision.choke]
     wanting = [c for c in candidates if c.interested and not c.upload_only]
-    taken = len([c for c in served if c.interested])
-    if round_over:
-        assert taken == min(slots, len(wanting))
-    else:
-        # Those who wanted nothing for a while keep their place until the round is over.
-        assert min(slots, len(wanting)) <= taken <= slots + slots // 2
+    kept = 0 if round_over else min(len([c for c in wanting if c.unchoked]), slots + slots // 2)
+    assert len([c for c in served if c.interested]) == max(kept, min(slots, len(wanting)))
     assert not any(c.upload_only for c in served)
     assert not set(decision.unchoke) & set(decision.choke)
     assert all(not c.unchoked for c in candidates if c.peer in decision.unchoke)
