@@ -65,6 +65,8 @@ class Side:
     name: str
     process: JsonProcess
     port: int
+    home: Path
+    "Where wildbach keeps its database."
 
     def cpu(self) -> float:
         return tree_cpu(self.process.pid)
@@ -77,7 +79,7 @@ class Side:
 def side(name: str) -> Iterator[Side]:
     with workspace() as home, contender(name, home) as process:
         ready = process.wait("ready")
-        yield Side(name, process, int(ready["port"]))
+        yield Side(name, process, int(ready["port"]), home)
 
 
 def tree(pid: int) -> list[int]:

@@ -49,6 +49,10 @@ class Side:
             await self.session.add(Path(folder) / f"{number}.torrent", options)
         emit("added_many")
 
+    async def do_restore(self) -> None:
+        """Take on what the database remembers."""
+        emit("added_many", count=await self.session.restore())
+
     async def do_create(self, path: str, out: str, piece_length: int, kind: str) -> None:
         begin = time.monotonic()
         wishes = create.Wishes(kind=kind, piece_length=piece_length)

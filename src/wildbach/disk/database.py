@@ -255,7 +255,10 @@ class Database:
                 " LEFT JOIN progress p ON p.key = t.key WHERE t.key=?", (_text(raw_key),)
             ).fetchone()
             if row is None:
-                continue  # removed since the keys were listed
+                # Removed since the keys were listed; or the index does not lead to what is in the table.
+                if raw_key in [found[0] for found in db.execute("SELECT key FROM torrents NOT INDEXED")]:
+                    raise Damaged(f"the index does not know {_text(raw_key)}")
+                continue
             key, place, raw, check, *progress = row
             record = _record(key, place, raw, check)
             if progress[3] != _sum(record.key, *progress[:3]):
