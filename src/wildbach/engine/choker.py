@@ -16,6 +16,8 @@ K = TypeVar("K", bound=Hashable)
 K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
 
 ROUND_SECONDS = 10.0
+FIRST_ROUND_SECONDS = 3.0
+"The first round of a start is shorter: when it is over, who gives and who takes how much is known."
 OPTIMISTIC_SECONDS = 30.0
 SNUBBED_SECONDS = 60.0
 "A peer that lets our requests wait for so long loses its slot and can only get the optimistic one."
@@ -141,7 +143,7 @@ class Choker(Generic[K]):
             chosen = [c for c, _ in willing] + _idle(everyone, standings)
             self._optimistic = None
         elif self.due(now):
-            self._next_round = now + ROUND_SECONDS
+            self._next_round = now + (ROUND_SECONDS if self._next_round > float("-inf") else FIRST_ROUND_SECONDS)
             if self.slot_rate > 0:
                 rate = sum(c.rate_out for c in everyone)
                 self._wider = max(self.slots, min(int(rate / self.slot_rate), WIDEST * self.slots)) - self.slots

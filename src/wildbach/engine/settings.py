@@ -31,7 +31,7 @@ class RateSettings(Section):
 class PeerSettings(Section):
     upload_slots: int = setting(8, "Peers of one torrent that are served at once. 0 serves nobody.", live=True, min=0)
     slot_rate: int = setting(
-        128_000, "More peers are served at once where each gets at least this many bytes a second; 0: never.",
+        80_000, "More peers are served at once where each gets at least this many bytes a second; 0: never.",
         live=True, min=0,
     )
     seed_choking: str = setting(

@@ -100,6 +100,8 @@ def test_equals_do_not_take_turns_every_round() -> None:
 
 def test_nothing_changes_between_rounds_but_free_slots_are_filled() -> None:
     swarm = Swarm(Choker(2), peer("a", 10), peer("b", 5), peer("c", 0))
+    swarm.decide(-3.0)
+    assert not swarm.choker.due(-0.1) and swarm.choker.due(0.0)
     swarm.decide(0.0)
     assert not swarm.choker.due(9.0) and swarm.choker.due(10.0)
     swarm.set("c", rate_in=1000.0)
@@ -241,6 +243,7 @@ def test_slots_are_used_and_exceeded_only_between_rounds_by_those_who_paused(
 
 def test_a_fast_uplink_opens_more_slots_for_a_round() -> None:
     swarm = Swarm(Choker(2, slot_rate=100.0), *(peer(name, 1, rate_out=125.0) for name in "abcdefgh"))
+    swarm.decide(-3.0, seeding=True)
     swarm.decide(0.0, seeding=True)
     assert len(swarm.served) == 8
     for name in "abcdefgh":
