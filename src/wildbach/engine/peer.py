@@ -23,6 +23,10 @@ from wildbach.protocol.wire.codec import Decoder, Event
 from wildbach.protocol.wire.handshake import Handshake
 
 
+AHEAD_FIRST = 192 << 10
+"Bytes for a peer of unknown speed that may wait for the kernel."
+
+
 class PeerOwner(Protocol):
     def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
         """Their handshake is here. Returns who owns the peer from now on; None sends it away."""
@@ -69,6 +73,7 @@ _GROWTH = 256
 
 class Peer:
     __slots__ = (
+        "ahead",
         "_decoder",
         "_held",
         "allowance",
@@ -118,6 +123,7 @@ class Peer:
         "suggested",
         "suspect",
         "up",
+        "up_before",
         "upload_only",
         "uploads",
         "v2",
@@ -185,6 +191,10 @@ class Peer:
         "Pieces it would like to be asked for (BEP 6)."
         self.odd_pieces = 0
         # uploading: see engine.uploads
+        self.ahead = AHEAD_FIRST
+        "Bytes that may wait for the kernel."
+        self.up_before = 0
+        "Bytes sent until the last second began."
         self.sent_before = 0
         "Bytes sent until it was unchoked last."
         self.last_asked = now

@@ -488,7 +488,7 @@ class Swarm:
                 peer.send(codec.KEEP_ALIVE)
         if self.content is not None:
             self.content.downloads.tick(now)
-            self.content.uploads.tick()
+            self.content.uploads.tick(self.peers.values(), now)
 
     def endpoints(self) -> Iterable[Endpoint]:
         return [peer.remote for peer in self.peers.values()]

@@ -6,7 +6,7 @@ the next is read when they have left.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from wildbach.base import limits
@@ -19,10 +19,17 @@ from wildbach.protocol.wire import codec
 from wildbach.runtime.workers import Threads
 
 _ROW: Final = 32
-"Blocks in one read: 512 KiB."
+"Blocks in one read for a fast peer: 512 KiB."
+_SHORT_ROW: Final = 4
+"Blocks in one read for others: less memory waits with those who are slow to take it."
 _FRAME: Final = BLOCK + codec.BLOCK_HEADER
 _AHEAD: Final = 768 << 10
 "Bytes of a fast peer that may wait for the kernel."
+_AHEAD_LEAST: Final = 64 << 10
+_AHEAD_SECONDS: Final = 0.25
+"What waits cannot be cancelled, nor is a choke felt before it has left: no more than this long."
+_FAST: Final = 2 << 20
+"A peer that took so much since the last second began is fast."
 
 
 class SendBuffer:
@@ -30,11 +37,11 @@ class SendBuffer:
 
     __slots__ = ("data", "slots", "view")
 
-    def __init__(self) -> None:
-        self.data = bytearray(_ROW * _FRAME)
+    def __init__(self, blocks: int) -> None:
+        self.data = bytearray(blocks * _FRAME)
         self.view = memoryview(self.data)
         self.slots = [
-            self.view[at + codec.BLOCK_HEADER : at + _FRAME] for at in range(0, _ROW * _FRAME, _FRAME)
+            self.view[at + codec.BLOCK_HEADER : at + _FRAME] for at in range(0, blocks * _FRAME, _FRAME)
         ]
 
 
@@ -43,12 +50,19 @@ class SendBuffers:
 
     def __init__(self) -> None:
         self._free: list[SendBuffer] = []
+        self._short: list[SendBuffer] = []
 
-    def take(self) -> SendBuffer:
-        return self._free.pop() if self._free else SendBuffer()
+    def take(self, blocks: int) -> SendBuffer:
+        """A buffer for a row of up to so many blocks."""
+        if blocks <= _SHORT_ROW:
+            return self._short.pop() if self._short else SendBuffer(_SHORT_ROW)
+        return self._free.pop() if self._free else SendBuffer(_ROW)
 
     def give(self, buffer: SendBuffer) -> None:
-        if len(self._free) < 16:
+        if len(buffer.slots) <= _SHORT_ROW:
+            if len(self._short) < 64:
+                self._short.append(buffer)
+        elif len(self._free) < 16:
             self._free.append(buffer)
 
 
@@ -100,7 +114,7 @@ class Uploads:
             else:
                 # Not ours to give, over the limit, or it crossed our choke on the way.
                 self._refuse(peer, item)
-        if queue and peer.number not in self._reading and peer.connection.queued < _AHEAD:
+        if queue and peer.number not in self._reading and peer.connection.queued < peer.ahead:
             self.pump(peer)
 
     def _allowed(self, peer: Peer, index: int) -> bool:
@@ -111,8 +125,12 @@ class Uploads:
             self._guest = peer
         return self._guest is peer
 
-    def tick(self) -> None:
-        """Once a second: a guest that asks no more makes room for another."""
+    def tick(self, peers: Iterable[Peer], now: float) -> None:
+        """Once a second: see how fast each peer is. A guest that asks no more makes room for another."""
+        for peer in peers:
+            if not peer.am_choking or peer.uploads:
+                peer.ahead = min(_AHEAD, max(_AHEAD_LEAST, int(peer.up.rate(now) * _AHEAD_SECONDS)))
+                peer.up_before = peer.up.total
         guest = self._guest
         if guest is not None and (guest.closing or not guest.am_choking or not guest.uploads):
             self._guest = None
@@ -149,7 +167,7 @@ class Uploads:
     def pump(self, peer: Peer) -> None:
         """Send until the peer's share of the kernel's buffers is used, the limit is, or nothing is asked."""
         connection = peer.connection
-        while peer.uploads and not connection.closing and connection.queued < _AHEAD:
+        while peer.uploads and not connection.closing and connection.queued < peer.ahead:
             gate = self._gate(peer)
             if gate is not None and not gate.open:
                 self._limited[peer.number] = peer
@@ -168,13 +186,15 @@ class Uploads:
         queue = peer.uploads
         geometry = self._geometry
         piece_length = geometry.piece_length
-        buffer = self._buffers.take()
+        most = min(len(queue), _ROW if peer.ahead >= _AHEAD else _SHORT_ROW)
+        if gate is not None:
+            most = min(most, gate.row)
+        buffer = self._buffers.take(most)
         data, view, slots = buffer.data, buffer.view, buffer.slots
         put = codec.put_block_header
         parts: list[memoryview] = []
         index, offset, length = queue[0]
         start = at = index * piece_length + offset
-        most = _ROW if gate is None else min(_ROW, gate.row)
         used = row = total = 0
         known = size = -1
         for index, offset, length in queue[:most]:
@@ -237,6 +257,8 @@ class Uploads:
         return False
 
     def drained(self, peer: Peer) -> None:
+        if peer.ahead < _AHEAD and peer.up.total - peer.up_before > _FAST:
+            peer.ahead = _AHEAD
         if peer.uploads and peer.number not in self._reading:
             self.pump(peer)
 
