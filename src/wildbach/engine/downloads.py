@@ -299,16 +299,19 @@ class Downloads:
             del self._sole[piece.sole]
 
     def _claim(self, peer: Peer, piece: OpenPiece) -> OpenPiece:
+        former = self._sole.get(peer.number)
+        if former is not None and former is not piece:
+            former.sole = None  # a peer has one piece for itself: what it leaves may be finished by others
         piece.sole = peer.number
         self._sole[peer.number] = piece
         return piece
 
     def _share(self, peer: Peer) -> None:
-        """What a peer on parole began alone may be finished by others."""
-        if self._sole.pop(peer.number, None) is not None:
-            for piece in self.picker.open.values():
-                if piece.sole == peer.number:
-                    piece.sole = None
+        """What a peer began alone may be finished by others."""
+        self._sole.pop(peer.number, None)
+        for piece in self.picker.open.values():
+            if piece.sole == peer.number:
+                piece.sole = None
 
     def _borrow(self, have: int) -> OpenPiece | None:
         """Nothing else is left: help a newcomer with the piece it has for itself."""
