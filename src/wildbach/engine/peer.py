@@ -22,7 +22,6 @@ from wildbach.protocol.wire import codec, handshake
 from wildbach.protocol.wire.codec import Decoder, Event
 from wildbach.protocol.wire.handshake import Handshake
 
-
 AHEAD_FIRST = 192 << 10
 "Bytes for a peer of unknown speed that may wait for the kernel."
 
@@ -73,9 +72,9 @@ _GROWTH = 256
 
 class Peer:
     __slots__ = (
-        "ahead",
         "_decoder",
         "_held",
+        "ahead",
         "allowance",
         "allowed_in",
         "allowed_out",
