@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random, SystemRandom
 from types import TracebackType
@@ -120,6 +121,7 @@ class Session:
         announcers = self._announcers if self._announcers is not None else self._make_announcers()
         announcing = Announcing(
             announcers, self._scope, clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
+            families=self._families,
         )
         resume = self._given_resume
         if resume is None and self.data_dir is not None:
@@ -195,6 +197,10 @@ class Session:
         self._exits = [udp.close, client.close, resolver.close, self._datagrams.close]
         return [HttpAnnouncer(client), udp]
 
+    def _families(self) -> tuple[int, ...]:
+        """The IP versions peers can call us by: trackers are to know each of these addresses (BEP 7)."""
+        return tuple(sorted({6 if ":" in endpoint.host else 4 for endpoint in self.listening})) or (0,)
+
     def _open_datagrams(self) -> None:
         """UDP beside the first TCP listener of each IP version, on the same port where that is free."""
         bound: dict[bool, None] = {}
@@ -231,17 +237,25 @@ class Session:
         """Where peers can reach this session; the ports are the real ones."""
         return tuple(listener.endpoint for listener in self._listeners)
 
+    @property
+    def external_ips(self) -> tuple[str, ...]:
+        """Our own addresses as trackers see them (BEP 24), at most one an IP version. A hint: a tracker may lie."""
+        return tuple(self._shared.announcing.external_ips.values())
+
     def subscribe(self, *types: type[E], size: int = 1000) -> Subscription[E]:
         """Events of these types from now on; without types, all."""
         return self._bus.subscribe(*types, size=size)
 
     async def add(self, source: Source, options: AddOptions | None = None) -> Torrent:
         """Add a torrent. One that is there already is returned, and learns the peers and trackers of the new source.
+        A magnet link that names files (`so=`, BEP 53) chooses them, unless the options do.
 
         Raises FormatError for a source that is no torrent, StorageError where a file cannot be read.
         """
         options = options if options is not None else AddOptions()
         metainfo, magnet, hashes = await self._read(source)
+        if magnet is not None and magnet.select and options.select is None:
+            options = replace(options, select=magnet.wants)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
         there = self.known(hashes)
