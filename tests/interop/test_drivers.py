@@ -20,6 +20,7 @@ def tracker() -> Iterator[TinyTracker]:
         yield tracker
 
 
+@pytest.mark.foreign
 @pytest.mark.parametrize("way", ["torrent", "magnet"])
 @pytest.mark.parametrize(("seeder", "leecher"), [
     ("libtorrent", "aria2"), ("aria2", "libtorrent"), ("libtorrent", "transmission"), ("transmission", "libtorrent"),

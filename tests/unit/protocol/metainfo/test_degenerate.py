@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fuzz.degenerate import CASES, Case
+from tests.oracle import libtorrent
 
 from wildbach.base.errors import FormatError
 from wildbach.protocol.metainfo import Metainfo
@@ -40,8 +41,8 @@ OTHERWISE = {
 }
 
 
+@pytest.mark.foreign("libtorrent")
 def test_libtorrent_comes_to_the_same_verdict() -> None:
-    libtorrent = pytest.importorskip("libtorrent")
     differ = set()
     for case in CASES:
         try:
