@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 from tests.folders import make_folder, make_torrent
 from tests.interop.engines import add, complete, heard, running, settings, until
-from tests.interop.peers import lt, opentracker
+from tests.interop.peers import dnsmasq, lt, opentracker
+from tests.interop.peers.dnsmasq import Dnsmasq
 from tests.interop.peers.opentracker import OpenTracker
 from tests.interop.peers.process import JsonProcess, lt_process
 
+from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
-from wildbach.engine.announcers import Announcer, HttpAnnouncer, UdpAnnouncer
+from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.options import AddOptions
 from wildbach.engine.settings import TrackerSettings
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.trackerlist import TrackerState
+from wildbach.net.dns import TxtResolver
 from wildbach.net.http import HttpClient
 from wildbach.net.httpd import HttpServer, Request, Response
 from wildbach.net.resolve import Guard, SystemResolver
@@ -215,6 +218,52 @@ def test_a_private_torrent_is_at_one_tracker_at_a_time(start: Start, tmp_path: P
             await until(lambda: used.swarm(made.info.hashes.swarms[0])[0] == 0)
 
     asyncio.run(main())
+
+
+@pytest.mark.foreign("opentracker", "dnsmasq")
+@at_opentracker
+@pytest.mark.skipif(dnsmasq.MISSING is not None, reason=str(dnsmasq.MISSING))
+def test_a_hosts_record_directs_announces_and_forbids_them(tmp_path: Path) -> None:
+    """A name server tells that the URL's port is wrong, and of a host that wants no announces (BEP 34)."""
+    class Names:
+        async def resolve(self, host: str, family: int) -> list[str]:
+            return [tracker.host]
+
+    async def main(server: Endpoint) -> None:
+        guard = Guard(Names())
+        client = HttpClient(guard)
+        datagrams = Datagrams()
+        datagrams.open([Endpoint("127.0.0.1", 0)])
+        plain, datagram = HttpAnnouncer(client), UdpAnnouncer(datagrams, guard)
+        texts = TxtResolver([server])
+        directed = Directed(plain, {"http": plain, "https": plain, "udp": datagram}, texts, lambda: True)
+
+        def request(name: str) -> AnnounceRequest:
+            return AnnounceRequest(f"http://{name}.test:1/announce", HASH, ID, 1000, left=5, event=Event.STARTED)
+
+        reply = await directed.announce(request("udp"))
+        assert (reply.seeds, reply.leeches) == (0, 1)
+        # The first place of this one is dead.
+        found = await directed.scrape(ScrapeRequest("http://tcp.test:1/announce", (HASH,)))
+        assert (found.stats[HASH].seeds, found.stats[HASH].leeches) == (0, 1)
+        with pytest.raises(TrackerFailure, match="runs no tracker") as caught:
+            await directed.announce(request("deny"))
+        assert caught.value.retry_in == 86400.0
+        for name in ("other", "silent"):
+            # As the URL says: nobody is there.
+            with pytest.raises(NetworkError, match="refused"):
+                await directed.announce(request(name))
+        datagram.close()
+        datagrams.close()
+        await client.close()
+
+    dead = int(nobody().rpartition(":")[2].partition("/")[0])
+    with OpenTracker(tmp_path / "tracker", [HASH]) as tracker, Dnsmasq(tmp_path / "dns", {
+        "udp.test": [f"BITTORRENT UDP:{tracker.port} TCP:{dead}"],
+        "tcp.test": ["v=spf1 -all", f"BITTORRENT TCP:{dead} TCP:{tracker.port}"],
+        "deny.test": ["BITTORRENT DENY ALL"], "other.test": ["v=spf1 -all"],
+    }) as names:
+        asyncio.run(main(names.endpoint))
 
 
 # What libtorrent makes of our side

@@ -35,7 +35,7 @@ from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
 from wildbach.engine import events
-from wildbach.engine.announcers import Announcer, HttpAnnouncer, UdpAnnouncer
+from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.brief import Brief
@@ -49,6 +49,7 @@ from wildbach.engine.shared import Shared
 from wildbach.engine.talk import CLIENT
 from wildbach.engine.torrent import State, Torrent
 from wildbach.engine.uploads import SendBuffers
+from wildbach.net.dns import TxtResolver
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Guard, SystemResolver
 from wildbach.net.tcp import TcpTransport
@@ -195,7 +196,13 @@ class Session:
         client = HttpClient(guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
         udp = UdpAnnouncer(self._datagrams, guard)
         self._exits = [udp.close, client.close, resolver.close, self._datagrams.close]
-        return [HttpAnnouncer(client), udp]
+        http = HttpAnnouncer(client)
+        by_scheme: dict[str, Announcer] = {"http": http, "https": http, "udp": udp}
+        texts = TxtResolver()
+        return [Directed(announcer, by_scheme, texts, self._ask_preferences) for announcer in (http, udp)]
+
+    def _ask_preferences(self) -> bool:
+        return self.settings.trackers.dns_preferences and not self.settings.peers.anonymous
 
     def _families(self) -> tuple[int, ...]:
         """The IP versions peers can call us by: trackers are to know each of these addresses (BEP 7)."""

@@ -27,6 +27,7 @@ class OpenTracker(Closing):
     def __init__(self, work: Path, serves: Sequence[bytes]) -> None:
         self.host = f"127.72.0.{next(_FRESH)}"
         self.port = _free_port(self.host)
+        self._serves = serves
         self.http = f"http://{self.host}:{self.port}/announce"
         self.udp = f"udp://{self.host}:{self.port}/announce"
         work.mkdir(parents=True, exist_ok=True)
@@ -48,12 +49,22 @@ class OpenTracker(Closing):
     def _alive(self) -> bool | None:
         if self._daemon.process.poll() is not None:
             raise ChildError(self._daemon.story())
+        # It answers before it has read its list. Who says good-bye is not looked up there, so somebody comes first.
         try:
-            self.swarm(bytes(20))
+            if b"failure" in self._say("started"):
+                return None
+            self._say("stopped")
         except OSError:
             return None
         encounters.note("opentracker")
         return True
+
+    def _say(self, event: str) -> bytes:
+        swarm = quote_from_bytes(self._serves[0], safe="")
+        url = f"{self.http}?info_hash={swarm}&peer_id={'x' * 20}&port=1&left=1&event={event}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            said: bytes = answer.read()
+        return said
 
     def swarm(self, info_hash: bytes) -> tuple[int, int, int]:
         """Seeds, leeches and completed downloads of a swarm, asked over plain HTTP."""
