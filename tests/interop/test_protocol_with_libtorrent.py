@@ -499,6 +499,30 @@ def test_a_magnet_with_file_numbers_gets_these_files_of_libtorrent(
     assert sum(file.stat().st_size for file in there) == sum(SIZES[name] for name in chosen)
 
 
+def test_another_magnet_of_a_torrent_brings_its_files_too(
+    one: tuple[JsonProcess, Endpoint], two: tuple[JsonProcess, Endpoint], folder: Path, made: tuple[Metainfo, Path],
+    tmp_path: Path,
+) -> None:
+    (first, at), (second, other) = one, two
+    _, path = made
+    for process in (first, second):
+        add(process, path, folder.parent)
+        process.wait("finished")
+    links = [lt.magnet_of(path, select=[number]) for number in (3, 6)]
+
+    async def main() -> None:
+        async with running() as session:
+            torrent = await session.add(links[0], AddOptions(save_path=tmp_path, peers=(at,)))
+            await complete(torrent)
+            wanted = [file.index for file in torrent.files() if file.priority]
+            assert await session.add(f"{links[1]}&x.pe={other}") is torrent
+            await complete(torrent)
+            assert (wanted, [file.index for file in torrent.files() if file.priority]) == ([3], [3, 6])
+            assert all(file.have == file.size for file in torrent.files() if file.priority)
+
+    asyncio.run(main())
+
+
 def test_libtorrent_takes_the_files_that_our_magnet_names(
     one: tuple[JsonProcess, Endpoint], folder: Path, made: tuple[Metainfo, Path], tmp_path: Path,
 ) -> None:

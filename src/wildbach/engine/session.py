@@ -255,7 +255,8 @@ class Session:
 
     async def add(self, source: Source, options: AddOptions | None = None) -> Torrent:
         """Add a torrent. One that is there already is returned, and learns the peers and trackers of the new source.
-        A magnet link that names files (`so=`, BEP 53) chooses them, unless the options do.
+        A magnet link that names files (`so=`, BEP 53) chooses them, unless the options do; of a torrent that is there,
+        these files are fetched too.
 
         Raises FormatError for a source that is no torrent, StorageError where a file cannot be read.
         """
@@ -271,6 +272,9 @@ class Session:
             for tier in tiers:
                 for url in tier:
                     there.add_tracker(url)
+            if magnet is not None:
+                there.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
+                await _want_too(there, magnet)
             return there
         lock = await self._dormitory.claim(hashes.key)
         torrent = self.adopt(hashes.key, hashes, options, None)
@@ -534,6 +538,15 @@ class _Door:
 
     def ended(self, peer: Peer, error: Exception | None) -> None:
         self._session._shared.greeting.pop(peer.number, None)
+
+
+async def _want_too(torrent: Torrent, magnet: Magnet) -> None:
+    """A link names files of a torrent that is there: those that are not fetched are from now on (BEP 53)."""
+    info = torrent.info
+    if info is not None and magnet.select:
+        more = {f.index: 1 for f in torrent.files() if not f.priority and magnet.wants(f.index, info.files[f.index])}
+        if more:
+            await torrent.set_priorities(more)
 
 
 def parse_endpoint(text: str) -> Endpoint:
