@@ -21,7 +21,7 @@ from wildbach.engine import events
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import ConnectionSettings, DiskSettings, Settings
-from wildbach.engine.torrent import State
+from wildbach.engine.state import State
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 

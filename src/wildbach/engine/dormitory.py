@@ -135,9 +135,9 @@ class Dormitory:
             try:
                 lock = await self.claim(torrent.key)
             except StorageError as error:
-                torrent.stop(error.message, error.code)
+                torrent.life.stop(error.message, error.code)
                 return
-            await torrent.rouse(lock)
+            await torrent.life.rouse(lock)
 
     async def claim(self, key: str) -> TorrentLock | None:
         """The right to write to a torrent. Raises StorageError where another process has it."""
@@ -156,7 +156,7 @@ class Dormitory:
         patience = self._owner.settings.disk.sleep_after
         if patience:
             for key, torrent in self.awake.items():
-                if not torrent.may_sleep:
+                if not torrent.life.may_sleep:
                     self._idle.pop(key, None)
                 else:
                     self._idle.setdefault(key, now)
@@ -170,8 +170,8 @@ class Dormitory:
     async def _retire(self, torrent: Torrent) -> None:
         async with self._gate:
             self._idle.pop(torrent.key, None)
-            if torrent.may_sleep:
-                await torrent.sleep()
+            if torrent.life.may_sleep:
+                await torrent.life.sleep()
                 self.awake.pop(torrent.key, None)
 
     # -- from one run to the next
@@ -256,9 +256,9 @@ class Dormitory:
         options = AddOptions(Path(record.save_path), paused=brief is not None and brief.paused)
         torrent = self._owner.adopt(record.key, metainfo.info.hashes, options, brief)
         try:
-            torrent.lock = await self.claim(torrent.key)
+            torrent.life.lock = await self.claim(torrent.key)
         except StorageError as error:
-            torrent.stop(error.message, error.code)
+            torrent.life.stop(error.message, error.code)
             return 1
         torrent.start(metainfo, brief.tiers if brief is not None else metainfo.trackers)
         return 1

@@ -195,9 +195,12 @@ class Holdings:
         return [storage.layout] if storage.previous is None else [storage.layout, storage.previous]
 
     def target(self, folder: Path | None, renames: Mapping[int, tuple[str, ...]]) -> Layout:
-        """The layout with another folder, or other names of some files. Raises UsageError where there are no files."""
+        """The layout with another folder, or other names of some files. Raises UsageError where those are no files."""
         if not isinstance(self.storage, FileStorage):
             raise UsageError("the torrent's content is not in files")
+        unknown = [index for index in renames if not 0 <= index < len(self._info.files)]
+        if unknown:
+            raise UsageError(f"there is no file {unknown[0]}")
         now = self.storage.layout
         root = str(folder.absolute()) if folder is not None else now.root
         return Layout(root, now.kind, {**now.renames, **renames}, now.suffix)

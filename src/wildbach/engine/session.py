@@ -45,8 +45,9 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner, Waiting
 from wildbach.engine.settings import Settings
 from wildbach.engine.shared import Shared
+from wildbach.engine.state import State
 from wildbach.engine.talk import CLIENT
-from wildbach.engine.torrent import State, Torrent
+from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Guard, SystemResolver
@@ -253,7 +254,7 @@ class Session:
             return there
         lock = await self._dormitory.claim(hashes.key)
         torrent = self.adopt(hashes.key, hashes, options, None)
-        torrent.lock = lock
+        torrent.life.lock = lock
         torrent.start(metainfo, tiers)
         if magnet is not None:
             torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
@@ -362,7 +363,7 @@ class Session:
             self._by_hash[swarm] = torrent
             if other is not torrent:
                 torrent.add_peers(other.links.known.endpoints(), "user")
-                other.stop(f"it is the same torrent as {torrent.key}", "duplicate")
+                other.life.stop(f"it is the same torrent as {torrent.key}", "duplicate")
                 self._scope.spawn(f"merge:{other.key[:8]}", self.remove(other), contain=self._report)
 
     # -- peers that call
