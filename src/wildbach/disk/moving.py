@@ -105,6 +105,7 @@ async def resume_move(
 
 def _describe(record: ResumeRecord, layout: Layout) -> None:
     record.save_path = layout.root
+    record.incomplete_path = ""
     record.layout = layout.kind
     record.suffix = layout.suffix
     record.renames = dict(layout.renames)

@@ -59,6 +59,7 @@ class ResumeRecord:
     completed_at: float = 0.0
     save_path: str = ""
     incomplete_path: str = ""
+    "The folder the files are in until they are complete and move to `save_path`; empty once they have."
     layout: str = "original"
     suffix: str = ""
     renames: dict[int, tuple[str, ...]] = field(default_factory=dict)

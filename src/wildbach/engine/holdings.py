@@ -70,6 +70,7 @@ class Holdings:
             known = ResumeRecord(
                 self._key, name=self._info.name, added_at=time.time(),
                 save_path=str(self._options.save_path.absolute()), layout=self._options.layout,
+                suffix=self._options.suffix, incomplete_path=await run(self._first_folder),
             )
         self.record = known
         storage = self.storage = self._open_storage(self._metainfo, self._options, known)
@@ -96,6 +97,14 @@ class Holdings:
             await self._rehash(self.journal.unchecked)
         await run(storage.prepare)
         return self.journal.claimed
+
+    def _first_folder(self) -> str:
+        """The folder for incomplete files where one was asked for, and nothing lies at the final place yet."""
+        folder, save_path = self._options.incomplete_path, str(self._options.save_path.absolute())
+        if folder is None or str(folder.absolute()) == save_path:
+            return ""
+        there = look(self._info, Layout(save_path, self._options.layout, {}, self._options.suffix))
+        return "" if there.existing or there.obstacles else str(folder.absolute())
 
     async def _first_look(self, storage: FileStorage) -> None:
         """Files of these names may be there: they are ours where at least one piece verifies."""
@@ -194,6 +203,11 @@ class Holdings:
             return []
         return [storage.layout] if storage.previous is None else [storage.layout, storage.previous]
 
+    @property
+    def final(self) -> Path | None:
+        """Where the files are to go now that they are complete; None where they are there."""
+        return Path(self.record.save_path) if self.record.incomplete_path else None
+
     def target(self, folder: Path | None, renames: Mapping[int, tuple[str, ...]]) -> Layout:
         """The layout with another folder, or other names of some files. Raises UsageError where those are no files."""
         if not isinstance(self.storage, FileStorage):
@@ -211,10 +225,19 @@ class Holdings:
         if not isinstance(storage, FileStorage):
             return
         run = self._shared.threads
-        if target is None:
-            await moving.resume_move(storage, self.record, self._shared.resume, run, progress=progress)
-        else:
-            await moving.move(storage, target, self.record, self._shared.resume, run, progress=progress)
+        self._register(*self.layouts, *([target] if target is not None else []))
+        try:
+            if target is None:
+                await moving.resume_move(storage, self.record, self._shared.resume, run, progress=progress)
+            else:
+                await moving.move(storage, target, self.record, self._shared.resume, run, progress=progress)
+        finally:
+            self._register(*self.layouts)
+
+    def _register(self, *layouts: Layout) -> None:
+        """Say which paths are this torrent's, for those who share some of them."""
+        tops = [top for layout in layouts for top in layout.tops(self._info)]
+        self._shared.paths.register(self._key, dict.fromkeys(tops))
 
     async def remember(self, brief: dict[str, Any]) -> None:
         """Write down what changed of what `open` was given."""

@@ -267,6 +267,9 @@ class Life:
             return
         await self._make_layers(self._owner.known, self.holdings)
         await self.holdings.finish(self._owner.known.selection.wanted)
+        final = self.holdings.final
+        if final is not None:
+            await self._owner.parts.relocation.move(self.holdings, final, None)
         if self.whole:
             if self._owner.tracker_list is not None and self._began_incomplete:
                 self._began_incomplete = False
@@ -381,6 +384,8 @@ class Life:
         if self.state not in (State.PAUSED, State.STOPPED):
             return
         self.code = ""
+        if self._owner.awake_parts is not None:
+            self._owner.awake_parts.links.known.all_again()
         if self.asleep:
             self._set_state(State.SEEDING)
         elif self.holdings is not None and self._owner.known is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from wildbach.disk.layout import excluded
 from wildbach.engine.brief import Brief
 from wildbach.engine.connections import Connections, ConnectionsOwner
 from wildbach.engine.options import AddOptions
@@ -66,4 +67,7 @@ class Known:
     def __init__(self, metainfo: Metainfo, options: AddOptions, brief: Brief | None) -> None:
         self.info = metainfo.info
         self.specs = PieceSpecs(metainfo)
-        self.selection = Selection(metainfo.info, options.select, brief.priorities if brief is not None else ())
+        self.selection = Selection(
+            metainfo.info, options.select, brief.priorities if brief is not None else (),
+            excluded=excluded(metainfo.info, options.exclude),
+        )

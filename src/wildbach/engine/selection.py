@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from wildbach.base import bitfield
@@ -18,14 +18,16 @@ class Selection:
 
     __slots__ = ("_info", "priorities")
 
-    def __init__(self, info: Info, select: Select | None, remembered: Sequence[int] = ()) -> None:
-        """What was remembered counts where it fits; else `select` chooses, and None is for all."""
+    def __init__(
+        self, info: Info, select: Select | None, remembered: Sequence[int] = (), *, excluded: Collection[int] = (),
+    ) -> None:
+        """What was remembered counts where it fits; else `select` chooses, None for all but the excluded files."""
         self._info = info
         if len(remembered) == len(info.files):
             self.priorities = list(remembered)
             return
         self.priorities = [
-            0 if file.pad or (select is not None and not select(index, file)) else 1
+            0 if file.pad or index in excluded or (select is not None and not select(index, file)) else 1
             for index, file in enumerate(info.files)
         ]
 

@@ -134,7 +134,7 @@ class Session:
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng, transport=self._transport,
             threads=self._threads, pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(),
-            buffers=SendBuffers(),
+            buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(), dials=DialBudget(),
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
@@ -342,7 +342,9 @@ class Session:
             layout=record.layout, suffix=record.suffix, preallocate=self.settings.disk.preallocate, key=record.key,
             retired=self._retired if isinstance(writer, ProcessWriter) else None, claims=self._paths,
         )
-        layout = Layout(record.save_path, record.layout, record.renames, record.suffix)
+        layout = Layout(
+            record.incomplete_path or record.save_path, record.layout, record.renames, record.suffix
+        )
         self._paths.register(record.key, layout.tops(metainfo.info))
         return FileStorage(metainfo.info, layout, options=chosen)
 

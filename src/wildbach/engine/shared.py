@@ -11,6 +11,7 @@ from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
 from wildbach.disk.hasher import Hasher
 from wildbach.disk.pool import ChunkPool
+from wildbach.disk.registry import PathRegistry
 from wildbach.disk.resume import ResumeStore
 from wildbach.disk.writer import Writer
 from wildbach.engine.announcing import Announcing
@@ -39,6 +40,7 @@ class Shared:
     writer: Writer
     hasher: Hasher
     buffers: SendBuffers
+    paths: PathRegistry
     announcing: Announcing
     resume: ResumeStore
     sync_gate: asyncio.Lock

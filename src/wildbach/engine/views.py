@@ -223,23 +223,20 @@ def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView
 
 
 def file_views(info: Info, picker: Picker | None, priorities: Sequence[int]) -> tuple[FileView, ...]:
-    """Pad files are left out. Without priorities all are wanted."""
+    """Pad files are left out."""
     geometry = info.geometry
     out = []
     for index, file in enumerate(info.files):
         if file.pad:
             continue
         pieces = geometry.file_pieces(index)
-        have = wanted = 0
+        have = 0
         if picker is not None:
             width = picker.width
-            wanted = bitfield.span(pieces.start, pieces.stop, width) & picker.wanted
             span = geometry.files[index]
             for piece in bitfield.indices(bitfield.span(pieces.start, pieces.stop, width) & picker.have, width):
                 start = piece * info.piece_length
                 stop = start + geometry.piece_size(piece)
                 have += min(stop, span.offset + span.length) - max(start, span.offset)
-        out.append(FileView(
-            index, str(file.path), file.length, have, bool(wanted), priorities[index] if priorities else 1,
-        ))
+        out.append(FileView(index, str(file.path), file.length, have, bool(priorities[index]), priorities[index]))
     return tuple(out)
