@@ -378,16 +378,16 @@ class Database:
 
         self._do(work, durable=True)
 
-    def offer(self, key: str, roots: Mapping[int, bytes]) -> None:
+    def offer(self, key: str, marks: Mapping[int, bytes]) -> None:
         def work(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM roots WHERE key=?", (key,))
-            db.executemany("INSERT INTO roots VALUES (?,?,?)", [(root, key, file) for file, root in roots.items()])
+            db.executemany("INSERT INTO roots VALUES (?,?,?)", [(mark, key, file) for file, mark in marks.items()])
 
         self._do(work, durable=False)
 
-    def holders(self, root: bytes) -> list[tuple[str, int]]:
+    def holders(self, mark: bytes) -> list[tuple[str, int]]:
         def work(db: sqlite3.Connection) -> list[tuple[str, int]]:
-            rows = db.execute("SELECT key, file FROM roots WHERE root=? ORDER BY key, file", (root,))
+            rows = db.execute("SELECT key, file FROM roots WHERE root=? ORDER BY key, file", (mark,))
             return [(_text(key), int(file)) for key, file in rows]
 
         return self._do(work)

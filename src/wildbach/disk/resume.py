@@ -155,11 +155,13 @@ class ResumeStore(Protocol):
     def remove(self, key: str) -> None:
         """Forget a torrent."""
 
-    def offer(self, key: str, roots: Mapping[int, bytes]) -> None:
-        """The files of a torrent that are complete on disk, by number, with their v2 `pieces root`. Replaces all."""
+    def offer(self, key: str, marks: Mapping[int, bytes]) -> None:
+        """The files of a torrent that are complete on disk, by number, each with a mark others know it by (its v2
+        `pieces root`); numbers below 0 are for marks of the torrent itself. Replaces all.
+        """
 
-    def holders(self, root: bytes) -> list[tuple[str, int]]:
-        """Who may have a file with this root, as (torrent, file). A hint: what is adopted is hashed."""
+    def holders(self, mark: bytes) -> list[tuple[str, int]]:
+        """Who has this mark, as (torrent, file). A hint: what is adopted is hashed."""
 
     def statistics(self) -> dict[str, int]:
         """Totals over all time and torrents."""
@@ -266,11 +268,11 @@ class MemoryResume:
         self._offers.pop(key, None)
         self._sync()
 
-    def offer(self, key: str, roots: Mapping[int, bytes]) -> None:
-        self._offers[key] = dict(roots)
+    def offer(self, key: str, marks: Mapping[int, bytes]) -> None:
+        self._offers[key] = dict(marks)
 
-    def holders(self, root: bytes) -> list[tuple[str, int]]:
-        return [(k, f) for k, roots in sorted(self._offers.items()) for f, r in sorted(roots.items()) if r == root]
+    def holders(self, mark: bytes) -> list[tuple[str, int]]:
+        return [(k, f) for k, marks in sorted(self._offers.items()) for f, m in sorted(marks.items()) if m == mark]
 
     def statistics(self) -> dict[str, int]:
         return dict(self._statistics)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from wildbach.disk.journal import Journal
 from wildbach.disk.layout import Layout, free_name, look
 from wildbach.disk.resume import Progress, ResumeRecord
 from wildbach.disk.storage import Storage
+from wildbach.engine import reuse
 from wildbach.engine.brief import FIELD
 from wildbach.engine.options import AddOptions
 from wildbach.engine.shared import Shared
@@ -80,9 +82,11 @@ class Holdings:
         if self._options.skip_check:
             progress = Progress(self._geometry.piece_count, durable=bitfield.full(self._geometry.piece_count))
         elif fresh and isinstance(storage, FileStorage):
-            await self._first_look(storage)
+            known.options[reuse.OWN] = not await self._first_look(storage)
             storage, progress = self.storage, known.progress
         await run(storage.select, wanted)
+        if fresh and isinstance(storage, FileStorage) and not self._options.skip_check and not self._options.seed_only:
+            self._verified |= await self._adopt(storage, wanted)
         if brief is not None:
             known.options[FIELD] = brief
             await run(self._shared.resume.save, known, self._metainfo.to_bytes())
@@ -106,8 +110,8 @@ class Holdings:
         there = look(self._info, Layout(save_path, self._options.layout, {}, self._options.suffix))
         return "" if there.existing or there.obstacles else str(folder.absolute())
 
-    async def _first_look(self, storage: FileStorage) -> None:
-        """Files of these names may be there: they are ours where at least one piece verifies."""
+    async def _first_look(self, storage: FileStorage) -> bool:
+        """Files of these names may be there: they are ours where at least one piece verifies. False where none is."""
         run = self._shared.threads.run
         present = await run(look, self._info, storage.layout)
         if present.obstacles:
@@ -116,22 +120,61 @@ class Holdings:
                 path=present.obstacles[0], code="target_exists",
             )
         if not present.filled:
-            return
+            return bool(present.existing)
         checked = await self.check(None)
         if checked.good or self._options.existing == "overwrite" or self._options.seed_only:
             # Whoever wrote them may not have synced them: the journal does, and claims them then.
             self._verified = checked.good
-            return
+            return True
         if self._options.existing == "rename":
             layout = await run(free_name, self._info, storage.layout)
             await run(storage.close)
             self.record.renames = dict(layout.renames)
             self.storage = self._open_storage(self._metainfo, self._options, self.record)
-            return
+            return False
         raise StorageError(
             f"{storage.path(present.filled[0])} exists and holds something else: choose another folder, overwrite it, "
             "or rename the new files", path=storage.path(present.filled[0]), code="target_exists",
         )
+
+    async def _adopt(self, storage: FileStorage, wanted: Sequence[int]) -> int:
+        """Take over files that other torrents have. Returns the pieces that are good."""
+        way = self._shared.settings.disk.reuse
+        if way == "off":
+            return 0
+        run = self._shared.threads.run
+        missing = [file for file in wanted if not storage.exists(file)]
+        found = await run(reuse.find, self._shared.resume, self._key, self._metainfo, missing)
+        good = whole = 0
+        for file, origins in found.items():
+            pieces = self._geometry.file_pieces(file)
+            mask = bitfield.span(pieces.start, pieces.stop, bitfield.width_of(self._geometry.piece_count))
+            for origin in origins:
+                link = way == "link" and origin.own
+                kept, part = await self._adopt_one(storage, file, mask, origin.path, link=link)
+                if kept:
+                    good |= part
+                    whole |= mask
+                    break
+        # A piece at the border of two files is good once both are there.
+        rest = whole & ~good
+        return good | (await self.check(rest)).good if rest else good
+
+    async def _adopt_one(
+        self, storage: FileStorage, file: int, pieces: int, path: str, *, link: bool
+    ) -> tuple[bool, int]:
+        """Take a file from `path`: whether it stays, and which of its pieces are good.
+
+        One with nothing good does not stay; neither does a link to a file that is not what it was.
+        """
+        run = self._shared.threads.run
+        if not await run(partial(moving.adopt, storage, file, path, link=link)):
+            return False, 0
+        checked = await self.check(pieces)
+        if checked.good == pieces or (not link and (checked.good or not checked.bad)):
+            return True, checked.good
+        await run(storage.drop, file)
+        return await self._adopt_one(storage, file, pieces, path, link=False) if link else (False, 0)
 
     async def _compare_sizes(self, storage: FileStorage) -> None:
         """Pieces whose files became shorter or vanished since the last run are not there."""
@@ -186,6 +229,7 @@ class Holdings:
         await self.journal.flush()
         await self._shared.threads.run(self.storage.finish, files)
         await self.journal.flush()
+        await self._shared.threads.run(self._shared.resume.offer, self._key, reuse.marks(self._metainfo, files))
         if not self.record.completed_at:
             self.record.completed_at = time.time()
             await self.save()
