@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from wildbach.base import bitfield
 from wildbach.base.errors import StorageError, UsageError
@@ -27,6 +27,10 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.shared import Shared
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.runtime.tasks import Scope
+
+_ASSUMED: Final = "assumed"
+"The option of a `ResumeRecord` that holds the set of pieces nobody has hashed, in hexadecimal, or `all`."
+_ALL: Final = "all"
 
 OpenStorage = Callable[[Metainfo, AddOptions, ResumeRecord], Storage]
 
@@ -52,6 +56,8 @@ class Holdings:
         self._on_lost = on_lost
         self._on_error = on_error
         self.record = ResumeRecord(key)
+        self.assumed = 0
+        "Pieces that were never hashed: the user said that they are good."
         self._verified = 0
         "Pieces found on the first look."
         self.storage: Storage
@@ -79,8 +85,12 @@ class Holdings:
         if isinstance(storage, FileStorage):
             moving.take_up(storage, known)
         progress = known.progress
+        self.assumed = _assumed(known, self._geometry.piece_count)
         if self._options.skip_check:
-            progress = Progress(self._geometry.piece_count, durable=bitfield.full(self._geometry.piece_count))
+            everything = bitfield.full(self._geometry.piece_count)
+            self.assumed |= everything & ~progress.durable
+            progress = Progress(self._geometry.piece_count, durable=everything)
+            self._note_assumed()
         elif fresh and isinstance(storage, FileStorage):
             known.options[reuse.OWN] = not await self._first_look(storage)
             storage, progress = self.storage, known.progress
@@ -210,9 +220,27 @@ class Holdings:
         """Hash everything anew; the claims become what was found. Returns the verified pieces."""
         everything = bitfield.full(self._geometry.piece_count)
         checked = await self.check(None)
+        self.assumed = 0
+        self._note_assumed()
         self.journal.withdraw(everything & ~checked.good)
         self.journal.found(checked.good)
         return checked.good
+
+    def settled(self, pieces: int, good: int) -> None:
+        """These assumed pieces were hashed, and so many of them are good. The others are not there."""
+        self.assumed &= ~pieces
+        self._note_assumed()
+        if pieces & ~good:
+            self.journal.withdraw(pieces & ~good)
+
+    def _note_assumed(self) -> None:
+        # Saved with the next change, or at the end: where that is missed, more is hashed than need be.
+        if not self.assumed:
+            self.record.options.pop(_ASSUMED, None)
+        elif self.assumed == bitfield.full(self._geometry.piece_count):
+            self.record.options[_ASSUMED] = _ALL
+        else:
+            self.record.options[_ASSUMED] = f"{self.assumed:x}"
 
     def written(self, piece: int) -> None:
         """A verified piece is on its way to the disk."""
@@ -296,5 +324,18 @@ class Holdings:
         """Flush what was written and let go of the files."""
         try:
             await self.journal.close()
+            if _ASSUMED in self.record.options:
+                await self.save()
         finally:
             await self._shared.threads.run(self.storage.close)
+
+
+def _assumed(record: ResumeRecord, count: int) -> int:
+    """What the last run had not hashed of that."""
+    text = record.options.get(_ASSUMED, "")
+    if text == _ALL:
+        return bitfield.full(count)
+    try:
+        return int(text or "0", 16) & bitfield.full(count) & record.progress.durable
+    except (TypeError, ValueError):
+        return bitfield.full(count)

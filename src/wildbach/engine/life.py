@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from wildbach.base import bitfield
-from wildbach.base.errors import NetworkError, StorageError, UsageError, WildbachError
+from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import InfoHashes
 from wildbach.disk.datadir import TorrentLock
 from wildbach.disk.piecework import ChunkResult
 from wildbach.disk.storage import Storage
 from wildbach.engine import events
+from wildbach.engine.assumed import Assumed
 from wildbach.engine.brief import Brief
 from wildbach.engine.downloads import Downloads
 from wildbach.engine.holdings import Holdings, OpenStorage
@@ -233,6 +234,7 @@ class Life:
             return
         if self.holdings is not None:
             downloads.restore(self.holdings.journal.partial)
+            self._assume(self.holdings, geometry.piece_count)
         if again and not picker.missing:
             self._owner.parts.talk.set_upload_only(True)
             self._owner.parts.complete.set()
@@ -248,6 +250,57 @@ class Life:
         if not picker.missing:
             self._all_had()
         shared.wake()
+
+    # -- what was assumed
+
+    def _assume(self, holdings: Holdings, count: int) -> None:
+        """Nothing is sent that was not hashed."""
+        if not holdings.assumed:
+            return
+
+        def ask() -> None:
+            self._owner.parts.scope.spawn("verify", self._verify(assumed, holdings), contain=self.died)
+
+        assumed = self._owner.parts.swarm.assumed = Assumed(holdings.assumed, count, ask)
+
+    async def _verify(self, assumed: Assumed, holdings: Holdings) -> None:
+        """Hash what is asked for and was only assumed to be good."""
+        swarm = self._owner.parts.swarm
+        while swarm.assumed is assumed and (due := assumed.due):
+            good = (await holdings.check(due)).good
+            if swarm.assumed is not assumed or self.content is None:
+                return
+            holdings.settled(due, good)
+            if due & ~good:
+                self._take_back(due & ~good, self.content)
+            for peer, items in assumed.settle(due):
+                try:
+                    self.content.uploads.requests(peer, items)
+                except RemoteError as error:
+                    peer.close(error)
+
+    def _take_back(self, pieces: int, content: Content) -> None:
+        """These pieces are not there after all: fetch them."""
+        parts, picker = self._owner.parts, content.picker
+        picker.lost(pieces)
+        self._has_bits = bytearray(bitfield.to_wire(picker.have, picker.count))
+        parts.swarm.suggestions = None
+        parts.talk.lost(bitfield.indices(pieces, picker.width))
+        if self._owner.options.seed_only:
+            self.stop("the data is not complete, and only seeding was asked for", "incomplete")
+            return
+        self._shared.writer.prepare()
+        self._resume_download(content)
+
+    def _resume_download(self, content: Content) -> None:
+        """Something is missing again."""
+        parts = self._owner.parts
+        if content.picker.missing:
+            parts.complete.clear()
+            parts.talk.set_upload_only(False)
+            self._set_state(State.DOWNLOADING)
+        parts.swarm.review_interest()
+        self._shared.wake()
 
     def _note_blocks(self, piece: int, blocks: int) -> None:
         if self.holdings is not None:
@@ -308,14 +361,9 @@ class Life:
         for piece in list(picker.open.values()):
             if not bitfield.has(picker.wanted, piece.index, picker.width) and not piece.handed:
                 content.downloads.abandon(piece)
-        parts.swarm.review_interest()
-        if picker.missing:
-            parts.complete.clear()
-            parts.talk.set_upload_only(False)
-            self._set_state(State.DOWNLOADING)
-        elif not parts.complete.is_set():
+        self._resume_download(content)
+        if not picker.missing and not parts.complete.is_set():
             self._all_had()
-        self._shared.wake()
 
     def storage(self) -> Storage | None:
         return self.holdings.storage if self.holdings is not None else None
