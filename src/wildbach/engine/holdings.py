@@ -22,7 +22,7 @@ from wildbach.disk.layout import Layout, free_name, look
 from wildbach.disk.resume import Progress, ResumeRecord
 from wildbach.disk.storage import Storage
 from wildbach.engine import reuse
-from wildbach.engine.brief import FIELD
+from wildbach.engine.brief import FIELD, UNOPENED, new_record
 from wildbach.engine.options import AddOptions
 from wildbach.engine.shared import Shared
 from wildbach.protocol.metainfo.document import Metainfo
@@ -56,12 +56,21 @@ class Holdings:
         self._on_lost = on_lost
         self._on_error = on_error
         self.record = ResumeRecord(key)
+        self._unsaved = False
+        "The record has changed since it was saved."
         self.assumed = 0
         "Pieces that were never hashed: the user said that they are good."
         self._verified = 0
         "Pieces found on the first look."
-        self.storage: Storage
+        self._storage: Storage | None = None
         self.journal: Journal
+
+    @property
+    def storage(self) -> Storage:
+        """There once it was opened."""
+        if self._storage is None:
+            raise UsageError("the torrent has not been opened yet")
+        return self._storage
 
     async def open(self, wanted: Sequence[int], brief: dict[str, Any] | None = None) -> int:
         """Find out what is there. `wanted` are the files to keep. Returns the set of verified pieces.
@@ -71,17 +80,24 @@ class Holdings:
         Raises StorageError: `target_exists` where other files are in the way, `hybrid_conflict` for a torrent that
         contradicts itself.
         """
+        try:
+            return await self._open(wanted, brief)
+        except BaseException:
+            if self._storage is not None:
+                await self._shared.threads.run(self._storage.close)
+            raise
+
+    async def _open(self, wanted: Sequence[int], brief: dict[str, Any] | None) -> int:
         run = self._shared.threads.run
         known = await run(self._shared.resume.load, self._key)
-        fresh = known is None
-        if known is None:
-            known = ResumeRecord(
-                self._key, name=self._info.name, added_at=time.time(),
-                save_path=str(self._options.save_path.absolute()), layout=self._options.layout,
-                suffix=self._options.suffix, incomplete_path=await run(self._first_folder),
-            )
+        fresh = known is None or known.options.pop(UNOPENED, None) is True
+        if known is None or fresh:
+            since = known.added_at if known is not None else 0.0
+            known = new_record(self._key, self._info.name, self._options)
+            known.added_at = since or known.added_at
+            known.incomplete_path = await run(self._first_folder)
         self.record = known
-        storage = self.storage = self._open_storage(self._metainfo, self._options, known)
+        storage = self._storage = self._open_storage(self._metainfo, self._options, known)
         if isinstance(storage, FileStorage):
             moving.take_up(storage, known)
         progress = known.progress
@@ -140,7 +156,7 @@ class Holdings:
             layout = await run(free_name, self._info, storage.layout)
             await run(storage.close)
             self.record.renames = dict(layout.renames)
-            self.storage = self._open_storage(self._metainfo, self._options, self.record)
+            self._storage = self._open_storage(self._metainfo, self._options, self.record)
             return False
         raise StorageError(
             f"{storage.path(present.filled[0])} exists and holds something else: choose another folder, overwrite it, "
@@ -235,6 +251,7 @@ class Holdings:
 
     def _note_assumed(self) -> None:
         # Saved with the next change, or at the end: where that is missed, more is hashed than need be.
+        self._unsaved = True
         if not self.assumed:
             self.record.options.pop(_ASSUMED, None)
         elif self.assumed == bitfield.full(self._geometry.piece_count):
@@ -315,16 +332,18 @@ class Holdings:
         """Write down what changed of what `open` was given."""
         if self.record.options.get(FIELD) != brief:
             self.record.options[FIELD] = brief
+            self._unsaved = True
             await self.save()
 
     async def save(self) -> None:
         await self._shared.threads.run(self._shared.resume.save, self.record)
+        self._unsaved = False
 
     async def close(self) -> None:
         """Flush what was written and let go of the files."""
         try:
             await self.journal.close()
-            if _ASSUMED in self.record.options:
+            if self._unsaved:
                 await self.save()
         finally:
             await self._shared.threads.run(self.storage.close)

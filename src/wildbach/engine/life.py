@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from wildbach.base import bitfield
 from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
@@ -59,6 +59,12 @@ class Living(Protocol):
         """The metadata is here."""
         ...
 
+    def written(self) -> dict[str, Any]:
+        """That, as JSON values."""
+        ...
+
+    def change_options(self, options: AddOptions) -> None: ...
+
     def describe(self) -> Brief:
         """What a later run has to know of the torrent."""
         ...
@@ -75,7 +81,8 @@ class Life:
 
     __slots__ = (
         "_began_incomplete", "_ending", "_has_bits", "_open_storage", "_owner", "_received_before", "_sent_before",
-        "_shared", "asleep", "check_progress", "code", "content", "holdings", "lock", "reason", "state",
+        "_shared", "asleep", "check_progress", "code", "content", "holdings", "lock", "opening", "reason",
+        "state",
     )
 
     def __init__(self, owner: Living, shared: Shared, open_storage: OpenStorage) -> None:
@@ -89,6 +96,8 @@ class Life:
         self.check_progress = 0.0
         self.content: Content | None = None
         self.holdings: Holdings | None = None
+        self.opening = False
+        "Its record is being read or written: what is to be remembered meanwhile is written after that."
         self.lock: TorrentLock | None = None
         "The right to write to it, where other processes may want the same."
         self._ending: Downloads | None = None
@@ -195,8 +204,17 @@ class Life:
         self._owner.parts.talk.want_layers(known.specs.missing)
         self._set_state(State.CHECKING)
         holdings = self._hold(known)
-        have = await holdings.open(known.selection.wanted, self._owner.describe().to_json(self._owner.hashes))
-        self.holdings = holdings
+        self.opening = True
+        try:
+            await self._shared.remembered()
+            have = await holdings.open(known.selection.wanted, self._owner.written())
+            self.holdings = holdings
+        finally:
+            self.opening = False
+        self._owner.remember()
+        if self._owner.options.check_only:
+            self._set_state(State.PAUSED)
+            return
         if holdings.record.moving:
             self._owner.parts.scope.spawn("move", self._owner.parts.relocation.go_on(holdings), contain=self.died)
         self._begin(known, holdings.storage, have)
@@ -432,6 +450,7 @@ class Life:
         if self.state not in (State.PAUSED, State.STOPPED):
             return
         self.code = ""
+        self._owner.change_options(replace(self._owner.options, metadata_only=False, check_only=False))
         if self._owner.awake_parts is not None:
             self._owner.awake_parts.links.known.all_again()
         if self.asleep:
@@ -488,6 +507,7 @@ class Life:
                 raise StorageError("the state has lost its torrent file: add it again", code="state_damaged")
             known = self._owner.know(await self._shared.threads.run(Metainfo.parse, raw))
             holdings = self._hold(known)
+            await self._shared.remembered()
             have = await holdings.open(known.selection.wanted)
         except WildbachError as error:
             self.stop(error.message, error.code)

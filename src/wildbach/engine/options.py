@@ -41,7 +41,9 @@ class AddOptions:
     exclude: tuple[str, ...] = ()
     "Shell patterns of files that are not wanted: names, or paths below the torrent's folder; case does not matter."
     metadata_only: bool = False
-    "Stop once the metadata is known."
+    "Stop once the metadata is known; `resume` goes on."
+    check_only: bool = False
+    "Stop once it is known what is on the disk; `resume` goes on."
     super_seed: bool = False
     down_limit: int = 0
     up_limit: int = 0

@@ -26,8 +26,7 @@ class PartsOwner(ConnectionsOwner, SwarmOwner, TalkOwner, VerdictOwner, Protocol
 
     peer_id: bytes
     port: int
-    down_limit: int
-    up_limit: int
+    options: AddOptions
 
 
 class Parts:
@@ -48,8 +47,8 @@ class Parts:
             Gate(shared.down), Gate(shared.up),
             lambda peer: not shared.settings.rates.limit_local and shared.local(peer.remote),
         )
-        self.gates.down.own.limit = torrent.down_limit
-        self.gates.up.own.limit = torrent.up_limit
+        self.gates.down.own.limit = torrent.options.down_limit
+        self.gates.up.own.limit = torrent.options.up_limit
         self.relocation = Relocation()
         self.verdicts = Verdicts(torrent, self.swarm.peers, self.talk.hash_fetcher)
         self.links = Connections(torrent, shared, scope, self.swarm, self.talk, self.verdicts, torrent.peer_id)

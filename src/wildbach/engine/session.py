@@ -41,6 +41,7 @@ from wildbach.engine.brief import Brief
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.dormitory import Dormitory
 from wildbach.engine.holdings import OpenStorage
+from wildbach.engine.magnets import peers_of, with_files
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner, Waiting
 from wildbach.engine.settings import Settings
@@ -105,6 +106,7 @@ class Session:
         self._opener: OpenStorage = self._open_storage
         self._listeners: list[Listener] = []
         self._numbers = 0
+        self._adding = asyncio.Lock()
         self._bugs: deque[float] = deque(maxlen=_BUGS)
         self._inbound: dict[str, tuple[float, int]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -140,7 +142,8 @@ class Session:
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
-            wake_for=self._dormitory.wake_for, remember=self._dormitory.remember, greeting={},
+            wake_for=self._dormitory.wake_for, remember=self._dormitory.remember, remembered=self._dormitory.remembered,
+            greeting={},
         )
         try:
             await self._listen()
@@ -169,7 +172,7 @@ class Session:
             self._timer = None
         for listener in self._listeners:
             listener.close()
-        self._dormitory.close()
+        await self._dormitory.close()
         for torrent in list(self._torrents.values()):
             if not torrent.asleep:
                 await torrent.close()
@@ -245,19 +248,23 @@ class Session:
         metainfo, magnet, hashes = await self._read(source)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
-        there = self.known(hashes)
-        if there is not None:
-            there.add_peers(options.peers, "user")
-            for tier in tiers:
-                for url in tier:
-                    there.add_tracker(url)
-            return there
-        lock = await self._dormitory.claim(hashes.key)
-        torrent = self.adopt(hashes.key, hashes, options, None)
-        torrent.life.lock = lock
-        torrent.start(metainfo, tiers)
+        async with self._adding:
+            there = self.known(hashes)
+            if there is not None:
+                there.add_peers(options.peers, "user")
+                for tier in tiers:
+                    for url in tier:
+                        there.add_tracker(url)
+                return there
+            lock = await self._dormitory.claim(hashes.key)
+            if metainfo is None:
+                link = magnet if magnet is not None else Magnet(hashes)
+                metainfo = await self._dormitory.look_up(hashes.key, link, options, tiers)
+            torrent = self.adopt(hashes.key, hashes, with_files(options, magnet), None)
+            torrent.life.lock = lock
+            torrent.start(metainfo, tiers)
         if magnet is not None:
-            torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
+            torrent.add_peers(peers_of(magnet), "magnet")
         return torrent
 
     async def restore(self) -> int:
@@ -309,7 +316,7 @@ class Session:
 
     async def remove(self, torrent: Torrent, delete_files: bool = False) -> None:
         """Stop a torrent and forget it. Its files stay, but for `delete_files`: then those go that no other torrent of
-        the session has, and what was remembered of them. Raises StorageError.
+        the session has. Raises StorageError.
         """
         if delete_files:
             # Who sleeps has not said which files are its own.
@@ -323,13 +330,13 @@ class Session:
         layouts = torrent.layouts
         self._dormitory.forget(torrent)
         await torrent.close()
+        await self._threads.run(self._shared.resume.remove, torrent.key)
         if delete_files and torrent.info is not None:
             others = [
                 (other.info, layout) for key in self._paths.neighbours(torrent.key)
                 if (other := self._torrents.get(key)) is not None and other.info is not None
                 for layout in other.layouts
             ]
-            await self._threads.run(self._shared.resume.remove, torrent.key)
             await self._threads.run(_delete, torrent.info, layouts, others, parts_name(torrent.key))
         self._paths.unregister(torrent.key)
         self._bus.publish(events.TorrentRemoved(torrent.key))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint, InfoHashes
@@ -42,8 +42,8 @@ class Torrent:
     """
 
     __slots__ = (
-        "_next_tell", "_shared", "awake_parts", "brief", "down_limit", "hashes", "key", "known", "life", "number",
-        "options", "peer_id", "port", "tracker_list", "up_limit",
+        "_next_tell", "_shared", "awake_parts", "brief", "hashes", "key", "known", "life", "number",
+        "options", "peer_id", "port", "tracker_list",
     )
 
     def __init__(
@@ -60,8 +60,6 @@ class Torrent:
         self.brief = brief
         "What is known of it without its metainfo, where it was restored."
         self.peer_id = new_peer_id(shared.rng, anonymous=shared.settings.peers.anonymous)
-        self.down_limit = options.down_limit
-        self.up_limit = options.up_limit
         self.tracker_list: TrackerList | None = None
         self.awake_parts: Parts | None = None
         self.known: Known | None = None
@@ -180,7 +178,7 @@ class Torrent:
         announced until `start_announcing`.
         """
         self.tracker_list = self._shared.announcing.add(self, self.hashes.swarms, brief.tiers, private=brief.private)
-        self.life.begin_asleep(paused=brief.paused)
+        self.life.begin_asleep(paused=brief.paused or self.options.check_only or self.options.metadata_only)
 
     def start_announcing(self) -> None:
         self.life.announce()
@@ -216,14 +214,21 @@ class Torrent:
 
     def set_limits(self, *, down: int | None = None, up: int | None = None) -> None:
         """Change the torrent's own limits, in bytes a second; 0 for none."""
-        if down is not None:
-            self.down_limit = down
-        if up is not None:
-            self.up_limit = up
+        options = self.options
+        self.change_options(replace(
+            options, down_limit=options.down_limit if down is None else down,
+            up_limit=options.up_limit if up is None else up,
+        ))
         if self.awake_parts is not None:
-            self.awake_parts.gates.down.own.limit = self.down_limit
-            self.awake_parts.gates.up.own.limit = self.up_limit
+            self.awake_parts.gates.down.own.limit = self.options.down_limit
+            self.awake_parts.gates.up.own.limit = self.options.up_limit
         self._shared.wake()
+
+    def set_sequential(self, on: bool) -> None:
+        """Fetch from the front to the end, or what is rare first."""
+        self.change_options(replace(self.options, sequential=on))
+        if self.content is not None:
+            self.content.picker.sequential = on
 
     async def close(self) -> None:
         """End everything of this torrent; what was claimed as durable stays so."""
@@ -307,13 +312,21 @@ class Torrent:
         """What was asked for changed: the next run is to know."""
         fresh = self.describe()
         if self.holdings is not None:
-            self.parts.scope.spawn(
-                "remember", self.holdings.remember(fresh.to_json(self.hashes)), contain=self.life.died
-            )
-        elif self.brief is not None:
-            self._shared.remember(self.key, fresh)
+            self.parts.scope.spawn("remember", self.holdings.remember(self.written()), contain=self.life.died)
+        elif not self.life.opening:
+            self._shared.remember(self.key, self.written())
         if self.brief is not None:
             self.brief = replace(fresh, tiers=())
+
+    def change_options(self, options: AddOptions) -> None:
+        """Other things are asked for from now on."""
+        if options != self.options:
+            self.options = options
+            self.remember()
+
+    def written(self) -> dict[str, Any]:
+        """What the next run is to know, as JSON values."""
+        return self.describe().to_json(self.hashes, self.options)
 
     def describe(self) -> Brief:
         """What a later run has to know of it."""
