@@ -227,6 +227,31 @@ def test_only_one_of_two_torrents_writes_to_a_file(tmp_path: Path) -> None:
     assert same(folder, tmp_path / "out" / "content") == []
 
 
+@pytest.mark.parametrize("way", ["stopped", "paused"])
+def test_who_is_stopped_or_paused_lets_another_write(tmp_path: Path, way: str) -> None:
+    folder, metainfo = thing(tmp_path)
+    twin = make_torrent(folder, "hybrid", piece_length=32768)
+
+    async def run() -> None:
+        async with pair(tmp_path) as (seed, leech):
+            await (await seed.add(twin, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            one = await leech.add(metainfo, AddOptions(save_path=tmp_path / "out"))
+            while one.holdings is None:
+                await anext(aiter(leech.subscribe(events.StateChanged)))
+            one.holdings.storage.write(metainfo.info.geometry.files[-1].offset, [memoryview(b"x")])
+            if way == "paused":
+                await one.pause()
+                opened = [os.path.realpath(fd) for fd in Path("/proc/self/fd").iterdir()]
+                assert not [name for name in opened if "/out/content/" in name]
+            else:
+                one.life.stop("the disk is full", "disk_full")
+            options = AddOptions(save_path=tmp_path / "out", peers=(seed.listening[0],), existing="overwrite")
+            await (await leech.add(twin, options)).complete()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert same(folder, tmp_path / "out" / "content") == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
 def test_a_full_file_system_stops_the_torrent_until_there_is_room(tmp_path: Path) -> None:
     folder, metainfo = thing(tmp_path)

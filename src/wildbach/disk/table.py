@@ -391,6 +391,15 @@ class FileTable:
             finally:
                 self._pool.unpin(handle)
 
+    def rest(self) -> None:
+        """Close the files until they are needed again, and give back the right to write to them."""
+        with self._opening:
+            self._pool.discard_all(self._table)
+            for file in list(self._numbers):
+                self._retire(file)
+            if self.options.claims is not None:
+                self.options.claims.release(self.options.key)
+
     def close(self) -> None:
         with self._opening:
             self._closed = True

@@ -339,6 +339,11 @@ class Holdings:
         await self._shared.threads.run(self._shared.resume.save, self.record)
         self._unsaved = False
 
+    async def rest(self) -> None:
+        """Close the files until they are needed again: others may write to them meanwhile."""
+        if isinstance(self.storage, FileStorage):
+            await self._shared.threads.run(self.storage.rest)
+
     async def close(self) -> None:
         """Flush what was written and let go of the files."""
         try:

@@ -80,7 +80,7 @@ class Life:
     """The state of one torrent, and the judge of its pieces (`downloads.Judge`)."""
 
     __slots__ = (
-        "_began_incomplete", "_ending", "_has_bits", "_open_storage", "_owner", "_received_before", "_sent_before",
+        "_began_incomplete", "_ended", "_has_bits", "_open_storage", "_owner", "_received_before", "_sent_before",
         "_shared", "asleep", "check_progress", "code", "content", "holdings", "lock", "opening", "reason",
         "state",
     )
@@ -100,8 +100,8 @@ class Life:
         "Its record is being read or written: what is to be remembered meanwhile is written after that."
         self.lock: TorrentLock | None = None
         "The right to write to it, where other processes may want the same."
-        self._ending: Downloads | None = None
-        "What was stopped, while the writer may still have something of it."
+        self._ended: asyncio.Event | None = None
+        "Set when the writer has nothing any more of what was stopped last."
         self._has_bits: bytearray | bytes = b""
         self._sent_before = 0
         self._received_before = 0
@@ -179,7 +179,15 @@ class Life:
         self.asleep = False
         self.code = code
         self._set_state(State.STOPPED, reason)
+        if self.holdings is not None:
+            self._owner.parts.scope.spawn("rest", self._rest(self.holdings), contain=self._shared.report)
         self._shared.bus.publish(events.TorrentStopped(self._owner.key, code, reason))
+
+    async def _rest(self, holdings: Holdings) -> None:
+        """It is stopped: what it has open, others may need."""
+        await self._idle()
+        if self.state is State.STOPPED and self.holdings is holdings:
+            await holdings.rest()
 
     def _set_state(self, state: State, reason: str = "") -> None:
         self.state = state
@@ -418,18 +426,20 @@ class Life:
         self._leave_content(keep=True)
         self._owner.parts.swarm.stop()
         self._owner.parts.swarm.close_all(NetworkError("the torrent is being checked or stopped"))
-        if self._ending is not None:
-            idle = asyncio.Event()
-            self._ending.when_idle(idle.set)
-            await idle.wait()
-            self._ending = None
+        await self._idle()
+
+    async def _idle(self) -> None:
+        """Returns when the writer has nothing of ours."""
+        if self._ended is not None:
+            await self._ended.wait()
 
     def _leave_content(self, *, keep: bool) -> None:
         """Blocks do not come or go any more; `keep` writes what is there of incomplete pieces."""
         content, self.content = self.content, None
         if content is not None:
-            self._ending = content.downloads
-            self._ending.stop(keep=keep)
+            self._ended = asyncio.Event()
+            content.downloads.stop(keep=keep)
+            content.downloads.when_idle(self._ended.set)
             content.uploads.running = False
             self._sent_before += content.uploads.sent
             self._received_before += content.downloads.received
@@ -442,6 +452,7 @@ class Life:
             await self._quiet()
         if self.holdings is not None:
             await self.holdings.journal.flush()
+            await self.holdings.rest()
         self._set_state(State.PAUSED)
         self._owner.remember()
 

@@ -119,6 +119,29 @@ def test_the_memory_model_loses_its_unsynced_tail_in_order() -> None:
     assert loaded.progress.complete
 
 
+def test_the_memory_model_keeps_what_was_synced_apart_from_what_it_hands_out() -> None:
+    store = MemoryResume()
+    kept = record("k", progress=Progress(8, 0, 0, {3: 1}))
+    store.save(kept)
+    store.save(record("other"))
+    kept.options["paused"] = False
+    kept.progress.partial[3] = 9
+    loaded = store.load("k")
+    assert loaded is not None
+    assert (loaded.options, loaded.progress.partial) == ({"paused": True}, {3: 1})
+    loaded.progress.partial.clear()
+    store.note("k", Note(8, [3], {}))
+    store.note("other", Note(8, [1], {}))
+    store.count(uploaded=1)
+    store.lose_unsynced(keep=1)
+    assert store.unsynced == 1
+    store.lose_unsynced()
+    loaded = store.load("k")
+    assert loaded is not None
+    assert loaded.progress == Progress(8, 0, 0, {3: 1})
+    assert store.statistics() == {}
+
+
 def test_state_survives_reopening(tmp_path: Path) -> None:
     first = Database(tmp_path / "state.db")
     first.save(record("k"), b"m")
