@@ -17,6 +17,7 @@ from wildbach.base.ids import InfoHashes
 from wildbach.disk.datadir import TorrentLock
 from wildbach.disk.piecework import ChunkResult
 from wildbach.disk.storage import Storage
+from wildbach.disk.system import storage_error
 from wildbach.engine import events
 from wildbach.engine.assumed import Assumed
 from wildbach.engine.brief import Brief
@@ -557,7 +558,13 @@ class Life:
         self._owner.parts.verdicts.failed(piece, result.digests)
 
     def broken(self, result: ChunkResult) -> None:
-        self.stop(result.error, result.code or "storage_error")
+        if result.code:
+            self.stop(result.error, result.code)
+        else:
+            # A worker process knows the descriptor, and not the name.
+            folder = self.holdings.layouts[0].root if self.holdings is not None and self.holdings.layouts else ""
+            error = storage_error(OSError(result.errno, result.error), "write to", folder)
+            self.stop(error.message, error.code)
 
     def wants_digests(self, piece: int) -> bool:
         return self._owner.parts.verdicts.wants_digests(piece)

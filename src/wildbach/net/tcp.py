@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
+from wildbach.net.listening import cannot_listen
 from wildbach.net.transport import Connection, Sink
 
 _SCRATCH = 2 << 20
@@ -299,7 +300,7 @@ class TcpTransport:
             sock.setblocking(False)
         except OSError as error:
             sock.close()
-            raise NetworkError(f"cannot listen on {at}: {error.strerror}", errno=error.errno) from error
+            raise cannot_listen(at, error) from error
         return TcpListener(loop, sock, self._shared(loop), accept)
 
 
