@@ -45,7 +45,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "a peer that is none": (("get", "x.torrent", "--peer", "foo"), 2, ("not HOST:PORT", "127.0.0.1:6881")),
     "an address of others": (("get", "x.torrent", "--listen", "192.0.2.1:0"), 5, ("no such address", "0.0.0.0")),
     "a name to listen at": (("get", "x.torrent", "--listen", "nohost.invalid:0"), 5, ("no such address",)),
-    "a file as folder": (("get", "x.torrent", "-o", "file/below"), 2, ("file is no folder",)),
+    "a file as folder": (("get", "x.torrent", "-o", "file/below"), 4, ("file is no folder", "another folder")),
     "nobody to ask": (
         ("get", "x.torrent", "-o", "new", *ANY, "--timeout", "0.5"), 5, ("there is no tracker", "--tracker", "--peer"),
     ),

@@ -43,6 +43,7 @@ _HINTS: dict[str, str] = {
     "target_exists": "Move those files away, or choose: --overwrite replaces them, --rename uses another name.",
     "disk_full": "Free some space and run the same command again: it goes on where it stopped.",
     "read_only": "That file system is mounted read-only: choose another folder with -o.",
+    "no_folder": "Choose another folder with -o.",
     "no_permission": "Choose another folder with -o, or change its permissions.",
     "too_many_files": "Raise the limit of open files (ulimit -n) and run the same command again.",
     "io_error": "The disk reports a fault; look at the system log before you trust it with more.",
