@@ -225,7 +225,10 @@ class Connections:
         return True
 
     def _priority(self, remote: Endpoint) -> int:
-        ours = self._talk.yourip or ("::" if ":" in remote.host else "0.0.0.0")
+        six = ":" in remote.host
+        ours = self._talk.yourip
+        if not ours or (":" in ours) != six:
+            ours = self._shared.announcing.external_ips.get(6 if six else 4, "::" if six else "0.0.0.0")
         return peer_priority(Endpoint(ours, self._talk.port), remote)
 
     # -- over

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -19,7 +20,6 @@ from wildbach.disk.datadir import DataDir, TorrentLock
 from wildbach.disk.resume import ResumeStore, Summary
 from wildbach.engine import brief as briefs
 from wildbach.engine.brief import Brief, OptionsReader
-from wildbach.engine.magnets import peers_of, with_files
 from wildbach.engine.options import AddOptions
 from wildbach.engine.settings import Settings
 from wildbach.engine.torrent import Torrent
@@ -255,7 +255,9 @@ class Dormitory:
         if hashes is None or self._owner.known(hashes) is not None:
             return 0
         brief = found[1] if found is not None else None
-        torrent = self._owner.adopt(record.key, hashes, with_files(options, magnet), brief)
+        if magnet is not None and magnet.select:
+            options = replace(options, select=magnet.wants)
+        torrent = self._owner.adopt(record.key, hashes, options, brief)
         try:
             torrent.life.lock = await self.claim(torrent.key)
         except StorageError as error:
@@ -267,7 +269,7 @@ class Dormitory:
             tiers = metainfo.trackers if metainfo is not None else ()
         torrent.start(metainfo, tiers)
         if magnet is not None:
-            torrent.add_peers(peers_of(magnet), "magnet")
+            torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
         return 1
 
     async def look_up(

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random, SystemRandom
 from types import TracebackType
@@ -34,14 +35,13 @@ from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
 from wildbach.engine import events
-from wildbach.engine.announcers import Announcer, HttpAnnouncer, UdpAnnouncer
+from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.brief import Brief
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.dormitory import Dormitory
 from wildbach.engine.holdings import OpenStorage
-from wildbach.engine.magnets import peers_of, with_files
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner, Waiting
 from wildbach.engine.settings import Settings
@@ -50,6 +50,7 @@ from wildbach.engine.state import State
 from wildbach.engine.talk import CLIENT
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
+from wildbach.net.dns import TxtResolver
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Guard, SystemResolver
 from wildbach.net.tcp import TcpTransport
@@ -123,6 +124,7 @@ class Session:
         announcers = self._announcers if self._announcers is not None else self._make_announcers()
         announcing = Announcing(
             announcers, self._scope, clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
+            families=self._families,
         )
         resume = self._given_resume
         if resume is None and self.data_dir is not None:
@@ -197,7 +199,17 @@ class Session:
         client = HttpClient(guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
         udp = UdpAnnouncer(self._datagrams, guard)
         self._exits = [udp.close, client.close, resolver.close, self._datagrams.close]
-        return [HttpAnnouncer(client), udp]
+        http = HttpAnnouncer(client)
+        by_scheme: dict[str, Announcer] = {"http": http, "https": http, "udp": udp}
+        texts = TxtResolver()
+        return [Directed(announcer, by_scheme, texts, self._ask_preferences) for announcer in (http, udp)]
+
+    def _ask_preferences(self) -> bool:
+        return self.settings.trackers.dns_preferences and not self.settings.peers.anonymous
+
+    def _families(self) -> tuple[int, ...]:
+        """The IP versions peers can call us by: trackers are to know each of these addresses (BEP 7)."""
+        return tuple(sorted({6 if ":" in endpoint.host else 4 for endpoint in self.listening})) or (0,)
 
     def _open_datagrams(self) -> None:
         """UDP beside the first TCP listener of each IP version, on the same port where that is free."""
@@ -235,17 +247,26 @@ class Session:
         """Where peers can reach this session; the ports are the real ones."""
         return tuple(listener.endpoint for listener in self._listeners)
 
+    @property
+    def external_ips(self) -> tuple[str, ...]:
+        """Our own addresses as trackers see them (BEP 24), at most one an IP version. A hint: a tracker may lie."""
+        return tuple(self._shared.announcing.external_ips.values())
+
     def subscribe(self, *types: type[E], size: int = 1000) -> Subscription[E]:
         """Events of these types from now on; without types, all."""
         return self._bus.subscribe(*types, size=size)
 
     async def add(self, source: Source, options: AddOptions | None = None) -> Torrent:
         """Add a torrent. One that is there already is returned, and learns the peers and trackers of the new source.
+        A magnet link that names files (`so=`, BEP 53) chooses them, unless the options do; of a torrent that is there,
+        these files are fetched too.
 
         Raises FormatError for a source that is no torrent, StorageError where a file cannot be read.
         """
         options = options if options is not None else AddOptions()
         metainfo, magnet, hashes = await self._read(source)
+        if magnet is not None and magnet.select and options.select is None:
+            options = replace(options, select=magnet.wants)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
         async with self._adding:
@@ -255,16 +276,19 @@ class Session:
                 for tier in tiers:
                     for url in tier:
                         there.add_tracker(url)
+                if magnet is not None:
+                    there.add_peers(_endpoints(magnet), "magnet")
+                    await _want_too(there, magnet)
                 return there
             lock = await self._dormitory.claim(hashes.key)
             if metainfo is None:
                 link = magnet if magnet is not None else Magnet(hashes)
                 metainfo = await self._dormitory.look_up(hashes.key, link, options, tiers)
-            torrent = self.adopt(hashes.key, hashes, with_files(options, magnet), None)
+            torrent = self.adopt(hashes.key, hashes, options, None)
             torrent.life.lock = lock
             torrent.start(metainfo, tiers)
         if magnet is not None:
-            torrent.add_peers(peers_of(magnet), "magnet")
+            torrent.add_peers(_endpoints(magnet), "magnet")
         return torrent
 
     async def restore(self) -> int:
@@ -523,6 +547,19 @@ class _Door:
 
     def ended(self, peer: Peer, error: Exception | None) -> None:
         self._session._shared.greeting.pop(peer.number, None)
+
+
+def _endpoints(magnet: Magnet) -> list[Endpoint]:
+    return [Endpoint(host, port) for host, port in magnet.peers]
+
+
+async def _want_too(torrent: Torrent, magnet: Magnet) -> None:
+    """A link names files of a torrent that is there: those that are not fetched are from now on (BEP 53)."""
+    info = torrent.info
+    if info is not None and magnet.select:
+        more = {f.index: 1 for f in torrent.files() if not f.priority and magnet.wants(f.index, info.files[f.index])}
+        if more:
+            await torrent.set_priorities(more)
 
 
 def parse_endpoint(text: str) -> Endpoint:

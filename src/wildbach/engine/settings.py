@@ -72,6 +72,10 @@ class TrackerSettings(Section):
         live=True, min=1, max=10_000,
     )
     per_host: int = setting(8, "Requests to one tracker host under way at once.", live=True, min=1, max=1000)
+    dns_preferences: bool = setting(
+        True, "Ask DNS on which ports a tracker's host wants to be asked (BEP 34). Never where peers.anonymous is set.",
+        live=True,
+    )
     idna: bool = setting(False, "Ask trackers and web seeds with internationalised names (xn--).")
 
 

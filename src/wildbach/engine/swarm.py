@@ -31,6 +31,8 @@ _EARLY: Final = 2000
 "Messages kept from one peer before the metadata is known."
 _KEEP_ALIVE_SECONDS: Final = 100.0
 _DOZE_SECONDS: Final = 1.0
+_ROUNDS_APART: Final = 0.05
+"Seconds; many peers that come at once are decided on together."
 _SERVED_TIMES: Final = 2
 "How often a choked peer may have the pieces it is allowed (BEP 6)."
 _SUGGESTED: Final = 16
@@ -77,6 +79,8 @@ class Swarm:
         self._news: list[int] = []
         "Pieces we have since the last `tell`."
         self._rechoke = False
+        self._rounded = float("-inf")
+        "When the choker was asked last."
         self.info_hash = b""
 
     # -- PeerOwner
@@ -194,6 +198,8 @@ class Swarm:
                 if not peer.interested:
                     peer.interested = True
                     self.rechoke()
+                    if now - self._rounded >= _ROUNDS_APART:
+                        self.choke_round(now)  # where a slot is free nobody waits for the clock
             case codec.NotInterested():
                 if peer.interested:
                     peer.interested = False
@@ -424,6 +430,7 @@ class Swarm:
         if not (self._rechoke or self.choker.due(now)) or self.content is None:
             return
         self._rechoke = False
+        self._rounded = now
         picker = self.content.picker
         settings = self._settings().peers
         self.choker.slots = settings.upload_slots if self.content.uploads.running else 0

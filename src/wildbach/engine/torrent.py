@@ -204,10 +204,24 @@ class Torrent:
             self._shared.announcing.remove_tracker(self.tracker_list, url)
             self.remember()
 
-    def reannounce(self, url: str | None = None) -> None:
-        """Ask the trackers again as soon as they permit; one of them, or all."""
+    def set_trackers(self, tiers: Sequence[Sequence[str]]) -> None:
+        """Replace the trackers, tier by tier (BEP 12). Those that stay keep their state, those that go are told
+        good-bye. Raises UsageError for a new URL that no tracker can have.
+        """
         if self.tracker_list is not None:
-            self._shared.announcing.reannounce(self.tracker_list, url)
+            self._shared.announcing.set_tiers(self.tracker_list, tiers)
+            self.remember()
+
+    def reannounce(self, url: str | None = None, *, force: bool = False) -> None:
+        """Ask the trackers again as soon as they permit; one of them, or all. `force`: at once, dead ones too."""
+        if self.tracker_list is not None:
+            self._shared.announcing.reannounce(self.tracker_list, url, force=force)
+
+    def scrape(self, url: str | None = None) -> None:
+        """Ask trackers how large the swarm is (BEP 48): one of them, or those in use. `trackers` shows what they say.
+        """
+        if self.tracker_list is not None:
+            self._shared.announcing.scrape(self.tracker_list, url)
 
     def trackers(self) -> tuple[TrackerView, ...]:
         return self.tracker_list.views(self._shared.clock()) if self.tracker_list is not None else ()
