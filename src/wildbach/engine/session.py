@@ -46,8 +46,9 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner, Waiting
 from wildbach.engine.settings import Settings
 from wildbach.engine.shared import Shared
+from wildbach.engine.state import State
 from wildbach.engine.talk import CLIENT
-from wildbach.engine.torrent import State, Torrent
+from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
 from wildbach.net.dns import TxtResolver
 from wildbach.net.http import HttpClient
@@ -106,6 +107,7 @@ class Session:
         self._opener: OpenStorage = self._open_storage
         self._listeners: list[Listener] = []
         self._numbers = 0
+        self._adding = asyncio.Lock()
         self._bugs: deque[float] = deque(maxlen=_BUGS)
         self._inbound: dict[str, tuple[float, int]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -136,13 +138,14 @@ class Session:
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng, transport=self._transport,
             threads=self._threads, pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(),
-            buffers=SendBuffers(),
+            buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(), dials=DialBudget(),
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
-            wake_for=self._dormitory.wake_for, remember=self._dormitory.remember, greeting={},
+            wake_for=self._dormitory.wake_for, remember=self._dormitory.remember, remembered=self._dormitory.remembered,
+            greeting={},
         )
         try:
             await self._listen()
@@ -171,7 +174,7 @@ class Session:
             self._timer = None
         for listener in self._listeners:
             listener.close()
-        self._dormitory.close()
+        await self._dormitory.close()
         for torrent in list(self._torrents.values()):
             if not torrent.asleep:
                 await torrent.close()
@@ -266,22 +269,26 @@ class Session:
             options = replace(options, select=magnet.wants)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
-        there = self.known(hashes)
-        if there is not None:
-            there.add_peers(options.peers, "user")
-            for tier in tiers:
-                for url in tier:
-                    there.add_tracker(url)
-            if magnet is not None:
-                there.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
-                await _want_too(there, magnet)
-            return there
-        lock = await self._dormitory.claim(hashes.key)
-        torrent = self.adopt(hashes.key, hashes, options, None)
-        torrent.lock = lock
-        torrent.start(metainfo, tiers)
+        async with self._adding:
+            there = self.known(hashes)
+            if there is not None:
+                there.add_peers(options.peers, "user")
+                for tier in tiers:
+                    for url in tier:
+                        there.add_tracker(url)
+                if magnet is not None:
+                    there.add_peers(_endpoints(magnet), "magnet")
+                    await _want_too(there, magnet)
+                return there
+            lock = await self._dormitory.claim(hashes.key)
+            if metainfo is None:
+                link = magnet if magnet is not None else Magnet(hashes)
+                metainfo = await self._dormitory.look_up(hashes.key, link, options, tiers)
+            torrent = self.adopt(hashes.key, hashes, options, None)
+            torrent.life.lock = lock
+            torrent.start(metainfo, tiers)
         if magnet is not None:
-            torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
+            torrent.add_peers(_endpoints(magnet), "magnet")
         return torrent
 
     async def restore(self) -> int:
@@ -333,7 +340,7 @@ class Session:
 
     async def remove(self, torrent: Torrent, delete_files: bool = False) -> None:
         """Stop a torrent and forget it. Its files stay, but for `delete_files`: then those go that no other torrent of
-        the session has, and what was remembered of them. Raises StorageError.
+        the session has. Raises StorageError.
         """
         if delete_files:
             # Who sleeps has not said which files are its own.
@@ -347,13 +354,13 @@ class Session:
         layouts = torrent.layouts
         self._dormitory.forget(torrent)
         await torrent.close()
+        await self._threads.run(self._shared.resume.remove, torrent.key)
         if delete_files and torrent.info is not None:
             others = [
                 (other.info, layout) for key in self._paths.neighbours(torrent.key)
                 if (other := self._torrents.get(key)) is not None and other.info is not None
                 for layout in other.layouts
             ]
-            await self._threads.run(self._shared.resume.remove, torrent.key)
             await self._threads.run(_delete, torrent.info, layouts, others, parts_name(torrent.key))
         self._paths.unregister(torrent.key)
         self._bus.publish(events.TorrentRemoved(torrent.key))
@@ -366,7 +373,9 @@ class Session:
             layout=record.layout, suffix=record.suffix, preallocate=self.settings.disk.preallocate, key=record.key,
             retired=self._retired if isinstance(writer, ProcessWriter) else None, claims=self._paths,
         )
-        layout = Layout(record.save_path, record.layout, record.renames, record.suffix)
+        layout = Layout(
+            record.incomplete_path or record.save_path, record.layout, record.renames, record.suffix
+        )
         self._paths.register(record.key, layout.tops(metainfo.info))
         return FileStorage(metainfo.info, layout, options=chosen)
 
@@ -387,7 +396,7 @@ class Session:
             self._by_hash[swarm] = torrent
             if other is not torrent:
                 torrent.add_peers(other.links.known.endpoints(), "user")
-                other.stop(f"it is the same torrent as {torrent.key}", "duplicate")
+                other.life.stop(f"it is the same torrent as {torrent.key}", "duplicate")
                 self._scope.spawn(f"merge:{other.key[:8]}", self.remove(other), contain=self._report)
 
     # -- peers that call
@@ -538,6 +547,10 @@ class _Door:
 
     def ended(self, peer: Peer, error: Exception | None) -> None:
         self._session._shared.greeting.pop(peer.number, None)
+
+
+def _endpoints(magnet: Magnet) -> list[Endpoint]:
+    return [Endpoint(host, port) for host, port in magnet.peers]
 
 
 async def _want_too(torrent: Torrent, magnet: Magnet) -> None:

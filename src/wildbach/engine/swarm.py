@@ -13,6 +13,7 @@ from wildbach.base import bitfield, limits
 from wildbach.base.errors import RemoteError, WildbachError
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
+from wildbach.engine.assumed import Assumed
 from wildbach.engine.choker import Candidate, Choker, SeedPolicy
 from wildbach.engine.downloads import Downloads
 from wildbach.engine.peer import Peer, PeerOwner
@@ -73,6 +74,7 @@ class Swarm:
         self.choker: Choker[int] = Choker(settings().peers.upload_slots)
         self.super_seed: SuperSeed[int] | None = None
         self.suggestions: Suggestions[int] | None = None
+        self.assumed: Assumed | None = None
         self._early: dict[int, list[Event]] = {}
         self._news: list[int] = []
         "Pieces we have since the last `tell`."
@@ -123,6 +125,8 @@ class Swarm:
                     if item not in allowed:
                         peer.send(codec.reject(*item))
             items = allowed
+        if self.assumed is not None:
+            items = self.assumed.sift(peer, items)
         content.uploads.requests(peer, items)
         if (
             self.suggestions is not None and self.suggestions.open(peer.number)
@@ -207,7 +211,10 @@ class Swarm:
             case codec.HaveNone():
                 self._count(peer, 0, content)
             case codec.Cancel(piece, offset, length):
-                content.uploads.cancel(peer, piece, offset, length)
+                if self.assumed is None or not self.assumed.cancel(peer, (piece, offset, length)):
+                    content.uploads.cancel(peer, piece, offset, length)
+                elif peer.fast:
+                    peer.send(codec.reject(piece, offset, length))
             case codec.Reject(piece, offset, _):
                 content.downloads.rejected(peer, piece, offset, now)
             case codec.AllowedFast(piece):
@@ -402,6 +409,7 @@ class Swarm:
         """The content is gone for now (recheck, error): all peers go, as what we have may change."""
         self.content = None
         self.super_seed = None
+        self.assumed = None
         for peer in self.peers.values():
             # The counts they stand in go with the content.
             peer.have, peer.haves, peer.seed = 0, False, False

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
+from wildbach.net.listening import cannot_listen
 from wildbach.net.transport import Connection, Landing, Sink, land
 
 _SCRATCH = 2 << 20
@@ -320,7 +321,7 @@ class TcpTransport:
             sock.setblocking(False)
         except OSError as error:
             sock.close()
-            raise NetworkError(f"cannot listen on {at}: {error.strerror}", errno=error.errno) from error
+            raise cannot_listen(at, error) from error
         return TcpListener(loop, sock, self._shared(loop), accept)
 
 

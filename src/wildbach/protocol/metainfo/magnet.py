@@ -127,7 +127,10 @@ def _hashes(topics: list[str]) -> InfoHashes:
         elif found.setdefault(kind, digest) != digest:
             raise FormatError("two info hashes that differ", where="magnet.xt")
     if not found and odd:
-        raise FormatError(f"not an info hash: {printable(unquote_to_bytes(odd), 100)}", where="magnet.xt")
+        raise FormatError(
+            f"not an info hash: {printable(unquote_to_bytes(odd), 100)}; urn:btih: has 40 hex digits or 32 letters of "
+            "base32, urn:btmh: 68 hex digits that begin with 1220", where="magnet.xt",
+        )
     if not found:
         raise FormatError("there is no BitTorrent info hash", where="magnet.xt")
     return InfoHashes(found.get("urn:btih"), found.get("urn:btmh"))
