@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from wildbach.base.errors import RemoteError
+from wildbach.base.geometry import BLOCK
 from wildbach.protocol.wire import codec
 from wildbach.protocol.wire.handshake import LENGTH, Handshake, parse, plausible
 
@@ -28,6 +29,8 @@ def _decode(decoder: codec.Decoder, data: bytes) -> tuple[list[object], int]:
             plain += [(piece, offset, bytes(block)) for piece, offset, block in event.items]
         elif isinstance(event, codec.Requests | codec.Haves):
             plain += event.items
+        elif isinstance(event, codec.RequestRow):
+            plain += [(event.piece, event.offset + at * BLOCK, BLOCK) for at in range(event.count)]
         else:
             plain.append(event)
     return plain, used

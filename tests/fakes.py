@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.disk.piecework import ChunkJob, ChunkResult, PieceWork
 from wildbach.disk.pool import Chunk
@@ -16,6 +17,13 @@ from wildbach.net.transport import Landing, Sink
 from wildbach.protocol.wire import codec
 from wildbach.protocol.wire.codec import Decoder, Event
 from wildbach.protocol.wire.handshake import Handshake
+
+
+def requests_of(event: Event) -> list[tuple[int, int, int]]:
+    """The requests that an event tells of, one by one."""
+    if isinstance(event, codec.RequestRow):
+        return [(event.piece, event.offset + at * BLOCK, BLOCK) for at in range(event.count)]
+    return event.items if isinstance(event, codec.Requests) else []
 
 
 class FakeConnection:
@@ -65,7 +73,7 @@ class FakeConnection:
 
     def asked(self) -> list[tuple[int, int, int]]:
         """The requests among it."""
-        return [item for event in self.messages() if isinstance(event, codec.Requests) for item in event.items]
+        return [item for event in self.messages() for item in requests_of(event)]
 
 
 class NoOwner:

@@ -72,8 +72,8 @@ class ThreadWriter:
 class ProcessWriter:
     """Runs the work in child processes that share the pool's memory and get the files' descriptors.
 
-    All chunks of a piece go to the same child. Where storage has no descriptors to give, or a child is not there (yet, or
-    any more), threads do the job.
+    All chunks of a piece go to the same child. Where storage has no descriptors to give, or a child is not there (yet,
+    or any more), threads do the job.
     """
 
     def __init__(self, pool: ChunkPool, threads: Threads, count: int) -> None:

@@ -144,7 +144,7 @@ class Downloads:
                 break
             at = taken * codec.BLOCK_HEADER
             expected = codec.block_headers(run.index, first, first + count)
-            if headers[at : at + len(expected)] != expected:
+            if bytes(headers[at : at + len(expected)]) != expected:  # comparing views goes byte by byte
                 break
             run.block = first + count
             run.offset = run.block * BLOCK

@@ -16,6 +16,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.base.rate import RateMeter
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.requests import Outstanding
+from wildbach.engine.wanted import Wanted
 from wildbach.net.transport import Connection
 from wildbach.protocol.ext.handshake import Extension, ExtHandshake
 from wildbach.protocol.wire import codec, handshake
@@ -197,7 +198,7 @@ class Peer:
         self.sent_before = 0
         "Bytes sent until it was unchoked last."
         self.last_asked = now
-        self.uploads: list[tuple[int, int, int]] = []
+        self.uploads = Wanted()
         self.paused = False
         self.down = RateMeter(3.0)
         self.up = RateMeter(3.0)

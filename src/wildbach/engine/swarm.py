@@ -110,6 +110,8 @@ class Swarm:
                 content.downloads.blocks(peer, event.items, now)
             elif isinstance(event, codec.Requests):
                 self._requests(peer, event.items, content, now)
+            elif isinstance(event, codec.RequestRow):
+                self._request_row(peer, event, content, now)
             else:
                 self._other(peer, event, content, now)
             if peer.closing:
@@ -128,9 +130,21 @@ class Swarm:
         if self.assumed is not None:
             items = self.assumed.sift(peer, items)
         content.uploads.requests(peer, items)
+        self._asked(peer, [item[0] for item in items], content)
+
+    def _request_row(self, peer: Peer, row: codec.RequestRow, content: Content, now: float) -> None:
+        if self.super_seed is not None:
+            offsets = range(row.offset, row.offset + row.count * BLOCK, BLOCK)
+            self._requests(peer, [(row.piece, offset, BLOCK) for offset in offsets], content, now)
+            return
+        peer.last_asked = now
+        content.uploads.row(peer, row.piece, row.offset, row.count)
+        self._asked(peer, (row.piece,), content)
+
+    def _asked(self, peer: Peer, pieces: Iterable[int], content: Content) -> None:
         if (
             self.suggestions is not None and self.suggestions.open(peer.number)
-            and self.suggestions.asked(peer.number, [item[0] for item in items]) and not peer.am_choking
+            and self.suggestions.asked(peer.number, pieces) and not peer.am_choking
         ):
             self._suggest(peer, content)
 
@@ -176,7 +190,7 @@ class Swarm:
             self._owner.extended(peer, event)
         elif isinstance(event, codec.HashMessage):
             self._owner.hash_message(peer, event)
-        elif isinstance(event, codec.Blocks | codec.Requests):
+        elif isinstance(event, codec.Blocks | codec.Requests | codec.RequestRow):
             raise RemoteError("talks of blocks before anybody knows of pieces")
         elif not isinstance(event, codec.KeepAlive):
             kept = self._early.setdefault(peer.number, [])

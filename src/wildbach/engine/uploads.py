@@ -23,6 +23,8 @@ _ROW: Final = 32
 _SHORT_ROW: Final = 4
 "Blocks in one read for others: less memory waits with those who are slow to take it."
 _FRAME: Final = BLOCK + codec.BLOCK_HEADER
+_FULL: Final = BLOCK + 9
+"The length field of a `piece` message with a full block."
 _AHEAD: Final = 768 << 10
 "Bytes of a fast peer that may wait for the kernel."
 _AHEAD_LEAST: Final = 64 << 10
@@ -107,7 +109,7 @@ class Uploads:
             if not 0 < length <= limits.REQUEST_LENGTH or offset + length > size:
                 raise RemoteError("a request beyond its piece", piece=index, offset=offset, length=length)
             if good and len(queue) < limits.REQUESTS_QUEUED:
-                queue.append(item)
+                queue.add(index, offset, length)
                 if peer.am_choking:
                     peer.allowance -= 1
                     good = peer.allowance > 0
@@ -116,6 +118,20 @@ class Uploads:
                 self._refuse(peer, item)
         if queue and peer.number not in self._reading and peer.connection.queued < peer.ahead:
             self.pump(peer)
+
+    def row(self, peer: Peer, index: int, offset: int, count: int) -> None:
+        """As `requests`, for `count` full blocks in a row."""
+        geometry = self._geometry
+        length = count * BLOCK
+        if (
+            index < geometry.piece_count and offset + length <= geometry.v1_piece_size(index) and self.running
+            and not peer.am_choking and len(peer.uploads) + count <= limits.REQUESTS_QUEUED and self._has(index)
+        ):
+            peer.uploads.add(index, offset, length)
+            if peer.number not in self._reading and peer.connection.queued < peer.ahead:
+                self.pump(peer)
+        else:
+            self.requests(peer, [(index, at, BLOCK) for at in range(offset, offset + length, BLOCK)])
 
     def _allowed(self, peer: Peer, index: int) -> bool:
         """A choked peer may have this block all the same (BEP 6), but not again and again, nor many peers at once."""
@@ -144,24 +160,17 @@ class Uploads:
             # Without BEP 6 there is no way to say no: stop listening until the queue is shorter.
             peer.paused = True
             peer.connection.pause()
-            peer.uploads.append(item)
+            peer.uploads.add(*item)
 
     def cancel(self, peer: Peer, index: int, offset: int, length: int) -> None:
-        try:
-            peer.uploads.remove((index, offset, length))
-        except ValueError:
-            return  # already on its way
-        if peer.fast:
+        if peer.uploads.remove(index, offset, length) and peer.fast:  # else it is on its way already
             peer.send(codec.reject(index, offset, length))
 
     def choke(self, peer: Peer) -> None:
         """Forget what a choked peer asked for (BEP 6: say so)."""
-        kept = [item for item in peer.uploads if item[0] in peer.allowed_out]
-        if peer.fast:
-            gone = [codec.reject(*item) for item in peer.uploads if item[0] not in peer.allowed_out]
-            if gone:
-                peer.send(b"".join(gone))
-        peer.uploads = kept
+        gone = peer.uploads.drop(lambda index: index not in peer.allowed_out)
+        if gone and peer.fast:
+            peer.send(b"".join([codec.reject(*item) for item in gone]))
         self._unpause(peer)
 
     def pump(self, peer: Peer) -> None:
@@ -195,24 +204,29 @@ class Uploads:
         data, view, slots = buffer.data, buffer.view, buffer.slots
         put = codec.put_block_header
         parts: list[memoryview] = []
-        index, offset, length = queue[0]
-        start = at = index * piece_length + offset
+        start = at = queue.head.piece * piece_length + queue.head.offset
         used = row = total = 0
-        known = size = -1
-        for index, offset, length in queue[:most]:
+        while queue and row < most:
+            index, offset, length = queue.head
+            size = geometry.piece_size(index)
             if index * piece_length + offset != at:
                 break
-            if index != known:
-                known, size = index, geometry.piece_size(index)
+            if length >= BLOCK and offset + BLOCK <= size and used == row * _FRAME:
+                # Full blocks: headers into the gaps, data into the slots between them.
+                most_here = min(most - row, (size - offset) // BLOCK)
+                index, offset, length = queue.take(most_here)
+                first = row
+                for place in range(offset, offset + length, BLOCK):
+                    put(data, used, _FULL, codec.PIECE, index, place)
+                    used += _FRAME
+                    row += 1
+                parts += slots[first:row]
+                at += length
+                total += length
+                continue
+            index, offset, length = queue.take(1)
             real = length if offset + length <= size else size - offset
             put(data, used, length + 9, codec.PIECE, index, offset)
-            if real == BLOCK and used == row * _FRAME:
-                parts.append(slots[row])
-                used += _FRAME
-                at += BLOCK
-                total += BLOCK
-                row += 1
-                continue
             used += codec.BLOCK_HEADER
             if real > 0:
                 parts.append(view[used : used + real])
@@ -226,7 +240,6 @@ class Uploads:
             row += 1
             if real < length:
                 break
-        del queue[:row]
         if gate is not None:
             gate.take(total)
         self.sent += total
@@ -271,5 +284,5 @@ class Uploads:
                     self.pump(peer)
 
     def gone(self, peer: Peer) -> None:
-        peer.uploads = []
+        peer.uploads.clear()
         self._limited.pop(peer.number, None)

@@ -146,7 +146,7 @@ def test_an_unchoke_brings_requests_and_a_choke_gives_them_up(make: Callable[...
     one = bed.join(1, codec.HaveAll())
     wire(one).messages()
     bed.say(one, codec.Unchoke())
-    assert "Requests" in kinds(one) and one.owed.blocks
+    assert "RequestRow" in kinds(one) and one.owed.blocks
     owed = one.owed.blocks
     bed.say(one, codec.Choke())
     assert not one.owed.blocks and one.late == owed
@@ -186,7 +186,7 @@ def test_what_is_said_before_the_metadata_is_known_counts_afterwards(make: Calla
     assert len(bed.told) == 1 and not one.have
     wire(one).messages()
     bed.swarm.start(bed.content)
-    assert one.have == some(0, 1, 2) and not one.choked and "Requests" in kinds(one)
+    assert one.have == some(0, 1, 2) and not one.choked and "RequestRow" in kinds(one)
     assert wire(two).closing
     with pytest.raises(RemoteError):
         make(content=False).join(3, codec.Requests([(0, 0, BLOCK)]))

@@ -51,6 +51,15 @@ class Requests:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRow:
+    """Requests for full blocks that follow each other in one piece."""
+
+    piece: int
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Haves:
     items: list[int]
 
@@ -140,8 +149,8 @@ class KeepAlive:
 
 
 Event = (
-    Blocks | Requests | Haves | Cancel | Reject | Choke | Unchoke | Interested | NotInterested | Bitfield | HaveAll
-    | HaveNone | Suggest | AllowedFast | Port | Extended | HashMessage | KeepAlive
+    Blocks | Requests | RequestRow | Haves | Cancel | Reject | Choke | Unchoke | Interested | NotInterested | Bitfield
+    | HaveAll | HaveNone | Suggest | AllowedFast | Port | Extended | HashMessage | KeepAlive
 )
 
 _HEAD = Struct(">IB")
@@ -150,6 +159,8 @@ _REQUEST = Struct(">IBIII")
 _THREE = Struct(">III")
 _ONE = Struct(">I")
 
+_WORTH: Final = 4 * _REQUEST.size
+"From so many bytes on it pays to look for requests in a row."
 _BLOCK_MESSAGE: Final = BLOCK + 9
 BLOCK_HEADER: Final = _BLOCK.size
 "Bytes before the data of a `piece` message: 13."
@@ -204,6 +215,12 @@ class Decoder:
                         at = stop
                         continue
                     if kind == REQUEST and length == 13:
+                        count = _in_a_row(view, at, end, piece, offset) if end - at >= _WORTH else 1
+                        if count > 1:
+                            out.append(RequestRow(piece, offset, count))
+                            blocks = requests = haves = None
+                            at += count * _REQUEST.size
+                            continue
                         if requests is None:
                             requests = []
                             blocks = haves = None
@@ -286,6 +303,27 @@ class Decoder:
             raise RemoteError("a message of the wrong length", id=kind, length=size + 1)
         self.unknown += 1
         return None
+
+
+def _in_a_row(view: memoryview, at: int, end: int, piece: int, offset: int) -> int:
+    """How many requests from `at` on are for full blocks one after the other; at least 1."""
+    first, odd = divmod(offset, BLOCK)
+    if odd or offset >= limits.PIECE_LENGTH:
+        return 1
+    stride = _REQUEST.size
+    most = min((end - at) // stride, _KEPT - first % _KEPT)
+    expected = full_requests(piece, first, first + most)
+    raw = bytes(view[at : at + most * stride])
+    if raw == expected:
+        return most
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        if raw.startswith(expected[: middle * stride]):
+            low = middle
+        else:
+            high = middle
+    return max(low, 1)
 
 
 _KEEP_ALIVE = KeepAlive()

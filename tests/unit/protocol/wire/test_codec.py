@@ -29,6 +29,8 @@ def plain(event: Event) -> list[object]:
         return [("block", piece, offset, bytes(data)) for piece, offset, data in event.items]
     if isinstance(event, codec.Requests):
         return [("request", *item) for item in event.items]
+    if isinstance(event, codec.RequestRow):
+        return [("request", event.piece, event.offset + at * BLOCK, BLOCK) for at in range(event.count)]
     if isinstance(event, codec.Haves):
         return [("have", item) for item in event.items]
     return [event]
@@ -103,10 +105,38 @@ def test_runs_of_equal_messages_come_as_one_event() -> None:
     events, used = Decoder().decode(memoryview(raw))
     assert used == len(raw)
     assert [plain(event) for event in events] == [
-        [("request", 7, 2 * BLOCK, BLOCK), ("request", 7, 3 * BLOCK, BLOCK), ("request", 7, 4 * BLOCK, 9)],
+        [("request", 7, 2 * BLOCK, BLOCK), ("request", 7, 3 * BLOCK, BLOCK)],
+        [("request", 7, 4 * BLOCK, 9)],
         [("block", 1, 0, b"a"), ("block", 1, 1, b"b")],
         [("have", 4), ("have", 5)],
     ]
+
+
+rows = st.lists(st.tuples(word, st.integers(0, 40_000), st.integers(1, 200)), max_size=5)
+
+
+@given(rows, st.integers(0, 2**32))
+def test_rows_of_requests_are_those_requests_one_by_one(wanted: list[tuple[int, int, int]], seed: int) -> None:
+    rng = Random(seed)
+    expected = [(piece, block * BLOCK, BLOCK) for piece, first, n in wanted for block in range(first, first + n)]
+    raw = b"".join([codec.requests(piece, first, first + n, 1 << 40) for piece, first, n in wanted])
+    assert raw == b"".join([codec.request(*item) for item in expected])
+    if expected and rng.random() < 0.5:  # one that is out of line
+        at = rng.randrange(len(expected))
+        expected[at] = (expected[at][0], expected[at][1] ^ rng.choice([1, BLOCK, 1 << 31]), rng.choice([BLOCK, 7]))
+        raw = b"".join([codec.request(*item) for item in expected])
+    cut = rng.randrange(len(raw) + 1)
+    first, used = Decoder().decode(memoryview(raw[:cut]))
+    second, rest = Decoder().decode(memoryview(raw[used:]))
+    assert used + rest == len(raw)
+    assert [item[1:] for event in first + second for item in plain(event)] == expected  # type: ignore[index]  # tuples
+
+
+@given(word, st.integers(0, 40_000), st.integers(1, 200))
+def test_headers_of_blocks_in_a_row_are_those_of_each(piece: int, first: int, count: int) -> None:
+    whole = [block(piece, at * BLOCK, bytes(BLOCK)) for at in range(first, first + count)]
+    expected = b"".join([one[: codec.BLOCK_HEADER] for one in whole])
+    assert codec.block_headers(piece, first, first + count) == expected
 
 
 def test_order_between_kinds_is_kept() -> None:
