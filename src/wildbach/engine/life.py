@@ -36,6 +36,7 @@ from wildbach.engine.swarm import Content
 from wildbach.engine.trackerlist import TrackerList
 from wildbach.engine.uploads import Uploads
 from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.runtime.rng import derived
 
 
 class Living(Protocol):
@@ -240,7 +241,7 @@ class Life:
         shared = self._shared
         geometry = known.info.geometry
         gates = self._owner.parts.gates
-        picker = Picker(geometry, have, shared.rng)
+        picker = Picker(geometry, have, derived(shared.rng, "picker"))
         picker.sequential = self._owner.options.sequential
         picker.set_levels(known.selection.levels())
         downloads = Downloads(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import marshal
 import socket
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from typing import Any, Final
 MESSAGE: Final = 64 * 1024
 "Bytes of the longest message. Larger buffers would be mapped and unmapped for each."
 READY: Final = b"ready"
-
 
 
 def serve(sock: socket.socket, answer: Callable[[Any, list[int]], Any]) -> None:
@@ -26,9 +26,14 @@ def serve(sock: socket.socket, answer: Callable[[Any, list[int]], Any]) -> None:
             return
         if not raw:
             return
-        reply = answer(marshal.loads(raw), fds)
-        if reply is not None:
+        parcel = io.BytesIO(raw)
+        replies = []
+        while parcel.tell() < len(raw):
+            reply = answer(marshal.load(parcel), fds)
+            if reply is not None:
+                replies.append(marshal.dumps(reply))
+        if replies:
             try:
-                sock.send(marshal.dumps(reply))
+                sock.send(b"".join(replies))
             except OSError:
                 return

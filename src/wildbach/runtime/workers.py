@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import io
 import marshal
 import socket
 import subprocess
@@ -55,10 +56,17 @@ def _outcome(future: asyncio.Future[Any]) -> Any:
 
 
 Reply = Callable[[Any], None]
+_PARCELS = 2
+"A child with so many parcels has enough to do for now."
+_PARCEL = 4
+"More messages do not wait for each other: what is done is to be known soon, and its memory used again."
 
 
 class WorkerProcess:
     """One child that answers messages in order over a socket pair.
+
+    A child that is busy gets what comes meanwhile in one go, and answers it so: waking each other up would cost more
+    than the work on either side.
 
     Messages are plain values (numbers, bytes, tuples) written by `marshal`: both ends are this program, started from
     the same interpreter. Descriptors may travel with a message. When the child ends unexpectedly every message
@@ -76,6 +84,10 @@ class WorkerProcess:
             )
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Reply] = deque()
+        self._held: list[bytes] = []
+        "Messages that wait for the child to have less to do."
+        self._asked: deque[int] = deque()
+        "How many messages each parcel had that is not answered yet."
         self._queue: deque[tuple[bytes, Sequence[int]]] = deque()
         self.alive = True
         self.ready = False
@@ -91,16 +103,32 @@ class WorkerProcess:
         """Messages without an answer."""
         return len(self._waiting)
 
-    def call(self, message: Any, reply: Reply, fds: Sequence[int] = ()) -> None:
+    def call(self, message: Any, reply: Reply) -> None:
         """Send a message; `reply` gets the answer, later. Messages that need no answer use `tell`."""
         if not self.alive:
             self._loop.call_soon(reply, None)
             return
         self._waiting.append(reply)
-        self._send(marshal.dumps(message), fds)
+        self._held.append(marshal.dumps(message))
+        if len(self._asked) < _PARCELS or len(self._held) >= _PARCEL:
+            self._post()
 
     def tell(self, message: Any, fds: Sequence[int] = ()) -> None:
+        self._post()
         self._send(marshal.dumps(message), fds)
+
+    def _post(self) -> None:
+        """Send what waits, in as few parcels as it fits in."""
+        while self._held:
+            size = count = 0
+            for raw in self._held:
+                if count and size + len(raw) > MESSAGE:
+                    break
+                size += len(raw)
+                count += 1
+            parcel, self._held = self._held[:count], self._held[count:]
+            self._asked.append(count)
+            self._send(b"".join(parcel) if count > 1 else parcel[0], ())
 
     def _send(self, raw: bytes, fds: Sequence[int]) -> None:
         if not self.alive:
@@ -145,7 +173,12 @@ class WorkerProcess:
             if raw == READY:
                 self.ready = True
                 continue
-            self._waiting.popleft()(marshal.loads(raw))
+            replies = io.BytesIO(raw)
+            for _ in range(self._asked.popleft()):
+                if not self.alive:
+                    return  # somebody closed it meanwhile, and everybody was told
+                self._waiting.popleft()(marshal.load(replies))
+            self._post()
 
     def _ended(self) -> None:
         if not self.alive:
@@ -156,6 +189,8 @@ class WorkerProcess:
         self._loop.remove_writer(self._sock)
         self._sock.close()
         self._queue.clear()
+        self._held.clear()
+        self._asked.clear()
         waiting, self._waiting = self._waiting, deque()
         for reply in waiting:
             self._loop.call_soon(reply, None)
