@@ -79,6 +79,8 @@ EXTENSION_NAME_BYTES = 64
 CLIENT_NAME_CHARS = 64
 BLAME_BLOCKS = 1 << 16
 "Digests of blocks of failed pieces that are remembered per torrent."
+DOUBTFUL_PIECES = 100
+"Bad pieces of which leaves are waited for, of one torrent (BEP 52)."
 BANS = 10_000
 BAN_SECONDS = 24 * 3600.0
 ALLOWED_FAST = 5

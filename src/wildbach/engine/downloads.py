@@ -16,6 +16,7 @@ from wildbach.disk.piecework import ChunkJob, ChunkResult, PieceSpec
 from wildbach.disk.pool import SLAB, Chunk, ChunkPool
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import Writer
+from wildbach.engine.doubts import Doubts
 from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece
 from wildbach.engine.partials import Partials, Submit
 from wildbach.engine.peer import Peer
@@ -33,6 +34,8 @@ _DUE_SECONDS: Final = 2.0
 "What has a deadline so soon is asked of a second peer too."
 _TESTED: Final = 8
 "Newcomers that fetch a piece alone at the same time."
+_WAIT_SECONDS: Final = 1.0
+"In the end game a peer that owes and is silent for so long is no hope: what it owes is asked of one more."
 _UNASKED: Final = 32
 "Blocks nobody asked for, after which a peer is sent away."
 
@@ -50,6 +53,10 @@ class Judge(Protocol):
 
     def broken(self, result: ChunkResult) -> None:
         """The disk failed; `result` says how."""
+        ...
+
+    def can_mend(self, piece: int) -> bool:
+        """Of a bad piece, `Downloads.mend` will be told which blocks are false."""
         ...
 
     def wants_digests(self, piece: int) -> bool:
@@ -89,6 +96,7 @@ class Downloads:
         self._idle: Callable[[], None] | None = None
         self._gate = gate
         self._partials = Partials(self, picker, pool, storage, submit, note)
+        self._doubts = Doubts(self, picker, self._partials)
         self._keep = True
         "Unfinished pieces go to the disk when they are let go of."
         self._held: dict[int, Peer] = {}
@@ -348,6 +356,8 @@ class Downloads:
         picker = self.picker
         if peer.owed.blocks > 2 or peer.snubbed or peer.choked or peer.suspect or not picker.ending:
             return None
+        if peer.late and not peer.proven:
+            return None  # it has not answered before
         longest = 2.0 * _seconds(peer, peer.owed.blocks + 1, now) + _HURRY_SECONDS
         found: tuple[OpenPiece, int] | None = None
         for other in self.peers.values():
@@ -360,11 +370,21 @@ class Downloads:
                 piece = run.piece
                 if not bitfield.has(peer.have, piece.index, picker.width) or self._guarded(piece, peer):
                     continue
-                among = ((1 << run.stop) - (1 << run.block)) & ~(piece.got | piece.doubled)
+                among = ((1 << run.stop) - (1 << run.block)) & ~(piece.got | peer.owed.mask(piece.index))
+                if among & piece.doubled:
+                    among &= ~(piece.doubled & self._promised(piece, now))
                 if among:
                     longest, found = wait, (piece, among)
                     break
         return found
+
+    def _promised(self, piece: OpenPiece, now: float) -> int:
+        """Blocks of a piece that somebody owes who does not keep us waiting."""
+        out = 0
+        for peer in self.peers.values():
+            if peer.owed.blocks and now - max(peer.waiting_since or 0.0, peer.owed.oldest) <= _WAIT_SECONDS:
+                out |= peer.owed.mask(piece.index)
+        return out
 
     def pulse(self, now: float) -> None:
         """Every 50 ms: in the end game nobody who could help may be idle."""
@@ -387,13 +407,15 @@ class Downloads:
         """Blocks will not come from whom they were asked: others may be asked, unless they were already."""
         if self.picker.open.get(piece.index) is not piece:
             return
-        others = 0
+        others = several = 0
         if piece.duplicated:
             for peer in self.peers.values():
-                others |= peer.owed.mask(piece.index)
+                mask = peer.owed.mask(piece.index)
+                several |= others & mask
+                others |= mask
         span = (1 << stop) - (1 << first)
         piece.asked &= ~span | piece.got | others
-        piece.doubled &= ~(span & others)  # one is left: somebody else may be asked again
+        piece.doubled &= ~span | several  # where one is left, somebody else may be asked again
         self.picker.note_asked(piece)
 
     def rejected(self, peer: Peer, index: int, offset: int, now: float) -> None:
@@ -423,6 +445,7 @@ class Downloads:
             if peer.am_interested and not peer.owed.blocks:
                 self.fill(peer, now)
         self._partials.tick(now)
+        self._doubts.tick(now)
         self._feed(now)
 
     def refill(self) -> None:
@@ -494,7 +517,13 @@ class Downloads:
         """Go on with unfinished pieces: piece to the blocks of it that are on the disk."""
         self._partials.restore(found)
 
-    # -- PartialsOwner
+    # -- PartialsOwner, DoubtsOwner
+
+    def wait_over(self) -> None:
+        now = self._clock()
+        for peer in list(self.peers.values()):
+            if peer.am_interested and not peer.owed.blocks:
+                self.fill(peer, now)
 
     def ready(self, index: int) -> None:
         piece = self.picker.open.get(index)
@@ -517,9 +546,11 @@ class Downloads:
             self._digests.setdefault(piece.index, {})[number] = result.digests
         piece.queue.pop(0)
         piece.busy = False
-        piece.chunks[number] = None
-        self._pool.give(chunk)
         current = self.picker.open.get(piece.index) is piece
+        doubtful = current and self._doubtful(piece, result)
+        if not doubtful or len(piece.chunks) > 1:
+            piece.chunks[number] = None
+            self._pool.give(chunk)
         if result.error:
             if current:
                 self.abandon(piece, lost=False)
@@ -534,13 +565,21 @@ class Downloads:
             elif not self.running:
                 self._let_go(piece)
         else:
-            self._verdict(piece, result)
+            self._verdict(piece, result, doubtful=doubtful)
         if self._starved:
             self._feed(self._clock())
         if self._idle is not None and not self.in_hand:
             self._idle()
 
-    def _verdict(self, piece: OpenPiece, result: ChunkResult) -> None:
+    def _doubtful(self, piece: OpenPiece, result: ChunkResult) -> bool:
+        """It is bad, and it is worth waiting for what its leaves tell of it."""
+        return (
+            result.good is False and self.running and not result.conflict and not piece.restored
+            and (len(piece.chunks) > 1 or 2 * self._pool.reserved < self._pool.size)
+            and self._judge.can_mend(piece.index)
+        )
+
+    def _verdict(self, piece: OpenPiece, result: ChunkResult, *, doubtful: bool) -> None:
         parts = self._digests.pop(piece.index, {})
         if result.good:
             digests = b"".join([parts[number] for number in sorted(parts)]) if len(parts) == len(piece.chunks) else b""
@@ -555,9 +594,18 @@ class Downloads:
             self._judge.passed(piece, digests)
         else:
             self.wasted += piece.size
-            self.abandon(piece)
+            if doubtful:
+                self._forget_requests(piece)
+                self._unclaim(piece)
+                self._doubts.hold(piece, self._clock())
+            else:
+                self.abandon(piece)
             if result.conflict or not piece.restored:
                 self._judge.failed(piece, result)
+
+    def mend(self, index: int, false: int) -> None:
+        """The leaves of a bad piece have come: which of its blocks are false, as bits."""
+        self.wasted -= self._doubts.mend(index, false)
 
     def _forget_requests(self, piece: OpenPiece) -> None:
         for peer in self.peers.values():
@@ -567,6 +615,7 @@ class Downloads:
 
     def abandon(self, piece: OpenPiece, *, lost: bool = True) -> None:
         """Let go of an open piece and all that was asked or received of it; `lost`: also of what is on the disk."""
+        self._doubts.forget(piece)
         if lost:
             piece.got = 0
             if piece.saved:
@@ -598,6 +647,7 @@ class Downloads:
         """Ask for nothing more, and give the memory of unfinished pieces back; `keep`: they go to the disk first."""
         self.running = False
         self._keep = keep
+        self._doubts.clear()
         for peer in self.peers.values():
             self.release(peer, late=True)
         for piece in list(self.picker.open.values()):

@@ -768,9 +768,17 @@ class Torrent:
             return
         self._shared.bus.publish(events.PieceFailed(self.key, piece.index))
         self.parts.verdicts.failed(piece, result.digests)
+        self.talk.ask_for_hashes()
 
     def broken(self, result: ChunkResult) -> None:
         self.stop(result.error, result.code or "storage_error")
+
+    def can_mend(self, piece: int) -> bool:
+        return self.parts.verdicts.can_mend(piece)
+
+    def mend(self, piece: int, false: int) -> None:
+        if self.content is not None:
+            self.content.downloads.mend(piece, false)
 
     def wants_digests(self, piece: int) -> bool:
         return self.parts.verdicts.wants_digests(piece)
