@@ -36,7 +36,8 @@ class Peer:
         self.content = content
         self.rng = rng
         self.tally = tally
-        "Counted in all connections of one visitor: `blocks`, `bad_blocks`, `requests`, `connections`, ..."
+        """Counted in all connections of one visitor: `blocks`, `bad_blocks`, `requests`, `connections`, ...
+        `first_bad` is when the first bad block was sent, in milliseconds of the loop's clock."""
         self.remote: Handshake | None = None
         self.remote_has: dict[int, None] = {}
         self.unchoked = False
@@ -153,6 +154,8 @@ def _giving(bad: float, rate: float = 0.0) -> Script:
                 data = peer.content.block(piece, offset, length)
                 if bad and peer.rng.random() < bad:
                     data = bytes([data[0] ^ 0xFF]) + data[1:]
+                    if not peer.tally["bad_blocks"]:
+                        peer.tally["first_bad"] = int(asyncio.get_running_loop().time() * 1000)
                     peer.tally["bad_blocks"] += 1
                 peer.block(piece, offset, data)
                 await peer.wire.drain()
