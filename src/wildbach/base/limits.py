@@ -43,8 +43,6 @@ REJECTS_IN_ROW = 50
 HANDSHAKE_SECONDS = 10.0
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."
-USELESS_PEER_SECONDS = 2.0
-"When slots are needed: who neither has nor wants anything is let go after this."
 PEER_TIMEOUT_SECONDS = 120.0
 CONNECTIONS = 1000
 CONNECTIONS_PER_TORRENT = 200

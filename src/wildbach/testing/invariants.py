@@ -38,7 +38,8 @@ def check(session: Session) -> None:
 
 def _session(session: Session) -> Iterator[str]:
     shared = session._shared
-    used = len(shared.greeting) + sum(torrent.connected for torrent in session.torrents)
+    used = len(shared.greeting) + sum(
+        not peer.closing for torrent in session.torrents if torrent.connected for peer in torrent.swarm.peers.values())
     if used > session.settings.connections.most + session.settings.connections.half_open:
         yield f"{used} connections"
     if session.internal_errors:
@@ -62,8 +63,9 @@ def _torrent(torrent: Torrent) -> Iterator[str]:
     if not torrent.connected and torrent.content is None:
         return
     most = torrent._shared.settings.connections.per_torrent
-    if len(torrent.swarm.peers) > most:
-        yield f"{len(torrent.swarm.peers)} peers, {most} are allowed"
+    present = sum(not peer.closing for peer in torrent.swarm.peers.values())
+    if present > most:
+        yield f"{present} peers, {most} are allowed"
     for peer in torrent.swarm.peers.values():
         yield from (f"{peer.remote}: {text}" for text in _peer(peer))
     content = torrent.content
