@@ -40,6 +40,10 @@ REQUEST_LENGTH = 16 * KIB
 "A longer request closes the connection."
 REQUESTS_QUEUED = 2000
 REJECTS_IN_ROW = 50
+NOISE = 4000
+"Messages of one peer that change nothing, at once; it is sent away above this."
+NOISE_PER_SECOND = 50
+"So many of them are forgiven."
 HANDSHAKE_SECONDS = 10.0
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."

@@ -34,6 +34,7 @@ _DUE_SECONDS: Final = 2.0
 "What has a deadline so soon is asked of a second peer too."
 _TESTED: Final = 8
 "Newcomers that fetch a piece alone at the same time."
+_FOR_EVER: Final = float("inf")
 _WAIT_SECONDS: Final = 1.0
 "In the end game a peer that owes and is silent for so long is no hope: what it owes is asked of one more."
 _UNASKED: Final = 32
@@ -363,7 +364,7 @@ class Downloads:
         for other in self.peers.values():
             if other is peer or not other.owed.blocks:
                 continue
-            wait = _seconds(other, other.owed.blocks, now)
+            wait = _FOR_EVER if _silent(other, now) else _seconds(other, other.owed.blocks, now)
             if wait <= longest:
                 continue
             for run in reversed(other.owed.runs):
@@ -382,7 +383,7 @@ class Downloads:
         """Blocks of a piece that somebody owes who does not keep us waiting."""
         out = 0
         for peer in self.peers.values():
-            if peer.owed.blocks and now - max(peer.waiting_since or 0.0, peer.owed.oldest) <= _WAIT_SECONDS:
+            if peer.owed.blocks and not _silent(peer, now):
                 out |= peer.owed.mask(piece.index)
         return out
 
@@ -423,6 +424,8 @@ class Downloads:
         if found is None:
             if peer.late > 0:
                 peer.late -= 1
+            else:
+                peer.noise += 1
             return
         piece, block = found
         self._unask(piece, block, block + 1)
@@ -442,6 +445,8 @@ class Downloads:
             if since is not None and peer.owed.blocks and now - max(since, peer.owed.oldest) > _SNUB_SECONDS:
                 peer.snubbed = True
                 self.release(peer, late=True)
+        # What they kept is asked of others first, and of them only where nobody else has it.
+        for peer in sorted(self.peers.values(), key=lambda peer: peer.snubbed):
             if peer.am_interested and not peer.owed.blocks:
                 self.fill(peer, now)
         self._partials.tick(now)
@@ -668,6 +673,11 @@ class Downloads:
 
     def owing(self) -> Iterable[Peer]:
         return (peer for peer in self.peers.values() if peer.owed.blocks)
+
+
+def _silent(peer: Peer, now: float) -> bool:
+    """It owes blocks and has not sent any for so long that it is no hope."""
+    return peer.snubbed or now - max(peer.waiting_since or 0.0, peer.owed.oldest) > _WAIT_SECONDS
 
 
 def _seconds(peer: Peer, blocks: int, now: float) -> float:

@@ -148,12 +148,15 @@ class Talk:
             answer: metadata.MetadataData | metadata.MetadataReject = metadata.MetadataReject(message.piece)
             if self._server is not None:
                 answer = self._server.answer(peer.number, message.piece, self._clock())
+            if isinstance(answer, metadata.MetadataData):
+                peer.noise -= 1
             peer.extend(Extension.UT_METADATA, metadata.encode(answer))
             return
         if self.fetcher is None or message is None:
             return
         if isinstance(message, metadata.MetadataData):
             self.fetcher.on_data(peer.remote, message.piece, message.total, message.data)
+            peer.noise = max(0, peer.noise - 1 - (len(payload) >> 10))
         else:
             self.fetcher.on_reject(peer.remote, message.piece)
         self._metadata_tick()

@@ -1028,13 +1028,14 @@ class Torrent:
             return "no peers are known" if not len(self.links.known) else "none of the known peers answers"
         if self.state is State.METADATA:
             return self.talk.reason
-        if any(peer.owed.blocks for peer in peers):
+        if any(peer.owed.blocks and not peer.snubbed for peer in peers):
             return ""
         if not any(peer.am_interested for peer in peers):
             return "the connected peers have nothing that is missing here"
         if all(peer.choked for peer in peers):
             return "waiting for a peer to serve us"
-        return self.talk.reason
+        able = sum(peer.am_interested and not peer.choked for peer in peers)
+        return self.talk.reason or f"{able} peers say they have what is missing here and do not send it"
 
     def peers(self) -> tuple[PeerView, ...]:
         if self._parts is None:
