@@ -28,7 +28,7 @@ def _decode(decoder: codec.Decoder, data: bytes) -> tuple[list[object], int]:
             plain += [(piece, offset, bytes(block)) for piece, offset, block in event.items]
         elif isinstance(event, codec.Requests | codec.Haves):
             plain += event.items
-        else:
+        elif not isinstance(event, codec.KeepAlive):  # rows of requests go on behind it
             plain.append(event)
     return plain, used
 
