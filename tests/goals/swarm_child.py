@@ -31,7 +31,7 @@ async def story(what: Content, seed: int) -> str:
         for name in rng.sample(HOSTILE, rng.randrange(3)):
             await swarm.scripted_peer(peers.HOSTILE[name], Link(rng.uniform(1e5, 4e5)))
         source = swarm.nodes[0]
-        for _ in range(rng.randrange(4, 16)):
+        for _ in range(rng.randrange(4, 12)):
             await swarm.leech(Link(rng.uniform(3e4, 3e5), rng.uniform(3e5, 3e6)))
             if rng.random() < 0.3:
                 await swarm.sleep(rng.uniform(0, 3))

@@ -47,6 +47,8 @@ from wildbach.protocol.wire import codec
 from wildbach.runtime.tasks import Scope
 
 _TELL_SECONDS: Final = 0.05
+_WHY_SECONDS: Final = 5.0
+"Who was asked and sends nothing for so long is a reason why nothing moves."
 _V2_SECONDS: Final = 15.0
 "How long a hybrid without piece layers waits for a v2 peer before its v1 hashes have to do."
 
@@ -1028,7 +1030,10 @@ class Torrent:
             return "no peers are known" if not len(self.links.known) else "none of the known peers answers"
         if self.state is State.METADATA:
             return self.talk.reason
-        if any(peer.owed.blocks and not peer.snubbed for peer in peers):
+        now = self._shared.clock()
+        if any(
+            peer.owed.blocks and now - max(peer.waiting_since or 0.0, peer.owed.oldest) < _WHY_SECONDS for peer in peers
+        ):
             return ""
         if not any(peer.am_interested for peer in peers):
             return "the connected peers have nothing that is missing here"
