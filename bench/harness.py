@@ -160,15 +160,20 @@ def workspace() -> Iterator[Path]:
         yield Path(path)
 
 
-def warm(work: Path, size: int) -> None:
-    """Touch as much memory as a run will use. A virtual machine gets its pages from the host at the first touch, which
-    is up to nine times slower than the next use, and would be charged to whoever happens to come first."""
-    path = work / "warm"
+def blank(folder: Path, content: Path, size: int) -> Path:
+    """The folder a leech downloads into, with a file of zeros where the content will be. A virtual machine gets its
+    pages from the host at the first touch, which is up to twenty times slower than the next use and would be charged
+    to whoever happens to come first; so the file is made once and written over, never removed between two runs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     zeros = bytes(MIB)
-    with path.open("wb", buffering=0) as file:
-        for _ in range(size // MIB):
-            file.write(zeros)
-    path.unlink()
+    path = folder / content.name
+    path.touch()
+    with path.open("r+b", buffering=0) as file:
+        for at in range(0, size, MIB):
+            file.write(zeros[: size - at])
+        file.truncate(size)
+    return folder
 
 
 def make_content(path: Path, size: int, seed: int = 7) -> None:

@@ -7,50 +7,47 @@ from pathlib import Path
 from typing import Any
 
 from bench import harness
-from bench.harness import GIB, LT, MIB, WB, Report, fresh, median, side
+from bench.harness import GIB, LT, MIB, WB, Report, blank, median, side
 
 OTHERS = 8
 SPEED = 1.3
 
 
-def fan_out(name: str, torrent: Path, data: Path, out: Path, size: int) -> dict[str, Any]:
+def fan_out(name: str, torrent: Path, content: Path, out: Path, size: int) -> dict[str, Any]:
     """One seed, eight leeches that do not know each other. From the first connection to the last completion."""
     with ExitStack() as stack:
         seed = stack.enter_context(side(name))
         leeches = [stack.enter_context(side(name)) for _ in range(OTHERS)]
-        seed.process.send(cmd="add", id="t", torrent=str(torrent), save=str(data))
+        seed.process.send(cmd="add", id="t", torrent=str(torrent), save=str(content.parent))
         seed.process.wait("finished", seconds=300)
         for number, leech in enumerate(leeches):
-            leech.process.send(cmd="add", id="t", torrent=str(torrent), save=str(fresh(out / str(number))))
+            folder = blank(out / str(number), content, size)
+            leech.process.send(cmd="add", id="t", torrent=str(torrent), save=str(folder))
             leech.process.wait("checked", seconds=300)
         before_seed, before = seed.cpu(), sum(leech.cpu() for leech in leeches)
         for leech in leeches:
             leech.process.send(cmd="start", id="t", peers=[seed.peer()])
         begin = min(leech.process.wait("connected")["t"] for leech in leeches)
         end = max(leech.process.wait("finished", seconds=600)["t"] for leech in leeches)
-        row = figures(end - begin, OTHERS * size, seed.cpu() - before_seed, sum(one.cpu() for one in leeches) - before)
-    fresh(out)
-    return row
+        return figures(end - begin, OTHERS * size, seed.cpu() - before_seed, sum(one.cpu() for one in leeches) - before)
 
 
-def fan_in(name: str, torrent: Path, data: Path, out: Path, size: int) -> dict[str, Any]:
+def fan_in(name: str, torrent: Path, content: Path, out: Path, size: int) -> dict[str, Any]:
     """Eight seeds of the same data, one leech."""
     with ExitStack() as stack:
         leech = stack.enter_context(side(name))
         seeds = [stack.enter_context(side(name)) for _ in range(OTHERS)]
         for seed in seeds:
-            seed.process.send(cmd="add", id="t", torrent=str(torrent), save=str(data))
+            seed.process.send(cmd="add", id="t", torrent=str(torrent), save=str(content.parent))
         for seed in seeds:
             seed.process.wait("finished", seconds=300)
-        leech.process.send(cmd="add", id="t", torrent=str(torrent), save=str(fresh(out)))
+        leech.process.send(cmd="add", id="t", torrent=str(torrent), save=str(blank(out, content, size)))
         leech.process.wait("checked", seconds=300)
         before_seeds, before = sum(seed.cpu() for seed in seeds), leech.cpu()
         leech.process.send(cmd="start", id="t", peers=[seed.peer() for seed in seeds])
         begin = leech.process.wait("connected")["t"]
         end = leech.process.wait("finished", seconds=600)["t"]
-        row = figures(end - begin, size, sum(seed.cpu() for seed in seeds) - before_seeds, leech.cpu() - before)
-    fresh(out)
-    return row
+        return figures(end - begin, size, sum(seed.cpu() for seed in seeds) - before_seeds, leech.cpu() - before)
 
 
 def figures(seconds: float, moved: int, seed_cpu: float, leech_cpu: float) -> dict[str, Any]:
@@ -64,7 +61,6 @@ def figures(seconds: float, moved: int, seed_cpu: float, leech_cpu: float) -> di
 def run(report: Report, *, size: int = GIB, rounds: int = 3, kinds: tuple[str, ...] = ("v1", "v2"),
         contenders: tuple[str, ...] = (LT, WB)) -> None:
     with harness.workspace() as work:
-        harness.warm(work, 2 * size)
         contents = {}
         # Eight copies of the content are written in the first job, one in the second.
         for job, length in ((fan_out, size // 4), (fan_in, size)):
@@ -80,7 +76,7 @@ def run(report: Report, *, size: int = GIB, rounds: int = 3, kinds: tuple[str, .
                 rows: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
                 for _ in range(rounds):
                     for name in contenders:
-                        rows[name].append(job(name, torrent, content.parent, work / "leech", length))
+                        rows[name].append(job(name, torrent, content, work / f"{job.__name__}-leech", length))
                 report.say(f"{title}, {kind}, {length / MIB:g} MiB each, all of one engine: median of {rounds} rounds")
                 for name, runs in rows.items():
                     report.say(

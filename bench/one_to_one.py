@@ -6,33 +6,31 @@ from pathlib import Path
 from typing import Any
 
 from bench import harness
-from bench.harness import GIB, LT, MIB, WB, Report, fresh, median, side
+from bench.harness import GIB, LT, MIB, WB, Report, blank, median, side
 
 TARGETS = {"v1": 1.5, "v2": 1.3, "hybrid": 1.3}
 
 
-def transfer(seeder: str, leecher: str, torrent: Path, data: Path, out: Path, size: int) -> dict[str, Any]:
+def transfer(seeder: str, leecher: str, torrent: Path, content: Path, out: Path, size: int) -> dict[str, Any]:
     """One run. The clock starts when the leech is connected (libtorrent dials on a half-second tick, which says nothing
     about speed) and stops when it says the content is complete."""
     with side(seeder) as seed, side(leecher) as leech:
         # The seed checks its data first: libtorrent's seed mode would hash every piece again during the transfer.
-        seed.process.send(cmd="add", id="t", torrent=str(torrent), save=str(data))
+        seed.process.send(cmd="add", id="t", torrent=str(torrent), save=str(content.parent))
         seed.process.wait("finished", seconds=300)
-        leech.process.send(cmd="add", id="t", torrent=str(torrent), save=str(fresh(out)))
+        leech.process.send(cmd="add", id="t", torrent=str(torrent), save=str(blank(out, content, size)))
         leech.process.wait("checked", seconds=300)
         before_seed, before_leech = seed.cpu(), leech.cpu()
         leech.process.send(cmd="start", id="t", peers=[seed.peer()])
         begin = leech.process.wait("connected")["t"]
         end = leech.process.wait("finished", seconds=300)["t"]
-        row = {
+        return {
             "seconds": round(end - begin, 3), "mib_s": round(size / MIB / (end - begin), 1),
             "seed_cpu_per_gib": round((seed.cpu() - before_seed) / (size / GIB), 3),
             "leech_cpu_per_gib": round((leech.cpu() - before_leech) / (size / GIB), 3),
             "seed_rss_mib": harness.tree_rss_peak(seed.process.pid),
             "leech_rss_mib": harness.tree_rss_peak(leech.process.pid),
         }
-    fresh(out)
-    return row
 
 
 def run(report: Report, *, size: int = GIB, rounds: int = 3, kinds: tuple[str, ...] = ("v1", "v2", "hybrid"),
@@ -44,14 +42,13 @@ def run(report: Report, *, size: int = GIB, rounds: int = 3, kinds: tuple[str, .
         content = work / "seed" / "content.bin"
         content.parent.mkdir()
         harness.make_content(content, size)
-        harness.warm(work, 2 * size)
         for kind in kinds:
             torrent = work / f"{kind}.torrent"
             harness.make_torrent(content, torrent, kind, MIB)
             rows: dict[tuple[str, str], list[dict[str, Any]]] = {pair: [] for pair in pairs}
             for _ in range(rounds):
                 for pair in pairs:
-                    rows[pair].append(transfer(*pair, torrent, content.parent, work / "leech", size))
+                    rows[pair].append(transfer(*pair, torrent, content, work / "leech", size))
             report.say(f"one seed -> one leech, {kind}, {size / GIB:g} GiB: median (best) of {rounds} rounds")
             for (seeder, leecher), runs in rows.items():
                 report.say(line(seeder, leecher, runs))

@@ -37,7 +37,7 @@ class Side:
         self, id: str, save: str, torrent: str = "", magnet: str = "", peers: list[list[Any]] | None = None,
         seed_mode: bool = False,
     ) -> None:
-        options = wildbach.AddOptions(save_path=Path(save), skip_check=seed_mode)
+        options = wildbach.AddOptions(save_path=Path(save), skip_check=seed_mode, existing="overwrite")
         source = Path(torrent) if torrent else magnet
         self.torrents[id] = added = await self.session.add(source, options)
         self.scope.spawn(f"watch:{id}", self.watch(id, added))

@@ -305,4 +305,69 @@ WILD = [
     Case("certificate", t(v1(**{"ssl-cert": b"x"})), "", ("n",), "info.ssl-cert"),
 ]
 
-CASES = [*MALFORMED, *V1_WRONG, *V2_WRONG, *WILD]
+_V1_REST = b"4:name1:n" + _V1_TAIL
+_TREE_OF_TWO = (b"1:nd0:d6:lengthi1e11:pieces root32:" + b"a" * 32 + b"ee") * 2
+
+
+def nested(depth: int) -> Dict:
+    tree = leaf()
+    for _ in range(depth):
+        tree = {b"d": tree}
+    return tree
+
+
+MORE = [
+    Case("garbage behind the end", t(v1()) + b"garbage", "", ("n",)),
+    Case("a second torrent behind the end", t(v1()) * 2, "", ("n",)),
+    Case("byte order mark", b"\xef\xbb\xbf" + t(v1()), "byte 0"),
+    Case("compressed", b"\x1f\x8b\x08\0" + t(v1()), "byte 0"),
+    Case("string length of more than 64 bits", b"d4:info18446744073709551621:xe", "byte 7"),
+    Case("negative string length", b"d4:info-1:xe", "byte 7"),
+    Case("blank in an integer", raw_info(b"d6:lengthi 10e" + _V1_REST), "byte 16"),
+    Case("empty integer", raw_info(b"d6:lengthie" + _V1_REST), "byte 16"),
+    Case("info twice", b"d4:info" + encode(v1()) + b"4:info" + encode(v1(name=b"m")) + b"e", "byte 126: key info"),
+    Case("dictionary ends at a key", raw_info(b"d6:lengthi10e4:namee"), "byte 26"),
+    Case("name is a list", t(v1(name=[b"n"])), "info.name: is a list"),
+    Case("pieces is an integer", t(v1(pieces=1)), "info.pieces: is an integer"),
+    Case("lengths that overflow together", t(v1_list(
+        file([b"a"], 1 << 62), file([b"b"], 1 << 62), file([b"c"], 1 << 62), pieces=bytes(20))), "info.files: 138"),
+    Case("piece length overflows 64 bits", t(v1(piece_length=10**19)), "info.piece length: is 1"),
+    Case("private is 2", t(v1(private=2)), "", ("n",)),
+    Case("meta version is a string", t(v2(meta_version=b"2")), "info.meta version: is b'2'"),
+    Case("v2 tree too deep", t(v2(nested(70))), "byte 267: nested deeper"),
+    Case("v2 slash in an element", t(v2({b"a/b": leaf()})), "", ("a_b",), "1 file names"),
+    Case("v2 null in an element", t(v2({b"\0": leaf()})), "", ("_",), "1 file names"),
+    Case("v2 long element", t(v2({b"x" * 300: leaf()})), "", ("x" * 240,), "1 file names"),
+    Case("v2 element not UTF-8", t(v2({b"\xff": leaf()})), "", ("_",), "1 file names"),
+    Case("v2 root is an integer", t(v2({b"n": leaf(1, 5)})), "info.file tree.n.pieces root: is an integer"),
+    Case("v2 length is a list", t(v2({b"n": leaf([])})), "info.file tree.n.length: is a list"),
+    Case("v2 lengths overflow together", t(v2({b"a": leaf(1 << 62), b"b": leaf(1 << 62), b"c": leaf(1 << 62)})),
+         "info.file tree: 138"),
+    Case("v2 file twice", raw_info(
+        b"d9:file treed" + _TREE_OF_TWO + b"e12:meta versioni2e4:name1:n12:piece lengthi16384ee"), "byte 89: key n"),
+    Case("piece layers key too short", t(v2(), piece_layers={ROOT: LAYER, b"x": SMALL}),
+         "piece layers: the layer of 78"),
+    Case("piece layer not whole hashes", t(v2(), piece_layers={ROOT: LAYER[:-1]}), "piece layers: the layer of"),
+    Case("piece layers inside the info", t(v2(piece_layers={ROOT: LAYER}), piece_layers=None), "", ("n",),
+         "piece layers: 1 are missing"),
+    Case("v2 with files as in v1", t({**v1_list(file([b"a"])), **v2(pieces=None)}), "info.files[0]: differs"),
+    Case("hybrid with other attributes in v1", t(hybrid(
+        file([b"a"], 20_000, attr=b"x"), file([b"p"], 12_768, attr=b"p"), file([b"b"]))), "", ("a", "b")),
+    Case("hybrid with an empty file more in v1", t(hybrid(
+        file([b"a"], 20_000), file([b"p"], 12_768, attr=b"p"), file([b"b"]), file([b"z"], 0))),
+        "info.files[3]: is not in info.file tree"),
+    Case("path.utf-8 is a string", t(v1_list(file([b"a"], **{"path.utf-8": b"x"}))), "", ("a",)),
+    Case("name.utf-8 differs", t(v1(**{"name.utf-8": "ä".encode()})), "", ("ä",)),
+    Case("url-list of a huge URL", t(v1(), **{"url-list": b"http://w/" + b"x" * 10_000}), "", ("n",), "url-list: 1"),
+    Case("announce-list is a string", t(v1(), **{"announce-list": b"http://t/"}), "", ("n",)),
+    Case("comment is a list", t(v1(), comment=[b"x"]), "", ("n",)),
+    Case("similar is a string", t(v1(similar=b"x" * 20)), "", ("n",)),
+    Case("collections of oddities", t(v1(collections=[1, b"a", []])), "", ("n",)),
+    Case("root hash beside pieces", t(v1(root_hash=bytes(20))), "", ("n",)),
+    Case("symlink with a length", t(v1_list(file([b"a"]), changed(link([b"l"], [b"a"]), {"length": 10}))), "",
+         ("a", "l")),
+    Case("pad file with another attribute", t(v1_list(
+        file([b"a"]), file([b".pad", b"6"], 6, attr=b"xp"), file([b"b"]))), "", ("a", ".pad/6", "b")),
+]
+
+CASES = [*MALFORMED, *V1_WRONG, *V2_WRONG, *WILD, *MORE]

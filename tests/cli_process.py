@@ -26,9 +26,12 @@ class Command:
         self.env = os.environ | {"PYTHONPATH": str(SOURCE), "WILDBACH_STATE": str(folder / "state")}
         self.env.pop("NO_COLOR", None)
 
-    def run(self, *args: object, stdin: bytes = b"", timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *args: object, stdin: bytes = b"", timeout: float = 60, through: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; `through` is a program that starts it."""
         done = subprocess.run(
-            [sys.executable, "-c", CODE, *map(str, args)], input=stdin, capture_output=True, timeout=timeout,
+            [*through, sys.executable, "-c", CODE, *map(str, args)], input=stdin, capture_output=True, timeout=timeout,
             env=self.env, cwd=self.folder,
         )
         return subprocess.CompletedProcess(

@@ -1,4 +1,5 @@
-"""What every test gets: a printed seed, a strict mode without skips, and a check for leaked file descriptors."""
+"""What every test gets: a printed seed, a strict mode without skips, checks for leaked file descriptors and for marks
+that a test does not live up to."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
+from tests import encounters
 
+pytest_plugins = ["pytester"]
 SEED = int(os.environ.get("WILDBACH_SEED", "1"))
 NO_SKIP = os.environ.get("WILDBACH_NO_SKIP", "") not in ("", "0")
 FDS = "/proc/self/fd"
@@ -55,6 +58,18 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _forbid_skip(report)
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    encounters.forget()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    result = yield
+    encounters.judge(pyfuncitem)
+    return result
 
 
 def _open_fds() -> dict[int, str]:

@@ -12,7 +12,7 @@ from wildbach.disk.pool import Chunk
 from wildbach.disk.storage import Storage
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.peer import Peer, PeerOwner
-from wildbach.net.transport import Sink
+from wildbach.net.transport import Landing, Sink
 from wildbach.protocol.wire import codec
 from wildbach.protocol.wire.codec import Decoder, Event
 from wildbach.protocol.wire.handshake import Handshake
@@ -32,6 +32,7 @@ class FakeConnection:
         self.paused = False
         self.sent = bytearray()
         self.sink: Sink | None = None
+        self.landing: Landing | None = None
 
     def start(self, sink: Sink) -> None:
         self.sink = sink

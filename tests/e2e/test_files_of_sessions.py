@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from wildbach.disk.wrappers import SYNC, WRITE, Faulty
 from wildbach.engine import events
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
-from wildbach.engine.settings import ConnectionSettings, DiskSettings, Settings
-from wildbach.engine.torrent import State
+from wildbach.engine.settings import ConnectionSettings, DiskSettings, RateSettings, Settings
+from wildbach.engine.state import State
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 
@@ -95,6 +96,110 @@ def test_deleting_a_torrent_spares_what_another_one_has(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
+def test_deleting_a_moved_torrent_spares_what_another_one_has(tmp_path: Path) -> None:
+    folder, big = thing(tmp_path)
+    part = make_folder(tmp_path / "part", "content", sizes={"last": 777}, seed=5)
+    (part / "last").write_bytes((folder / "last").read_bytes())
+    small = make_torrent(part, "hybrid")
+
+    async def run() -> None:
+        async with Session(SETTINGS, data_dir=tmp_path / "state") as session:
+            one = await session.add(big, AddOptions(save_path=tmp_path / "src", seed_only=True))
+            await one.complete()
+            await one.move(tmp_path / "new")
+            two = await session.add(small, AddOptions(save_path=tmp_path / "new", seed_only=True))
+            await two.complete()
+            await session.remove(one, delete_files=True)
+            assert [p.name for p in (tmp_path / "new" / "content").rglob("*")] == ["last"]
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_incomplete_files_have_their_suffix_and_their_folder_until_all_is_there(tmp_path: Path) -> None:
+    folder, metainfo = thing(tmp_path)
+    waiting, final = tmp_path / "incomplete", tmp_path / "final"
+
+    async def run() -> None:
+        async with Session(SETTINGS) as seed:
+            await (await seed.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            slowly = replace(SETTINGS, rates=RateSettings(down=300_000, limit_local=True))
+            async with asyncio.timeout(60), Session(slowly, data_dir=tmp_path / "state") as one:
+                pieces = one.subscribe(events.PieceDone)
+                torrent = await one.add(metainfo, AddOptions(
+                    save_path=final, incomplete_path=waiting, suffix=".part", peers=(seed.listening[0],),
+                ))
+                await anext(aiter(pieces))
+                assert torrent.view().save_path == str(waiting)
+            names = {p.name for p in waiting.rglob("*") if p.is_file() and p.stat().st_size}
+            assert names and all(name.endswith(".part") for name in names)
+            assert not final.exists()
+            async with asyncio.timeout(60), Session(SETTINGS, data_dir=tmp_path / "state") as again:
+                await again.restore()
+                (torrent,) = again.torrents
+                torrent.add_peer(seed.listening[0])
+                await torrent.complete()
+                assert torrent.view().save_path == str(final)
+
+    asyncio.run(run())
+    assert same(folder, final / "content") == []
+    assert list(waiting.iterdir()) == []
+
+
+def test_what_is_at_the_final_place_already_is_taken_as_it_is(tmp_path: Path) -> None:
+    folder, metainfo = thing(tmp_path)
+
+    async def run() -> None:
+        async with Session(SETTINGS) as session, asyncio.timeout(60):
+            torrent = await session.add(metainfo, AddOptions(save_path=folder.parent, incomplete_path=tmp_path / "x"))
+            await torrent.complete()
+            assert torrent.view().save_path == str(folder.parent)
+
+    asyncio.run(run())
+    assert not (tmp_path / "x").exists()
+
+
+def test_something_that_came_to_the_final_place_meanwhile_stops_the_torrent_and_stays(tmp_path: Path) -> None:
+    folder, metainfo = thing(tmp_path)
+    final = tmp_path / "final"
+
+    async def run() -> None:
+        async with pair(tmp_path) as (seed, leech):
+            await (await seed.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            torrent = await leech.add(metainfo, AddOptions(save_path=final, incomplete_path=tmp_path / "x"))
+            await torrent.metadata()
+            while torrent.holdings is None:
+                await anext(aiter(leech.subscribe(events.StateChanged)))
+            (final / "content").mkdir(parents=True)
+            (final / "content" / "last").write_bytes(b"mine")
+            torrent.add_peer(seed.listening[0])
+            with pytest.raises(StorageError) as caught:
+                await torrent.complete()
+            assert caught.value.code == "target_exists"
+            (final / "content" / "last").unlink()
+            await torrent.resume()
+            await torrent.complete()
+
+    asyncio.run(run())
+    assert same(folder, final / "content") == []
+
+
+def test_excluded_names_are_not_fetched(tmp_path: Path) -> None:
+    folder, metainfo = thing(tmp_path)
+
+    async def run() -> None:
+        async with pair(tmp_path) as (seed, leech):
+            await (await seed.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            torrent = await leech.add(metainfo, AddOptions(
+                save_path=tmp_path / "out", exclude=("EXACT.*",), peers=(seed.listening[0],),
+            ))
+            await torrent.complete()
+            assert [file.path for file in torrent.files() if not file.wanted] == ["b/exact.bin"]
+
+    asyncio.run(run())
+    assert not (tmp_path / "out" / "content" / "b" / "exact.bin").exists()
+    assert (tmp_path / "out" / "content" / "last").read_bytes() == (folder / "last").read_bytes()
+
+
 def test_only_one_of_two_torrents_writes_to_a_file(tmp_path: Path) -> None:
     folder, metainfo = thing(tmp_path)
     twin = make_torrent(folder, "hybrid", piece_length=32768)
@@ -117,6 +222,31 @@ def test_only_one_of_two_torrents_writes_to_a_file(tmp_path: Path) -> None:
             await two.resume()
             await two.complete()
             assert leech.internal_errors == 0
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert same(folder, tmp_path / "out" / "content") == []
+
+
+@pytest.mark.parametrize("way", ["stopped", "paused"])
+def test_who_is_stopped_or_paused_lets_another_write(tmp_path: Path, way: str) -> None:
+    folder, metainfo = thing(tmp_path)
+    twin = make_torrent(folder, "hybrid", piece_length=32768)
+
+    async def run() -> None:
+        async with pair(tmp_path) as (seed, leech):
+            await (await seed.add(twin, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            one = await leech.add(metainfo, AddOptions(save_path=tmp_path / "out"))
+            while one.holdings is None:
+                await anext(aiter(leech.subscribe(events.StateChanged)))
+            one.holdings.storage.write(metainfo.info.geometry.files[-1].offset, [memoryview(b"x")])
+            if way == "paused":
+                await one.pause()
+                opened = [os.path.realpath(fd) for fd in Path("/proc/self/fd").iterdir()]
+                assert not [name for name in opened if "/out/content/" in name]
+            else:
+                one.life.stop("the disk is full", "disk_full")
+            options = AddOptions(save_path=tmp_path / "out", peers=(seed.listening[0],), existing="overwrite")
+            await (await leech.add(twin, options)).complete()
 
     asyncio.run(asyncio.wait_for(run(), 60))
     assert same(folder, tmp_path / "out" / "content") == []

@@ -185,6 +185,26 @@ def test_two_run_at_once_into_one_folder(command: Command, seed: str) -> None:
     assert (command.folder / "out" / "other" / "other.bin").read_bytes() == b"o" * 300_000
 
 
+def test_names_are_excluded_and_incomplete_files_live_elsewhere(command: Command, seed: str) -> None:
+    folders = ("-o", "out", "--incomplete-dir", "waiting", "--incomplete-suffix=.part")
+    slow = ("--limit-down", "1M", "--set", "rates.limit_local=true")
+    with command.start(*own("x.torrent", *folders, *slow, "--exclude", "ODD.*", "--peer", seed, "--json")) as process:
+        while next_event(process, "progress")["done"] == 0:
+            pass
+        assert (command.folder / "waiting" / "things" / "big.bin.part").exists()
+        assert not (command.folder / "out").exists()
+        assert next_event(process, "finished")["code"] == 0
+    left = {path.name for path in (command.folder / "out" / "things").rglob("*") if path.is_file()}
+    assert left == {"big.bin", "ü 日本.txt", "zero"}
+    assert list((command.folder / "waiting").iterdir()) == []
+
+
+def test_a_suffix_that_is_a_path_is_a_usage_error(command: Command) -> None:
+    done = command.run(*own("x.torrent", "--incomplete-suffix=../x"))
+    assert done.returncode == 2
+    assert "suffix" in done.stderr
+
+
 def test_foreign_files_at_the_target_stop_it_and_stay(command: Command, seed: str) -> None:
     out = command.folder / "out" / "things"
     out.mkdir(parents=True)

@@ -1,14 +1,13 @@
 """The extension and hash codecs against libtorrent, over a plain socket: metadata by BEP 9, hashes by BEP 52."""
 
 import hashlib
-import socket
-import struct
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.interop.peers.wire import Wire
+from tests.oracle import libtorrent
 
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine.hashes import FileTree, HashFetcher
@@ -18,47 +17,11 @@ from wildbach.protocol.ext import handshake, hashes, metadata, pex
 from wildbach.protocol.ext.handshake import Extension
 from wildbach.protocol.wire import codec
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-libtorrent = pytest.importorskip("libtorrent", reason="the libtorrent wheel is not installed")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.foreign("libtorrent")]
 
 PIECE = 65536
 BLOCK = 16384
 LENGTH = 700 * PIECE + 30_000
-
-
-class Wire:
-    """A peer connection of which this test speaks both ends' order."""
-
-    def __init__(self, port: int, info_hash: bytes) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), 10)
-        self.socket.settimeout(10)
-        reserved = bytes([0, 0, 0, 0, 0, 0x10, 0, 0x14])  # extension protocol, v2, fast
-        self.socket.sendall(b"\x13BitTorrent protocol" + reserved + info_hash + b"-WB0100-abcdefghijkl")
-        self.read(68)
-        self.send(handshake.message(0, handshake.build(client="wildbach test")))
-        self.send(b"\0\0\0\x01\x0f")  # have none
-
-    def close(self) -> None:
-        self.socket.close()
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def read(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            part = self.socket.recv(count - len(data))
-            if not part:
-                raise ConnectionError("libtorrent closed the connection")
-            data += part
-        return data
-
-    def messages(self) -> Iterator[tuple[int, bytes]]:
-        while True:
-            (length,) = struct.unpack(">I", self.read(4))
-            if length:
-                body = self.read(length)
-                yield body[0], body[1:]
 
 
 @pytest.fixture
@@ -94,7 +57,8 @@ def seed(tmp_path: Path) -> Iterator[tuple[int, bytes, bytes]]:
 def test_metadata_and_hashes_come_from_libtorrent(seed: tuple[int, bytes, bytes]) -> None:
     port, info, layer = seed
     wanted = InfoHashes(v2=hashlib.sha256(info).digest())
-    with closing(Wire(port, wanted.swarms[0])) as wire:
+    with Wire(("127.0.0.1", port), wanted.swarms[0], v2=True) as wire:
+        wire.send(codec.plain(codec.HAVE_NONE))
         _talk(wire, wanted, info, layer)
 
 

@@ -54,14 +54,16 @@ def exchange(
 # real ones, whose names clash (it fails the same way with libtorrent).
 FOREIGN = ["libtorrent", "aria2", "transmission"]
 CASES = [
-    *(pytest.param(name, "v1", "torrent", id=f"{name}-v1-torrent") for name in FOREIGN),
-    *(pytest.param(name, "v1", "magnet", id=f"{name}-v1-magnet", marks=slow if name == "transmission" else ())
-      for name in FOREIGN),
-    *(pytest.param("libtorrent", kind, way, id=f"libtorrent-{kind}-{way}")
-      for kind in ("v2", "hybrid") for way in ("torrent", "magnet")),
+    pytest.param(
+        name, kind, way, id=f"{name}-{kind}-{way}",
+        marks=[pytest.mark.foreign(name), *([slow] if (name, way) == ("transmission", "magnet") else [])],
+    )
+    for name in FOREIGN for kind in (("v1", "v2", "hybrid") if name == "libtorrent" else ("v1",))
+    for way in ("torrent", "magnet")
 ]
 
 
+@pytest.mark.foreign
 @pytest.mark.parametrize(("foreign", "kind", "way"), CASES)
 def test_wildbach_gets(foreign: str, kind: str, way: str, tracker: wb.Tracker, tmp_path: Path) -> None:
     """The torrent is libtorrent's; .torrent files name the HTTP tracker, magnets the UDP one where both know it."""
@@ -73,6 +75,7 @@ def test_wildbach_gets(foreign: str, kind: str, way: str, tracker: wb.Tracker, t
     exchange(foreign, "wildbach", torrent, source, content, tracker, tmp_path)
 
 
+@pytest.mark.foreign
 @pytest.mark.parametrize(("foreign", "kind", "way"), CASES)
 def test_wildbach_gives(foreign: str, kind: str, way: str, tracker: wb.Tracker, tmp_path: Path) -> None:
     """The torrent is made by `wildbach create`."""
@@ -85,6 +88,7 @@ def test_wildbach_gives(foreign: str, kind: str, way: str, tracker: wb.Tracker, 
 
 
 @slow
+@pytest.mark.foreign
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("seeder", "leecher", "kind"), [
     ("libtorrent", "wildbach", "v1"), ("wildbach", "libtorrent", "hybrid"), ("aria2", "wildbach", "v1"),

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests import encounters
+from tests.oracle import libtorrent as lt
 
 from wildbach.protocol import bencode
 from wildbach.services.tracker import TrackerServer
 
-lt = pytest.importorskip("libtorrent")
 CONTENT = random.Random(7).randbytes(300_000)
 
 
@@ -32,7 +34,7 @@ def torrent_file(folder: Path, url: str) -> tuple[Path, bytes]:
     return path, hashlib.sha1(bencode.encode(info)).digest()
 
 
-def session(host: str = "127.0.0.1") -> lt.session:
+def session(host: str = "127.0.0.1") -> Any:
     at = f"[{host}]:0" if ":" in host else f"{host}:0"
     return lt.session({
         "listen_interfaces": at, "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
@@ -42,7 +44,7 @@ def session(host: str = "127.0.0.1") -> lt.session:
     })
 
 
-def add(ses: lt.session, torrent: Path, folder: Path, *, seed: bool) -> lt.torrent_handle:
+def add(ses: Any, torrent: Path, folder: Path, *, seed: bool) -> Any:
     folder.mkdir(exist_ok=True)
     if seed:
         (folder / "content.bin").write_bytes(CONTENT)
@@ -81,6 +83,7 @@ def wait_for(runner: asyncio.Runner, ready: object, seconds: float = 40.0) -> No
     runner.run(turn())
 
 
+@pytest.mark.foreign("libtorrent")
 @pytest.mark.parametrize("scheme", ["http", "udp"])
 @pytest.mark.parametrize("host", ["", "::1"])
 def test_two_libtorrents_find_each_other(tmp_path: Path, scheme: str, host: str) -> None:
@@ -101,6 +104,7 @@ def test_two_libtorrents_find_each_other(tmp_path: Path, scheme: str, host: str)
         wait_for(runner, lambda: tracker.stats().peers == 0)
 
 
+@pytest.mark.foreign("libtorrent", "aria2")
 @pytest.mark.parametrize("scheme", ["http", "udp"])
 def test_aria2_finds_a_libtorrent_seed(tmp_path: Path, scheme: str) -> None:
     aria2 = shutil.which("aria2c")
@@ -134,6 +138,7 @@ def test_aria2_finds_a_libtorrent_seed(tmp_path: Path, scheme: str) -> None:
                     await process.wait()
 
         assert runner.run(download()) == 0
+        encounters.note("aria2")
         assert (tmp_path / "aria" / "content.bin").read_bytes() == CONTENT
         stats = tracker.stats()
         assert stats.http_announces + stats.udp_announces >= 3

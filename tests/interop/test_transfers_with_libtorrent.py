@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.folders import KINDS, make_folder, make_torrent, same
+from tests.interop.peers import lt
+from tests.interop.peers.process import JsonProcess, lt_process
 
-from folders import KINDS, make_folder, make_torrent, same
-from interop.peers.process import JsonProcess, lt_process
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
@@ -19,8 +20,10 @@ from wildbach.protocol.metainfo.builder import Kind
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.magnet import Magnet
 
-libtorrent = pytest.importorskip("libtorrent", reason="the libtorrent wheel is not installed")
-
+pytestmark = [
+    pytest.mark.foreign("libtorrent"),
+    pytest.mark.skipif(lt.MISSING is not None, reason=str(lt.MISSING)),
+]
 SECONDS = 30.0
 
 

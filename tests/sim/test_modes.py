@@ -226,3 +226,20 @@ def test_peers_named_by_strangers_are_called_within_a_budget() -> None:
     called = sim().run(main())
     assert sum(remote.host.startswith("30.") for remote in called) == limits.DIALS_HEARSAY_PER_MINUTE
     assert sum(remote.host.startswith("40.") for remote in called) == limits.DIALS_PER_NETWORK_PER_MINUTE
+
+
+def test_what_was_sent_and_received_is_still_known_after_a_pause() -> None:
+    made = make("v1", {"a": 20 * PIECE}, piece_length=PIECE)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed, node(network) as leech:
+            ours = await seed.seed(made)
+            theirs = await leech.add(made.metainfo, seed.at)
+            await done(theirs)
+            for torrent in (ours, theirs):
+                await torrent.pause()
+                await torrent.resume()
+            assert ours.view().uploaded == theirs.view().downloaded == 20 * PIECE
+
+    sim().run(main())

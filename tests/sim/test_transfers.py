@@ -25,6 +25,7 @@ from wildbach.runtime.tasks import Scope
 from wildbach.testing.loop import sim, simloop
 from wildbach.testing.network import Network
 from wildbach.testing.peers import Peer, receive
+from wildbach.testing.peers import seed as giving
 from wildbach.testing.wire import Wire
 
 PIECE = 65536
@@ -296,15 +297,19 @@ def test_a_hybrid_whose_hashes_disagree_in_a_piece_stops() -> None:
 
     async def main() -> None:
         network = Network()
-        async with node(network) as seed, node(network) as leech:
-            await seed.seed(made)
+        async with Scope("seed") as scope, node(network) as leech:
+            # One of ours would notice before it sent that piece.
+            host = network.host()
+            at = Endpoint(host.address, 7000)
+            await receive(scope, host.transport, at, giving(), made.told, Random(1))
             with leech.session.subscribe(events.TorrentStopped, events.PeerBanned) as seen:
-                torrent = await leech.add(made.metainfo, seed.at)
+                torrent = await leech.add(made.metainfo, at)
                 with pytest.raises(StorageError) as raised:
                     await torrent.complete()
                 assert raised.value.code == "hybrid_conflict"
                 event = await anext(seen)
                 assert isinstance(event, events.TorrentStopped) and event.code == "hybrid_conflict"
             assert torrent.view().state == "stopped" and "disagree" in torrent.view().reason
+            await scope.close()
 
     sim().run(main())

@@ -50,6 +50,11 @@ class NetworkError(WildbachError):
 
     code = "network_error"
 
+    def __init__(self, message: str, *, code: str | None = None, **facts: object) -> None:
+        super().__init__(message, **facts)
+        if code is not None:
+            self.code = code  # type: ignore[misc]  # an instance may name a finer code than its class
+
 
 class StorageError(WildbachError):
     """The disk said no: the torrent stops and shows the reason. `errno` is the system's number or 0."""

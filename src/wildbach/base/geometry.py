@@ -8,8 +8,10 @@ of its last piece does not exist: `piece_size` is short there, and no block ever
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from wildbach.base import bitfield
 
 BLOCK = 16384
 "Bytes in a block, the unit of requests (BEP 3) and of v2 leaves (BEP 52)."
@@ -91,10 +93,14 @@ class Geometry:
         """Bytes of content in a piece."""
         return self._short.get(index, self.piece_length)
 
-    @property
-    def short_pieces(self) -> Iterable[int]:
-        """The pieces with less than `piece_length` bytes."""
-        return self._short
+    def bytes_in(self, pieces: int) -> int:
+        """Bytes of content in a set of pieces (see `base.bitfield`)."""
+        total = pieces.bit_count() * self.piece_length
+        width = bitfield.width_of(self.piece_count)
+        for piece, size in self._short.items():
+            if bitfield.has(pieces, piece, width):
+                total -= self.piece_length - size
+        return total
 
     def v1_piece_size(self, index: int) -> int:
         """Bytes the v1 hash of a piece covers: a hybrid's short pieces are filled up with zeros."""

@@ -104,6 +104,11 @@ UDP_TRACKER_TRIES = 3
 "Each waits twice as long as the one before: 15, 30, 60 s (BEP 15)."
 UDP_TRACKER_PENDING = 10_000
 "Requests to UDP trackers that wait for a reply at once."
+TRACKER_PLACES = 10
+"Ports that a host's TXT record names for its trackers (BEP 34)."
+DNS_ANSWERS = 50
+DNS_SECONDS = 2.0
+"For each of two name servers."
 DATAGRAM_BYTES = 65_535
 
 # the embedded tracker

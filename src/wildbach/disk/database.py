@@ -13,6 +13,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,10 @@ VERSION = 1
 APPLICATION = 0x77696C64
 "Marks the file as wildbach's."
 BUSY_SECONDS = 15.0
+"How long others may keep the file to themselves: a commit long, but for a process that was stopped within one."
+REPAIR_SECONDS = 2.0
+"How long a repair waits for the others to let go of a damaged file."
+POLL_SECONDS = 0.01
 KEEP_DAMAGED = 3
 "Damaged files kept; older ones are removed."
 PAGE_BYTES = 4096
@@ -83,6 +88,7 @@ class Database:
         self._lock = threading.RLock()
         self._closed = False
         self._full: bool | None = None
+        self._file: os.stat_result
         with _translated(self.path), contextlib.ExitStack() as undo:
             for grown in system.make_root(os.path.dirname(self.path)):
                 system.sync_path(grown)
@@ -106,7 +112,8 @@ class Database:
         with contextlib.ExitStack() as undo:
             undo.callback(db.close)
             db.text_factory = bytes
-            size = os.path.getsize(self.path)
+            self._file = os.stat(self.path)
+            size = self._file.st_size
             if 0 < size < SMALLEST:
                 raise Damaged("cut short")  # SQLite would begin anew without a word
             if not size:
@@ -115,7 +122,7 @@ class Database:
                 report = db.execute("PRAGMA quick_check").fetchall()
                 if report != [(b"ok",)]:
                     raise Damaged(str(report[:3]))
-            db.execute("PRAGMA journal_mode=WAL")
+            _share(db)
             db.execute("PRAGMA synchronous=FULL")
             self._full = True
             self._migrate(db)
@@ -168,17 +175,35 @@ class Database:
 
     def _rescue(self) -> sqlite3.Connection:
         """Put the damaged file aside and make a new one of what is whole in it."""
-        if not system.lock(self._guard):
-            raise StorageError(
-                f"{self.path} is damaged and in use by another process: end that first",
-                path=self.path, code="state_damaged",
-            )
+        self._be_alone()
+        if self._repaired():
+            system.lock(self._guard, shared=True, wait=True)
+            return self._open()
         aside = self._put_aside()
         self.damaged.append(aside)
         db = self._open()
         _salvage(aside, db, self._put_statistic)
         system.lock(self._guard, shared=True, wait=True)
         return db
+
+    def _be_alone(self) -> None:
+        # A try that fails gives up the shared lock, so of several that met the same damage one gets its turn.
+        until = time.monotonic() + REPAIR_SECONDS
+        while not system.lock(self._guard):
+            if time.monotonic() > until:
+                system.lock(self._guard, shared=True, wait=True)
+                raise StorageError(
+                    f"{self.path} is damaged and in use by another process: end that first",
+                    path=self.path, code="state_damaged",
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _repaired(self) -> bool:
+        """Another process met the same damage and was faster: there is another file now."""
+        try:
+            return not os.path.samestat(os.stat(self.path), self._file)
+        except FileNotFoundError:
+            return False
 
     def _is_damage(self, error: Damaged | sqlite3.Error | UnicodeDecodeError) -> bool:
         """True where the file is at fault, not the place it is in."""
@@ -353,16 +378,16 @@ class Database:
 
         self._do(work, durable=True)
 
-    def offer(self, key: str, roots: Mapping[int, bytes]) -> None:
+    def offer(self, key: str, marks: Mapping[int, bytes]) -> None:
         def work(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM roots WHERE key=?", (key,))
-            db.executemany("INSERT INTO roots VALUES (?,?,?)", [(root, key, file) for file, root in roots.items()])
+            db.executemany("INSERT INTO roots VALUES (?,?,?)", [(mark, key, file) for file, mark in marks.items()])
 
         self._do(work, durable=False)
 
-    def holders(self, root: bytes) -> list[tuple[str, int]]:
+    def holders(self, mark: bytes) -> list[tuple[str, int]]:
         def work(db: sqlite3.Connection) -> list[tuple[str, int]]:
-            rows = db.execute("SELECT key, file FROM roots WHERE root=? ORDER BY key, file", (root,))
+            rows = db.execute("SELECT key, file FROM roots WHERE root=? ORDER BY key, file", (mark,))
             return [(_text(key), int(file)) for key, file in rows]
 
         return self._do(work)
@@ -491,7 +516,24 @@ def _unpack_note(data: bytes) -> Note:
         raise Damaged(f"a note is not as it was written: {error}") from error
 
 
-# damage
+# access
+
+
+def _share(db: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log, as everybody does who opens the file; only the first changes something.
+
+    That change turns a read lock into a write lock. Two that try at once would wait for each other for ever, so SQLite
+    does not wait at all there, whatever the time-out: it has to be tried again.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(POLL_SECONDS)
 
 
 @contextlib.contextmanager
@@ -510,6 +552,7 @@ _ENVIRONMENT = {
     sqlite3.SQLITE_FULL: "disk_full",
     sqlite3.SQLITE_BUSY: "state_busy",
     sqlite3.SQLITE_LOCKED: "state_busy",
+    sqlite3.SQLITE_PROTOCOL: "state_busy",
     sqlite3.SQLITE_READONLY: "read_only",
     sqlite3.SQLITE_IOERR: "io_error",
     sqlite3.SQLITE_PERM: "no_permission",
@@ -526,6 +569,11 @@ def _translated(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = _ENVIRONMENT.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "state_damaged")
+        if code == "state_busy":
+            raise StorageError(
+                f"another process has kept the state in {path} to itself for {BUSY_SECONDS:.0f} seconds: "
+                "end it, or let it go on", path=path, code=code,
+            ) from error
         raise StorageError(f"cannot use the state in {path}: {error}", path=path, code=code) from error
     except (Damaged, UnicodeDecodeError) as error:
         raise StorageError(f"the state in {path} is damaged: {error}", path=path, code="state_damaged") from error

@@ -124,7 +124,7 @@ class FileStorage(FileTable):
         lent = False
         try:
             places = self.places(offset, length)
-            if any(place.file == PARTS for place in places):
+            if any(place.file == PARTS or (place.file != PAD and self.has_other_names(place.file)) for place in places):
                 return None
             for place in places:
                 if place.file == PAD:

@@ -44,7 +44,8 @@ class Journal:
     """The written and durable pieces of one torrent.
 
     `on_durable(pieces)` tells a set that may now be claimed; `on_lost(pieces, error)` a set that is to be hashed
-    again, with the reason; `on_error(error)` that the state could not be saved (it is tried again).
+    again, with the reason; `on_error(error)` that the state could not be saved. It is tried again, and nobody is told
+    where another process only keeps the state to itself for too long (code `state_busy`).
     """
 
     def __init__(
@@ -173,17 +174,20 @@ class Journal:
             self._spawn("note", self._take_note(NOTE_SECONDS))
 
     async def _take_note(self, delay: float) -> None:
+        note = Note(self._count)
         try:
             if delay:
                 await asyncio.sleep(delay)
             # Not while a claim is being saved: it replaces what was noted before it was drawn up.
             async with self._saving:
-                note, self._note = self._note, Note(self._count)
+                note, self._note = self._note, note
                 await self._runner.run(self._store.note, self._key, note)
         except StorageError as error:
-            # Only the next restart would miss it, and hash or fetch a little more; the claims are tried again.
-            if self._on_error is not None:
-                self._on_error(error)
+            # Only the next restart would miss it, and hash or fetch a little more.
+            if error.code == "state_busy":
+                newer = self._note
+                self._note = Note(self._count, note.written + newer.written, {**note.partial, **newer.partial})
+            self._tell(error)
         finally:
             self._noting = False
 
@@ -191,8 +195,11 @@ class Journal:
         try:
             await self._sync()
         except StorageError as error:
-            if self._on_error is not None:
-                self._on_error(error)
+            self._tell(error)
+
+    def _tell(self, error: StorageError) -> None:
+        if self._on_error is not None and error.code != "state_busy":
+            self._on_error(error)
 
     async def _sync(self) -> None:
         async with self._syncing:

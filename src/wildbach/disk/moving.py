@@ -105,6 +105,7 @@ async def resume_move(
 
 def _describe(record: ResumeRecord, layout: Layout) -> None:
     record.save_path = layout.root
+    record.incomplete_path = ""
     record.layout = layout.kind
     record.suffix = layout.suffix
     record.renames = dict(layout.renames)
@@ -370,14 +371,17 @@ def adopt(storage: FileStorage, file: int, source: str, *, link: bool = False) -
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(root, *temporary))
         copy = storage.create(root, temporary)
-        try:
-            if not (link and _second_name(source, os.path.join(root, *temporary))) and not _clone(origin, copy):
-                os.ftruncate(copy, length)
-                for at, size in data_ranges(origin, 0, length):
-                    system.copy_range(origin, at, copy, at, size)
-        finally:
-            os.close(copy)
-        storage.rename((root, temporary), (root, parts))
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.unlink, os.path.join(root, *temporary))
+            try:
+                if not (link and _second_name(source, os.path.join(root, *temporary))) and not _clone(origin, copy):
+                    os.ftruncate(copy, length)
+                    for at, size in data_ranges(origin, 0, length):
+                        system.copy_range(origin, at, copy, at, size)
+            finally:
+                os.close(copy)
+            storage.rename((root, temporary), (root, parts))
+            undo.pop_all()
         storage.touch(file)
     except OSError as error:
         raise storage_error(error, "adopt", source) from error

@@ -48,6 +48,7 @@ class ChunkPool:
         self._free: dict[int, list[int]] = {}
         self._used = [0] * slabs
         self._class = [0] * slabs
+        self._blocks: dict[int, list[memoryview]] = {}
         self.reserved = 0
 
     def take(self, length: int) -> Chunk | None:
@@ -65,6 +66,16 @@ class ChunkPool:
         self._used[start // SLAB] += 1
         self.reserved += size
         return Chunk(start, length, self._view[start : start + length])
+
+    def blocks(self, chunk: Chunk) -> list[memoryview]:
+        """The memory of a chunk, block by block; kept for whole slabs, as they are used over and over."""
+        slab = chunk.start // SLAB
+        if self._class[slab] == SLAB == chunk.length:
+            kept = self._blocks.get(slab)
+            if kept is None:
+                kept = self._blocks[slab] = _cut(chunk.view)
+            return kept
+        return _cut(chunk.view)
 
     def give(self, chunk: Chunk) -> None:
         """Return a chunk; its view must not be used any more."""
@@ -84,12 +95,17 @@ class ChunkPool:
             self._slabs.append(slab)
 
     def close(self) -> None:
+        self._blocks.clear()
         self._view.release()
         with contextlib.suppress(BufferError):  # a chunk's view is still held; the mapping goes with the last of them
             self._map.close()
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def _cut(view: memoryview) -> list[memoryview]:
+    return [view[at : at + BLOCK] for at in range(0, len(view), BLOCK)]
 
 
 def _size_class(length: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Protocol
 
 from wildbach.base import bitfield
@@ -59,6 +59,7 @@ class ResumeRecord:
     completed_at: float = 0.0
     save_path: str = ""
     incomplete_path: str = ""
+    "The folder the files are in until they are complete and move to `save_path`; empty once they have."
     layout: str = "original"
     suffix: str = ""
     renames: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -154,11 +155,13 @@ class ResumeStore(Protocol):
     def remove(self, key: str) -> None:
         """Forget a torrent."""
 
-    def offer(self, key: str, roots: Mapping[int, bytes]) -> None:
-        """The files of a torrent that are complete on disk, by number, with their v2 `pieces root`. Replaces all."""
+    def offer(self, key: str, marks: Mapping[int, bytes]) -> None:
+        """The files of a torrent that are complete on disk, by number, each with a mark others know it by (its v2
+        `pieces root`); numbers below 0 are for marks of the torrent itself. Replaces all.
+        """
 
-    def holders(self, root: bytes) -> list[tuple[str, int]]:
-        """Who may have a file with this root, as (torrent, file). A hint: what is adopted is hashed."""
+    def holders(self, mark: bytes) -> list[tuple[str, int]]:
+        """Who has this mark, as (torrent, file). A hint: what is adopted is hashed."""
 
     def statistics(self) -> dict[str, int]:
         """Totals over all time and torrents."""
@@ -198,19 +201,26 @@ class MemoryResume:
         self._statistics: dict[str, int] = {}
         self._settings: dict[str, str] = {}
         self._offers: dict[str, dict[int, bytes]] = {}
-        self._synced: tuple[Any, ...] = ({}, {}, {}, {})
+        self._synced: dict[str, Progress] = {}
+        "What the last sync has of the progresses that changed since."
+        self._counted: dict[str, int] | None = None
+        "The totals at the last sync, where they changed since."
         self._tail: list[Callable[[], None]] = []
         "Changes since the last sync, oldest first."
 
     def _sync(self) -> None:
-        self._synced = copy.deepcopy((self._records, self._metainfo, self._statistics, self._settings))
+        self._synced = {}
+        self._counted = None
         self._tail = []
 
     def lose_unsynced(self, keep: int = 0) -> None:
         """A power cut: of the changes since the last sync the first `keep` got out in time."""
         tail = self._tail
-        self._records, self._metainfo, self._statistics, self._settings = copy.deepcopy(self._synced)
-        self._tail = []
+        for key, progress in self._synced.items():
+            self._records[key].progress = progress
+        if self._counted is not None:
+            self._statistics = self._counted
+        self._sync()
         for change in tail[:keep]:
             self._do(change)
 
@@ -225,17 +235,15 @@ class MemoryResume:
 
     def summaries(self) -> Iterator[Summary]:
         for record in list(self._records.values()):
-            yield Summary(copy.deepcopy(record), record.progress.complete)
+            yield Summary(_copy(record, record.progress), record.progress.complete)
 
     def load(self, key: str) -> ResumeRecord | None:
-        return copy.deepcopy(self._records.get(key))
+        record = self._records.get(key)
+        return _copy(record, record.progress) if record is not None else None
 
     def save(self, record: ResumeRecord, metainfo: bytes | None = None) -> None:
-        fresh = copy.deepcopy(record)
         old = self._records.get(record.key)
-        if old is not None:
-            fresh.progress = old.progress
-        self._records[record.key] = fresh
+        self._records[record.key] = _copy(record, old.progress if old is not None else record.progress)
         if metainfo is not None:
             self._metainfo[record.key] = metainfo
         self._sync()
@@ -244,11 +252,13 @@ class MemoryResume:
         return self._metainfo.get(key)
 
     def note(self, key: str, note: Note) -> None:
-        kept = copy.deepcopy(note)
+        kept = Note(note.piece_count, list(note.written), dict(note.partial))
 
         def change() -> None:
             record = self._records.get(key)
             if record is not None:
+                if key not in self._synced:
+                    self._synced[key] = _copy_progress(record.progress)
                 apply(record.progress, kept)
 
         self._do(change)
@@ -256,7 +266,7 @@ class MemoryResume:
     def commit(self, key: str, progress: Progress) -> None:
         record = self._records.get(key)
         if record is not None:
-            record.progress = copy.deepcopy(progress)
+            record.progress = _copy_progress(progress)
         self._sync()
 
     def remove(self, key: str) -> None:
@@ -265,17 +275,19 @@ class MemoryResume:
         self._offers.pop(key, None)
         self._sync()
 
-    def offer(self, key: str, roots: Mapping[int, bytes]) -> None:
-        self._offers[key] = dict(roots)
+    def offer(self, key: str, marks: Mapping[int, bytes]) -> None:
+        self._offers[key] = dict(marks)
 
-    def holders(self, root: bytes) -> list[tuple[str, int]]:
-        return [(k, f) for k, roots in sorted(self._offers.items()) for f, r in sorted(roots.items()) if r == root]
+    def holders(self, mark: bytes) -> list[tuple[str, int]]:
+        return [(k, f) for k, marks in sorted(self._offers.items()) for f, m in sorted(marks.items()) if m == mark]
 
     def statistics(self) -> dict[str, int]:
         return dict(self._statistics)
 
     def count(self, **amounts: int) -> None:
         def change() -> None:
+            if self._counted is None:
+                self._counted = dict(self._statistics)
             for name, amount in amounts.items():
                 self._statistics[name] = self._statistics.get(name, 0) + amount
 
@@ -293,3 +305,16 @@ class MemoryResume:
 
     def close(self) -> None:
         return
+
+
+def _copy_progress(progress: Progress) -> Progress:
+    return replace(progress, partial=dict(progress.partial))
+
+
+def _copy(record: ResumeRecord, progress: Progress) -> ResumeRecord:
+    """A record of its own, with a copy of this progress."""
+    return replace(
+        record, renames=dict(record.renames), moving=copy.deepcopy(record.moving),
+        options=copy.deepcopy(record.options), unknown=copy.deepcopy(record.unknown),
+        progress=_copy_progress(progress),
+    )

@@ -18,8 +18,8 @@ from typing import Protocol
 from wildbach.base.errors import StorageError
 from wildbach.disk import system
 from wildbach.disk.handles import Gate, Handle, OpenFiles
-from wildbach.disk.layout import Layout
-from wildbach.disk.parts import parts_name
+from wildbach.disk.layout import TEMPORARY_SUFFIX, Layout
+from wildbach.disk.parts import data_ranges, parts_name
 from wildbach.disk.storage import PARTS, Content
 from wildbach.disk.system import storage_error
 
@@ -176,10 +176,45 @@ class FileTable:
                 continue
             finally:
                 os.close(folder)
-            return self._checked(fd, file, write)
+            return self._checked(self._unshare(fd, root, parts) if write else fd, file, write)
         if not write:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return self._checked(self.create(*self.place_for_new(file)), file, write)
+
+    def has_other_names(self, file: int) -> bool:
+        """It shares its bytes with another file (a hard link): a write makes a copy first, which takes time."""
+        handle = self._table.get(file)
+        if handle is not None and handle.writable:
+            return False
+        place = self.locate(file)
+        try:
+            return place is not None and os.lstat(os.path.join(place[0], *place[1])).st_nlink > 1
+        except OSError:
+            return False  # opening it tells
+
+    def _unshare(self, fd: int, root: str, parts: tuple[str, ...]) -> int:
+        """Before a file with several names is written to, a copy takes this name: the others keep what they have."""
+        if os.fstat(fd).st_nlink < 2:
+            return fd
+        temporary = (*parts[:-1], parts[-1] + TEMPORARY_SUFFIX)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(root, *temporary))
+            copy = self.create(root, temporary)
+            with contextlib.ExitStack() as undo:
+                undo.callback(os.close, copy)
+                undo.callback(os.unlink, os.path.join(root, *temporary))
+                size = os.fstat(fd).st_size
+                os.ftruncate(copy, size)
+                for at, length in data_ranges(fd, 0, size):
+                    system.copy_range(fd, at, copy, at, length)
+                os.fchmod(copy, os.fstat(fd).st_mode & 0o777)
+                system.fdatasync(copy)
+                os.replace(os.path.join(root, *temporary), os.path.join(root, *parts))
+                undo.pop_all()
+        finally:
+            os.close(fd)
+        return copy
 
     def _checked(self, fd: int, file: int, write: bool) -> int:
         try:
@@ -268,6 +303,19 @@ class FileTable:
         self._mark(file, 0, 0)
         self._mark_folders([os.path.dirname(root), *(os.path.join(root, *parts[:d]) for d in range(len(parts)))])
 
+    def drop(self, file: int) -> None:
+        """Remove a file that holds nothing of use. Raises StorageError."""
+        place = self.locate(file)
+        if place is None:
+            return
+        with self.exclusive(file):
+            try:
+                os.unlink(os.path.join(place[0], *place[1]))
+            except OSError as error:
+                raise storage_error(error, "remove", self.path(file)) from error
+            with self._marks:
+                self._dirty.pop(file, None)
+
     def forget_folders(self, paths: list[str]) -> None:
         """These folders were removed on purpose: there is nothing in them to sync."""
         with self._marks:
@@ -342,6 +390,15 @@ class FileTable:
                 system.drop_cache(handle.fd)
             finally:
                 self._pool.unpin(handle)
+
+    def rest(self) -> None:
+        """Close the files until they are needed again, and give back the right to write to them."""
+        with self._opening:
+            self._pool.discard_all(self._table)
+            for file in list(self._numbers):
+                self._retire(file)
+            if self.options.claims is not None:
+                self.options.claims.release(self.options.key)
 
     def close(self) -> None:
         with self._opening:

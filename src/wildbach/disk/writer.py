@@ -72,7 +72,7 @@ class ThreadWriter:
 class ProcessWriter:
     """Runs the work in child processes that share the pool's memory and get the files' descriptors.
 
-    A piece always goes to the same child. Where storage has no descriptors to give, or a child is not there (yet, or
+    All chunks of a piece go to the same child. Where storage has no descriptors to give, or a child is not there (yet, or
     any more), threads do the job.
     """
 
@@ -82,6 +82,8 @@ class ProcessWriter:
         self._count = count
         self._children: list[WorkerProcess] = []
         self._sent: list[dict[int, None]] = [{} for _ in range(count)]
+        self._homes: dict[tuple[int, int], int] = {}
+        "The child that has begun a piece of several chunks."
         self._threaded: dict[tuple[int, int], None] = {}
         "Multi-chunk pieces that began in threads and stay there."
 
@@ -101,9 +103,9 @@ class ProcessWriter:
 
     def submit(self, job: ChunkJob, chunk: Chunk, storage: Storage, done: Done) -> None:
         self.prepare()
-        number = job.piece % self._count
-        child = self._children[number]
         key = (job.torrent, job.piece)
+        number = self._home(key, job, chunk)
+        child = self._children[number]
         targets = None
         if child.ready and key not in self._threaded:
             try:
@@ -144,11 +146,22 @@ class ProcessWriter:
 
         child.call(message, ended)
 
+    def _home(self, key: tuple[int, int], job: ChunkJob, chunk: Chunk) -> int:
+        """The child for a chunk: the one that has the rest of its piece, else the one with the least to do."""
+        home = self._homes.pop(key, None) if job.last else self._homes.get(key)
+        if home is None:
+            home = min(range(self._count), key=lambda number: self._children[number].backlog)
+            if not job.last and job.spec.size > chunk.length:
+                self._homes[key] = home
+        return home
+
     def forget(self, torrent: int, piece: int) -> None:
-        self._threaded.pop((torrent, piece), None)
+        key = (torrent, piece)
+        self._threaded.pop(key, None)
         self._fallback.forget(torrent, piece)
-        if self._children:
-            self._children[piece % self._count].tell(("forget", torrent, piece))
+        home = self._homes.pop(key, None)
+        if home is not None:
+            self._children[home].tell(("forget", torrent, piece))
 
     def retire(self, files: list[int]) -> None:
         """These files are closed here: the children close their descriptors too."""

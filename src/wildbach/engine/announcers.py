@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
+from urllib.parse import urlsplit
 
-from wildbach.base import limits
+from wildbach.base import addresses, limits
 from wildbach.base.errors import FormatError, NetworkError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.net.http import HttpClient, Response
 from wildbach.net.resolve import Guard, Purpose
 from wildbach.net.udp import Handler
-from wildbach.protocol.tracker import http, udp
+from wildbach.protocol.tracker import http, preferences, udp
 from wildbach.protocol.tracker.announce import (
     AnnounceReply,
     AnnounceRequest,
@@ -24,6 +25,9 @@ from wildbach.protocol.tracker.announce import (
     TrackerFailure,
 )
 from wildbach.protocol.tracker.udpclient import FIRST_TIMEOUT, Exchange, UdpClient
+
+_NO_TRACKER_SECONDS: Final = 24 * 3600.0
+_Reply = TypeVar("_Reply", AnnounceReply, ScrapeReply)
 
 
 class Announcer(Protocol):
@@ -39,6 +43,62 @@ class Announcer(Protocol):
 
     async def scrape(self, request: ScrapeRequest) -> ScrapeReply:
         """Ask for numbers once; the time it may take is bounded."""
+
+
+class Texts(Protocol):
+    """TXT records of a name; the form is `net.dns.TxtResolver`."""
+
+    async def texts(self, name: str) -> tuple[bytes, ...]: ...
+
+
+class Directed:
+    """An announcer that asks where a tracker's host wants to be asked (BEP 34): its TXT record may name other ports and
+    the other protocol, in its order of preference, or say that there is no tracker at all.
+
+    `others` has the announcer of each scheme. A host without such a record is asked as the URL says.
+    """
+
+    def __init__(
+        self, inner: Announcer, others: Mapping[str, Announcer], texts: Texts, wanted: Callable[[], bool],
+    ) -> None:
+        self.schemes = inner.schemes
+        self._inner = inner
+        self._others = others
+        self._texts = texts
+        self._wanted = wanted
+
+    async def announce(self, request: AnnounceRequest) -> AnnounceReply:
+        return await self._ask(request.url, lambda who, url: who.announce(replace(request, url=url)))
+
+    async def scrape(self, request: ScrapeRequest) -> ScrapeReply:
+        return await self._ask(request.url, lambda who, url: who.scrape(replace(request, url=url)))
+
+    async def _ask(self, url: str, ask: Callable[[Announcer, str], Awaitable[_Reply]]) -> _Reply:
+        """The first place that answers; a refusal is an answer too."""
+        places = await self._places(url)
+        if places is None:
+            return await ask(self._inner, url)
+        if not places:
+            raise TrackerFailure("its host says in DNS that it runs no tracker", retry_in=_NO_TRACKER_SECONDS)
+        *others, last = preferences.directed(url, places)
+        for at in others:
+            try:
+                return await ask(self._others[urlsplit(at).scheme], at)
+            except TrackerFailure:
+                raise
+            except NetworkError:
+                continue
+        return await ask(self._others[urlsplit(last).scheme], last)
+
+    async def _places(self, url: str) -> tuple[preferences.Place, ...] | None:
+        try:
+            host = urlsplit(url).hostname or ""
+        except ValueError:
+            return None
+        # An address has no such record, and a name without a dot belongs to this machine or its network.
+        if not self._wanted() or "." not in host or addresses.parse(host) is not None:
+            return None
+        return preferences.read(await self._texts.texts(host))
 
 
 class DatagramSocket(Protocol):

@@ -64,14 +64,13 @@ _DISTANCE: Final = {Reach.LOCAL: 0, Reach.PRIVATE: 1, Reach.GLOBAL: 2, Reach.FOR
 
 
 class Announcing:
-    """All torrents' trackers. `families` are the IP versions to announce over, each on its own: (4, 6), or (0,) for
-    whichever a tracker has. `on_external_ip` hears what a tracker says our address is (BEP 24)."""
+    """All torrents' trackers. `families` gives the IP versions to announce over, each on its own: (4, 6), or (0,) for
+    whichever a tracker has. It is asked when a tracker is added."""
 
     def __init__(
         self, announcers: Sequence[Announcer], scope: Scope, *, clock: Callable[[], float], rng: Rng,
-        settings: Callable[[], TrackerSettings], families: tuple[int, ...] = (0,),
-        classify: Callable[[str], Reach] = addresses.classify,
-        on_external_ip: Callable[[str], None] | None = None, secret: bytes | None = None,
+        settings: Callable[[], TrackerSettings], families: Callable[[], tuple[int, ...]] = lambda: (0,),
+        classify: Callable[[str], Reach] = addresses.classify, secret: bytes | None = None,
     ) -> None:
         self._scope = scope.child("announcing")
         self._clock = clock
@@ -79,7 +78,8 @@ class Announcing:
         self._settings = settings
         self._families = families
         self._classify = classify
-        self._on_external_ip = on_external_ip
+        self.external_ips: dict[int, str] = {}
+        "Our own address by IP version, as the last tracker saw it (BEP 24): a hint, as anybody may run a tracker."
         self._secret = secret if secret is not None else secrets.token_bytes(16)
         lanes = [Lane(a, lambda: settings().at_once, lambda: settings().per_host) for a in announcers]
         self._lanes = lanes
@@ -179,11 +179,16 @@ class Announcing:
         self._pump()
 
     def set_tiers(self, trackers: TrackerList, tiers: Sequence[Sequence[str]]) -> None:
-        """Replace the list; trackers that stay keep their state. Those that go are told good-bye."""
+        """Replace the list; trackers that stay keep their state. Those that go are told good-bye.
+
+        Raises UsageError for a new URL that cannot be a tracker; nothing has changed then.
+        """
         known = {tracker.url: tracker for tracker in (*trackers.leaving, *trackers.all())}
+        chosen = unique_tiers(tiers, limits.TRACKERS_PER_TORRENT)
+        for url in (url for urls in chosen for url in urls if url not in known):
+            self._require_scheme(url)
         trackers.tiers = [
-            [known.pop(url) if url in known else self._tracker(trackers, url) for url in urls]
-            for urls in unique_tiers(tiers, limits.TRACKERS_PER_TORRENT)
+            [known.pop(url) if url in known else self._tracker(trackers, url) for url in urls] for urls in chosen
         ]
         for tracker in known.values():
             tracker.removed = True
@@ -203,8 +208,7 @@ class Announcing:
         A URL that is there already stays as it is.
         """
         url = url.strip()
-        if url.partition(":")[0].lower() not in self._by_scheme:
-            raise UsageError(f"no tracker is reached by {url[:60]!r}", url=url)
+        self._require_scheme(url)
         if trackers.find(url) is not None:
             return
         if len(trackers.all()) >= limits.TRACKERS_PER_TORRENT:
@@ -215,6 +219,10 @@ class Announcing:
         else:
             tiers[tier].append(url)
         self.set_tiers(trackers, tiers)
+
+    def _require_scheme(self, url: str) -> None:
+        if url.partition(":")[0].lower() not in self._by_scheme:
+            raise UsageError(f"no tracker is reached by {url[:60]!r}", url=url)
 
     def remove_tracker(self, trackers: TrackerList, url: str) -> None:
         """Take a URL out. Raises UsageError where it is not there."""
@@ -434,8 +442,8 @@ class Announcing:
         peers = [peer for peer in reply.peers if self._dialable(peer, reply.reach)]
         if peers:
             owner.swarm.on_peers(peers)
-        if reply.external_ip is not None and self._on_external_ip is not None:
-            self._on_external_ip(reply.external_ip)
+        if reply.external_ip is not None:
+            self.external_ips[6 if ":" in reply.external_ip else 4] = reply.external_ip
         self._tell(tracker, now)
 
     def _note_reply(self, leg: Leg, reply: AnnounceReply) -> None:
@@ -503,11 +511,15 @@ class Announcing:
             tracker.message = "the URL is longer than TRACKER_URL_BYTES"
             return tracker
         try:
-            name = urlsplit(url).netloc.rpartition("@")[2].lower()
+            parts = urlsplit(url)
         except ValueError:
             tracker.message = "not a URL"
             return tracker
-        hosts = {family: self._host(scheme, name, family, lane) for family in self._families}
+        name = parts.netloc.rpartition("@")[2].lower()
+        literal = addresses.parse(parts.hostname or "")
+        # An address has one IP version; a name may have both.
+        families = self._families() if literal is None else (literal.version,)
+        hosts = {family: self._host(scheme, name, family, lane) for family in families}
         tracker.legs = tuple(
             Leg(tracker, info_hash, family, host) for info_hash in owner.hashes for family, host in hosts.items()
         )

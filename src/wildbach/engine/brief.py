@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from wildbach.base.errors import FormatError, UsageError
 from wildbach.base.ids import InfoHashes
 from wildbach.disk.resume import ResumeRecord
+from wildbach.engine.options import AddOptions
 from wildbach.engine.trackerlist import TrackerList
 from wildbach.protocol.metainfo.info import Info
 
 FIELD = "engine"
 "The option of a `ResumeRecord` that holds it."
+UNOPENED = "unopened"
+"The option of a `ResumeRecord` that says: nobody looked at the disk for it yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +35,74 @@ class Brief:
     priorities: tuple[int, ...] = ()
     "Of the files; empty where all are wanted."
 
-    def to_json(self, hashes: InfoHashes) -> dict[str, Any]:
+    def to_json(self, hashes: InfoHashes, options: AddOptions | None = None) -> dict[str, Any]:
+        """What is written down, with what was asked for in `options` and is not the default."""
+        asked = {} if options is None else {
+            name: list(value) if isinstance(value, tuple) else value
+            for name in _ASKED if (value := getattr(options, name)) != _DEFAULTS[name]
+        }
         return {
             "v1": hashes.v1.hex() if hashes.v1 is not None else "",
             "v2": hashes.v2.hex() if hashes.v2 is not None else "",
             "size": self.size, "pieces": self.pieces, "paused": self.paused, "private": self.private,
             "tiers": [list(tier) for tier in self.tiers], "priorities": list(self.priorities),
+            **({"asked": asked} if asked else {}),
         }
+
+
+_ASKED: Final = (
+    "sequential", "seed_only", "metadata_only", "check_only", "super_seed", "down_limit", "up_limit", "exclude",
+)
+"The options that a later run goes on with. Paths and names are in the record, files in the priorities."
+_DEFAULTS: Final = {name: getattr(AddOptions(), name) for name in _ASKED}
+
+
+class OptionsReader:
+    """Makes the options of remembered torrents; those that are alike share one object, as there may be very many."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str, bool, str], AddOptions] = {}
+
+    def read(self, record: ResumeRecord) -> AddOptions:
+        """Raises FormatError for nonsense."""
+        brief = record.options.get(FIELD)
+        asked = brief.get("asked", {}) if isinstance(brief, dict) else {}
+        paused = isinstance(brief, dict) and brief.get("paused") is True
+        usual = not asked and not record.suffix and record.layout == "original"
+        rest = "" if usual else repr((record.layout, record.suffix, asked))
+        key = (record.save_path, record.incomplete_path, paused, rest)
+        options = self._made.get(key)
+        if options is None:
+            options = self._made[key] = AddOptions(
+                Path(sys.intern(record.save_path)), paused=paused, suffix=record.suffix,
+                incomplete_path=Path(record.incomplete_path) if record.incomplete_path else None, layout=record.layout,
+                **_asked(asked),
+            )
+        return options
+
+
+def _asked(raw: object) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise FormatError("is not a table", where="asked")
+    out: dict[str, Any] = {}
+    for name, value in raw.items():
+        default = _DEFAULTS.get(name)
+        if isinstance(default, tuple) and isinstance(value, list) and all(isinstance(item, str) for item in value):
+            out[name] = tuple(value)
+        elif type(value) is type(default) and not isinstance(value, tuple):
+            out[name] = value
+        elif name in _DEFAULTS:
+            raise FormatError(f"is a {type(value).__name__}", where=f"asked.{name}")
+    return out
+
+
+def new_record(key: str, name: str, options: AddOptions) -> ResumeRecord:
+    """What is remembered of a torrent from the moment it is added."""
+    folder = options.incomplete_path
+    return ResumeRecord(
+        key, name=name, added_at=time.time(), save_path=str(options.save_path.absolute()), layout=options.layout,
+        suffix=options.suffix, incomplete_path=str(folder.absolute()) if folder is not None else "",
+    )
 
 
 def read(record: ResumeRecord) -> tuple[InfoHashes, Brief] | None:

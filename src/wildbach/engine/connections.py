@@ -82,6 +82,21 @@ class Connections:
         self.known.clear()
         self._recall.clear()
 
+    def ban(self, endpoint: Endpoint, reason: str) -> None:
+        """Have nothing to do with who is proven guilty, connected or not."""
+        now = self._shared.clock()
+        if not endpoint.port or self._shared.bans.banned(endpoint, now):
+            return
+        self._shared.bans.ban(endpoint, reason, now)
+        self._shared.bus.publish(events.PeerBanned(self._owner.key, str(endpoint), reason))
+        content = self._swarm.content
+        for peer in list(self._swarm.peers.values()):
+            if self._shared.bans.banned(peer.remote, now):
+                peer.close(RemoteError(reason))
+                if content is not None:
+                    content.downloads.distrust(peer)
+        self.known.forget(endpoint)
+
     def handshake(self, info_hash: bytes) -> Handshake:
         return Handshake(info_hash, self._peer_id, v2=self._owner.hashes.v2 is not None)
 
@@ -219,7 +234,10 @@ class Connections:
         return True
 
     def _priority(self, remote: Endpoint) -> int:
-        ours = self._talk.yourip or ("::" if ":" in remote.host else "0.0.0.0")
+        six = ":" in remote.host
+        ours = self._talk.yourip
+        if not ours or (":" in ours) != six:
+            ours = self._shared.announcing.external_ips.get(6 if six else 4, "::" if six else "0.0.0.0")
         return peer_priority(Endpoint(ours, self._talk.port), remote)
 
     # -- over

@@ -184,6 +184,13 @@ class Dialing:
             known.fails = 0
             known.not_before = 0.0
 
+    def all_again(self) -> None:
+        """Call those who were there as soon as possible: it was we who had gone."""
+        for known in self._known.values():
+            if not known.fails:
+                known.not_before = 0.0
+        self._stale = True
+
     def forget(self, endpoint: Endpoint) -> None:
         self._busy.pop(endpoint, None)
         self._known.pop(endpoint, None)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from wildbach.base.errors import FormatError, StorageError, WildbachError
@@ -20,11 +19,12 @@ from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.datadir import DataDir, TorrentLock
 from wildbach.disk.resume import ResumeStore, Summary
 from wildbach.engine import brief as briefs
-from wildbach.engine.brief import Brief
+from wildbach.engine.brief import Brief, OptionsReader
 from wildbach.engine.options import AddOptions
 from wildbach.engine.settings import Settings
 from wildbach.engine.torrent import Torrent
 from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.protocol.metainfo.magnet import Magnet
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 
@@ -76,9 +76,12 @@ class Dormitory:
         self._timer: asyncio.TimerHandle | None = None
         self._frozen = False
         "The restored torrents were taken out of the collector's sight, or it would stop the loop for long to see them."
+        self._unwritten: dict[str, dict[str, Any]] = {}
+        "What is to be remembered of torrents that are not open."
+        self._written = asyncio.Event()
         self.closed = False
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self.closed = True
         if self._frozen:
             self._frozen = False
@@ -86,6 +89,7 @@ class Dormitory:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        await self._write_all()
 
     # -- awake
 
@@ -100,6 +104,7 @@ class Dormitory:
         """It is no torrent of the session any more."""
         self.awake.pop(torrent.key, None)
         self._idle.pop(torrent.key, None)
+        self._unwritten.pop(torrent.key, None)
 
     async def wake_up(self, key: str) -> None:
         """Returns when a torrent that sleeps is awake, or has stopped because it cannot be."""
@@ -135,9 +140,9 @@ class Dormitory:
             try:
                 lock = await self.claim(torrent.key)
             except StorageError as error:
-                torrent.stop(error.message, error.code)
+                torrent.life.stop(error.message, error.code)
                 return
-            await torrent.rouse(lock)
+            await torrent.life.rouse(lock)
 
     async def claim(self, key: str) -> TorrentLock | None:
         """The right to write to a torrent. Raises StorageError where another process has it."""
@@ -156,7 +161,7 @@ class Dormitory:
         patience = self._owner.settings.disk.sleep_after
         if patience:
             for key, torrent in self.awake.items():
-                if not torrent.may_sleep:
+                if not torrent.life.may_sleep:
                     self._idle.pop(key, None)
                 else:
                     self._idle.setdefault(key, now)
@@ -170,8 +175,8 @@ class Dormitory:
     async def _retire(self, torrent: Torrent) -> None:
         async with self._gate:
             self._idle.pop(torrent.key, None)
-            if torrent.may_sleep:
-                await torrent.sleep()
+            if torrent.life.may_sleep:
+                await torrent.life.sleep()
                 self.awake.pop(torrent.key, None)
 
     # -- from one run to the next
@@ -200,7 +205,7 @@ class Dormitory:
         rows = self._resume.summaries()
         asleep: list[Torrent] = []
         unfinished: list[Summary] = []
-        options: dict[str, AddOptions] = {}
+        options = OptionsReader()
         while not self.closed and (page := await self._threads.run(_take, rows)):
             for summary in page:
                 torrent = self._restore_asleep(summary, options) if summary.complete else None
@@ -217,11 +222,11 @@ class Dormitory:
                     torrent.start_announcing()
             await asyncio.sleep(0)
 
-    def _restore_asleep(self, summary: Summary, options: dict[str, AddOptions]) -> Torrent | None:
+    def _restore_asleep(self, summary: Summary, options: OptionsReader) -> Torrent | None:
         """List a complete torrent; None where that takes more than its record."""
         record = summary.record
         try:
-            found = briefs.read(record)
+            found, chosen = briefs.read(record), options.read(record)
         except FormatError:
             return None
         if found is None:
@@ -229,9 +234,6 @@ class Dormitory:
         hashes, brief = found
         if any(priority == 0 for priority in brief.priorities) or self._owner.known(hashes) is not None:
             return None
-        chosen = options.get(record.save_path)
-        if chosen is None:
-            chosen = options[record.save_path] = AddOptions(Path(sys.intern(record.save_path)))
         torrent = self._owner.adopt(record.key, hashes, chosen, Brief(
             brief.name, brief.size, brief.pieces, brief.paused, brief.private, (), brief.priorities,
         ))
@@ -242,37 +244,76 @@ class Dormitory:
         """One that is not complete is opened; so is what only its metainfo tells enough of."""
         record = summary.record
         raw = await self._threads.run(self._resume.metainfo, record.key)
-        if raw is None:
-            return 0
         try:
-            metainfo = await self._threads.run(Metainfo.parse, raw)
-            found = briefs.read(record)
+            metainfo = await self._threads.run(Metainfo.parse, raw) if raw is not None else None
+            magnet = Magnet.parse(record.source) if record.source and metainfo is None else None
+            found, options = briefs.read(record), OptionsReader().read(record)
         except WildbachError as error:
             self._report(error)
             return 0
-        if self._owner.known(metainfo.info.hashes) is not None:
+        hashes = metainfo.info.hashes if metainfo is not None else magnet.hashes if magnet is not None else None
+        if hashes is None or self._owner.known(hashes) is not None:
             return 0
         brief = found[1] if found is not None else None
-        options = AddOptions(Path(record.save_path), paused=brief is not None and brief.paused)
-        torrent = self._owner.adopt(record.key, metainfo.info.hashes, options, brief)
+        if magnet is not None and magnet.select:
+            options = replace(options, select=magnet.wants)
+        torrent = self._owner.adopt(record.key, hashes, options, brief)
         try:
-            torrent.lock = await self.claim(torrent.key)
+            torrent.life.lock = await self.claim(torrent.key)
         except StorageError as error:
-            torrent.stop(error.message, error.code)
+            torrent.life.stop(error.message, error.code)
             return 1
-        torrent.start(metainfo, brief.tiers if brief is not None else metainfo.trackers)
+        if brief is not None:
+            tiers: Sequence[Sequence[str]] = brief.tiers
+        else:
+            tiers = metainfo.trackers if metainfo is not None else ()
+        torrent.start(metainfo, tiers)
+        if magnet is not None:
+            torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
         return 1
 
-    def remember(self, key: str, brief: Brief) -> None:
-        """What was asked of a torrent changed: write it down."""
-        torrent = self._owner.torrent(key)
-        if torrent is not None and not self.closed:
-            self._scope.spawn(
-                f"remember:{key[:8]}",
-                self._threads.run(self._write, key, brief.to_json(torrent.hashes)), contain=self._report,
-            )
+    async def look_up(
+        self, key: str, magnet: Magnet, options: AddOptions, tiers: Sequence[Sequence[str]],
+    ) -> Metainfo | None:
+        """The torrent file of a magnet link, where a run of before has fetched it. Else the link is remembered."""
+        raw = await self._threads.run(self._resume.metainfo, key)
+        if raw is not None:
+            return await self._threads.run(Metainfo.parse, raw)
+        record = briefs.new_record(key, magnet.name, options)
+        record.source = magnet.to_uri()
+        record.options[briefs.UNOPENED] = True
+        brief = Brief(magnet.name, 0, 0, options.paused, tiers=tuple([tuple(tier) for tier in tiers]))
+        record.options[briefs.FIELD] = brief.to_json(magnet.hashes, options)
+        await self._threads.run(self._resume.save, record)
+        return None
 
-    def _write(self, key: str, value: dict[str, object]) -> None:
+    def remember(self, key: str, value: dict[str, Any]) -> None:
+        """What was asked of a torrent changed: write it down, the latest of several changes."""
+        if not self.closed:
+            idle = not self._unwritten
+            self._unwritten[key] = value
+            self._written.clear()
+            if idle:
+                self._scope.spawn("remember", self._write_all(), contain=self._report)
+
+    async def _write_all(self) -> None:
+        while self._unwritten:
+            key = next(iter(self._unwritten))
+            value = self._unwritten[key]
+            try:
+                await self._threads.run(self._write, key, value)
+            except StorageError as error:
+                self._report(error)
+            if self._unwritten.get(key) is value:
+                del self._unwritten[key]
+        self._written.set()
+
+    async def remembered(self) -> None:
+        """Returns when nothing is left to be written down."""
+        while self._unwritten:
+            await self._written.wait()
+
+    def _write(self, key: str, value: dict[str, Any]) -> None:
         record = self._resume.load(key)
         if record is not None and record.options.get(briefs.FIELD) != value:
             record.options[briefs.FIELD] = value

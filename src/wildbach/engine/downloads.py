@@ -6,7 +6,7 @@ into its chunk. A whole chunk goes to the writer, which hashes and writes it; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from wildbach.base import bitfield, limits
@@ -17,6 +17,7 @@ from wildbach.disk.pool import SLAB, Chunk, ChunkPool
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import Writer
 from wildbach.engine.doubts import Doubts
+from wildbach.engine.landing import Landing, Planned, Scratch
 from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece
 from wildbach.engine.partials import Partials, Submit
 from wildbach.engine.peer import Peer
@@ -37,6 +38,10 @@ _TESTED: Final = 8
 _FOR_EVER: Final = float("inf")
 _WAIT_SECONDS: Final = 1.0
 "In the end game a peer that owes and is silent for so long is no hope: what it owes is asked of one more."
+_BACKLOG: Final = 24
+"Chunks that may wait for the writer; more would hide a slow disk behind memory for a moment longer."
+_LANDING_FROM: Final = 32
+"Who owes more blocks than this is fast: they are received straight in their places."
 _UNASKED: Final = 32
 "Blocks nobody asked for, after which a peer is sent away."
 
@@ -100,6 +105,7 @@ class Downloads:
         self._doubts = Doubts(self, picker, self._partials)
         self._keep = True
         "Unfinished pieces go to the disk when they are let go of."
+        self._scratch = Scratch()
         self._held: dict[int, Peer] = {}
         "Peers that are not read from until the rate limit allows."
 
@@ -135,6 +141,35 @@ class Downloads:
                 run = runs[0] if runs else None
         if run is not None and run.block != run.first:
             self._note(peer, run)
+        self._came(peer, taken, size, now)
+
+    def landed(self, peer: Peer, plan: Sequence[Planned], headers: memoryview, frames: int) -> int:
+        """Blocks that were received in their places, as far as their headers are what the plan says."""
+        runs = peer.owed.runs
+        taken = 0
+        for run, first, stop in plan:
+            count = min(stop - first, frames - taken)
+            if not count or not runs or runs[0] is not run or run.block != first or run.piece.duplicated:
+                break
+            at = taken * codec.BLOCK_HEADER
+            expected = codec.block_headers(run.index, first, first + count)
+            if headers[at : at + len(expected)] != expected:
+                break
+            run.block = first + count
+            run.offset = run.block * BLOCK
+            taken += count
+            if run.block == run.stop:
+                runs.popleft()
+            self._note(peer, run)
+        if taken:
+            now = self._clock()
+            peer.last_in = now
+            self._came(peer, taken, taken * BLOCK, now)
+        return taken
+
+    def _came(self, peer: Peer, taken: int, size: int, now: float) -> None:
+        """Blocks that were expected are in their places: `taken` of them, `size` bytes."""
+        owed = peer.owed
         owed.blocks -= taken
         peer.grown = min(peer.grown + taken, limits.REQUESTS_QUEUED)
         peer.down.add(size)
@@ -216,6 +251,10 @@ class Downloads:
         want = (peer.window(now) if gate is None else min(peer.window(now), gate.window(peer.rtt))) - owed.blocks
         if want <= 0:
             return
+        if self.in_hand >= _BACKLOG:
+            # They would only wait, and fresh memory for them costs more than the same again.
+            self._starved[peer.number] = peer
+            return
         if peer.waiting_since is None or not (owed.blocks or peer.snubbed):
             peer.waiting_since = now
         if not owed.blocks:
@@ -256,6 +295,8 @@ class Downloads:
             want -= stop - first
         if out:
             peer.send(b"".join(out) if len(out) > 1 else out[0])
+            if owed.blocks > _LANDING_FROM and peer.connection.landing is None:
+                peer.connection.landing = Landing(peer, self, self._pool, self._scratch)
 
     def _choose(self, peer: Peer) -> OpenPiece | None:
         picker = self.picker

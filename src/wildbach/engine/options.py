@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.metainfo.info import File
 
@@ -33,9 +34,21 @@ class AddOptions:
     "Files of the same names that hold other data: `stop`, `overwrite`, or `rename` the new ones."
     layout: str = "original"
     "`original`, `subfolder` (always a folder), or `none` (never one)."
+    suffix: str = ""
+    "Appended to the names of files until they are complete, as `disk.layout.INCOMPLETE_SUFFIX`."
+    incomplete_path: Path | None = None
+    "The folder that has the files until everything wanted is complete; then they move to `save_path`."
+    exclude: tuple[str, ...] = ()
+    "Shell patterns of files that are not wanted: names, or paths below the torrent's folder; case does not matter."
     metadata_only: bool = False
-    "Stop once the metadata is known."
+    "Stop once the metadata is known; `resume` goes on."
+    check_only: bool = False
+    "Stop once it is known what is on the disk; `resume` goes on."
     super_seed: bool = False
     down_limit: int = 0
     up_limit: int = 0
     "Bytes a second, 0 for none."
+
+    def __post_init__(self) -> None:
+        if "/" in self.suffix or "\\" in self.suffix or "\0" in self.suffix:
+            raise UsageError(f"a suffix of file names cannot be {self.suffix!r}")

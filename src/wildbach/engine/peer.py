@@ -224,28 +224,38 @@ class Peer:
         return self._take(data)
 
     def _take(self, data: memoryview) -> int:
+        used = self.guard(lambda: self._read(data))
+        return len(data) if used < 0 else used
+
+    def _read(self, data: memoryview) -> int:
+        if self._decoder is None:
+            return self._greet(data)
+        events, used = self._decoder.decode(data)
+        self.missing = self._decoder.missing
+        if events:
+            self.owner.events(self, events)
+        self.noise += self._decoder.take_unknown()
+        if self.noise > limits.NOISE:
+            raise RemoteError("sends nothing but noise")
+        return used
+
+    def guard(self, work: Callable[[], int]) -> int:
+        """Do what follows from something the peer sent: it goes when it broke a rule (-1 is returned then), and also
+        when a bug passes through.
+        """
         sound = False
         try:
-            if self._decoder is None:
-                used = self._greet(data)
-            else:
-                events, used = self._decoder.decode(data)
-                self.missing = self._decoder.missing
-                if events:
-                    self.owner.events(self, events)
-                self.noise += self._decoder.take_unknown()
-                if self.noise > limits.NOISE:
-                    raise RemoteError("sends nothing but noise")
+            done = work()
             sound = True
         except WildbachError as error:
             self.close(error)
             sound = True
-            return len(data)
+            return -1
         finally:
             if not sound:
                 self.owner.bug(self)
                 self.close()
-        return used
+        return done
 
     def _greet(self, data: memoryview) -> int:
         if len(data) < handshake.LENGTH:

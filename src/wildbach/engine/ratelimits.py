@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from wildbach.base.geometry import BLOCK
 from wildbach.base.rate import TokenBucket
+from wildbach.engine.peer import Peer
 
 TICK_SECONDS: Final = 0.05
 _SPARE_SECONDS: Final = 0.02
@@ -54,3 +56,21 @@ class Gate:
         if not self.limited:
             return 1 << 16
         return max(2, int(self.lowest * (_SPARE_SECONDS + rtt)) // BLOCK)
+
+
+class Gates:
+    """Both directions of one torrent. `exempt` peers, as a rule those of the local network, pass freely."""
+
+    __slots__ = ("_exempt", "down", "up")
+
+    def __init__(self, down: Gate, up: Gate, exempt: Callable[[Peer], bool]) -> None:
+        self.down = down
+        self.up = up
+        self._exempt = exempt
+
+    def down_of(self, peer: Peer) -> Gate | None:
+        """What blocks from this peer have to pass; None where nothing limits them."""
+        return self.down if self.down.limited and not self._exempt(peer) else None
+
+    def up_of(self, peer: Peer) -> Gate | None:
+        return self.up if self.up.limited and not self._exempt(peer) else None

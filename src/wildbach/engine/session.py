@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random, SystemRandom
 from types import TracebackType
@@ -34,7 +35,7 @@ from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
 from wildbach.engine import events
-from wildbach.engine.announcers import Announcer, HttpAnnouncer, UdpAnnouncer
+from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.brief import Brief
@@ -45,9 +46,11 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner, Waiting
 from wildbach.engine.settings import Settings
 from wildbach.engine.shared import Shared
+from wildbach.engine.state import State
 from wildbach.engine.talk import CLIENT
-from wildbach.engine.torrent import State, Torrent
+from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
+from wildbach.net.dns import TxtResolver
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Guard, SystemResolver
 from wildbach.net.tcp import TcpTransport
@@ -104,6 +107,7 @@ class Session:
         self._opener: OpenStorage = self._open_storage
         self._listeners: list[Listener] = []
         self._numbers = 0
+        self._adding = asyncio.Lock()
         self._bugs: deque[float] = deque(maxlen=_BUGS)
         self._inbound: dict[str, tuple[float, int]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -120,6 +124,7 @@ class Session:
         announcers = self._announcers if self._announcers is not None else self._make_announcers()
         announcing = Announcing(
             announcers, self._scope, clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
+            families=self._families,
         )
         resume = self._given_resume
         if resume is None and self.data_dir is not None:
@@ -133,13 +138,14 @@ class Session:
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng, transport=self._transport,
             threads=self._threads, pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(),
-            buffers=SendBuffers(),
+            buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(), dials=DialBudget(),
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
-            wake_for=self._dormitory.wake_for, remember=self._dormitory.remember, greeting={},
+            wake_for=self._dormitory.wake_for, remember=self._dormitory.remember, remembered=self._dormitory.remembered,
+            greeting={},
         )
         try:
             await self._listen()
@@ -168,7 +174,7 @@ class Session:
             self._timer = None
         for listener in self._listeners:
             listener.close()
-        self._dormitory.close()
+        await self._dormitory.close()
         for torrent in list(self._torrents.values()):
             if not torrent.asleep:
                 await torrent.close()
@@ -193,7 +199,17 @@ class Session:
         client = HttpClient(guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
         udp = UdpAnnouncer(self._datagrams, guard)
         self._exits = [udp.close, client.close, resolver.close, self._datagrams.close]
-        return [HttpAnnouncer(client), udp]
+        http = HttpAnnouncer(client)
+        by_scheme: dict[str, Announcer] = {"http": http, "https": http, "udp": udp}
+        texts = TxtResolver()
+        return [Directed(announcer, by_scheme, texts, self._ask_preferences) for announcer in (http, udp)]
+
+    def _ask_preferences(self) -> bool:
+        return self.settings.trackers.dns_preferences and not self.settings.peers.anonymous
+
+    def _families(self) -> tuple[int, ...]:
+        """The IP versions peers can call us by: trackers are to know each of these addresses (BEP 7)."""
+        return tuple(sorted({6 if ":" in endpoint.host else 4 for endpoint in self.listening})) or (0,)
 
     def _open_datagrams(self) -> None:
         """UDP beside the first TCP listener of each IP version, on the same port where that is free."""
@@ -231,32 +247,48 @@ class Session:
         """Where peers can reach this session; the ports are the real ones."""
         return tuple(listener.endpoint for listener in self._listeners)
 
+    @property
+    def external_ips(self) -> tuple[str, ...]:
+        """Our own addresses as trackers see them (BEP 24), at most one an IP version. A hint: a tracker may lie."""
+        return tuple(self._shared.announcing.external_ips.values())
+
     def subscribe(self, *types: type[E], size: int = 1000) -> Subscription[E]:
         """Events of these types from now on; without types, all."""
         return self._bus.subscribe(*types, size=size)
 
     async def add(self, source: Source, options: AddOptions | None = None) -> Torrent:
         """Add a torrent. One that is there already is returned, and learns the peers and trackers of the new source.
+        A magnet link that names files (`so=`, BEP 53) chooses them, unless the options do; of a torrent that is there,
+        these files are fetched too.
 
         Raises FormatError for a source that is no torrent, StorageError where a file cannot be read.
         """
         options = options if options is not None else AddOptions()
         metainfo, magnet, hashes = await self._read(source)
+        if magnet is not None and magnet.select and options.select is None:
+            options = replace(options, select=magnet.wants)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
-        there = self.known(hashes)
-        if there is not None:
-            there.add_peers(options.peers, "user")
-            for tier in tiers:
-                for url in tier:
-                    there.add_tracker(url)
-            return there
-        lock = await self._dormitory.claim(hashes.key)
-        torrent = self.adopt(hashes.key, hashes, options, None)
-        torrent.lock = lock
-        torrent.start(metainfo, tiers)
+        async with self._adding:
+            there = self.known(hashes)
+            if there is not None:
+                there.add_peers(options.peers, "user")
+                for tier in tiers:
+                    for url in tier:
+                        there.add_tracker(url)
+                if magnet is not None:
+                    there.add_peers(_endpoints(magnet), "magnet")
+                    await _want_too(there, magnet)
+                return there
+            lock = await self._dormitory.claim(hashes.key)
+            if metainfo is None:
+                link = magnet if magnet is not None else Magnet(hashes)
+                metainfo = await self._dormitory.look_up(hashes.key, link, options, tiers)
+            torrent = self.adopt(hashes.key, hashes, options, None)
+            torrent.life.lock = lock
+            torrent.start(metainfo, tiers)
         if magnet is not None:
-            torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
+            torrent.add_peers(_endpoints(magnet), "magnet")
         return torrent
 
     async def restore(self) -> int:
@@ -308,7 +340,7 @@ class Session:
 
     async def remove(self, torrent: Torrent, delete_files: bool = False) -> None:
         """Stop a torrent and forget it. Its files stay, but for `delete_files`: then those go that no other torrent of
-        the session has, and what was remembered of them. Raises StorageError.
+        the session has. Raises StorageError.
         """
         if delete_files:
             # Who sleeps has not said which files are its own.
@@ -322,13 +354,13 @@ class Session:
         layouts = torrent.layouts
         self._dormitory.forget(torrent)
         await torrent.close()
+        await self._threads.run(self._shared.resume.remove, torrent.key)
         if delete_files and torrent.info is not None:
             others = [
                 (other.info, layout) for key in self._paths.neighbours(torrent.key)
                 if (other := self._torrents.get(key)) is not None and other.info is not None
                 for layout in other.layouts
             ]
-            await self._threads.run(self._shared.resume.remove, torrent.key)
             await self._threads.run(_delete, torrent.info, layouts, others, parts_name(torrent.key))
         self._paths.unregister(torrent.key)
         self._bus.publish(events.TorrentRemoved(torrent.key))
@@ -341,7 +373,9 @@ class Session:
             layout=record.layout, suffix=record.suffix, preallocate=self.settings.disk.preallocate, key=record.key,
             retired=self._retired if isinstance(writer, ProcessWriter) else None, claims=self._paths,
         )
-        layout = Layout(record.save_path, record.layout, record.renames, record.suffix)
+        layout = Layout(
+            record.incomplete_path or record.save_path, record.layout, record.renames, record.suffix
+        )
         self._paths.register(record.key, layout.tops(metainfo.info))
         return FileStorage(metainfo.info, layout, options=chosen)
 
@@ -362,7 +396,7 @@ class Session:
             self._by_hash[swarm] = torrent
             if other is not torrent:
                 torrent.add_peers(other.links.known.endpoints(), "user")
-                other.stop(f"it is the same torrent as {torrent.key}", "duplicate")
+                other.life.stop(f"it is the same torrent as {torrent.key}", "duplicate")
                 self._scope.spawn(f"merge:{other.key[:8]}", self.remove(other), contain=self._report)
 
     # -- peers that call
@@ -526,6 +560,19 @@ class _Door:
 
     def ended(self, peer: Peer, error: Exception | None) -> None:
         self._session._shared.greeting.pop(peer.number, None)
+
+
+def _endpoints(magnet: Magnet) -> list[Endpoint]:
+    return [Endpoint(host, port) for host, port in magnet.peers]
+
+
+async def _want_too(torrent: Torrent, magnet: Magnet) -> None:
+    """A link names files of a torrent that is there: those that are not fetched are from now on (BEP 53)."""
+    info = torrent.info
+    if info is not None and magnet.select:
+        more = {f.index: 1 for f in torrent.files() if not f.priority and magnet.wants(f.index, info.files[f.index])}
+        if more:
+            await torrent.set_priorities(more)
 
 
 def parse_endpoint(text: str) -> Endpoint:

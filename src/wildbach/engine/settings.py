@@ -53,6 +53,11 @@ class DiskSettings(Section):
         120.0, "Seconds without peers after which a complete torrent lets go of its files and metadata until somebody "
         "asks for them. Only with a data directory. 0: never.", live=True, min=0, max=86_400,
     )
+    reuse: str = setting(
+        "copy", "What to do where another torrent has a file of a new one on disk: copy it (sharing its blocks where "
+        "the file system can), make a hard link if only wildbach writes to it, or nothing.",
+        live=True, choices=("copy", "link", "off"),
+    )
     preallocate: bool = setting(False, "Reserve the space of a torrent before it is downloaded.", live=True)
 
 
@@ -67,6 +72,10 @@ class TrackerSettings(Section):
         live=True, min=1, max=10_000,
     )
     per_host: int = setting(8, "Requests to one tracker host under way at once.", live=True, min=1, max=1000)
+    dns_preferences: bool = setting(
+        True, "Ask DNS on which ports a tracker's host wants to be asked (BEP 34). Never where peers.anonymous is set.",
+        live=True,
+    )
     idna: bool = setting(False, "Ask trackers and web seeds with internationalised names (xn--).")
 
 

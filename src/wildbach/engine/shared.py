@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
 from wildbach.disk.hasher import Hasher
 from wildbach.disk.pool import ChunkPool
+from wildbach.disk.registry import PathRegistry
 from wildbach.disk.resume import ResumeStore
 from wildbach.disk.writer import Writer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
-from wildbach.engine.brief import Brief
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.peer import Peer
 from wildbach.engine.settings import Settings
@@ -39,6 +40,7 @@ class Shared:
     writer: Writer
     hasher: Hasher
     buffers: SendBuffers
+    paths: PathRegistry
     announcing: Announcing
     resume: ResumeStore
     sync_gate: asyncio.Lock
@@ -68,7 +70,9 @@ class Shared:
     "Returns when the torrent with this key does not sleep any more."
     wake_for: Callable[[str, tuple[Endpoint, ...], str], None]
     "Peers are known for a torrent that sleeps, from this source."
-    remember: Callable[[str, Brief], None]
+    remember: Callable[[str, dict[str, Any]], None]
     "What was asked of a torrent that is not open changed."
+    remembered: Callable[[], Awaitable[None]]
+    "Returns when all of that is written down."
     greeting: dict[int, Peer]
     "Peers whose handshake has not come yet."

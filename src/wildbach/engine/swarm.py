@@ -13,6 +13,7 @@ from wildbach.base import bitfield, limits
 from wildbach.base.errors import RemoteError, WildbachError
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
+from wildbach.engine.assumed import Assumed
 from wildbach.engine.choker import Candidate, Choker, SeedPolicy
 from wildbach.engine.downloads import Downloads
 from wildbach.engine.peer import Peer, PeerOwner
@@ -30,6 +31,8 @@ _EARLY: Final = 2000
 "Messages kept from one peer before the metadata is known."
 _KEEP_ALIVE_SECONDS: Final = 100.0
 _DOZE_SECONDS: Final = 1.0
+_ROUNDS_APART: Final = 0.05
+"Seconds; many peers that come at once are decided on together."
 _SERVED_TIMES: Final = 2
 "How often a choked peer may have the pieces it is allowed (BEP 6)."
 _SUGGESTED: Final = 16
@@ -80,10 +83,13 @@ class Swarm:
         self.choker: Choker[int] = Choker(settings().peers.upload_slots)
         self.super_seed: SuperSeed[int] | None = None
         self.suggestions: Suggestions[int] | None = None
+        self.assumed: Assumed | None = None
         self._early: dict[int, list[Event]] = {}
         self._news: list[int] = []
         "Pieces we have since the last `tell`."
         self._rechoke = False
+        self._rounded = float("-inf")
+        "When the choker was asked last."
         self.info_hash = b""
 
     # -- PeerOwner
@@ -130,6 +136,8 @@ class Swarm:
                     if item not in allowed:
                         peer.send(codec.reject(*item))
             items = allowed
+        if self.assumed is not None:
+            items = self.assumed.sift(peer, items)
         content.uploads.requests(peer, items)
         if (
             self.suggestions is not None and self.suggestions.open(peer.number)
@@ -201,6 +209,8 @@ class Swarm:
                 if not peer.interested:
                     peer.interested = True
                     self.rechoke()
+                    if now - self._rounded >= _ROUNDS_APART:
+                        self.choke_round(now)  # where a slot is free nobody waits for the clock
             case codec.NotInterested():
                 if peer.interested:
                     peer.interested = False
@@ -212,7 +222,10 @@ class Swarm:
             case codec.HaveNone():
                 self._count(peer, 0, content)
             case codec.Cancel(piece, offset, length):
-                content.uploads.cancel(peer, piece, offset, length)
+                if self.assumed is None or not self.assumed.cancel(peer, (piece, offset, length)):
+                    content.uploads.cancel(peer, piece, offset, length)
+                elif peer.fast:
+                    peer.send(codec.reject(piece, offset, length))
             case codec.Reject(piece, offset, _):
                 content.downloads.rejected(peer, piece, offset, now)
             case codec.AllowedFast(piece):
@@ -408,6 +421,7 @@ class Swarm:
         """The content is gone for now (recheck, error): all peers go, as what we have may change."""
         self.content = None
         self.super_seed = None
+        self.assumed = None
         for peer in self.peers.values():
             # The counts they stand in go with the content.
             peer.have, peer.haves, peer.seed = 0, False, False
@@ -428,6 +442,7 @@ class Swarm:
         if not (self._rechoke or self.choker.due(now)) or self.content is None:
             return
         self._rechoke = False
+        self._rounded = now
         picker = self.content.picker
         settings = self._settings().peers
         self.choker.slots = settings.upload_slots if self.content.uploads.running else 0

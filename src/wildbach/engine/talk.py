@@ -5,7 +5,7 @@ Wires the state machines of `engine.metadata`, `engine.hashes` and `protocol.ext
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from wildbach.base.addresses import classify, may_dial
@@ -270,6 +270,12 @@ class Talk:
         self.upload_only = on
         for peer in self._peers.values():
             peer.extend(Extension.UPLOAD_ONLY, handshake.encode_upload_only(on))
+
+    def lost(self, pieces: Iterable[int]) -> None:
+        """Take back pieces we had announced (BEP 54)."""
+        for piece in pieces:
+            for peer in self._peers.values():
+                peer.extend(Extension.LT_DONTHAVE, donthave.encode(piece))
 
     def tick(self, now: float) -> None:
         self._metadata_tick()

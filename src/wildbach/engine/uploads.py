@@ -168,6 +168,8 @@ class Uploads:
     def pump(self, peer: Peer) -> None:
         """Send until the peer's share of the kernel's buffers is used, the limit is, or nothing is asked."""
         connection = peer.connection
+        if peer.ahead < _AHEAD and peer.up.total - peer.up_before > _FAST:
+            peer.ahead = _AHEAD
         while peer.uploads and not connection.closing and connection.queued < peer.ahead:
             gate = self._gate(peer)
             if gate is not None and not gate.open:
@@ -258,8 +260,6 @@ class Uploads:
         return False
 
     def drained(self, peer: Peer) -> None:
-        if peer.ahead < _AHEAD and peer.up.total - peer.up_before > _FAST:
-            peer.ahead = _AHEAD
         if peer.uploads and peer.number not in self._reading:
             self.pump(peer)
 

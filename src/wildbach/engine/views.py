@@ -1,8 +1,25 @@
-"""Frozen snapshots for people and programs to look at."""
+"""Frozen snapshots for people and programs to look at, and how they are taken."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, Protocol
+
+from wildbach.base import bitfield
+from wildbach.base.ids import InfoHashes
+from wildbach.engine.brief import Brief
+from wildbach.engine.connections import Connections
+from wildbach.engine.peer import Peer
+from wildbach.engine.picker import Picker
+from wildbach.engine.state import State
+from wildbach.engine.swarm import Content, Swarm
+from wildbach.engine.talk import Talk
+from wildbach.engine.trackerlist import TrackerList
+from wildbach.protocol.metainfo.info import Info
+
+_WHY_SECONDS: Final = 5.0
+"Who was asked and sends nothing for so long is a reason why nothing moves."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +98,151 @@ class FileView:
     "Bytes in verified pieces."
     wanted: bool
     priority: int
+
+
+class Seen(Protocol):
+    """What a snapshot of a torrent is taken from."""
+
+    key: str
+    hashes: InfoHashes
+    tracker_list: TrackerList | None
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def content(self) -> Content | None: ...
+
+    @property
+    def check_progress(self) -> float: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def info(self) -> Info | None: ...
+
+    @property
+    def received(self) -> int: ...
+
+    @property
+    def sent(self) -> int: ...
+
+    @property
+    def save_path(self) -> str: ...
+
+    @property
+    def moving(self) -> float | None: ...
+
+    @property
+    def swarm(self) -> Swarm: ...
+
+    @property
+    def links(self) -> Connections: ...
+
+    @property
+    def talk(self) -> Talk: ...
+
+
+def torrent_view(seen: Seen, now: float) -> TorrentView:
+    """One that is awake."""
+    info = seen.info
+    content = seen.content
+    peers = seen.swarm.peers.values()
+    down = sum(peer.down.rate(now) for peer in peers)
+    up = sum(peer.up.rate(now) for peer in peers)
+    have = wanted = 0
+    pieces = bytes((info.geometry.piece_count + 7) // 8) if info is not None else b""
+    if content is not None and info is not None:
+        picker = content.picker
+        wanted = info.geometry.bytes_in(picker.wanted)
+        have = info.geometry.bytes_in(picker.wanted & picker.have)
+        pieces = bitfield.to_wire(picker.have, picker.count)
+    progress = seen.check_progress if seen.state is State.CHECKING else (have / wanted if wanted else 0.0)
+    if content is not None and not wanted:
+        progress = 1.0
+    left = wanted - have
+    return TorrentView(
+        seen.key, seen.name, seen.state.value, seen.reason or why(seen, now), seen.code,
+        (seen.hashes.v1 or b"").hex(), (seen.hashes.v2 or b"").hex(),
+        info.size if info is not None else 0, wanted, have, progress,
+        seen.received, seen.sent,
+        content.downloads.wasted if content is not None else 0,
+        down, up, len(seen.swarm.peers), sum(1 for peer in peers if peer.seed), len(seen.links.known),
+        left / down if left and down > 1 else None,
+        info.geometry.piece_count if info is not None else 0, pieces, seen.save_path, seen.moving,
+    )
+
+
+def asleep_view(seen: Seen, brief: Brief) -> TorrentView:
+    return TorrentView(
+        seen.key, seen.name, seen.state.value, seen.reason, seen.code,
+        (seen.hashes.v1 or b"").hex(), (seen.hashes.v2 or b"").hex(), brief.size, brief.size, brief.size, 1.0,
+        seen.received, seen.sent, 0, 0.0, 0.0, 0, 0, 0, None,
+        brief.pieces, bitfield.to_wire(bitfield.full(brief.pieces), brief.pieces), seen.save_path,
+    )
+
+
+def why(seen: Seen, now: float) -> str:
+    """Why nothing moves, in plain words."""
+    if seen.state not in (State.METADATA, State.DOWNLOADING):
+        return ""
+    peers = list(seen.swarm.peers.values())
+    if not peers:
+        if seen.links.calling:
+            return f"calling {seen.links.calling} peers"
+        reason = seen.tracker_list.reason(now) if seen.tracker_list is not None else ""
+        if reason and not len(seen.links.known):
+            return f"no peers: {reason}"
+        return "no peers are known" if not len(seen.links.known) else "none of the known peers answers"
+    if seen.state is State.METADATA:
+        return seen.talk.reason
+    if any(
+        peer.owed.blocks and now - max(peer.waiting_since or 0.0, peer.owed.oldest) < _WHY_SECONDS for peer in peers
+    ):
+        return ""
+    if not any(peer.am_interested for peer in peers):
+        return "the connected peers have nothing that is missing here"
+    if all(peer.choked for peer in peers):
+        return "waiting for a peer to serve us"
+    able = sum(peer.am_interested and not peer.choked for peer in peers)
+    return seen.talk.reason or f"{able} peers say they have what is missing here and do not send it"
+
+
+def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView, ...]:
+    """`pieces` is how many the torrent has, 0 where that is not known."""
+    return tuple(
+        PeerView(
+            str(peer.remote), peer.client, peer.source, peer.connection.kind, peer.outgoing, peer.seed,
+            peer.have.bit_count() / pieces if pieces else 0.0, peer.down.rate(now), peer.up.rate(now),
+            peer.down.total, peer.up.total, peer.choked, peer.am_choking, peer.interested, peer.am_interested,
+            peer.snubbed, peer.v2, peer.owed.blocks,
+        )
+        for peer in peers
+    )
+
+
+def file_views(info: Info, picker: Picker | None, priorities: Sequence[int]) -> tuple[FileView, ...]:
+    """Pad files are left out."""
+    geometry = info.geometry
+    out = []
+    for index, file in enumerate(info.files):
+        if file.pad:
+            continue
+        pieces = geometry.file_pieces(index)
+        have = 0
+        if picker is not None:
+            width = picker.width
+            span = geometry.files[index]
+            for piece in bitfield.indices(bitfield.span(pieces.start, pieces.stop, width) & picker.have, width):
+                start = piece * info.piece_length
+                stop = start + geometry.piece_size(piece)
+                have += min(stop, span.offset + span.length) - max(start, span.offset)
+        out.append(FileView(index, str(file.path), file.length, have, bool(priorities[index]), priorities[index]))
+    return tuple(out)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
+from wildbach.net.listening import cannot_listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class HttpServer:
         try:
             listener = await loop.create_server(self._accept, host, port)
         except OSError as error:
-            raise NetworkError(f"cannot listen on {Endpoint(host, port)} (TCP): {error.strerror or error}") from None
+            raise cannot_listen(Endpoint(host, port), error, " (TCP)") from None
         self._listeners.append(listener)
         return Endpoint(*listener.sockets[0].getsockname()[:2])
 

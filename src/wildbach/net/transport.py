@@ -6,7 +6,7 @@ protocol knows nothing else. All calls are made on the event loop's thread, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wildbach.base.ids import Endpoint
@@ -35,6 +35,26 @@ class Sink(Protocol):
         ...
 
 
+class Landing(Protocol):
+    """Where the next bytes of a stream belong, so that they are received straight into their places.
+
+    A guess about what a remote will send: what turns out to be something else comes through `Sink.received` all the
+    same, so a connection that does not ask is right as well, only slower.
+    """
+
+    def places(self, kept: bytes, most: int) -> Sequence[memoryview]:
+        """Places for what follows the message that is still open, in order; empty where nothing is expected.
+
+        `kept`: what is here of the open message, whose other bytes are `Sink.missing`; empty: none is open. `most`:
+        bytes that will be read at most. The open message itself must be sure not to end in one of the places.
+        """
+        ...
+
+    def landed(self, count: int) -> int:
+        """The places have `count` bytes. Returns how many of them are taken; the rest must come through `received`."""
+        ...
+
+
 class Connection(Protocol):
     """One stream. Nothing is delivered before `start`."""
 
@@ -47,6 +67,8 @@ class Connection(Protocol):
 
     closing: bool
     "True from `close` on."
+    landing: Landing | None
+    "Set where many bytes are expected whose places are known; a hint."
 
     def start(self, sink: Sink) -> None: ...
 
@@ -79,3 +101,25 @@ class Transport(Protocol):
     async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> Listener:
         """Port 0 picks a free one. Raises NetworkError."""
         ...
+
+
+def land(sink: Sink, landing: Landing, lead: memoryview, places: Sequence[memoryview], count: int) -> bytes:
+    """Hand on what was received into places: `lead` is the open message, made whole; `count` bytes lie behind it.
+
+    Returns what was not used up, to be put before what comes next.
+    """
+    used = sink.received(lead) if len(lead) else 0
+    taken = landing.landed(count) if used == len(lead) else 0
+    if taken == count:
+        return b""
+    parts = [lead[used:]]
+    at = 0
+    for place in places:
+        size = len(place)
+        if at + size > taken:
+            parts.append(place[max(0, taken - at) : min(size, count - at)])
+        at += size
+        if at >= count:
+            break
+    rest = b"".join(parts)
+    return rest[sink.received(memoryview(rest)) :]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
+from wildbach.net.listening import cannot_listen
 
 Handler = Callable[[Endpoint, bytes], bool]
 "Takes a datagram and who sent it; true where it was meant for this handler. Must not raise."
@@ -55,7 +56,7 @@ class Datagrams:
             sock.bind(endpoint)
         except OSError as error:
             sock.close()
-            raise NetworkError(f"cannot listen on {endpoint} (UDP): {error.strerror}", endpoint=str(endpoint)) from None
+            raise cannot_listen(endpoint, error, " (UDP)") from None
         asyncio.get_running_loop().add_reader(sock, self._readable, sock)
         return sock
 

@@ -125,6 +125,19 @@ async def a_reader_that_pauses_holds_the_writer_up(pair: TransportPair) -> None:
     joined.end()
 
 
+async def bytes_land_in_the_places_they_are_given(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    sink = _Placed(_pattern(4_000_003))
+    joined.far.landing = sink
+    joined.far.start(sink)
+    near = Wire(joined.near)
+    for start in range(0, len(sink.expected), 700_001):
+        near.write(sink.expected[start : start + 700_001])
+    await sink.until(lambda: sink.count == len(sink.expected))
+    assert sink.target == sink.expected and sink.landed_in_all
+    joined.end()
+
+
 async def what_a_sink_leaves_comes_again_with_what_follows(pair: TransportPair) -> None:
     joined = await _join(pair)
     sink = _Lines()
@@ -244,6 +257,7 @@ TRANSPORT: tuple[TransportCheck, ...] = (
     bytes_arrive_whole_and_in_order,
     buffers_are_freed_once_and_not_before_they_are_sent,
     a_reader_that_pauses_holds_the_writer_up,
+    bytes_land_in_the_places_they_are_given,
     what_a_sink_leaves_comes_again_with_what_follows,
     nothing_is_delivered_before_start,
     the_other_side_reads_what_was_sent_and_then_the_end,
@@ -295,6 +309,41 @@ class _Lines(_Counting):
         self.lines += lines
         self._changed.set()
         return len(data) - len(rest)
+
+
+class _Placed(_Counting):
+    """A sink and a landing: it wants bytes in rows of `_ROW`, the odd rows of them in places."""
+
+    _ROW = 5000
+
+    def __init__(self, expected: bytes) -> None:
+        super().__init__()
+        self.expected = expected
+        self.target = bytearray(len(expected))
+        self.landed_in_all = 0
+
+    def places(self, kept: bytes, most: int) -> list[memoryview]:
+        start = self.count + (self._ROW if kept else 0)
+        stop = min(start + max(0, most), len(self.target))
+        view = memoryview(self.target)
+        return [view[at : min(at + self._ROW, stop)] for at in range(start, stop, self._ROW)]
+
+    def landed(self, count: int) -> int:
+        # Of three rows one is refused: it comes by the other way, and so does a row that is not whole.
+        rows = max(0, count // self._ROW - (self.count // self._ROW) % 3)
+        self.count += rows * self._ROW
+        self.landed_in_all += rows * self._ROW
+        self._changed.set()
+        return rows * self._ROW
+
+    def received(self, data: memoryview) -> int:
+        left = len(self.expected) - self.count
+        used = len(data) if len(data) >= left else len(data) - len(data) % self._ROW
+        self.target[self.count : self.count + used] = data[:used]
+        self.count += used
+        self.missing = min(self._ROW, len(self.expected) - self.count) - (len(data) - used)
+        self._changed.set()
+        return used
 
 
 @dataclass(frozen=True)

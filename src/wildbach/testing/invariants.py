@@ -83,7 +83,7 @@ def _torrent(torrent: Torrent) -> Iterator[str]:
 def _claims(torrent: Torrent, content: Content) -> Iterator[str]:
     """What is had was verified, and is durable or on its way there; nothing else is claimed."""
     have, holdings = content.picker.have, torrent.holdings
-    if bitfield.from_wire(bytes(torrent._has_bits), content.picker.count) != have:
+    if bitfield.from_wire(bytes(torrent.life._has_bits), content.picker.count) != have:
         yield "what peers may ask for is not what is had"
     if holdings is not None:
         journal = holdings.journal

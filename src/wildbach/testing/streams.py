@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
-from wildbach.net.transport import Sink
+from wildbach.net.transport import Landing, Sink, land
 from wildbach.testing.loop import SimLoop
 
 SEGMENT = 1460
@@ -361,7 +361,7 @@ class MemoryConnection:
 
     __slots__ = (
         "_ended", "_error", "_out", "_reading", "_reset", "_rest", "_scheduled", "_sink", "_waiting", "closing", "dead",
-        "host", "inward", "kind", "local", "network", "outward", "queued", "remote", "unread",
+        "host", "inward", "kind", "landing", "local", "network", "outward", "queued", "remote", "unread",
     )
 
     def __init__(self, network: Medium, host: Access, local: Endpoint, remote: Endpoint, out: Flow, back: Flow) -> None:
@@ -379,6 +379,7 @@ class MemoryConnection:
         self.inward = back
         out.sender = self
         back.receiver = self
+        self.landing: Landing | None = None
         self._sink: Sink | None = None
         self._rest = b""
         self._out: deque[tuple[memoryview, Free]] = deque()
@@ -524,9 +525,25 @@ class MemoryConnection:
         sink = self._sink
         if sink is None:
             return
-        if self._rest:
-            data = self._rest + data
-        self._rest = b""
+        kept, self._rest = self._rest, b""
+        lead = sink.missing if kept else 0
+        places = self.landing.places(kept, len(data) - lead) if self.landing is not None else ()
+        if places and self.landing is not None:
+            # As a system's scattered read does it.
+            at = lead
+            for place in places:
+                part = data[at : at + len(place)]
+                place[: len(part)] = part
+                at += len(part)
+            rest = land(sink, self.landing, memoryview(kept + data[:lead]), places, at - lead)
+            if self.closing:
+                return
+            kept, data = rest, data[at:]
+            if not data:
+                self._rest = kept
+                return
+        if kept:
+            data = kept + data
         view = memoryview(data)
         used = sink.received(view)
         if used < len(data) and not self.closing:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import encounters
 from tests.interop.peers.base import Address, Closing, Daemon, free_port, poll, post
 from tests.interop.peers.process import ChildError
 
@@ -47,9 +48,10 @@ class Aria2(Closing):
         if self._daemon.process.poll() is not None:
             raise ChildError(self._daemon.story())
         try:
-            self._call("aria2.getVersion")
+            self.version: str = self._call("aria2.getVersion")["version"]
         except OSError:
             return None
+        encounters.note("aria2")
         return True
 
     def _call(self, method: str, *params: object) -> Any:

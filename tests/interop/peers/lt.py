@@ -20,7 +20,9 @@ class Libtorrent(Closing):
 
     def __init__(self, work: Path, settings: Mapping[str, object] | None = None) -> None:
         self.process = lt_process(settings)
-        self.endpoint: Address = ("127.0.0.1", int(self.process.wait("ready")["port"]))
+        ready = self.process.wait("ready")
+        self.endpoint: Address = ("127.0.0.1", int(ready["port"]))
+        self.version: str = ready["version"]
 
     def seed(self, torrent: Path, parent: Path) -> None:
         self.process.send(cmd="add", id="t", torrent=str(torrent), save=str(parent))
@@ -52,9 +54,12 @@ def make_torrent(
     return out
 
 
-def magnet_of(torrent: Path) -> str:
-    """The magnet link of a torrent file, with its trackers."""
+def magnet_of(torrent: Path, select: Sequence[int] = ()) -> str:
+    """libtorrent's magnet link of a torrent file, with its trackers and the files to select."""
     import libtorrent
 
-    link: str = libtorrent.make_magnet_uri(libtorrent.load_torrent_file(str(torrent)))
+    params = libtorrent.load_torrent_file(str(torrent))
+    if select:
+        params.file_priorities = [4 if i in select else 0 for i in range(params.ti.num_files())]
+    link: str = libtorrent.make_magnet_uri(params)
     return link

@@ -4,13 +4,18 @@ Run by the interop tests and by the benches, as `python lt_child.py '{"settings"
 seconds of the system-wide monotonic clock, so that the parent can compare processes.
 
 Commands: `add` (id, torrent or magnet, save, peers), `add_many` (folder, save, count, first), `connect` and `start`
-(id, peers), `flush` (id), `recheck` (id), `status` (id), `create` (path, out, piece_length, kind, trackers), `quit`.
+(id, peers), `flush` (id), `recheck` (id), `status` (id), `peers` (id), `scrape` (id), `announce` (id), `remove` (id),
+`settings` (values), `create` (path, out, piece_length, kind, trackers, private), `quit`.
+
+With `"log": true` beside the settings each message that a peer sent (`way` is in) or was sent (out) is an event `log`;
+with `"distant": true` upload slots and limits count for peers on loopback.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import socket
 import sys
@@ -57,10 +62,17 @@ class Child:
         categories = lt.alert.category_t
         mask = (
             categories.error_notification | categories.status_notification | categories.storage_notification
-            | categories.connect_notification
+            | categories.connect_notification | categories.tracker_notification
         )
+        if config.get("log"):
+            mask |= categories.peer_log_notification
         params.settings = {**LOOPBACK, "alert_mask": int(mask), **config.get("settings", {})}
         self.session = lt.session(params)
+        if config.get("distant"):
+            # Peers on loopback are of a class that no limit and no number of slots applies to.
+            everybody = lt.ip_filter()
+            everybody.add_rule("0.0.0.0", "255.255.255.255", 1 << self.session.global_peer_class_id)
+            self.session.set_peer_class_filter(everybody)
         self.handles: dict[str, lt.torrent_handle] = {}
         self.names: dict[lt.torrent_handle, str] = {}
         self.started = False
@@ -71,7 +83,7 @@ class Child:
 
     def do_add(
         self, id: str, save: str, torrent: str = "", magnet: str = "", peers: list[list[Any]] | None = None,
-        seed_mode: bool = False,
+        seed_mode: bool = False, pex: bool = False, priorities: list[int] | None = None,
     ) -> None:
         if torrent:
             params = lt.load_torrent_file(torrent)
@@ -80,7 +92,11 @@ class Child:
         params.save_path = save
         flags = lt.torrent_flags
         params.flags &= ~(flags.auto_managed | flags.paused)
-        params.flags |= flags.disable_dht | flags.disable_lsd | flags.disable_pex
+        params.flags |= flags.disable_dht | flags.disable_lsd
+        if not pex:
+            params.flags |= flags.disable_pex
+        if priorities is not None:
+            params.file_priorities = priorities
         if seed_mode:
             params.flags |= flags.seed_mode
         handle = self.session.add_torrent(params)
@@ -114,14 +130,43 @@ class Child:
         emit(
             "status", id=id, state=str(status.state), done=status.total_wanted_done, wanted=status.total_wanted,
             peers=status.num_peers, down=status.total_payload_download, up=status.total_payload_upload,
+            priorities=self.handles[id].get_file_priorities(),
         )
+
+    def do_peers(self, id: str) -> None:
+        """Who is connected, as libtorrent sees it."""
+        emit("peers", id=id, peers=[
+            {
+                "host": peer.ip[0], "port": peer.ip[1], "client": bytes(peer.client).decode("utf-8", "replace"),
+                "pid": peer.pid.to_bytes().hex(), "choked": bool(peer.flags & lt.peer_info.choked),
+                "remote_choked": bool(peer.flags & lt.peer_info.remote_choked),
+                "upload_only": bool(peer.flags & lt.peer_info.upload_only), "have": peer.num_pieces,
+                "source": peer.source, "pieces": [bool(bit) for bit in peer.pieces],
+            }
+            for peer in self.handles[id].get_peer_info()
+            if not peer.flags & (lt.peer_info.connecting | lt.peer_info.handshake)
+        ])
+
+    def do_settings(self, values: dict[str, Any]) -> None:
+        self.session.apply_settings(values)
+
+    def do_scrape(self, id: str) -> None:
+        self.handles[id].scrape_tracker()
+
+    def do_announce(self, id: str) -> None:
+        self.handles[id].force_reannounce()
+
+    def do_remove(self, id: str) -> None:
+        self.session.remove_torrent(self.handles.pop(id))
 
     def do_create(
         self, path: str, out: str, piece_length: int, kind: str, trackers: list[str] | None = None,
+        private: bool = False,
     ) -> None:
         start = time.monotonic()
         files = lt.list_files(path)
         creator = lt.create_torrent(files, piece_length, KINDS[kind])
+        creator.set_priv(private)
         for tracker in trackers or []:
             creator.add_tracker(tracker)
         lt.set_piece_hashes(creator, str(Path(path).parent))
@@ -138,7 +183,18 @@ class Child:
         if isinstance(alert, lt.listen_succeeded_alert):
             if not self.started:
                 self.started = True
-                emit("ready", port=self.session.listen_port())
+                emit("ready", port=self.session.listen_port(), program="libtorrent", version=lt.__version__)
+            return
+        if isinstance(alert, lt.peer_log_alert):
+            said = re.search(r" (==>|<==) (\w+) \[ ?(.*?) ?\]", str(alert))
+            if said is not None:
+                emit(
+                    "log", way="out" if said[1] == "==>" else "in", name=said[2], facts=said[3],
+                    id=self.names.get(alert.handle, ""), peer=list(alert.endpoint),
+                )
+            return
+        if isinstance(alert, lt.external_ip_alert):
+            emit("external_ip", address=str(alert.external_address))
             return
         if isinstance(alert, lt.listen_failed_alert):
             emit("error", text=str(alert))
@@ -149,7 +205,9 @@ class Child:
             (lt.metadata_received_alert, "metadata"), (lt.cache_flushed_alert, "flushed"),
             (lt.torrent_error_alert, "error"), (lt.file_error_alert, "error"), (lt.hash_failed_alert, "hash_failed"),
             (lt.metadata_failed_alert, "metadata_failed"), (lt.peer_connect_alert, "connected"),
-            (lt.tracker_error_alert, "tracker_error"),
+            (lt.tracker_error_alert, "tracker_error"), (lt.tracker_reply_alert, "tracker_reply"),
+            (lt.tracker_announce_alert, "tracker_announce"), (lt.scrape_reply_alert, "scrape_reply"),
+            (lt.scrape_failed_alert, "scrape_failed"), (lt.peer_disconnected_alert, "disconnected"),
         ]
         for kind, name in kinds:
             if isinstance(alert, kind):

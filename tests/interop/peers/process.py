@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests import encounters
+
 Event = dict[str, Any]
 
 
@@ -79,6 +81,8 @@ class JsonProcess:
                 raise ChildError(f"ended before {names}: {self.story()}")
             self.events.append(event)
             name = event.get("event")
+            if "program" in event:
+                encounters.note(event["program"])
             if name in names and where(event) and all(event.get(key) == value for key, value in match.items()):
                 return event
             if name in fail and name not in names:
@@ -150,7 +154,10 @@ def stop(process: subprocess.Popen[bytes], seconds: float = 5.0) -> None:
             process.wait()
 
 
-def lt_process(settings: Mapping[str, object] | None = None) -> JsonProcess:
+def lt_process(
+    settings: Mapping[str, object] | None = None, *, log: bool = False, distant: bool = False,
+) -> JsonProcess:
     """A libtorrent session in a process of its own; see lt_child.py for what it understands."""
     program = Path(__file__).with_name("lt_child.py")
-    return JsonProcess([sys.executable, str(program), json.dumps({"settings": dict(settings or {})})])
+    config = {"settings": dict(settings or {}), "log": log, "distant": distant}
+    return JsonProcess([sys.executable, str(program), json.dumps(config)])

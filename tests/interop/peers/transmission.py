@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import encounters
 from tests.interop.peers.base import Address, Closing, Daemon, free_port, poll, post
 from tests.interop.peers.process import ChildError
 
@@ -76,9 +77,10 @@ class Transmission(Closing):
         if self._daemon.process.poll() is not None:
             raise ChildError(self._daemon.story())
         try:
-            self._call("session-get", fields=["version"])
+            self.version: str = self._call("session-get", fields=["version"])["version"]
         except OSError:
             return None
+        encounters.note("transmission")
         return True
 
     def _call(self, method: str, **arguments: object) -> dict[str, Any]:

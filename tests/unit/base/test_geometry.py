@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wildbach.base import bitfield
 from wildbach.base.geometry import BLOCK, Extent, Geometry
 
 LENGTHS = st.lists(st.integers(0, 90), min_size=1, max_size=8).filter(any)
@@ -82,3 +83,13 @@ def test_pad_files_are_not_content() -> None:
 def test_blocks_of_a_piece() -> None:
     geometry = Geometry.packed(3 * BLOCK, [4 * BLOCK + 1])
     assert [geometry.block_count(i) for i in range(2)] == [3, 2]
+
+
+@given(PIECES, LENGTHS, st.integers(0, (1 << 64) - 1), st.booleans())
+def test_the_bytes_of_a_set_of_pieces_are_those_of_its_pieces(
+    piece_length: int, lengths: list[int], mask: int, packed: bool
+) -> None:
+    geometry = (Geometry.packed if packed else Geometry.aligned)(piece_length, lengths)
+    width = bitfield.width_of(geometry.piece_count)
+    pieces = mask & bitfield.full(geometry.piece_count)
+    assert geometry.bytes_in(pieces) == sum(geometry.piece_size(p) for p in bitfield.indices(pieces, width))

@@ -5,6 +5,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,29 @@ def test_the_memory_model_loses_its_unsynced_tail_in_order() -> None:
     assert loaded.progress.complete
 
 
+def test_the_memory_model_keeps_what_was_synced_apart_from_what_it_hands_out() -> None:
+    store = MemoryResume()
+    kept = record("k", progress=Progress(8, 0, 0, {3: 1}))
+    store.save(kept)
+    store.save(record("other"))
+    kept.options["paused"] = False
+    kept.progress.partial[3] = 9
+    loaded = store.load("k")
+    assert loaded is not None
+    assert (loaded.options, loaded.progress.partial) == ({"paused": True}, {3: 1})
+    loaded.progress.partial.clear()
+    store.note("k", Note(8, [3], {}))
+    store.note("other", Note(8, [1], {}))
+    store.count(uploaded=1)
+    store.lose_unsynced(keep=1)
+    assert store.unsynced == 1
+    store.lose_unsynced()
+    loaded = store.load("k")
+    assert loaded is not None
+    assert loaded.progress == Progress(8, 0, 0, {3: 1})
+    assert store.statistics() == {}
+
+
 def test_state_survives_reopening(tmp_path: Path) -> None:
     first = Database(tmp_path / "state.db")
     first.save(record("k"), b"m")
@@ -142,6 +166,140 @@ def test_two_processes_share_the_file(tmp_path: Path) -> None:
     assert len(list(one.summaries())) == 40
     one.close()
     two.close()
+
+
+WRITER = """
+import sys
+from wildbach.disk.database import Database
+from wildbach.disk.resume import Note, Progress, ResumeRecord
+me = sys.argv[1]
+print("up", flush=True)
+for line in sys.stdin:
+    path, times = line.split()
+    try:
+        for turn in range(int(times)):
+            store = Database(path)
+            store.save(ResumeRecord(f"{me}-{turn}"), b"metainfo")
+            store.note(f"{me}-{turn}", Note(8, [turn % 8]))
+            store.count(saved=1)
+            store.commit(f"{me}-{turn}", Progress(8, 255))
+            damaged = len(store.damaged)
+            store.close()
+        print("done", damaged, flush=True)
+    except Exception as error:
+        print(repr(error), flush=True)
+"""
+
+
+class Writers:
+    """Processes that open one database after the other at the same time, write, and close it."""
+
+    def __init__(self, count: int) -> None:
+        self.processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", WRITER, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+            for number in range(count)
+        ]
+        for process in self.processes:
+            assert self.line(process) == "up"
+
+    @staticmethod
+    def line(process: subprocess.Popen[str]) -> str:
+        assert process.stdout is not None
+        return process.stdout.readline().strip()
+
+    def write(self, path: Path, times: int) -> list[str]:
+        for process in self.processes:
+            assert process.stdin is not None
+            process.stdin.write(f"{path} {times}\n")
+            process.stdin.flush()
+        return [self.line(process) for process in self.processes]
+
+
+@pytest.fixture(scope="module")
+def writers() -> Iterator[Writers]:
+    made = Writers(4)
+    yield made
+    for process in made.processes:
+        process.communicate()
+
+
+def test_processes_that_make_the_file_at_once_wait_for_each_other(tmp_path: Path, writers: Writers) -> None:
+    for turn in range(100):
+        assert writers.write(tmp_path / f"{turn}.db", 1) == ["done 0"] * 4
+    store = Database(tmp_path / "99.db")
+    assert len([s for s in store.summaries() if s.complete]) == 4
+    assert store.statistics() == {"saved": 4}
+    store.close()
+
+
+def test_who_comes_while_another_makes_the_file_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maker = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    maker.execute("BEGIN IMMEDIATE")
+    waits: list[float] = []
+
+    def made_meanwhile(seconds: float) -> None:
+        waits.append(seconds)
+        maker.execute("ROLLBACK")
+
+    monkeypatch.setattr(module.time, "sleep", made_meanwhile)
+    Database(tmp_path / "state.db").close()
+    assert len(waits) == 1
+    maker.close()
+
+
+def test_processes_that_open_write_and_close_again_and_again_lose_nothing(tmp_path: Path, writers: Writers) -> None:
+    assert writers.write(tmp_path / "state.db", 30) == ["done 0"] * 4
+    store = Database(tmp_path / "state.db")
+    assert len([s for s in store.summaries() if s.complete]) == 120
+    assert store.statistics() == {"saved": 120}
+    store.close()
+
+
+def test_of_processes_that_meet_the_same_damage_one_repairs_it(tmp_path: Path, writers: Writers) -> None:
+    for turn in range(20):
+        path = tmp_path / f"{turn}.db"
+        path.write_bytes(b"junk" * 5000)
+        assert sorted(writers.write(path, 1)) == ["done 0"] * 3 + ["done 1"]
+        assert len(list(tmp_path.glob(f"{turn}.db.damaged-*"))) == 1
+
+
+def test_a_process_killed_within_a_commit_takes_nothing_with_it_and_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = Database(path)
+    store.save(record("k"))
+    code = (
+        "import sys, sqlite3; db = sqlite3.connect(sys.argv[1], isolation_level=None); db.execute('BEGIN IMMEDIATE');"
+        " db.execute('DELETE FROM torrents'); print('up', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"up\n"
+    other.kill()
+    other.communicate()
+    store.save(record("after"))
+    assert [s.record.key for s in store.summaries()] == ["k", "after"]
+    store.close()
+
+
+def test_who_waits_too_long_for_a_process_that_sleeps_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
+    store = Database(tmp_path / "state.db")
+    store.save(record("k"))
+    sleeper = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    sleeper.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match="another process") as caught:
+        store.save(record("late"))
+    assert caught.value.code == "state_busy"
+    assert store.load("k") == record("k")
+    sleeper.execute("ROLLBACK")
+    sleeper.close()
+    store.save(record("late"))
+    store.close()
 
 
 def test_a_newer_file_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +391,8 @@ def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
     assert left == {"state.db.damaged-4", "state.db.damaged-5", "state.db.damaged-6"}
 
 
-def test_damage_is_not_repaired_under_another_process(tmp_path: Path) -> None:
+def test_damage_is_not_repaired_under_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REPAIR_SECONDS", 0.05)
     path = tmp_path / "state.db"
     code = (
         "import sys; from wildbach.disk.database import Database; d = Database(sys.argv[1]); print('up', flush=True);"

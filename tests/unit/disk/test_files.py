@@ -330,3 +330,25 @@ def test_too_many_open_files_closes_others_and_goes_on(tmp_path: Path, monkeypat
     monkeypatch.setattr(system, "open_beneath", scarce)
     storage.write(100_000, [memoryview(b"1")])
     storage.close()
+
+
+def test_a_file_with_another_name_is_copied_before_it_is_written_to(tmp_path: Path) -> None:
+    storage = FileStorage(ODD, tmp_path)
+    fill(storage, ODD)
+    storage.close()
+    other = tmp_path / "other name"
+    os.link(tmp_path / "thing" / "sub" / "b", other)
+    storage = FileStorage(ODD, tmp_path)
+    assert read(storage, 10, 40_000) == ODD.data[1]
+    lent = storage.targets(0, 10)
+    assert lent is not None, "a file of its own is lent at once"
+    storage.release(lent)
+    assert storage.targets(10, 5) is None, "the copy is made in a worker"
+    storage.write(10, [memoryview(b"fresh")])
+    lent = storage.targets(10, 5)
+    assert lent is not None
+    storage.release(lent)
+    assert read(storage, 10, 40_000) == b"fresh" + ODD.data[1][5:]
+    assert other.read_bytes() == ODD.data[1]
+    assert other.stat().st_nlink == 1
+    storage.close()

@@ -203,6 +203,28 @@ async def test_a_state_that_cannot_be_saved_is_tried_again_later(rig: Rig) -> No
 
 
 @rigged
+async def test_while_another_process_keeps_the_state_to_itself_notes_and_claims_wait(rig: Rig) -> None:
+    def busy(*_: object) -> None:
+        raise StorageError("another process has it", code="state_busy")
+
+    with pytest.MonkeyPatch.context() as meanwhile:
+        meanwhile.setattr(rig.store, "note", busy)
+        meanwhile.setattr(rig.store, "commit", busy)
+        rig.journal.blocks(7, 0b101)
+        rig.write(1)
+        rig.journal.tick(0.0)
+        rig.journal.tick(2.1)
+        await rig.settle()
+        assert rig.errors == []
+    rig.journal.tick(2.2)
+    await rig.settle()
+    assert rig.saved() == Progress(COUNT, 0, bitfield.bit(1, WIDTH), {7: 0b101})
+    rig.journal.tick(8.0)
+    await rig.settle()
+    assert rig.saved().durable == bitfield.bit(1, WIDTH)
+
+
+@rigged
 async def test_withdrawn_pieces_lose_their_claim(rig: Rig) -> None:
     rig.write(1, 2)
     await rig.journal.flush()

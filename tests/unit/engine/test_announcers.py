@@ -1,17 +1,21 @@
 """The announcers over real sockets: against the embedded tracker, and against trackers that misbehave."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 import pytest
 
 from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, LimitError, NetworkError, WildbachError
-from wildbach.base.ids import Endpoint
-from wildbach.engine.announcers import Announcer, HttpAnnouncer, UdpAnnouncer
+from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
-from wildbach.engine.settings import TrackerSettings
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session
+from wildbach.engine.settings import ConnectionSettings, DiskSettings, Settings, TrackerSettings
 from wildbach.engine.trackerlist import Identity, TrackerState, TrackerView
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import ForbiddenURL, Guard, SystemResolver
@@ -99,6 +103,94 @@ def test_a_thousand_announces_over_udp_share_one_connect() -> None:
             assert len(replies) == 200
             assert tracker.stats().udp_announces == 200
             assert ways.datagrams.sent == 201
+    asyncio.run(main())
+
+
+def test_a_session_tells_a_tracker_each_address_it_listens_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that leads to 127.0.0.1 and ::1, and a tracker at each, on one port (BEP 7, 24)."""
+    def lookup(host: str, port: object, family: int, type: int) -> list[tuple[object, ...]]:
+        assert host == "tracker.test"
+        address = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}[socket.AddressFamily(family)]
+        return [(family, type, 0, "", (address, 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    settings = Settings(
+        ConnectionSettings(listen=("127.0.0.1:0", "[::1]:0")), disk=DiskSettings(workers="threads"),
+        trackers=TrackerSettings(dns_preferences=False),
+    )
+
+    async def main() -> None:
+        async with TrackerServer() as four, TrackerServer() as six:
+            await four.start("127.0.0.1")
+            port = urlsplit(four.http_url or "").port
+            await six.start("::1", port, None)
+            async with Session(settings) as session:
+                options = AddOptions(trackers=(f"http://tracker.test:{port}/announce",))
+                torrent = await session.add(InfoHashes(HASH), options)
+                async with asyncio.timeout(20):
+                    while not (four.stats().peers and six.stats().peers):
+                        await asyncio.sleep(0.02)
+                    while torrent.trackers()[0].state is not TrackerState.WORKING:
+                        await asyncio.sleep(0.02)
+                assert sorted(session.external_ips) == ["127.0.0.1", "::1"]
+            assert (four.stats().peers, six.stats().peers) == (0, 0)
+
+    asyncio.run(main())
+
+
+class Records:
+    """TXT records of hosts, and who was asked for."""
+
+    def __init__(self, **texts: str) -> None:
+        self.texts_of = {name.replace("_", "."): text for name, text in texts.items()}
+        self.asked: list[str] = []
+
+    async def texts(self, name: str) -> tuple[bytes, ...]:
+        self.asked.append(name)
+        return (self.texts_of[name].encode(),) if name in self.texts_of else ()
+
+
+def test_hosts_direct_announces_by_their_records() -> None:
+    class Names:
+        async def resolve(self, host: str, family: int) -> list[str]:
+            return ["127.0.0.1"]
+
+    async def main() -> None:
+        async with TrackerServer() as tracker, Ways() as ways:
+            await tracker.start("127.0.0.1")
+            port = urlsplit(tracker.http_url or "").port
+            guard = Guard(Names())
+            client = HttpClient(guard)
+            datagram = UdpAnnouncer(ways.datagrams, guard)
+            plain = HttpAnnouncer(client)
+            records = Records(udp_test=f"BITTORRENT UDP:{port}", second_test=f"BITTORRENT TCP:9 TCP:{port}",
+                              none_test="BITTORRENT", other_test="hello")
+            on = True
+            directed = Directed(plain, {"http": plain, "udp": datagram}, records, lambda: on)
+
+            async def ask(host: str) -> None:
+                await directed.announce(AnnounceRequest(f"http://{host}/announce", HASH, ID, 6881, left=1))
+
+            await ask("udp.test:9")
+            assert (tracker.stats().udp_announces, tracker.stats().http_announces) == (1, 0)
+            await ask("second.test:9")
+            await ask(f"other.test:{port}")
+            assert tracker.stats().http_announces == 2
+            with pytest.raises(TrackerFailure, match="runs no tracker"):
+                await ask(f"none.test:{port}")
+            found = await directed.scrape(ScrapeRequest("http://udp.test:9/announce", (HASH,)))
+            assert found.stats[HASH].leeches == 1
+            asked = len(records.asked)
+            await ask(f"127.0.0.1:{port}")
+            await ask(f"localhost:{port}")
+            on = False
+            await ask(f"none.test:{port}")
+            assert len(records.asked) == asked and tracker.stats().http_announces == 5
+            with pytest.raises(NetworkError):
+                await directed.announce(AnnounceRequest("http://[/announce", HASH, ID, 6881))
+            datagram.close()
+            await client.close()
+
     asyncio.run(main())
 
 

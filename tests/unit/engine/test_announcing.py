@@ -51,7 +51,6 @@ class World:
         self.tracker = FakeTracker(interval=interval)
         self.settings = settings
         self.families = families
-        self.addresses: list[str] = []
 
     @asynccontextmanager
     async def announcing(self) -> AsyncIterator[Announcing]:
@@ -59,8 +58,7 @@ class World:
             loop = asyncio.get_running_loop()
             announcing = Announcing(
                 [self.tracker.announcer("10.0.0.1")], scope, clock=loop.time, rng=seeded(1),
-                settings=lambda: self.settings, families=self.families, on_external_ip=self.addresses.append,
-                secret=b"secret",
+                settings=lambda: self.settings, families=lambda: self.families, secret=b"secret",
             )
             yield announcing
             await announcing.close()
@@ -186,6 +184,16 @@ def test_each_ip_version_is_announced_on_its_own() -> None:
         assert [r.family for r in world.tracker.announces] == [4, 6]
         (view,) = trackers.views(10.0)
         assert (view.state, view.message) == (TrackerState.WORKING, "")
+
+    play(story, families=(4, 6))
+
+
+@pytest.mark.parametrize(("url", "family"), [("http://1.2.3.4:80/announce", 4), ("http://[2606::1]:80/announce", 6)])
+def test_a_tracker_without_a_name_is_asked_over_its_own_ip_version_only(url: str, family: int) -> None:
+    async def story(world: World, announcing: Announcing) -> None:
+        announcing.start(announcing.add(Swarm(), (HASH,), [[url]]))
+        await asyncio.sleep(10)
+        assert [r.family for r in world.tracker.announces] == [family]
 
     play(story, families=(4, 6))
 
@@ -357,7 +365,7 @@ def test_peers_nearer_than_their_tracker_are_left_out() -> None:
             world.tracker.behaviours[A] = lambda _: AnnounceReply(peers, reach=reach, external_ip="5.5.5.5")
             announcing.start(announcing.add(swarm, (HASH,), [[A]]))
             await asyncio.sleep(1)
-            assert world.addresses == ["5.5.5.5"]
+            assert announcing.external_ips == {4: "5.5.5.5"}
 
         play(story)
         return [peer.host for peer in swarm.peers]

@@ -66,6 +66,18 @@ def test_a_connection_that_ended_may_be_made_again_after_a_while() -> None:
     assert host(ours, 115.0) == "8.1.1.3"
 
 
+def test_after_a_pause_those_who_were_there_are_called_at_once() -> None:
+    ours = book("8.1.1.3", "8.1.2.4")
+    there, gone = Endpoint("8.1.1.3", 6881), Endpoint("8.1.2.4", 6881)
+    assert host(ours) and host(ours)
+    ours.connected(there)
+    ours.ended(there, 100.0, seed=True)
+    ours.failed(gone, 100.0)
+    assert host(ours, 101.0) == ""
+    ours.all_again()
+    assert host(ours, 101.0) == "8.1.1.3" and host(ours, 101.0) == ""
+
+
 def test_what_cannot_be_dialled_is_not_remembered() -> None:
     ours = book()
     assert ours.add([

@@ -221,8 +221,6 @@ def test_new_pieces_are_told_in_one_write_and_not_to_seeds(make: Callable[..., B
 def test_a_rechoke_serves_who_is_interested(make: Callable[..., Bed]) -> None:
     bed = make(*range(COUNT))
     one, two = bed.join(1, codec.HaveNone(), codec.Interested()), bed.join(2, codec.HaveNone())
-    wire(one).messages(), wire(two).messages()
-    bed.swarm.choke_round(0.0)
     assert "Unchoke" in kinds(one) and "Unchoke" not in kinds(two)
     bed.say(one, codec.Requests([(3, 0, BLOCK)]))
     assert "Blocks" in kinds(one)

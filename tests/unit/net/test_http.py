@@ -119,6 +119,25 @@ def test_connections_are_kept_between_requests() -> None:
     asyncio.run(main())
 
 
+def test_a_kept_connection_that_the_server_closed_is_no_failure() -> None:
+    """Some trackers close after each reply without saying so."""
+    async def once(_: bytes, writer: asyncio.StreamWriter) -> None:
+        await ok()(b"", writer)
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        client = HttpClient(Guard(Names("127.0.0.1")))
+        async with Server(once) as server:
+            url = f"http://t.example:{server.port}/announce"
+            for _ in range(5):
+                found = await client.fetch(url, purpose=Purpose.TRACKER, limit=10)
+                assert found.body == b"hello"
+            assert server.connections == 5
+            await client.close()
+    asyncio.run(main())
+
+
 def test_a_name_that_flips_to_a_near_address_is_refused_though_a_connection_is_kept() -> None:
     async def main() -> None:
         client = HttpClient(Guard(Names("127.0.0.2", "127.0.0.1", "127.0.0.2"), classify=near))

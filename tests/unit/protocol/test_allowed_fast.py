@@ -1,15 +1,19 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.published import published
 
 from wildbach.protocol.allowed_fast import allowed_fast
 
 HASH = b"\xaa" * 20
 
 
+@pytest.mark.vector(6)
 def test_the_vectors_of_bep_6_hold() -> None:
-    nine = (1059, 431, 808, 1217, 287, 376, 1188, 353, 508)
-    assert allowed_fast("80.4.4.200", HASH, 1313, 7) == nine[:7]
-    assert allowed_fast("80.4.4.200", HASH, 1313, 9) == nine
+    given_ = published(6)
+    for pieces in given_["sets"]:
+        chosen = allowed_fast(given_["ip"], bytes.fromhex(given_["info_hash"]), given_["pieces"], len(pieces))
+        assert list(chosen) == pieces
 
 
 def test_one_network_gets_one_set() -> None:

@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.oracle import libtorrent
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
@@ -46,6 +47,18 @@ def test_every_value_survives_the_round_trip(value: bencode.Value) -> None:
     raw = bencode.encode(value)
     assert bencode.decode(raw) == value
     assert bencode.decode_prefix(raw + b"rest") == (value, len(raw))
+
+
+@pytest.mark.foreign("libtorrent")
+@given(st.recursive(
+    st.integers(1 - 2**63, 2**63 - 1) | st.binary(max_size=300),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.binary(max_size=12), inner, max_size=5),
+    max_leaves=20,
+))
+def test_libtorrent_writes_and_reads_the_same(value: bencode.Value) -> None:
+    raw = bencode.encode(value)
+    assert libtorrent.bencode(value) == raw
+    assert libtorrent.bdecode(raw) == value == bencode.decode(libtorrent.bencode(value))
 
 
 @given(st.binary(max_size=200) | st.text("deli0123456789:-ab", max_size=60).map(str.encode))

@@ -1,5 +1,7 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.published import published
 
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.peer_priority import crc32c, peer_priority
@@ -12,10 +14,12 @@ def test_crc32c_has_its_published_check_value() -> None:
     assert crc32c(b"123456789") == 0xE3069283
 
 
+@pytest.mark.vector(40)
 def test_the_vectors_of_bep_40_hold() -> None:
-    ours = Endpoint("123.213.32.10", 0)
-    assert peer_priority(ours, Endpoint("98.76.54.32", 0)) == 0xEC2D7224
-    assert peer_priority(ours, Endpoint("123.213.32.234", 0)) == 0x99568189
+    given_ = published(40)
+    ours = Endpoint(given_["ours"], 0)
+    for theirs, priority in given_["crc32c"].items():
+        assert f"{peer_priority(ours, Endpoint(theirs, 0)):08x}" == priority
 
 
 def test_one_address_is_ranked_by_its_ports() -> None:

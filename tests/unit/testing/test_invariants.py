@@ -55,7 +55,7 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         "claimed that is not had"),
     "durable, and waits to be": (_twice, "durable and waits to be"),
     "told to peers, and not had": (
-        lambda node, content, peer: _put(node.torrent, "_has_bits", bytearray(b"\xff" * 8)), "may ask for"),
+        lambda node, content, peer: _put(node.torrent.life, "_has_bits", bytearray(b"\xff" * 8)), "may ask for"),
     "outstanding blocks counted wrong": (
         lambda node, content, peer: _put(peer.owed, "blocks", peer.owed.blocks + 1), "counted as"),
     "more asked than owed": (

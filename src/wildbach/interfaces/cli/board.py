@@ -18,6 +18,7 @@ from rich.text import Text
 
 from wildbach.interfaces.cli import output, text
 
+_NO_DIGITS = str.maketrans("", "", "0123456789")
 SHOWN_ROWS = 12
 "Torrents in the picture; the rest is one line."
 
@@ -135,7 +136,8 @@ class Board:
         if self._live is not None:
             self._live.update(picture(rows), refresh=True)
             return
-        states = tuple(f"{row.state}{row.why}" for row in rows)
+        # Seconds that count down in a reason are no news.
+        states = tuple(f"{row.state}{row.why.translate(_NO_DIGITS)}" for row in rows)
         if self._last is None and self._patient:
             self._last = (now, states)
             return

@@ -19,7 +19,7 @@ from wildbach.disk.hasher import Hasher
 from wildbach.interfaces.cli import info, output, running, scan, sources, text
 from wildbach.interfaces.cli.board import Board, Row
 from wildbach.interfaces.cli.exits import Exit
-from wildbach.interfaces.cli.kinds import PIECE_LENGTH
+from wildbach.interfaces.cli.kinds import PIECE_LENGTH, check_tracker
 from wildbach.interfaces.cli.running import Stop
 from wildbach.protocol.metainfo import Metainfo
 from wildbach.protocol.metainfo.builder import BuildPlan, Kind
@@ -169,8 +169,7 @@ def _tiers(urls: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     tiers = (tuple(url.strip() for url in word.split(",") if url.strip()) for word in urls)
     for tier in (kept := tuple(tier for tier in tiers if tier)):
         for url in tier:
-            if not url.startswith(("http://", "https://", "udp://")):
-                raise UsageError(f"--tracker {text.clean(url)}: an http, https or udp URL is needed")
+            check_tracker(url)
     return kept
 
 

@@ -43,11 +43,17 @@ _HINTS: dict[str, str] = {
     "target_exists": "Move those files away, or choose: --overwrite replaces them, --rename uses another name.",
     "disk_full": "Free some space and run the same command again: it goes on where it stopped.",
     "read_only": "That file system is mounted read-only: choose another folder with -o.",
+    "no_folder": "Choose another folder with -o.",
     "no_permission": "Choose another folder with -o, or change its permissions.",
     "too_many_files": "Raise the limit of open files (ulimit -n) and run the same command again.",
     "io_error": "The disk reports a fault; look at the system log before you trust it with more.",
     "missing": "Is this the folder that holds the content, and is its disk mounted?",
     "in_use": "Another torrent or another wildbach writes there: wait for it, or choose another folder with -o.",
+    "incomplete": "`wildbach verify` says what is missing; `wildbach get` with the same folder fetches it.",
+    "port_in_use": "Another program uses that port: choose another one with --listen, or port 0 for any that is free.",
+    "not_our_address": "This machine has no such address: 0.0.0.0 stands for all it has, [::] for those of IPv6.",
+    "port_forbidden": "Ports below 1024 need special rights: choose a higher one with --listen.",
+    "newer_state": "Use that version, or keep the state of this one elsewhere: --state DIR.",
     "over_limit": "The torrent asks for more than wildbach permits; see docs/limits.md.",
 }
 

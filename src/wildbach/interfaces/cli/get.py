@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 
 from wildbach.base.errors import UsageError
+from wildbach.disk.layout import INCOMPLETE_SUFFIX, LAYOUTS
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
-from wildbach.interfaces.cli import fetching, output, running, text
+from wildbach.interfaces.cli import fetching, folders, output, running, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.select import Selection
@@ -30,6 +31,10 @@ class Job:
     sources: tuple[str, ...]
     folder: Path
     selected: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    incomplete_path: Path | None = None
+    suffix: str = ""
+    layout: str = "original"
     sequential: bool = False
     existing: str = "stop"
     seed: bool = False
@@ -43,6 +48,14 @@ class Job:
               help="The folder for the content.  [default: this one]")
 @click.option("--select", "selected", multiple=True, metavar="WHAT",
               help="Only these files: numbers as `info` prints them (0-2,7) or a pattern (*.mkv); may be repeated.")
+@click.option("--exclude", multiple=True, metavar="GLOB",
+              help="None of the files whose name or path matches (*.nfo); may be repeated.")
+@click.option("--incomplete-dir", "incomplete_path", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Keep the files in this folder until they are complete.")
+@click.option("--incomplete-suffix", "suffix", is_flag=False, flag_value=INCOMPLETE_SUFFIX, default="",
+              metavar="[SUFFIX]", help=f"Append this, or {INCOMPLETE_SUFFIX}, to the names of incomplete files.")
+@click.option("--layout", type=click.Choice(LAYOUTS), default="original",
+              help="`subfolder` always makes a folder for the content, `none` never does.  [default: as the torrent]")
 @click.option("--sequential", is_flag=True, help="From the front to the end.")
 @click.option("--overwrite", "existing", flag_value="overwrite", default="stop",
               help="Replace foreign files at the target.")
@@ -62,6 +75,9 @@ def command(wishes: Wishes, **values: object) -> int:
     job = Job(**values)  # type: ignore[arg-type]  # click has checked the kinds of the values
     if job.sources.count("-") > 1:
         raise UsageError("stdin can be read only once")
+    for folder in (job.folder, job.incomplete_path):
+        if folder is not None:
+            folders.check(folder)
     return running.run(lambda stop: download(job, wishes, stop))
 
 
@@ -87,6 +103,10 @@ async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
             trackers=wishes.trackers,
             select=selection.wants if selection else None,
             existing=job.existing,
+            exclude=job.exclude,
+            incomplete_path=job.incomplete_path,
+            suffix=job.suffix,
+            layout=job.layout,
             sequential=job.sequential,
         )
         torrents: list[Torrent] = [await session.add(one, options) for one in loaded]

@@ -31,6 +31,13 @@ def parse_host_port(value: str) -> HostPort:
     return HostPort(host, int(port))
 
 
+def check_tracker(url: str) -> str:
+    """The URL, where a tracker can have it. Raises UsageError."""
+    if not url.startswith(("http://", "https://", "udp://")):
+        raise UsageError(f"--tracker {text.clean(url)}: an http, https or udp URL is needed")
+    return url
+
+
 def is_literal(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -47,10 +47,15 @@ def warn(words: str) -> None:
     print(f"wildbach: {words}", file=sys.stderr, flush=True)
 
 
-def explain(error: WildbachError) -> Exit:
-    """Say on stderr what went wrong and what to do; the exit code that fits."""
-    warn(text.clean(error.message))
+def explain(error: WildbachError, of: str = "") -> Exit:
+    """Say on stderr what went wrong (with the torrent of this name) and what to do; the exit code that fits."""
+    warn(text.clean(f"{of}: {error.message}" if of else error.message))
     hint = hint_for(error)
     if hint:
-        print(f"  {hint}", file=sys.stderr, flush=True)
+        advise(hint)
     return code_for(error)
+
+
+def advise(words: str) -> None:
+    """What a person can do, below a `warn`."""
+    print(f"  {words}", file=sys.stderr, flush=True)

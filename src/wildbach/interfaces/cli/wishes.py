@@ -15,7 +15,7 @@ from wildbach.base.errors import UsageError
 from wildbach.base.settings import Layers, options, parse_environment
 from wildbach.engine.settings import Settings
 from wildbach.interfaces.cli import text
-from wildbach.interfaces.cli.kinds import HOST_PORT, SIZE, HostPort
+from wildbach.interfaces.cli.kinds import HOST_PORT, SIZE, HostPort, check_tracker
 
 _OPTIONS = (
     click.option("--peer", "peers", type=HOST_PORT, multiple=True, help="Connect to this peer; may be repeated."),
@@ -77,6 +77,8 @@ def common(function: Callable[..., int]) -> Callable[..., int]:
     @wraps(function)
     def gathered(**values: Any) -> int:
         wishes = Wishes(**{name: values.pop(name) for name in Wishes.__dataclass_fields__})
+        for url in wishes.trackers:
+            check_tracker(url)
         return function(wishes=wishes, **values)
 
     for option in reversed(_OPTIONS):

@@ -23,6 +23,9 @@ from wildbach.runtime.tasks import Scope
 
 TURN_SECONDS = 0.2
 PROGRESS_SECONDS = 1.0
+ADVISE_SECONDS = 5.0
+"Without any progress, until it is said what could help."
+LONELY = "Nobody is known who has it: name a tracker with --tracker URL, or a peer with --peer HOST:PORT."
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Work:
         said: set[str] = set()
         told_at = 0.0
         moved_at, moved = time.monotonic(), -1
+        advised = False
         while True:
             # A moment first: what has just been added says nothing yet.
             await stop.pause(TURN_SECONDS)
@@ -98,7 +102,13 @@ class Work:
                 moved_at, moved = now, total
             if self.timeout is not None and now - moved_at >= self.timeout and len(said) < len(torrents):
                 output.warn(f"nothing arrived for {self.timeout:g} seconds: {_reasons(views)}")
+                if _lonely(torrents):
+                    output.advise(LONELY)
                 return Exit.NETWORK
+            if not advised and self.timeout is None and now - moved_at >= ADVISE_SECONDS and _lonely(torrents):
+                advised = True
+                if not self.as_json and not self.quiet:
+                    board.say(LONELY)
 
     def _finished(self, views: Sequence[TorrentView]) -> bool:
         if not self.seed or len(self.failed) == len(views):
@@ -111,8 +121,7 @@ class Work:
     def _say_end(self, torrent: Torrent, view: TorrentView, board: Board) -> None:
         error = self.failed.get(torrent.key)
         if error is not None:
-            output.warn(f"{text.clean(view.name)}:")
-            output.explain(error)
+            output.explain(error, view.name)
         elif not self.as_json and not self.quiet:
             board.say(f"{self.done_word}: {text.clean(os.path.join(view.save_path, view.name))}")
 
@@ -130,6 +139,14 @@ def progress_of(view: TorrentView) -> dict[str, object]:
     facts = {"event": "progress", **dataclasses.asdict(view)}
     del facts["pieces_have"]
     return facts
+
+
+def _lonely(torrents: Sequence[Torrent]) -> bool:
+    """One of them looks for peers and has nobody to ask."""
+    return any(
+        view.state in ("metadata", "downloading") and not view.peers and not view.known_peers and not torrent.trackers()
+        for torrent in torrents for view in (torrent.view(),)
+    )
 
 
 def _reasons(views: Sequence[TorrentView]) -> str:

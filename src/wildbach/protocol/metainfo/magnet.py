@@ -11,6 +11,7 @@ from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
 from wildbach.base.ids import InfoHashes
 from wildbach.protocol.metainfo.document import clean_url
+from wildbach.protocol.metainfo.info import File
 from wildbach.protocol.metainfo.paths import printable
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
@@ -20,6 +21,7 @@ _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _PEER = re.compile(r"(?:\[([0-9a-fA-F:.]{2,45})\]|([0-9A-Za-z._-]{1,253})):([0-9]{1,5})")
 _SHA256 = "1220"
 "The multihash prefix of a SHA-256 of 32 bytes."
+_DIGITS = {"urn:btih": (32, 40), "urn:btmh": (68,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Magnet:
         """Read a magnet link, or an info hash alone: v1 as 40 hex or 32 base32 digits, v2 as 64 hex digits, with or
         without the multihash prefix.
 
-        Raises FormatError where there is no valid hash or two that differ. Odd optional parts are passed over.
+        Raises FormatError where there is no valid hash or two of one kind that differ. Odd other parts are passed over.
         """
         text = text.strip().encode("utf-8", "replace").decode()  # without lone surrogates, as arguments may have them
         if len(text) > limits.MAGNET_BYTES:
@@ -69,6 +71,10 @@ class Magnet:
             length=int(length) if _NUMBER.fullmatch(length) is not None else None,
         )
 
+    def wants(self, index: int, file: File) -> bool:
+        """Whether the link selects this file of the torrent. Without `so` it selects all."""
+        return not file.pad and (not self.select or any(index in numbers for numbers in self.select))
+
     def to_uri(self) -> str:
         """The link in one fixed order of keys. `Magnet.parse` reads the same value from it."""
         parts = []
@@ -88,37 +94,43 @@ class Magnet:
         return "magnet:?" + "&".join(parts)
 
 
-def _bare(text: str) -> InfoHashes:
+def _digest(text: str) -> bytes | None:
+    """The hash that 40 or 64 hex digits, 68 with the multihash prefix, or 32 base32 digits spell."""
     if _HEX.fullmatch(text) is not None:
-        if len(text) == 40:
-            return InfoHashes(v1=bytes.fromhex(text))
-        if len(text) == 64:
-            return InfoHashes(v2=bytes.fromhex(text))
+        if len(text) in (40, 64):
+            return bytes.fromhex(text)
         if len(text) == 68 and text.startswith(_SHA256):
-            return InfoHashes(v2=bytes.fromhex(text[4:]))
-    if _BASE32.fullmatch(text) is not None:
-        return InfoHashes(v1=b32decode(text.upper()))
-    raise FormatError("neither a magnet link nor an info hash", where="magnet")
+            return bytes.fromhex(text[4:])
+    return b32decode(text.upper()) if _BASE32.fullmatch(text) is not None else None
+
+
+def _bare(text: str) -> InfoHashes:
+    digest = _digest(text)
+    if digest is None:
+        raise FormatError("neither a magnet link nor an info hash", where="magnet")
+    return InfoHashes(digest) if len(digest) == 20 else InfoHashes(v2=digest)
 
 
 def _hashes(topics: list[str]) -> InfoHashes:
-    """The info hashes of the `xt` values; topics of other networks are passed over."""
+    """The info hashes of the `xt` values. Topics of other networks are passed over, and so is what is no hash beside
+    one that is: a link may carry a kind of hash that is not known yet."""
     found: dict[str, bytes] = {}
+    odd = ""
     for topic in topics:
         urn, _, text = unquote_to_bytes(topic).decode("ascii", "replace").rpartition(":")
         kind = urn.lower()
-        if kind == "urn:btih":
-            hashes = _bare(text) if len(text) in (32, 40) else None
-            digest = hashes.v1 if hashes is not None else None
-        elif kind == "urn:btmh":
-            hashes = _bare(text) if len(text) == 68 else None
-            digest = hashes.v2 if hashes is not None else None
-        else:
+        if kind not in _DIGITS:
             continue
+        digest = _digest(text) if len(text) in _DIGITS[kind] else None
         if digest is None:
-            raise FormatError(f"not an info hash: {printable(unquote_to_bytes(topic), 100)}", where="magnet.xt")
-        if found.setdefault(kind, digest) != digest:
+            odd = odd or topic
+        elif found.setdefault(kind, digest) != digest:
             raise FormatError("two info hashes that differ", where="magnet.xt")
+    if not found and odd:
+        raise FormatError(
+            f"not an info hash: {printable(unquote_to_bytes(odd), 100)}; urn:btih: has 40 hex digits or 32 letters of "
+            "base32, urn:btmh: 68 hex digits that begin with 1220", where="magnet.xt",
+        )
     if not found:
         raise FormatError("there is no BitTorrent info hash", where="magnet.xt")
     return InfoHashes(found.get("urn:btih"), found.get("urn:btmh"))

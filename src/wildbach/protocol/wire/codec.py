@@ -6,7 +6,7 @@ traffic, come as runs: one event for many messages in a row. Payloads are borrow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
@@ -320,11 +320,55 @@ def bitfield(raw: bytes) -> bytes:
 
 def requests(piece: int, first: int, stop: int, size: int) -> bytes:
     """Requests for blocks `first` <= b < `stop` of a piece with `size` bytes, in one buffer."""
-    pack = _REQUEST.pack
-    out = [pack(13, REQUEST, piece, offset, BLOCK) for offset in range(first * BLOCK, (stop - 1) * BLOCK, BLOCK)]
     offset = (stop - 1) * BLOCK
-    out.append(pack(13, REQUEST, piece, offset, min(BLOCK, size - offset)))
-    return b"".join(out)
+    if offset + BLOCK <= size:
+        return full_requests(piece, first, stop)
+    return full_requests(piece, first, stop - 1) + _REQUEST.pack(13, REQUEST, piece, offset, size - offset)
+
+
+class _Row:
+    """Messages for full blocks in a row. They are the same for every piece but for its index, so they are kept without
+    it, `_KEPT` at a time, and it is filled in column by column: a few machine loops for a whole row.
+    """
+
+    def __init__(self, message: Callable[[int], bytes]) -> None:
+        self._message = message
+        self._stride = len(message(0))
+        self._parts: dict[int, bytes] = {}
+
+    def __call__(self, piece: int, first: int, stop: int) -> bytes:
+        stride = self._stride
+        if first // _KEPT == (stop - 1) // _KEPT:
+            at = first % _KEPT
+            out = bytearray(self._part(first // _KEPT)[at * stride : (at + stop - first) * stride])
+        else:
+            out = bytearray(b"".join([self._part(part) for part in range(first // _KEPT, (stop - 1) // _KEPT + 1)]))
+            at = first % _KEPT
+            out = out[at * stride : (at + stop - first) * stride]
+        count = stop - first
+        for place, byte in enumerate(piece.to_bytes(4, "big"), 5):
+            if byte:
+                out[place::stride] = bytes((byte,)) * count
+        return bytes(out)
+
+    def _part(self, part: int) -> bytes:
+        found = self._parts.get(part)
+        if found is None:
+            if len(self._parts) >= _PARTS:
+                self._parts.clear()
+            start = part * _KEPT * BLOCK
+            found = b"".join([self._message(offset) for offset in range(start, start + _KEPT * BLOCK, BLOCK)])
+            self._parts[part] = found
+        return found
+
+
+_KEPT: Final = 64
+_PARTS: Final = 1024
+
+full_requests = _Row(lambda offset: _REQUEST.pack(13, REQUEST, 0, offset, BLOCK))
+"Requests for the full blocks `first` <= b < `stop` of a piece."
+block_headers = _Row(lambda offset: _BLOCK.pack(_BLOCK_MESSAGE, PIECE, 0, offset))
+"The headers of the `piece` messages with these blocks."
 
 
 def request(piece: int, offset: int, length: int) -> bytes:

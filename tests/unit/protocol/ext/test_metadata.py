@@ -1,17 +1,23 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.published import published
 
 from wildbach.base.errors import FormatError
 from wildbach.protocol.ext import metadata
 from wildbach.protocol.ext.metadata import MetadataData, MetadataReject, MetadataRequest
 
 
+@pytest.mark.vector(9)
 def test_the_examples_of_bep_9_hold() -> None:
-    assert metadata.encode(MetadataRequest(0)) == b"d8:msg_typei0e5:piecei0ee"
-    assert metadata.encode(MetadataReject(0)) == b"d8:msg_typei2e5:piecei0ee"
-    data = MetadataData(2, 34256, b"x" * (34256 - 2 * 16384))
-    assert metadata.encode(data).startswith(b"d8:msg_typei1e5:piecei2e10:total_sizei34256eexxx")
+    example = {name: text.encode() for name, text in published(9).items()}
+    data = MetadataData(0, 34256, b"x" * 16384)
+    for message, raw in (
+        (MetadataRequest(0), example["request"]), (MetadataReject(0), example["reject"]),
+        (data, example["data"] + data.data),
+    ):
+        assert metadata.encode(message) == raw
+        assert metadata.decode(raw) == message
 
 
 @pytest.mark.parametrize(

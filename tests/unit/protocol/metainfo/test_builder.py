@@ -6,9 +6,10 @@ import random
 import warnings
 from hashlib import sha1, sha256
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
+from tests.oracle import libtorrent
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, UsageError
@@ -170,14 +171,10 @@ def test_hashes_must_be_whole_and_complete() -> None:
         plan.finish()
 
 
-@pytest.fixture
-def libtorrent() -> ModuleType:
-    return pytest.importorskip("libtorrent")
-
-
+@pytest.mark.foreign("libtorrent")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(12))
-def test_libtorrent_sees_the_same_torrent(libtorrent: ModuleType, kind: Kind, seed: int) -> None:
+def test_libtorrent_sees_the_same_torrent(kind: Kind, seed: int) -> None:
     torrent = build(content_of(seed), kind, piece_length=[BLOCK, 2 * BLOCK, 4 * BLOCK][seed % 3])
     theirs = libtorrent.load_torrent_buffer(torrent.to_bytes()).ti
     hashes = theirs.info_hashes()
@@ -192,8 +189,9 @@ def test_libtorrent_sees_the_same_torrent(libtorrent: ModuleType, kind: Kind, se
     assert theirs.num_pieces() == torrent.info.geometry.piece_count
 
 
+@pytest.mark.foreign("libtorrent")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_torrent_made_by_libtorrent_is_read_alike(libtorrent: ModuleType, kind: Kind, tmp_path: Path) -> None:
+def test_a_torrent_made_by_libtorrent_is_read_alike(kind: Kind, tmp_path: Path) -> None:
     rng = random.Random(5)
     content = {("a",): rng.randbytes(50_000), ("b",): b"", ("d", "c"): rng.randbytes(3), ("e",): b"x" * BLOCK}
     for path, data in content.items():
@@ -217,3 +215,74 @@ def test_a_torrent_made_by_libtorrent_is_read_alike(libtorrent: ModuleType, kind
         assert [(f.path, f.root) for f in theirs.info.files] == [(f.path, f.root) for f in ours.info.files]
     if kind == "hybrid":
         assert theirs.info.pieces == ours.info.pieces
+
+
+def flags_of(layout: Any, index: int) -> tuple[bool, bool, str]:
+    """Executable, hidden, and where a link leads, of a file as libtorrent sees it."""
+    flags, storage = layout.file_flags(index), libtorrent.file_storage
+    return (
+        bool(flags & storage.flag_executable), bool(flags & storage.flag_hidden),
+        layout.symlink(index) if flags & storage.flag_symlink else "",
+    )
+
+
+@pytest.mark.foreign("libtorrent")
+@pytest.mark.parametrize("kind", KINDS)
+def test_libtorrent_sees_the_same_attributes_links_and_pads(kind: Kind) -> None:
+    files = [
+        SourceFile(("bin", "run"), 10, executable=True), SourceFile((".rc",), 3, hidden=True),
+        SourceFile(("to",), 0, symlink=("bin", "run")), SourceFile(("plain",), BLOCK + 1),
+    ]
+    plan = BuildPlan("t", files, kind=kind, piece_length=BLOCK)
+    for job in plan.jobs():
+        plan.add(job, *hash_pieces(plan, job, lambda f, at, n: bytes(n)))
+    layout = libtorrent.load_torrent_buffer(plan.finish().to_bytes()).ti.layout()
+    pad = libtorrent.file_storage.flag_pad_file
+    pads = [i for i in range(layout.num_files()) if layout.file_flags(i) & pad]
+    # Those of v2 are its own idea: each file begins a piece.
+    assert bool(pads) == (kind != "v1")
+    found = {
+        layout.file_path(i).removeprefix("t/"): flags_of(layout, i) for i in range(layout.num_files()) if i not in pads
+    }
+    assert found == {
+        "bin/run": (True, False, ""), ".rc": (False, True, ""), "to": (False, False, "t/bin/run"),
+        "plain": (False, False, ""),
+    }
+
+
+@pytest.mark.foreign("libtorrent")
+@pytest.mark.parametrize("kind", KINDS)
+def test_attributes_links_and_pads_of_libtorrent_are_read(kind: Kind, tmp_path: Path) -> None:
+    top = tmp_path / "t"
+    (top / "bin").mkdir(parents=True)
+    (top / "bin" / "run").write_bytes(bytes(10))
+    (top / "bin" / "run").chmod(0o755)
+    (top / "plain").write_bytes(bytes(BLOCK + 1))
+    (top / "to").symlink_to("bin/run")
+    flags = {"v1": libtorrent.create_torrent.v1_only, "v2": libtorrent.create_torrent.v2_only, "hybrid": 0}[kind]
+    flags |= libtorrent.create_torrent.symlinks
+    files = libtorrent.list_files(str(top), lambda _: True, libtorrent.create_torrent.symlinks)
+    creator = libtorrent.create_torrent(files, BLOCK, flags)
+    libtorrent.set_piece_hashes(creator, str(tmp_path))
+    info = Metainfo.parse(libtorrent.bencode(creator.generate())).info
+    # It calls a link executable, as its target is.
+    found = {str(f.path): (f.executable, f.symlink and str(f.symlink)) for f in info.files if not f.pad}
+    assert found == {"bin/run": (True, None), "plain": (False, None), "to": (True, "bin/run")}
+    assert info.geometry.v1_size > BLOCK + 11 or kind != "hybrid"
+
+
+@pytest.mark.foreign("libtorrent")
+def test_hints_to_torrents_that_share_files_are_read_both_ways(tmp_path: Path) -> None:
+    similar = [bytes([i]) * 20 for i in (1, 2)]
+    ours = build({("a",): bytes(100)}, similar=similar, collections=["com.example.one", "zwei"])
+    theirs = libtorrent.load_torrent_buffer(ours.to_bytes()).ti
+    assert [digest.to_bytes() for digest in theirs.similar_torrents()] == similar
+    assert theirs.collections() == ["com.example.one", "zwei"]
+    (tmp_path / "a").write_bytes(bytes(100))
+    creator = libtorrent.create_torrent(libtorrent.list_files(str(tmp_path / "a")), BLOCK)
+    libtorrent.set_piece_hashes(creator, str(tmp_path))
+    for digest in similar:
+        creator.add_similar_torrent(libtorrent.sha1_hash(digest))
+    creator.add_collection("com.example.one")
+    read = Metainfo.parse(libtorrent.bencode(creator.generate()))
+    assert (set(read.similar), read.collections) == (set(similar), ("com.example.one",))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from base64 import b32encode
+from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.oracle import libtorrent
+from tests.published import published
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
@@ -35,20 +38,27 @@ V2 = bytes.fromhex("d8dd32ac93357c368556af3ac1d95c9d76bd0dff6fa9833ecdac3d53134e
         (f"magnet:?xt=urn:btmh:1220{V2.hex()}", InfoHashes(v2=V2)),
         (f"magnet:?xt=urn:ed2k:00&xt=urn:btih:{V1.hex()}", InfoHashes(V1)),
         (f"magnet:?xt=urn:btih:{V1.hex()}&xt=urn:btih:{V1.hex()}", InfoHashes(V1)),
+        (f"magnet:?xt=urn:btmh:1320{V2.hex()}&xt=urn:btih:{V1.hex()}", InfoHashes(V1)),
+        (f"magnet:?xt=urn:btih:{V1.hex()[1:]}&xt=urn:btmh:1220{V2.hex()}", InfoHashes(v2=V2)),
     ],
 )
 def test_hashes_are_read_in_every_spelling(text: str, hashes: InfoHashes) -> None:
     assert Magnet.parse(text) == Magnet(hashes)
 
 
-def test_the_hybrid_sample_of_bep_52() -> None:
+def test_a_hybrid_has_both_hashes() -> None:
     magnet = Magnet.parse(
-        "magnet:?xt=urn:btih:631a31dd0a46257d5078c0dee4e66e26f73e42ac"
-        "&xt=urn:btmh:1220d8dd32ac93357c368556af3ac1d95c9d76bd0dff6fa9833ecdac3d53134efabb"
-        "&dn=bittorrent-v1-v2-hybrid-test"
+        f"magnet:?xt=urn:btih:{V1.hex()}&xt=urn:btmh:1220{V2.hex()}&dn=bittorrent-v1-v2-hybrid-test"
     )
     assert magnet.hashes == InfoHashes(V1, V2)
     assert magnet.name == "bittorrent-v1-v2-hybrid-test"
+
+
+@pytest.mark.vector(53)
+def test_the_file_numbers_of_bep_53_are_read() -> None:
+    for part, chosen in published(53).items():
+        magnet = Magnet.parse(f"magnet:?xt=urn:btih:{V1.hex()}&dn=NAME&tr=TRACKER&{part}")
+        assert [number for numbers in magnet.select for number in numbers] == chosen
 
 
 def test_all_parts_are_read() -> None:
@@ -124,6 +134,87 @@ URLS = st.text("abc:/?=&+%äß#", min_size=1, max_size=20)
 )
 def test_every_magnet_survives_the_round_trip(magnet: Magnet) -> None:
     assert Magnet.parse(magnet.to_uri()) == magnet
+
+
+# What libtorrent makes of links
+
+
+Facts = dict[str, object]
+
+
+def ours(text: str) -> Facts | None:
+    """What we read from a link, in the terms in which libtorrent tells it; None for a refusal."""
+    try:
+        magnet = Magnet.parse(text)
+    except FormatError:
+        return None
+    return {
+        "v1": magnet.hashes.v1, "v2": magnet.hashes.v2, "name": magnet.name, "trackers": set(magnet.trackers),
+        "web_seeds": set(magnet.web_seeds), "peers": {p for p in magnet.peers if ":" in p[0] or p[0][0].isdigit()},
+        "files": {number for numbers in magnet.select for number in numbers},
+    }
+
+
+def theirs(text: str) -> Facts | None:
+    try:
+        params = libtorrent.parse_magnet_uri(text)
+    except RuntimeError:
+        return None
+    hashes = params.info_hashes
+    return {
+        "v1": hashes.v1.to_bytes() if hashes.has_v1() else None,
+        "v2": hashes.v2.to_bytes() if hashes.has_v2() else None, "name": params.name,
+        "trackers": set(params.trackers), "web_seeds": set(params.url_seeds), "peers": set(params.peers),
+        "files": {i for i, priority in enumerate(params.file_priorities) if priority},
+    }
+
+
+# Not among them, as libtorrent differs for no good reason: it reads nothing behind an empty part or one without `=`,
+# takes the brackets of an `x.pe` only as they are, and refuses a link with a good and a bad hash.
+PART = st.one_of(
+    st.builds("xt=urn:btih:{}".format, st.sampled_from([V1.hex(), V1.hex().upper(), b32encode(V1).decode()])),
+    st.just(f"xt=urn:btmh:1220{V2.hex()}"),
+    st.just(f"xt.1=urn:btih:{V1.hex()}"), st.just("xt=urn:ed2k:31d6cfe0d16ae931b73c59d7e0c089c0"),
+    st.builds("dn={}".format, st.text("ab +%ä&=", max_size=8).map(lambda text: quote(text, safe=""))),
+    st.builds("tr={}".format, st.sampled_from(["http://a.example/announce", "udp://b.example:80"]).map(
+        lambda url: quote(url, safe=""))),
+    st.builds("tr.{}={}".format, st.integers(1, 9), st.just("http%3A%2F%2Fc.example%2Fannounce")),
+    st.just("ws=http%3A%2F%2Fw.example%2Ff"), st.just("xl=12345"), st.just("x.unknown=1"),
+    st.builds("x.pe={}:{}".format, st.sampled_from(["1.2.3.4", "[2001:db8::1]", "[::1]", "host.example"]),
+              st.integers(1, 65535)),
+    st.builds("so={}".format, st.lists(
+        st.integers(0, 30).map(str) | st.builds(lambda a, n: f"{a}-{a + n}", st.integers(0, 30), st.integers(0, 9)),
+        min_size=1, max_size=3).map(",".join)),
+)
+PARTS = st.lists(PART, max_size=8, unique_by=lambda part: part if not part.startswith("dn=") else "dn")
+
+
+@pytest.mark.foreign("libtorrent")
+@given(PARTS)
+def test_libtorrent_reads_generated_links_alike(parts: list[str]) -> None:
+    text = "magnet:?" + "&".join(parts)
+    assert theirs(text) == ours(text)
+
+
+@pytest.mark.foreign("libtorrent")
+@given(PARTS)
+def test_a_link_that_libtorrent_writes_says_the_same_to_us(parts: list[str]) -> None:
+    text = "magnet:?" + "&".join(parts)
+    facts = theirs(text)
+    assume(facts is not None)
+    params = libtorrent.parse_magnet_uri(text)
+    if all(params.file_priorities):
+        facts["files"] = set()  # it writes nothing where all files that it knows of are wanted
+    assert ours(libtorrent.make_magnet_uri(params)) == facts
+
+
+@pytest.mark.foreign("libtorrent")
+@given(PARTS)
+def test_libtorrent_reads_the_same_from_the_link_we_write(parts: list[str]) -> None:
+    text = "magnet:?" + "&".join(parts)
+    facts = theirs(text)
+    assume(facts is not None)
+    assert theirs(Magnet.parse(text).to_uri()) == facts
 
 
 @given(st.text(max_size=80) | st.text("magnet:?xt=urn:btih&so0123456789-,%", max_size=80).map("magnet:?xt=".__add__))

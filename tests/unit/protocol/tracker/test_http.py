@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.published import published
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
@@ -113,6 +114,16 @@ def test_a_refusal_says_when_to_come_again(given_: object, kept: float | None) -
     assert caught.value.retry_in == kept
 
 
+@pytest.mark.vector(31)
+def test_the_refusals_of_bep_31_are_read() -> None:
+    kept = []
+    for example in published(31):
+        with pytest.raises(TrackerFailure) as caught:
+            http.parse_announce(bencode.encode({key.encode(): text.encode() for key, text in example.items()}))
+        kept.append((caught.value.message, caught.value.retry_in))
+    assert kept == [("Overloaded", 300.0), ("Not a tracker", math.inf)]
+
+
 def test_more_peers_than_the_limit_are_left_out() -> None:
     raw = b"".join(i.to_bytes(4, "big") + b"\x00\x01" for i in range(1, limits.TRACKER_PEERS + 100))
     assert len(http.parse_announce(reply(peers=raw)).peers) == limits.TRACKER_PEERS
@@ -186,6 +197,16 @@ def test_a_scrape_reads_back() -> None:
     url = http.scrape_url("http://t/announce?k=1", [HASH, bytes(20)])
     assert url is not None
     assert http.parse_scrape_query(urlsplit(url).query) == (HASH, bytes(20))
+
+
+@pytest.mark.vector(48)
+def test_the_scrape_of_bep_48_is_asked_and_read() -> None:
+    example = published(48)
+    hashes = [letter * 20 for letter in (b"x", b"y")]
+    assert http.scrape_url("http://tracker/announce", hashes) == example["request"]
+    assert http.parse_scrape(example["response"].encode()).stats == {
+        hashes[0]: ScrapeStats(11, 19, 13772), hashes[1]: ScrapeStats(21, 20, 206),
+    }
 
 
 def test_a_refusal_reads_back() -> None:

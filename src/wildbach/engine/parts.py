@@ -1,0 +1,72 @@
+"""What a torrent has while it is awake, and what it has once its metadata is known."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from wildbach.disk.layout import excluded
+from wildbach.engine.brief import Brief
+from wildbach.engine.connections import Connections, ConnectionsOwner
+from wildbach.engine.options import AddOptions
+from wildbach.engine.piecespecs import PieceSpecs
+from wildbach.engine.ratelimits import Gate, Gates
+from wildbach.engine.relocation import Relocation
+from wildbach.engine.selection import Selection
+from wildbach.engine.shared import Shared
+from wildbach.engine.swarm import Swarm, SwarmOwner
+from wildbach.engine.talk import Talk, TalkOwner
+from wildbach.engine.verdicts import VerdictOwner, Verdicts
+from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.runtime.tasks import Scope
+
+
+class PartsOwner(ConnectionsOwner, SwarmOwner, TalkOwner, VerdictOwner, Protocol):
+    """The torrent."""
+
+    peer_id: bytes
+    port: int
+    options: AddOptions
+
+
+class Parts:
+    """Made when somebody asks for the torrent, dropped when it goes to sleep."""
+
+    __slots__ = (
+        "changed", "complete", "gates", "links", "metadata", "relocation", "scope", "swarm", "talk", "verdicts",
+    )
+
+    def __init__(self, torrent: PartsOwner, shared: Shared, scope: Scope) -> None:
+        self.scope = scope
+        self.swarm = Swarm(torrent, lambda: shared.settings, shared.clock)
+        self.talk = Talk(torrent, torrent.hashes, self.swarm.peers, shared.clock)
+        self.talk.anonymous = shared.settings.peers.anonymous
+        self.talk.pex = shared.settings.peers.pex
+        self.talk.port = torrent.port
+        self.gates = Gates(
+            Gate(shared.down), Gate(shared.up),
+            lambda peer: not shared.settings.rates.limit_local and shared.local(peer.remote),
+        )
+        self.gates.down.own.limit = torrent.options.down_limit
+        self.gates.up.own.limit = torrent.options.up_limit
+        self.relocation = Relocation()
+        self.verdicts = Verdicts(torrent, self.swarm.peers, self.talk.hash_fetcher)
+        self.links = Connections(torrent, shared, scope, self.swarm, self.talk, self.verdicts, torrent.peer_id)
+        self.complete = asyncio.Event()
+        self.metadata = asyncio.Event()
+        self.changed = asyncio.Event()
+        "Set when something a waiter looks at may have changed."
+
+
+class Known:
+    """The info dictionary, and what follows from it."""
+
+    __slots__ = ("info", "selection", "specs")
+
+    def __init__(self, metainfo: Metainfo, options: AddOptions, brief: Brief | None) -> None:
+        self.info = metainfo.info
+        self.specs = PieceSpecs(metainfo)
+        self.selection = Selection(
+            metainfo.info, options.select, brief.priorities if brief is not None else (),
+            excluded=excluded(metainfo.info, options.exclude),
+        )

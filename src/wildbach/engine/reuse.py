@@ -1,0 +1,143 @@
+"""Files that another torrent has on disk already (BEP 38, and the `pieces root` of BEP 52).
+
+A torrent that has complete files puts marks into the store; one that is added looks for its own. A mark is a hint and
+nothing more: what is taken over is a copy, and each of its pieces is hashed before it counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wildbach.base.errors import FormatError, WildbachError
+from wildbach.disk import moving
+from wildbach.disk.layout import Layout
+from wildbach.disk.resume import ResumeRecord, ResumeStore
+from wildbach.protocol.metainfo.document import Metainfo
+
+OWN: Final = "own"
+"The option of a `ResumeRecord` that says: no file of the torrent was there before it."
+_TRIES: Final = 4
+"Holders of a file that are tried."
+_TORRENTS: Final = 16
+"Torrents that are read to find the files of one."
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A file that should have the wanted bytes."""
+
+    path: str
+    own: bool
+    "Only wildbach writes to it."
+
+
+def marks(metainfo: Metainfo, files: Iterable[int]) -> dict[int, bytes]:
+    """By what others may find these files, by number; what names the torrent itself stands under numbers below 0."""
+    out: dict[int, bytes] = {}
+    for number in files:
+        file = metainfo.info.files[number]
+        mark = file.root or file.sha1
+        if mark is not None and file.length and file.written:
+            out[number] = mark
+    names = [*_names(metainfo.info.hashes.swarms), *_collections(metainfo)]
+    for at, mark in enumerate(dict.fromkeys(names), 1):
+        out[-at] = mark
+    return out
+
+
+def find(store: ResumeStore, key: str, metainfo: Metainfo, files: Sequence[int]) -> dict[int, list[Origin]]:
+    """For each of the files that somebody may have, where it should be. Blocks. Raises StorageError."""
+    library = _Library(store, key)
+    out: dict[int, list[Origin]] = {}
+    for number in files:
+        file = metainfo.info.files[number]
+        if not file.length or not file.written:
+            continue
+        for mark in (file.root, file.sha1):
+            for holder, theirs in store.holders(mark)[:_TRIES] if mark is not None else ():
+                library.add(out, number, file.length, holder, theirs)
+    hints = [*_names(metainfo.similar), *_collections(metainfo)]
+    for holder in dict.fromkeys(holder for mark in hints for holder, _ in store.holders(mark)[:_TORRENTS]):
+        theirs_by_size = library.by_size(holder)
+        for number in files:
+            file = metainfo.info.files[number]
+            if number in out or not file.length or not file.written:
+                continue
+            same = theirs_by_size.get(file.length, {})
+            likeliest = sorted(same, key=lambda other: same[other] != file.path.parts[-1])
+            for theirs in likeliest[:_TRIES]:
+                library.add(out, number, file.length, holder, theirs)
+    return out
+
+
+def _names(hashes: Iterable[bytes]) -> list[bytes]:
+    return [b"torrent " + value[:20] for value in hashes]
+
+
+def _collections(metainfo: Metainfo) -> list[bytes]:
+    return [b"collection " + hashlib.sha256(name.encode()).digest() for name in metainfo.collections]
+
+
+class _Library:
+    """The torrents of the store that were looked at."""
+
+    def __init__(self, store: ResumeStore, key: str) -> None:
+        self._store = store
+        self._key = key
+        self._read: dict[str, tuple[ResumeRecord, Metainfo] | None] = {}
+
+    def add(self, out: dict[int, list[Origin]], number: int, length: int, holder: str, theirs: int) -> None:
+        """Note where a holder has the file, where that can be told."""
+        found = self._of(holder)
+        if found is None or not 0 <= theirs < len(found[1].info.files):
+            return
+        record, metainfo = found
+        if metainfo.info.files[theirs].length != length:
+            return
+        for layout in _layouts(record):
+            path = layout.path(metainfo.info, theirs)
+            origins = out.setdefault(number, [])
+            if all(path != origin.path for origin in origins):
+                origins.append(Origin(path, record.options.get(OWN) is True))
+
+    def by_size(self, holder: str) -> dict[int, dict[int, str]]:
+        """The files of a torrent by their length: number and name."""
+        found = self._of(holder)
+        out: dict[int, dict[int, str]] = {}
+        for number, file in enumerate(found[1].info.files if found is not None else ()):
+            if file.written and file.length:
+                out.setdefault(file.length, {})[number] = file.path.parts[-1]
+        return out
+
+    def _of(self, holder: str) -> tuple[ResumeRecord, Metainfo] | None:
+        if holder == self._key:
+            return None
+        if holder not in self._read:
+            self._read[holder] = self._load(holder) if len(self._read) < _TORRENTS else None
+        return self._read[holder]
+
+    def _load(self, holder: str) -> tuple[ResumeRecord, Metainfo] | None:
+        record, raw = self._store.load(holder), self._store.metainfo(holder)
+        if record is None or raw is None:
+            return None
+        try:
+            return record, Metainfo.parse(raw)
+        except WildbachError:
+            return None
+
+
+def _layouts(record: ResumeRecord) -> list[Layout]:
+    root = record.incomplete_path or record.save_path
+    if not os.path.isabs(root):
+        return []
+    out = [Layout(root, record.layout, record.renames, record.suffix)]
+    if record.moving:
+        try:
+            out.append(moving.layout_from_json(record.moving))
+        except FormatError:
+            return out
+    return out

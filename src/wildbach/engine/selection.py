@@ -1,0 +1,60 @@
+"""Which files of a torrent are wanted, and which of them first. Pad files are never wanted for themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from wildbach.base import bitfield
+from wildbach.base.errors import UsageError
+from wildbach.engine.options import Select
+from wildbach.protocol.metainfo.info import Info
+
+HIGHEST: Final = 7
+
+
+class Selection:
+    """A priority for each file: 0 is not wanted, 7 comes first."""
+
+    __slots__ = ("_info", "priorities")
+
+    def __init__(
+        self, info: Info, select: Select | None, remembered: Sequence[int] = (), *, excluded: Collection[int] = (),
+    ) -> None:
+        """What was remembered counts where it fits; else `select` chooses, None for all but the excluded files."""
+        self._info = info
+        if len(remembered) == len(info.files):
+            self.priorities = list(remembered)
+            return
+        self.priorities = [
+            0 if file.pad or index in excluded or (select is not None and not select(index, file)) else 1
+            for index, file in enumerate(info.files)
+        ]
+
+    @property
+    def wanted(self) -> list[int]:
+        """The files to keep."""
+        return [index for index, priority in enumerate(self.priorities) if priority > 0]
+
+    def change(self, priorities: Mapping[int, int]) -> None:
+        """Files left out keep theirs. Raises UsageError, and changes nothing then."""
+        for index, priority in priorities.items():
+            if not 0 <= index < len(self.priorities) or not 0 <= priority <= HIGHEST:
+                raise UsageError(f"no file {index} or no priority {priority}")
+        for index, priority in priorities.items():
+            self.priorities[index] = priority
+
+    def levels(self) -> list[int]:
+        """Disjoint sets of pieces by priority, the highest first. A piece of two files gets the higher one."""
+        geometry = self._info.geometry
+        width = bitfield.width_of(geometry.piece_count)
+        levels, seen = [], 0
+        for priority in sorted({p for p in self.priorities if p > 0}, reverse=True):
+            mask = 0
+            for index, own in enumerate(self.priorities):
+                if own == priority:
+                    pieces = geometry.file_pieces(index)
+                    mask |= bitfield.span(pieces.start, pieces.stop, width)
+            levels.append(mask & ~seen)
+            seen |= mask
+        return levels

@@ -1,0 +1,59 @@
+"""dnsmasq: a name server that knows what a test tells it and asks nobody else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests import encounters
+from tests.interop.peers.base import Closing, Daemon, poll
+from tests.interop.peers.process import ChildError
+
+from wildbach.base.ids import Endpoint
+
+PROGRAM = shutil.which("dnsmasq", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+MISSING = None if PROGRAM else "dnsmasq is not installed (Debian: dnsmasq-base)"
+
+
+class Dnsmasq(Closing):
+    def __init__(self, work: Path, texts: Mapping[str, Sequence[str]]) -> None:
+        assert PROGRAM is not None
+        work.mkdir(parents=True, exist_ok=True)
+        with socket.socket(type=socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        self.endpoint = Endpoint("127.0.0.1", port)
+        records = [f"--txt-record={name},{text}" for name, all_ in texts.items() for text in all_]
+        self._daemon = Daemon(
+            [
+                PROGRAM, "--keep-in-foreground", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
+                "--no-resolv", "--no-hosts", "--no-poll", "--conf-file=/dev/null", f"--pid-file={work / 'pid'}",
+                "--local=/#/", "--log-facility=-", "--local-ttl=300", *records,
+            ],
+            work / "dnsmasq.log",
+        )
+        try:
+            poll(self._alive, 20, self._daemon.story)
+        except BaseException:
+            self.close()
+            raise
+
+    def _alive(self) -> bool | None:
+        if self._daemon.process.poll() is not None:
+            raise ChildError(self._daemon.story())
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.2)
+            sock.connect(self.endpoint)
+            try:
+                sock.send(b"\0\1\1\0\0\1\0\0\0\0\0\0\4test\0\0\x10\0\1")
+                sock.recv(512)
+            except OSError:
+                return None
+        encounters.note("dnsmasq")
+        return True
+
+    def close(self) -> None:
+        self._daemon.close()

@@ -1,0 +1,91 @@
+"""opentracker, with a list of the torrents it serves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import urllib.request
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote_from_bytes
+
+from tests import encounters
+from tests.interop.peers.base import Closing, Daemon, poll
+from tests.interop.peers.process import ChildError
+
+from wildbach.protocol import bencode
+
+MISSING = None if shutil.which("opentracker") else "opentracker is not installed (Debian: opentracker)"
+_FRESH = count(1)
+
+
+class OpenTracker(Closing):
+    """Each has an address of its own: libtorrent keeps UDP connection ids by address alone."""
+
+    def __init__(self, work: Path, serves: Sequence[bytes]) -> None:
+        self.host = f"127.72.0.{next(_FRESH)}"
+        self.port = _free_port(self.host)
+        self._serves = serves
+        self.http = f"http://{self.host}:{self.port}/announce"
+        self.udp = f"udp://{self.host}:{self.port}/announce"
+        work.mkdir(parents=True, exist_ok=True)
+        # As root it insists on another user, and on a folder that this user can read.
+        work.chmod(0o755)
+        (work / "allowed").write_text("".join(f"{swarm.hex()}\n" for swarm in serves))
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        self._daemon = Daemon(
+            ["opentracker", "-i", self.host, "-p", str(self.port), "-P", str(self.port), "-w", "allowed",
+             "-d", str(work), *user],
+            work / "opentracker.log",
+        )
+        try:
+            poll(self._alive, 20, self._daemon.story)
+        except BaseException:
+            self.close()
+            raise
+
+    def _alive(self) -> bool | None:
+        if self._daemon.process.poll() is not None:
+            raise ChildError(self._daemon.story())
+        # It answers before it has read its list. Who says good-bye is not looked up there, so somebody comes first.
+        try:
+            if b"failure" in self._say("started"):
+                return None
+            self._say("stopped")
+        except OSError:
+            return None
+        encounters.note("opentracker")
+        return True
+
+    def _say(self, event: str) -> bytes:
+        swarm = quote_from_bytes(self._serves[0], safe="")
+        url = f"{self.http}?info_hash={swarm}&peer_id={'x' * 20}&port=1&left=1&event={event}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            said: bytes = answer.read()
+        return said
+
+    def swarm(self, info_hash: bytes) -> tuple[int, int, int]:
+        """Seeds, leeches and completed downloads of a swarm, asked over plain HTTP."""
+        url = f"http://{self.host}:{self.port}/scrape?info_hash={quote_from_bytes(info_hash, safe='')}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            files = bencode.decode_prefix(answer.read(), strict=False)[0][b"files"]
+        found = files.get(info_hash, {})
+        return found.get(b"complete", 0), found.get(b"incomplete", 0), found.get(b"downloaded", 0)
+
+    def close(self) -> None:
+        self._daemon.close()
+
+
+def _free_port(host: str) -> int:
+    """A port that is free for TCP and UDP alike."""
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind((host, 0))
+            port: int = tcp.getsockname()[1]
+            try:
+                udp.bind((host, port))
+            except OSError:
+                continue
+            return port

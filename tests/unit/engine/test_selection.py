@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from cli_torrents import torrent_of
+from wildbach.base import bitfield
+from wildbach.base.errors import UsageError
+from wildbach.engine.selection import Selection
+
+INFO = torrent_of({("a",): b"a" * 40_000, ("b",): b"b" * 40_000, ("c",): b"c" * 40_000}, name="x").info
+WIDTH = bitfield.width_of(INFO.geometry.piece_count)
+
+
+def pieces(*files: int) -> int:
+    out = 0
+    for file in files:
+        inside = INFO.geometry.file_pieces(file)
+        out |= bitfield.span(inside.start, inside.stop, WIDTH)
+    return out
+
+
+def content(selection: Selection) -> list[int]:
+    return [p for p, file in zip(selection.priorities, INFO.files, strict=True) if not file.pad]
+
+
+def test_all_files_are_wanted_where_nobody_chose() -> None:
+    assert content(Selection(INFO, None)) == [1, 1, 1]
+
+
+def test_pad_files_are_never_wanted_for_themselves() -> None:
+    selection = Selection(INFO, None)
+    assert not any(p for p, file in zip(selection.priorities, INFO.files, strict=True) if file.pad)
+
+
+def test_what_was_remembered_counts_more_than_the_chooser() -> None:
+    remembered = [0] * len(INFO.files)
+    assert Selection(INFO, lambda index, file: True, remembered).priorities == remembered
+    assert content(Selection(INFO, lambda index, file: file.path.parts[-1] == "b", [0])) == [0, 1, 0]
+
+
+def test_levels_are_disjoint_and_the_highest_comes_first() -> None:
+    numbers = [i for i, file in enumerate(INFO.files) if not file.pad]
+    selection = Selection(INFO, None)
+    selection.change({numbers[1]: 7, numbers[2]: 0})
+    assert selection.levels() == [pieces(numbers[1]), pieces(numbers[0]) & ~pieces(numbers[1])]
+    assert selection.wanted == numbers[:2]
+
+
+@pytest.mark.parametrize("bad", [{99: 1}, {-1: 1}, {0: 8}, {0: -1}, {0: 0, 99: 1}])
+def test_a_change_that_cannot_be_changes_nothing(bad: dict[int, int]) -> None:
+    selection = Selection(INFO, None)
+    before = list(selection.priorities)
+    with pytest.raises(UsageError):
+        selection.change(bad)
+    assert selection.priorities == before
