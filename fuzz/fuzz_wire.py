@@ -31,7 +31,7 @@ def _decode(decoder: codec.Decoder, data: bytes) -> tuple[list[object], int]:
             plain += event.items
         elif isinstance(event, codec.RequestRow):
             plain += [(event.piece, event.offset + at * BLOCK, BLOCK) for at in range(event.count)]
-        else:
+        elif not isinstance(event, codec.KeepAlive):  # rows of requests go on behind it
             plain.append(event)
     return plain, used
 

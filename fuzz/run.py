@@ -7,6 +7,8 @@ A harness is a file `fuzz_NAME.py` beside this one with
     ALLOWED: tuple[type[Exception], ...]        what it may raise (optional; FormatError and its kin by default)
     TOKENS: list[bytes]                         pieces of the format that mutations insert (optional)
 
+`corpus/NAME.hex` holds more inputs to start from, one a line: those that reached something new in guided runs.
+
 Every input is made from the seeds by a generator with a seed that is printed, so a run can be repeated. A run fails
 where another error comes out, an input takes more than 50 ms of processor time, or (looked at now and then) more than
 8 MiB and 16 times its size of memory. What failed is written to `fuzz/found/`. With `--atheris NAME` that engine drives
@@ -81,7 +83,14 @@ def load(name: str) -> Harness:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     allowed = getattr(module, "ALLOWED", (FormatError,))
-    return Harness(name, module.one_input, module.SEEDS or [b""], allowed, getattr(module, "TOKENS", []))
+    seeds = [*(module.SEEDS or [b""]), *saved(name)]
+    return Harness(name, module.one_input, seeds, allowed, getattr(module, "TOKENS", []))
+
+
+def saved(name: str) -> list[bytes]:
+    """The inputs of the saved corpus."""
+    path = HERE / "corpus" / f"{name}.hex"
+    return [bytes.fromhex(line) for line in path.read_text("ascii").split()] if path.exists() else []
 
 
 def mutate(rng: random.Random, harness: Harness) -> bytes:

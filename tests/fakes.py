@@ -154,6 +154,7 @@ class FakeJudge:
     errors: list[ChunkResult] = field(default_factory=list)
     digests: dict[int, bytes] = field(default_factory=dict)
     wanted: set[int] = field(default_factory=set)
+    mends: bool = False
 
     def passed(self, piece: OpenPiece, digests: bytes) -> None:
         self.good.append(piece.index)
@@ -164,6 +165,9 @@ class FakeJudge:
 
     def broken(self, result: ChunkResult) -> None:
         self.errors.append(result)
+
+    def can_mend(self, piece: int) -> bool:
+        return self.mends
 
     def wants_digests(self, piece: int) -> bool:
         return piece in self.wanted

@@ -1,4 +1,9 @@
-"""Fills a data directory with complete torrents, restores them, prints what they cost: `cold_child.py DIR COUNT`."""
+"""Fills a data directory with complete torrents, restores them, prints what they cost.
+
+`cold_child.py DIR COUNT [dead]`
+
+`dead`: their trackers, each on a host of its own, do not answer.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,7 @@ import time
 from pathlib import Path
 
 from wildbach.base import bitfield
+from wildbach.base.errors import NetworkError
 from wildbach.disk.datadir import DataDir
 from wildbach.disk.resume import Progress, ResumeRecord
 from wildbach.engine.brief import FIELD, Brief
@@ -25,7 +31,7 @@ PIECES = 64
 IDLE_SECONDS = 2.0
 
 
-def fill(folder: Path, count: int, url: str = URL) -> None:
+def fill(folder: Path, count: int, url: str = URL, *, dead: bool = False) -> None:
     """The state of complete v1 torrents of 64 pieces each. Their files are never looked at, and are not there."""
     database = DataDir(folder).open_database()
     hashes = b"".join(hashlib.sha1(bytes([number])).digest() for number in range(PIECES))
@@ -43,7 +49,8 @@ def fill(folder: Path, count: int, url: str = URL) -> None:
             parsed.hashes.key, name=parsed.name, save_path=str(folder / "data"), added_at=1.0, completed_at=2.0,
             progress=Progress(PIECES, durable=bitfield.full(PIECES)),
         )
-        record.options[FIELD] = Brief(parsed.name, parsed.size, PIECES, tiers=((url,),)).to_json(parsed.hashes)
+        tiers = ((url.replace("tracker.", f"{number}."),),) if dead else ((url,),)
+        record.options[FIELD] = Brief(parsed.name, parsed.size, PIECES, tiers=tiers).to_json(parsed.hashes)
         database.save(record, data)
     raw_connection.execute("COMMIT")
     database.close()
@@ -64,13 +71,21 @@ class Quick:
         return ScrapeReply()
 
 
+class Dead(Quick):
+    """No tracker answers."""
+
+    async def announce(self, request: AnnounceRequest) -> AnnounceReply:
+        self.asked += 1
+        await asyncio.sleep(0)
+        raise NetworkError("connection refused")
+
+
 def rss() -> int:
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
-async def hold(folder: Path, count: int) -> dict[str, float]:
-    tracker = Quick()
+async def hold(folder: Path, count: int, tracker: Quick) -> dict[str, float]:
     settings = Settings(ConnectionSettings(listen=("127.0.0.1:0",)))
     async with Session(settings, data_dir=folder, announcers=[tracker]) as session:
         before, began, cpu = rss(), time.monotonic(), time.process_time()
@@ -90,5 +105,7 @@ async def hold(folder: Path, count: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    fill(Path(sys.argv[1]), int(sys.argv[2]))
-    sys.stdout.write(json.dumps(asyncio.run(hold(Path(sys.argv[1]), int(sys.argv[2])))) + "\n")
+    dead = sys.argv[3:] == ["dead"]
+    fill(Path(sys.argv[1]), int(sys.argv[2]), dead=dead)
+    tracker = Dead() if dead else Quick()
+    sys.stdout.write(json.dumps(asyncio.run(hold(Path(sys.argv[1]), int(sys.argv[2]), tracker))) + "\n")

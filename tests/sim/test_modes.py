@@ -176,6 +176,32 @@ def test_silent_peers_in_all_slots_make_room_for_a_real_one() -> None:
     assert sim().run(main()) < 10.0
 
 
+def test_at_a_full_door_who_says_nothing_makes_room() -> None:
+    made = make("v1", {"a": 4 * PIECE}, piece_length=PIECE)
+
+    async def main() -> float:
+        network = Network()
+        few = Settings(
+            ConnectionSettings(listen=(f"0.0.0.0:{PORT}",), most=10, half_open=5), disk=DiskSettings(workers="threads"))
+        async with node(network, chosen=few) as seed, Scope("visitors") as scope, node(network) as leech:
+            ours = await seed.seed(made)
+            for number in range(30):
+                script = peers.mute if number % 2 else peers.silent
+                scope.spawn("visit", peers.visit(
+                    network.host().transport, seed.at, script, made.told, Random(number), times=1000))
+            await peers.asyncio.sleep(5)
+            shared = seed.session._shared
+            assert len(ours.peers()) + len(shared.greeting) <= 15
+            start = simloop().time()
+            await done(await leech.add(made.metainfo, seed.at), seconds=20)
+            took = simloop().time() - start
+            await seed.session.close()
+            await scope.close()
+            return took
+
+    assert sim().run(main()) < 5.0
+
+
 def test_peers_named_by_strangers_are_called_within_a_budget() -> None:
     made = make("v1", {"a": 4 * PIECE}, piece_length=PIECE)
 

@@ -32,6 +32,9 @@ def test_a_harness_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert [fault.startswith("KeyError: 'planted'") for fault in report.faults] == [True]
 
 
-def test_every_harness_has_seeds() -> None:
-    assert {"bencode", "magnet", "metainfo"} <= set(names())
+def test_every_parser_has_a_harness_with_seeds() -> None:
+    assert set(names()) == {
+        "bencode", "compact", "dns", "donthave", "ext_handshake", "handshake", "hash_messages", "info", "magnet",
+        "metainfo", "paths", "settings", "state", "tracker_http", "tracker_udp", "ut_metadata", "ut_pex", "wire",
+    }
     assert all(load(name).seeds for name in names())

@@ -40,11 +40,13 @@ REQUEST_LENGTH = 16 * KIB
 "A longer request closes the connection."
 REQUESTS_QUEUED = 2000
 REJECTS_IN_ROW = 50
+NOISE = 4000
+"Messages of one peer that change nothing, at once; it is sent away above this."
+NOISE_PER_SECOND = 50
+"So many of them are forgiven."
 HANDSHAKE_SECONDS = 10.0
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."
-USELESS_PEER_SECONDS = 2.0
-"When slots are needed: who neither has nor wants anything is let go after this."
 PEER_TIMEOUT_SECONDS = 120.0
 CONNECTIONS = 1000
 CONNECTIONS_PER_TORRENT = 200
@@ -79,6 +81,8 @@ EXTENSION_NAME_BYTES = 64
 CLIENT_NAME_CHARS = 64
 BLAME_BLOCKS = 1 << 16
 "Digests of blocks of failed pieces that are remembered per torrent."
+DOUBTFUL_PIECES = 100
+"Bad pieces of which leaves are waited for, of one torrent (BEP 52)."
 BANS = 10_000
 BAN_SECONDS = 24 * 3600.0
 ALLOWED_FAST = 5

@@ -451,7 +451,10 @@ def _record(key: bytes, place: int, raw: bytes, check: bytes) -> ResumeRecord:
     if check != _sum(name, place, raw):
         raise Damaged(f"the record of {name} is not as it was written")
     try:
-        record = ResumeRecord.from_json(json.loads(raw))
+        values = json.loads(raw)
+        if not isinstance(values, dict):
+            raise FormatError("is no record", where="record")
+        record = ResumeRecord.from_json(values)
     except (ValueError, FormatError) as error:
         raise Damaged(f"the record of {name}: {error}") from error
     record.key = name
@@ -489,9 +492,13 @@ def _progress(key: bytes, complete: int, pieces: int, data: bytes, check: bytes)
     if complete:
         return Progress(pieces, bitfield.full(pieces))
     size = bitfield.width_of(pieces) >> 3
+    try:
+        partial = {int(piece): int(blocks, 16) for piece, blocks in json.loads(data[1 + 2 * size :]).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Damaged(f"the progress of {_text(key)}: {error}") from error
     return Progress(
         pieces, int.from_bytes(data[1 : 1 + size], "big"), int.from_bytes(data[1 + size : 1 + 2 * size], "big"),
-        {int(piece): int(blocks, 16) for piece, blocks in json.loads(data[1 + 2 * size :]).items()}, bool(data[0]),
+        partial, bool(data[0]),
     )
 
 
@@ -501,8 +508,12 @@ def _pack_note(note: Note) -> bytes:
 
 
 def _unpack_note(data: bytes) -> Note:
-    count, written, partial = json.loads(data)
-    return Note(count, written, {int(piece): int(blocks, 16) for piece, blocks in partial.items()})
+    try:
+        count, written, partial = json.loads(data)
+        return Note(int(count), [int(piece) for piece in written], {
+            int(piece): int(blocks, 16) for piece, blocks in partial.items()})
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise Damaged(f"a note is not as it was written: {error}") from error
 
 
 # access

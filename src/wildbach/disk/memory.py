@@ -55,7 +55,9 @@ class MemoryStorage:
             for extent, group in zip(extents, cut(buffers, [e.length for e in extents]), strict=True):
                 if self._content.files[extent.file].pad:
                     continue
-                data = self._files.setdefault(extent.file, bytearray(self._content.files[extent.file].length))
+                data = self._files.get(extent.file)
+                if data is None:
+                    data = self._files[extent.file] = bytearray(self._content.files[extent.file].length)
                 stop = extent.offset + extent.length
                 self._dirty.add(extent.file)
                 new = b"".join(group)

@@ -117,7 +117,7 @@ def read(record: ResumeRecord) -> tuple[InfoHashes, Brief] | None:
             tuple([tuple([str(url) for url in tier]) for tier in raw["tiers"]]),
             tuple([int(priority) for priority in raw["priorities"]]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise FormatError(f"is not what was written: {error}", where=FIELD) from error
 
 

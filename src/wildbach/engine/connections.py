@@ -205,22 +205,31 @@ class Connections:
         return peer.outgoing != other.outgoing and peer.outgoing == (peer.peer_id < self._peer_id)
 
     def _has_room(self, newcomer: Peer) -> bool:
-        """Where all slots are taken, somebody who is of no use goes: the least canonical of them (BEP 40)."""
+        """Where all slots are taken, somebody who is of no use goes.
+
+        Those who neither have nor want anything come first, the one who had longest to say so. So whoever comes gets
+        in, and keeps its place if it says soon what it wants, however many only hold one. Others get time to show what
+        they give; then the least canonical goes (BEP 40).
+        """
         peers = [peer for peer in self._swarm.peers.values() if not peer.closing]
-        if len(peers) < self._shared.settings.connections.per_torrent:
+        if len(peers) < self._shared.settings.connections.per_torrent and self._shared.room():
             return True
         now = self._shared.clock()
-        # Those who neither have nor want anything need not be waited for; others get time to show what they give.
-        idle = [
+        fetching = self._talk.fetcher is not None  # then whoever speaks to us may have the metadata
+        useless = [
             peer for peer in peers
-            if not peer.interested and not peer.am_interested and now - peer.created > limits.USELESS_PEER_SECONDS
-        ] or [
+            if not peer.interested and not peer.am_interested and not (fetching and peer.says is not None)
+        ]
+        idle = [
             peer for peer in peers
             if now - peer.created > limits.SILENT_PEER_SECONDS and not peer.down.rate(now) and not peer.up.rate(now)
         ]
-        if not idle:
+        if useless:
+            worst = min(useless, key=lambda peer: peer.created)
+        elif idle:
+            worst = min(idle, key=lambda peer: (peer.down.total + peer.up.total, self._priority(peer.remote)))
+        else:
             return False
-        worst = min(idle, key=lambda peer: (peer.down.total + peer.up.total, self._priority(peer.remote)))
         worst.close(RemoteError("its place was needed"))
         return True
 

@@ -16,6 +16,7 @@ from wildbach.disk.piecework import ChunkJob, ChunkResult, PieceSpec
 from wildbach.disk.pool import SLAB, Chunk, ChunkPool
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import Writer
+from wildbach.engine.doubts import Doubts
 from wildbach.engine.landing import Landing, Planned, Scratch
 from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece
 from wildbach.engine.partials import Partials, Submit
@@ -34,6 +35,9 @@ _DUE_SECONDS: Final = 2.0
 "What has a deadline so soon is asked of a second peer too."
 _TESTED: Final = 8
 "Newcomers that fetch a piece alone at the same time."
+_FOR_EVER: Final = float("inf")
+_WAIT_SECONDS: Final = 1.0
+"In the end game a peer that owes and is silent for so long is no hope: what it owes is asked of one more."
 _BACKLOG: Final = 24
 "Chunks that may wait for the writer; more would hide a slow disk behind memory for a moment longer."
 _LANDING_FROM: Final = 32
@@ -55,6 +59,10 @@ class Judge(Protocol):
 
     def broken(self, result: ChunkResult) -> None:
         """The disk failed; `result` says how."""
+        ...
+
+    def can_mend(self, piece: int) -> bool:
+        """Of a bad piece, `Downloads.mend` will be told which blocks are false."""
         ...
 
     def wants_digests(self, piece: int) -> bool:
@@ -94,6 +102,7 @@ class Downloads:
         self._idle: Callable[[], None] | None = None
         self._gate = gate
         self._partials = Partials(self, picker, pool, storage, submit, note)
+        self._doubts = Doubts(self, picker, self._partials)
         self._keep = True
         "Unfinished pieces go to the disk when they are let go of."
         self._scratch = Scratch()
@@ -297,7 +306,7 @@ class Downloads:
                 return None  # that is for those who have nothing to trade yet
             have = bitfield.of(peer.allowed_in, picker.width) & have
         if peer.suspect:
-            return self._alone(peer, have)
+            return self._alone(peer, have) or self._afresh(peer, have)
         if picker.has_deadlines:
             urgent = picker.urgent(have, peer.number)
             if urgent is not None:
@@ -330,6 +339,26 @@ class Downloads:
             return piece if bitfield.has(have, piece.index, self.picker.width) else None
         piece = self.picker.untouched(have) or self.picker.next_new(have)
         return self._claim(peer, piece) if piece is not None else None
+
+    def _afresh(self, peer: Peer, have: int) -> OpenPiece | None:
+        """All who could go on with what is open are on parole, and what several gave would prove nothing: begin one of
+        the open pieces anew.
+        """
+        if any(not (other.suspect or other.choked or other.closing) for other in self.peers.values()):
+            return None
+        if any(piece.doubtful for piece in self.picker.open.values()):
+            return None  # its leaves will tell who lied
+        stuck = [
+            piece for piece in self.picker.open.values()
+            if piece.asked == piece.got != piece.all and piece.sole is None and not piece.queue
+            and not self._partials.under_way(piece.index) and bitfield.has(have, piece.index, self.picker.width)
+        ]
+        if not stuck:
+            return None
+        piece = min(stuck, key=lambda piece: piece.got.bit_count())
+        self.wasted += piece.got.bit_count() * BLOCK
+        self.abandon(piece)
+        return self._alone(peer, have)
 
     def _may_test(self) -> bool:
         """A few newcomers at a time get pieces for themselves; many half pieces would be of no use to anybody."""
@@ -389,23 +418,35 @@ class Downloads:
         picker = self.picker
         if peer.owed.blocks > 2 or peer.snubbed or peer.choked or peer.suspect or not picker.ending:
             return None
+        if peer.late and not peer.proven:
+            return None  # it has not answered before
         longest = 2.0 * _seconds(peer, peer.owed.blocks + 1, now) + _HURRY_SECONDS
         found: tuple[OpenPiece, int] | None = None
         for other in self.peers.values():
             if other is peer or not other.owed.blocks:
                 continue
-            wait = _seconds(other, other.owed.blocks, now)
+            wait = _FOR_EVER if _silent(other, now) else _seconds(other, other.owed.blocks, now)
             if wait <= longest:
                 continue
             for run in reversed(other.owed.runs):
                 piece = run.piece
                 if not bitfield.has(peer.have, piece.index, picker.width) or self._guarded(piece, peer):
                     continue
-                among = ((1 << run.stop) - (1 << run.block)) & ~(piece.got | piece.doubled)
+                among = ((1 << run.stop) - (1 << run.block)) & ~(piece.got | peer.owed.mask(piece.index))
+                if among & piece.doubled:
+                    among &= ~(piece.doubled & self._promised(piece, now))
                 if among:
                     longest, found = wait, (piece, among)
                     break
         return found
+
+    def _promised(self, piece: OpenPiece, now: float) -> int:
+        """Blocks of a piece that somebody owes who does not keep us waiting."""
+        out = 0
+        for peer in self.peers.values():
+            if peer.owed.blocks and not _silent(peer, now):
+                out |= peer.owed.mask(piece.index)
+        return out
 
     def pulse(self, now: float) -> None:
         """Every 50 ms: in the end game nobody who could help may be idle."""
@@ -428,13 +469,15 @@ class Downloads:
         """Blocks will not come from whom they were asked: others may be asked, unless they were already."""
         if self.picker.open.get(piece.index) is not piece:
             return
-        others = 0
+        others = several = 0
         if piece.duplicated:
             for peer in self.peers.values():
-                others |= peer.owed.mask(piece.index)
+                mask = peer.owed.mask(piece.index)
+                several |= others & mask
+                others |= mask
         span = (1 << stop) - (1 << first)
         piece.asked &= ~span | piece.got | others
-        piece.doubled &= ~(span & others)  # one is left: somebody else may be asked again
+        piece.doubled &= ~span | several  # where one is left, somebody else may be asked again
         self.picker.note_asked(piece)
 
     def rejected(self, peer: Peer, index: int, offset: int, now: float) -> None:
@@ -442,6 +485,8 @@ class Downloads:
         if found is None:
             if peer.late > 0:
                 peer.late -= 1
+            else:
+                peer.noise += 1
             return
         piece, block = found
         self._unask(piece, block, block + 1)
@@ -461,9 +506,12 @@ class Downloads:
             if since is not None and peer.owed.blocks and now - max(since, peer.owed.oldest) > _SNUB_SECONDS:
                 peer.snubbed = True
                 self.release(peer, late=True)
+        # What they kept is asked of others first, and of them only where nobody else has it.
+        for peer in sorted(self.peers.values(), key=lambda peer: peer.snubbed):
             if peer.am_interested and not peer.owed.blocks:
                 self.fill(peer, now)
         self._partials.tick(now)
+        self._doubts.tick(now)
         self._feed(now)
 
     def refill(self) -> None:
@@ -535,7 +583,13 @@ class Downloads:
         """Go on with unfinished pieces: piece to the blocks of it that are on the disk."""
         self._partials.restore(found)
 
-    # -- PartialsOwner
+    # -- PartialsOwner, DoubtsOwner
+
+    def wait_over(self) -> None:
+        now = self._clock()
+        for peer in list(self.peers.values()):
+            if peer.am_interested and not peer.owed.blocks:
+                self.fill(peer, now)
 
     def ready(self, index: int) -> None:
         piece = self.picker.open.get(index)
@@ -558,9 +612,11 @@ class Downloads:
             self._digests.setdefault(piece.index, {})[number] = result.digests
         piece.queue.pop(0)
         piece.busy = False
-        piece.chunks[number] = None
-        self._pool.give(chunk)
         current = self.picker.open.get(piece.index) is piece
+        doubtful = current and self._doubtful(piece, result)
+        if not doubtful or len(piece.chunks) > 1:
+            piece.chunks[number] = None
+            self._pool.give(chunk)
         if result.error:
             if current:
                 self.abandon(piece, lost=False)
@@ -575,13 +631,21 @@ class Downloads:
             elif not self.running:
                 self._let_go(piece)
         else:
-            self._verdict(piece, result)
+            self._verdict(piece, result, doubtful=doubtful)
         if self._starved:
             self._feed(self._clock())
         if self._idle is not None and not self.in_hand:
             self._idle()
 
-    def _verdict(self, piece: OpenPiece, result: ChunkResult) -> None:
+    def _doubtful(self, piece: OpenPiece, result: ChunkResult) -> bool:
+        """It is bad, and it is worth waiting for what its leaves tell of it."""
+        return (
+            result.good is False and self.running and not result.conflict and not piece.restored
+            and (len(piece.chunks) > 1 or 2 * self._pool.reserved < self._pool.size)
+            and self._judge.can_mend(piece.index)
+        )
+
+    def _verdict(self, piece: OpenPiece, result: ChunkResult, *, doubtful: bool) -> None:
         parts = self._digests.pop(piece.index, {})
         if result.good:
             digests = b"".join([parts[number] for number in sorted(parts)]) if len(parts) == len(piece.chunks) else b""
@@ -596,9 +660,18 @@ class Downloads:
             self._judge.passed(piece, digests)
         else:
             self.wasted += piece.size
-            self.abandon(piece)
+            if doubtful:
+                self._forget_requests(piece)
+                self._unclaim(piece)
+                self._doubts.hold(piece, self._clock())
+            else:
+                self.abandon(piece)
             if result.conflict or not piece.restored:
                 self._judge.failed(piece, result)
+
+    def mend(self, index: int, false: int) -> None:
+        """The leaves of a bad piece have come: which of its blocks are false, as bits."""
+        self.wasted -= self._doubts.mend(index, false)
 
     def _forget_requests(self, piece: OpenPiece) -> None:
         for peer in self.peers.values():
@@ -608,6 +681,7 @@ class Downloads:
 
     def abandon(self, piece: OpenPiece, *, lost: bool = True) -> None:
         """Let go of an open piece and all that was asked or received of it; `lost`: also of what is on the disk."""
+        self._doubts.forget(piece)
         if lost:
             piece.got = 0
             if piece.saved:
@@ -639,6 +713,7 @@ class Downloads:
         """Ask for nothing more, and give the memory of unfinished pieces back; `keep`: they go to the disk first."""
         self.running = False
         self._keep = keep
+        self._doubts.clear()
         for peer in self.peers.values():
             self.release(peer, late=True)
         for piece in list(self.picker.open.values()):
@@ -659,6 +734,11 @@ class Downloads:
 
     def owing(self) -> Iterable[Peer]:
         return (peer for peer in self.peers.values() if peer.owed.blocks)
+
+
+def _silent(peer: Peer, now: float) -> bool:
+    """It owes blocks and has not sent any for so long that it is no hope."""
+    return peer.snubbed or now - max(peer.waiting_since or 0.0, peer.owed.oldest) > _WAIT_SECONDS
 
 
 def _seconds(peer: Peer, blocks: int, now: float) -> float:

@@ -22,6 +22,7 @@ K = TypeVar("K", bound=Hashable)
 _IN_FLIGHT = 4
 _PAUSE_SECONDS = 60.0
 "How long a peer is not asked again for what it rejected."
+_LEAF_SECONDS = 0.5
 _PIECE_LAYER = -1
 
 
@@ -301,11 +302,17 @@ class HashFetcher(Generic[K]):
 
     def _late(self, now: float) -> list[HashRequest]:
         """Requests that one peer is slow to answer: a second one is asked too."""
-        before = now - limits.HASH_REQUEST_SECONDS / 3
-        return [
-            request for peer in self._peers.values() for request, at in peer.asked.items()
-            if at <= before and request in self._open and len(self._open[request].asked) == 1
-        ]
+        late = []
+        for peer in self._peers.values():
+            for request, at in peer.asked.items():
+                batch = self._open.get(request)
+                if batch is None or len(batch.asked) > 1:
+                    continue
+                # A bad piece waits for its leaves, and who sent it may be the one who was asked for them.
+                patience = limits.HASH_REQUEST_SECONDS / 3 if batch.job.piece == _PIECE_LAYER else _LEAF_SECONDS
+                if now - at >= patience:
+                    late.append(request)
+        return late
 
     def _give(
         self, request: HashRequest, free: list[tuple[K, _Peer[K]]], now: float, out: list[tuple[K, HashRequest]]

@@ -557,6 +557,7 @@ class Life:
             return
         self._shared.bus.publish(events.PieceFailed(self._owner.key, piece.index))
         self._owner.parts.verdicts.failed(piece, result.digests)
+        self._owner.parts.talk.ask_for_hashes()
 
     def broken(self, result: ChunkResult) -> None:
         if result.code:
@@ -566,6 +567,9 @@ class Life:
             folder = self.holdings.layouts[0].root if self.holdings is not None and self.holdings.layouts else ""
             error = storage_error(OSError(result.errno, result.error), "write to", folder)
             self.stop(error.message, error.code)
+
+    def can_mend(self, piece: int) -> bool:
+        return self._owner.parts.verdicts.can_mend(piece)
 
     def wants_digests(self, piece: int) -> bool:
         return self._owner.parts.verdicts.wants_digests(piece)

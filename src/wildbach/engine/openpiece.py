@@ -6,6 +6,7 @@ chunks of at most 1 MiB, reserved when their first block is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from wildbach.base.geometry import BLOCK
@@ -19,8 +20,8 @@ _NOTHING = memoryview(b"")
 
 class OpenPiece:
     __slots__ = (
-        "all", "asked", "blocks", "busy", "chunks", "doubled", "duplicated", "from_", "got", "handed", "index",
-        "news_at", "queue", "restored", "saved", "size", "sole",
+        "all", "asked", "blocks", "busy", "chunks", "doubled", "doubtful", "duplicated", "from_", "got", "handed",
+        "index", "news_at", "queue", "restored", "saved", "size", "sole",
     )
 
     def __init__(self, index: int, size: int) -> None:
@@ -49,6 +50,8 @@ class OpenPiece:
         "Blocks that are on the disk: they need not be fetched again by another run."
         self.restored = False
         "Some blocks are from an earlier run: nobody is to blame for them."
+        self.doubtful = False
+        "It did not verify, and which of its blocks are false is being found out."
         self.news_at: float | None = None
         "When blocks were first seen that are not on the disk."
 
@@ -117,7 +120,7 @@ class OpenPiece:
     @property
     def unsaved(self) -> int:
         """Received blocks that are in memory only, in chunks the writer will not get yet."""
-        fresh = self.got & ~self.saved
+        fresh = 0 if self.doubtful else self.got & ~self.saved
         for number in self.queue if fresh else ():
             fresh &= ~self.chunk_mask(number)
         return fresh
@@ -133,26 +136,41 @@ class OpenPiece:
     def distrust(self, peer: int) -> bool:
         """Forget the blocks that a liar sent, as far as they are still in memory; True where there were any."""
         gone = 0
-        kept: list[tuple[int, int, int]] = []
-        for sender, first, stop in self.from_:
-            if sender != peer:
-                kept.append((sender, first, stop))
-                continue
-            for block in range(first, stop):
+        for sender, first, stop in self.from_ if not self.doubtful else ():
+            for block in range(first, stop) if sender == peer else ():
                 number = block // CHUNK_BLOCKS
-                if self.chunks[number] is None or number in self.queue:
-                    kept.append((sender, block, block + 1))
-                else:
+                if self.chunks[number] is not None and number not in self.queue:
                     gone |= 1 << block
-        if not gone:
-            return False
-        self.from_ = kept
+        gone &= self.got
+        if gone:
+            self._lose(gone)
+        return bool(gone)
+
+    def refetch(self, false: int) -> None:
+        """These blocks are proven false, the others true; the writer is to get all of them again."""
+        self._lose(false)
+        self.handed = 0
+
+    def _lose(self, gone: int) -> None:
+        self.from_ = senders_of(self.from_, self.all & ~gone)
         self.got &= ~gone
         self.asked &= ~gone
         self.doubled &= ~gone
         self.saved &= ~gone
-        return True
 
     def chunk_whole(self, number: int) -> bool:
         mask = self.chunk_mask(number)
         return self.got & mask == mask
+
+
+def senders_of(from_: Sequence[tuple[int, int, int]], blocks: int) -> list[tuple[int, int, int]]:
+    """Who sent what of a set of blocks, of a record of who sent what."""
+    kept: list[tuple[int, int, int]] = []
+    for sender, first, stop in from_:
+        start = first
+        for block in range(first, stop + 1):
+            if block == stop or not blocks >> block & 1:
+                if start < block:
+                    kept.append((sender, start, block))
+                start = block + 1
+    return kept

@@ -7,7 +7,7 @@ writer only after it: a late write of an old block cannot hit a piece that was v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from wildbach.base import bitfield
@@ -15,7 +15,7 @@ from wildbach.base.errors import StorageError
 from wildbach.base.geometry import BLOCK
 from wildbach.disk.pool import SLAB, ChunkPool
 from wildbach.disk.storage import Storage
-from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece
+from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece, senders_of
 from wildbach.engine.picker import Picker
 
 _KEEP_SECONDS: Final = 2.0
@@ -99,18 +99,22 @@ class Partials:
 
         self._begin(piece, work, ended)
 
-    def restore(self, found: Mapping[int, int]) -> None:
-        """Go on with the pieces that an earlier run left: piece to the blocks of it that are on the disk."""
+    def restore(self, found: Mapping[int, int], senders: Sequence[tuple[int, int, int]] = ()) -> None:
+        """Go on with pieces that were left: piece to the blocks of it that are on the disk. `senders` is who sent
+        them, as `OpenPiece.from_` has it; without, they are of an earlier run.
+        """
         picker = self._picker
         for index, blocks in sorted(found.items()):
             if not bitfield.has(picker.missing, index, picker.width) or index in picker.open:
                 continue
             piece = picker.start(index)
-            piece.restored = True
-            self._restore(piece, blocks & piece.all)
+            piece.restored = not senders
+            kept = self._restore(piece, blocks & piece.all)
+            piece.from_ = senders_of(senders, kept)
             picker.note_asked(piece)
 
-    def _restore(self, piece: OpenPiece, blocks: int) -> None:
+    def _restore(self, piece: OpenPiece, blocks: int) -> int:
+        """Which of the blocks need not be fetched again."""
         loads: list[tuple[int, int, bytearray]] = []
         # The writer gives its verdict with the last chunk, so one always goes through it.
         final = len(piece.chunks) - 1 if blocks == piece.all else -1
@@ -130,6 +134,7 @@ class Partials:
         piece.saved = piece.got
         if loads:
             self._load(piece, loads)
+        return piece.got | sum(part for _, part, _ in loads)
 
     def _load(self, piece: OpenPiece, loads: list[tuple[int, int, bytearray]]) -> None:
         base = piece.index * self._picker.geometry.piece_length

@@ -102,6 +102,7 @@ class Peer:
         "late",
         "mine",
         "missing",
+        "noise",
         "number",
         "odd_pieces",
         "optimistic",
@@ -207,6 +208,8 @@ class Peer:
         self.asked_at: float | None = None
         "When the first request was sent to a peer that owed nothing."
         "Seconds, where it is known."
+        self.noise = 0
+        "Messages that changed nothing, less those that time has forgiven."
         self.last_in = now
         self.last_out = now
         self.missing = handshake.LENGTH
@@ -232,6 +235,9 @@ class Peer:
         self.missing = self._decoder.missing
         if events:
             self.owner.events(self, events)
+        self.noise += self._decoder.take_unknown()
+        if self.noise > limits.NOISE:
+            raise RemoteError("sends nothing but noise")
         return used
 
     def guard(self, work: Callable[[], int]) -> int:

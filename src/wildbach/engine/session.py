@@ -421,13 +421,26 @@ class Session:
     def _accept(self, connection: Connection) -> None:
         now = self._loop.time()
         remote = connection.remote
-        if not self._room() or self._shared.bans.banned(remote, now) or self._too_fast(remote, now):
+        if self._shared.bans.banned(remote, now) or self._too_fast(remote, now) or not self._may_greet():
             connection.close()
             return
         peer = Peer(self._number(), connection, _Door(self), outgoing=False, now=now)
         self._shared.greeting[peer.number] = peer
         connection.start(peer)
         self._wake()
+
+    def _may_greet(self) -> bool:
+        """There is room, or a few more may say what they want: some of those who are here may have to go for them."""
+        greeting = self._shared.greeting
+        if self._room() or len(greeting) < self.settings.connections.half_open:
+            return True
+        for number, peer in greeting.items():
+            # The first is the one that had most time.
+            if not peer.outgoing and not peer.greeted:
+                del greeting[number]
+                peer.close(NetworkError("its place was needed"))
+                return True
+        return False
 
     def _too_fast(self, remote: Endpoint, now: float) -> bool:
         """More new connections a second than one address needs."""

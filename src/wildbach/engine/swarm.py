@@ -50,6 +50,15 @@ class Content:
         self.uploads = uploads
 
 
+def _noise(event: Event) -> int:
+    """How much of a flood this would be part of, if it changes nothing. What is known to be new is not counted."""
+    if isinstance(event, codec.Haves | codec.Reject):
+        return 0  # they count it themselves
+    if isinstance(event, codec.Extended):
+        return 1 + (len(event.payload) >> 10)
+    return 1
+
+
 class SwarmOwner(Protocol):
     """What a swarm tells its torrent."""
 
@@ -105,6 +114,7 @@ class Swarm:
         for event in events:
             content = self.content
             if content is None:
+                peer.noise += _noise(event)
                 self._before_content(peer, event)
             elif isinstance(event, codec.Blocks):
                 content.downloads.blocks(peer, event.items, now)
@@ -113,6 +123,7 @@ class Swarm:
             elif isinstance(event, codec.RequestRow):
                 self._request_row(peer, event, content, now)
             else:
+                peer.noise += _noise(event)
                 self._other(peer, event, content, now)
             if peer.closing:
                 return
@@ -264,6 +275,7 @@ class Swarm:
             wanted = wanted or bool(picker.wanted & mark & ~picker.have)
             if self.super_seed is not None:
                 self.super_seed.on_have(peer.number, piece)
+        peer.noise += len(items) - fresh
         if not fresh:
             return
         if peer.have == picker.full and not peer.seed:
@@ -512,7 +524,9 @@ class Swarm:
         for peer in list(self.peers.values()):
             if now - peer.last_in > limits.PEER_TIMEOUT_SECONDS:
                 peer.close(RemoteError("silent for two minutes"))
-            elif peer.connection.queued == 0 and now - peer.last_out > _KEEP_ALIVE_SECONDS:
+                continue
+            peer.noise = max(0, peer.noise - limits.NOISE_PER_SECOND)
+            if peer.connection.queued == 0 and now - peer.last_out > _KEEP_ALIVE_SECONDS:
                 peer.last_out = now
                 peer.send(codec.KEEP_ALIVE)
         if self.content is not None:

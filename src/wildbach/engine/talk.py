@@ -81,7 +81,7 @@ class Talk:
             for tree in _trees(self.info):
                 if tree.root in wanted:
                     self.hash_fetcher.want_layer(tree)
-            self._hash_tick()
+            self.ask_for_hashes()
 
     # -- peers
 
@@ -102,7 +102,7 @@ class Talk:
         """Ask a peer of the swarm for hashes from now on, if it is one that may have some."""
         if peer.v2:
             self.hash_fetcher.on_peer(peer.number)
-            self._hash_tick()
+            self.ask_for_hashes()
 
     def left(self, peer: Peer) -> None:
         self._by_endpoint.pop(peer.remote, None)
@@ -148,12 +148,15 @@ class Talk:
             answer: metadata.MetadataData | metadata.MetadataReject = metadata.MetadataReject(message.piece)
             if self._server is not None:
                 answer = self._server.answer(peer.number, message.piece, self._clock())
+            if isinstance(answer, metadata.MetadataData):
+                peer.noise -= 1
             peer.extend(Extension.UT_METADATA, metadata.encode(answer))
             return
         if self.fetcher is None or message is None:
             return
         if isinstance(message, metadata.MetadataData):
             self.fetcher.on_data(peer.remote, message.piece, message.total, message.data)
+            peer.noise = max(0, peer.noise - 1 - (len(payload) >> 10))
         else:
             self.fetcher.on_reject(peer.remote, message.piece)
         self._metadata_tick()
@@ -182,10 +185,10 @@ class Talk:
                 self.hash_fetcher.on_hashes(peer.number, hashes.decode_hashes(message.payload))
             except FalseHashes as error:
                 self._owner.ban(peer.remote, error.message)
-            self._hash_tick()
+            self.ask_for_hashes()
         else:
             self.hash_fetcher.on_reject(peer.number, hashes.decode_request(message.payload))
-            self._hash_tick()
+            self.ask_for_hashes()
 
     def _hash_request(self, peer: Peer, request: hashes.HashRequest) -> None:
         server, leaves = self._hash_server, self._leaves
@@ -210,7 +213,8 @@ class Talk:
         else:
             peer.send(codec.hash_message(codec.HASHES, hashes.encode_hashes(answer)))
 
-    def _hash_tick(self) -> None:
+    def ask_for_hashes(self) -> None:
+        """Send what the fetcher wants asked, and hand on what it has."""
         fetcher = self.hash_fetcher
         if fetcher.idle:
             return
@@ -275,7 +279,7 @@ class Talk:
 
     def tick(self, now: float) -> None:
         self._metadata_tick()
-        self._hash_tick()
+        self.ask_for_hashes()
         self._exchange(now)
 
     @property

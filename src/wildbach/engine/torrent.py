@@ -400,6 +400,10 @@ class Torrent:
         if self.known.specs.v1_must_do(now, v2_peers=bool(fetcher.peers)):
             self.content.downloads.hashes_known()
 
+    def mend(self, piece: int, false: int) -> None:
+        if self.content is not None:
+            self.content.downloads.mend(piece, false)
+
     def leaves_found(self, found: Fetched) -> None:
         self.parts.verdicts.leaves(found)
 

@@ -152,6 +152,7 @@ class Uploads:
             self._guest = None
 
     def _refuse(self, peer: Peer, item: tuple[int, int, int]) -> None:
+        peer.noise += 1
         if peer.fast:
             peer.send(codec.reject(*item))
             if peer.connection.queued > limits.SEND_QUEUE_BYTES:

@@ -27,6 +27,10 @@ _GONE = Endpoint("0.0.0.0", 0)
 class VerdictOwner(Protocol):
     def ban(self, endpoint: Endpoint, reason: str) -> None: ...
 
+    def mend(self, piece: int, false: int) -> None:
+        """Of a bad piece these blocks are false, as bits; all others are true."""
+        ...
+
 
 class Verdicts:
     """The memory of bad pieces of one torrent."""
@@ -40,6 +44,8 @@ class Verdicts:
         self._hashes: Callable[[int], bytes | None] | None = None
         self._starts: list[int] = []
         self._trees: list[FileTree] = []
+        self._digests: dict[int, bytes] = {}
+        "Of the blocks of the last try of bad pieces whose leaves are wanted."
         self.digest = 20
         "Bytes in a digest of a block."
 
@@ -64,18 +70,24 @@ class Verdicts:
         """A try of this piece failed: the next one's blocks are compared with it."""
         return self._blame.remembers(piece)
 
+    def can_mend(self, piece: int) -> bool:
+        """`mend` will be called for it, should it be bad: there is who can be asked for its leaves."""
+        return self._hashes is not None and self._hashes(piece) is not None and self._fetcher.peers > 0
+
     def failed(self, piece: OpenPiece, digests: bytes) -> None:
         """A piece did not verify. `digests` are those of all its blocks."""
         guilty = self._blame.failed(piece.index, self._blocks(piece, digests))
         for endpoint in guilty:
             self._owner.ban(endpoint, "sent a bad piece")
-        if not guilty:
-            self._want_leaves(piece.index)
+        self._want_leaves(piece.index, digests)
         self._review()
 
     def passed(self, piece: OpenPiece, digests: bytes) -> None:
         """A piece verified; `digests` of all blocks, or nothing where they were not asked for."""
         index = piece.index
+        if self._digests.pop(index, None) is not None:
+            at = bisect_right(self._starts, index) - 1
+            self._fetcher.forget_leaves(self._trees[at].root, index - self._starts[at])
         if not self._blame.remembers(index):
             return
         if len(digests) == piece.blocks * self.digest:
@@ -83,9 +95,6 @@ class Verdicts:
                 self._owner.ban(endpoint, "sent bad blocks")
         else:
             self._blame.forget(index)
-        if self._trees:
-            at = bisect_right(self._starts, index) - 1
-            self._fetcher.forget_leaves(self._trees[at].root, index - self._starts[at])
         self._review()
 
     def leaves(self, found: Fetched) -> None:
@@ -93,14 +102,22 @@ class Verdicts:
         width = self.digest
         leaves = [found.hashes[at : at + width] for at in range(0, len(found.hashes), width)]
         for start, tree in zip(self._starts, self._trees, strict=True):
-            if tree.root == found.tree.root and self._blame.remembers(start + found.piece):
-                for endpoint in self._blame.judge(start + found.piece, leaves).guilty:
-                    self._owner.ban(endpoint, "sent bad blocks")
+            piece = start + found.piece
+            if tree.root != found.tree.root or piece not in self._digests:
+                continue
+            sent = self._digests.pop(piece)
+            for endpoint in self._blame.judge(piece, leaves).guilty:
+                self._owner.ban(endpoint, "sent bad blocks")
+            self._owner.mend(piece, sum(
+                1 << block for block, leaf in enumerate(leaves) if sent[width * block : width * (block + 1)] != leaf))
         self._review()
 
-    def _want_leaves(self, piece: int) -> None:
+    def _want_leaves(self, piece: int, digests: bytes) -> None:
         expected = self._hashes(piece) if self._hashes is not None else None
         if expected is not None:
+            self._digests[piece] = digests
+            if len(self._digests) > limits.DOUBTFUL_PIECES:
+                del self._digests[next(iter(self._digests))]
             at = bisect_right(self._starts, piece) - 1
             self._fetcher.want_leaves(self._trees[at], piece - self._starts[at], expected)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from wildbach.base import bitfield
 from wildbach.base.ids import InfoHashes
@@ -17,6 +17,9 @@ from wildbach.engine.swarm import Content, Swarm
 from wildbach.engine.talk import Talk
 from wildbach.engine.trackerlist import TrackerList
 from wildbach.protocol.metainfo.info import Info
+
+_WHY_SECONDS: Final = 5.0
+"Who was asked and sends nothing for so long is a reason why nothing moves."
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +203,16 @@ def why(seen: Seen, now: float) -> str:
         return "no peers are known" if not len(seen.links.known) else "none of the known peers answers"
     if seen.state is State.METADATA:
         return seen.talk.reason
-    if any(peer.owed.blocks for peer in peers):
+    if any(
+        peer.owed.blocks and now - max(peer.waiting_since or 0.0, peer.owed.oldest) < _WHY_SECONDS for peer in peers
+    ):
         return ""
     if not any(peer.am_interested for peer in peers):
         return "the connected peers have nothing that is missing here"
     if all(peer.choked for peer in peers):
         return "waiting for a peer to serve us"
-    return seen.talk.reason
+    able = sum(peer.am_interested and not peer.choked for peer in peers)
+    return seen.talk.reason or f"{able} peers say they have what is missing here and do not send it"
 
 
 def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView, ...]:

@@ -38,7 +38,8 @@ def check(session: Session) -> None:
 
 def _session(session: Session) -> Iterator[str]:
     shared = session._shared
-    used = len(shared.greeting) + sum(torrent.connected for torrent in session.torrents)
+    used = len(shared.greeting) + sum(
+        not peer.closing for torrent in session.torrents if torrent.connected for peer in torrent.swarm.peers.values())
     if used > session.settings.connections.most + session.settings.connections.half_open:
         yield f"{used} connections"
     if session.internal_errors:
@@ -62,12 +63,14 @@ def _torrent(torrent: Torrent) -> Iterator[str]:
     if not torrent.connected and torrent.content is None:
         return
     most = torrent._shared.settings.connections.per_torrent
-    if len(torrent.swarm.peers) > most:
-        yield f"{len(torrent.swarm.peers)} peers, {most} are allowed"
+    present = sum(not peer.closing for peer in torrent.swarm.peers.values())
+    if present > most:
+        yield f"{present} peers, {most} are allowed"
     for peer in torrent.swarm.peers.values():
         yield from (f"{peer.remote}: {text}" for text in _peer(peer))
     content = torrent.content
     if content is not None:
+        yield from _claims(torrent, content)
         yield from _pieces(content)
         yield from _requests(content, list(torrent.swarm.peers.values()))
         yield from _availability(content, list(torrent.swarm.peers.values()))
@@ -75,6 +78,21 @@ def _torrent(torrent: Torrent) -> Iterator[str]:
             for index, _, _ in peer.uploads:
                 if not bitfield.has(content.picker.have, index, content.picker.width):
                     yield f"{peer.remote}: is to be sent piece {index}, which is not here"
+
+
+def _claims(torrent: Torrent, content: Content) -> Iterator[str]:
+    """What is had was verified, and is durable or on its way there; nothing else is claimed."""
+    have, holdings = content.picker.have, torrent.holdings
+    if bitfield.from_wire(bytes(torrent.life._has_bits), content.picker.count) != have:
+        yield "what peers may ask for is not what is had"
+    if holdings is not None:
+        journal = holdings.journal
+        if have & ~journal.claimed:
+            yield "a piece is had that is neither durable nor on its way there"
+        if journal.claimed & ~have:
+            yield "a piece is claimed that is not had"
+        if journal.durable & journal.pending:
+            yield "a piece is durable and waits to be"
 
 
 def _peer(peer: Peer) -> Iterator[str]:
@@ -87,6 +105,10 @@ def _peer(peer: Peer) -> Iterator[str]:
         yield f"{peer.late} late blocks"
     if len(peer.uploads) > limits.REQUESTS_QUEUED + 2 * limits.MESSAGE_BYTES // 17 * 8:
         yield f"{len(peer.uploads)} requests wait"
+    if peer.noise > limits.NOISE and not peer.closing:
+        yield f"{peer.noise} messages of noise"
+    if len(peer.suggested) > 16 or len(peer.allowed_in) > 100:
+        yield f"{len(peer.suggested)} pieces suggested, {len(peer.allowed_in)} allowed"
     if peer.connection.queued > 2 * limits.SEND_QUEUE_BYTES:
         yield f"{peer.connection.queued} bytes wait to be sent"
 
@@ -109,6 +131,8 @@ def _pieces(content: Content) -> Iterator[str]:
     if picker.unasked != unasked:
         yield "the set of open pieces with unasked blocks is wrong"
     for piece in picker.open.values():
+        if piece.doubtful and piece.queue:
+            yield f"piece {piece.index} is doubtful and waits for the writer"
         if piece.got & ~piece.asked:
             yield f"piece {piece.index} has blocks that were not asked"
         for number in range(len(piece.chunks)):

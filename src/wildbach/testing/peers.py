@@ -36,7 +36,8 @@ class Peer:
         self.content = content
         self.rng = rng
         self.tally = tally
-        "Counted in all connections of one visitor: `blocks`, `bad_blocks`, `requests`, `connections`, ..."
+        """Counted in all connections of one visitor: `blocks`, `bad_blocks`, `requests`, `connections`, ...
+        `first_bad` is when the first bad block was sent, in milliseconds of the loop's clock."""
         self.remote: Handshake | None = None
         self.remote_has: dict[int, None] = {}
         self.unchoked = False
@@ -153,6 +154,8 @@ def _giving(bad: float, rate: float = 0.0) -> Script:
                 data = peer.content.block(piece, offset, length)
                 if bad and peer.rng.random() < bad:
                     data = bytes([data[0] ^ 0xFF]) + data[1:]
+                    if not peer.tally["bad_blocks"]:
+                        peer.tally["first_bad"] = int(asyncio.get_running_loop().time() * 1000)
                     peer.tally["bad_blocks"] += 1
                 peer.block(piece, offset, data)
                 await peer.wire.drain()
@@ -334,7 +337,8 @@ async def have_flood(peer: Peer) -> None:
     """Announces the same pieces for ever."""
     await peer.shake()
     peer.wire.write(codec.plain(codec.HAVE_NONE))
-    await _flood(peer, codec.haves(peer.rng.randrange(peer.content.pieces) for _ in range(4096)))
+    some = max(1, peer.content.pieces // 2)
+    await _flood(peer, codec.haves(peer.rng.randrange(some) for _ in range(4096)))
 
 
 async def choke_flood(peer: Peer) -> None:
@@ -351,12 +355,71 @@ async def interest_flood(peer: Peer) -> None:
 
 
 async def unknown_ids(peer: Peer) -> None:
-    """Speaks of what nobody knows. That is allowed; it must cost nothing."""
+    """Speaks of what nobody knows. Some of that is allowed (BEP 4)."""
     await peer.shake()
     peer.wire.write(codec.plain(codec.HAVE_NONE))
     await _flood(peer, b"".join(
         (9).to_bytes(4, "big") + bytes([peer.rng.choice((10, 11, 12, 18, 19, 30, 99, 255))]) + bytes(8)
         for _ in range(4096)))
+
+
+async def keep_alive_flood(peer: Peer) -> None:
+    """Stays awake, without end."""
+    await peer.shake()
+    peer.wire.write(codec.plain(codec.HAVE_NONE))
+    await _flood(peer, codec.KEEP_ALIVE * 8192)
+
+
+async def cancel_flood(peer: Peer) -> None:
+    """Takes back what it never asked for."""
+    await peer.shake()
+    peer.wire.write(codec.plain(codec.HAVE_NONE))
+    await _flood(peer, codec.cancel(0, 0, BLOCK) * 2048)
+
+
+async def suggest_flood(peer: Peer) -> None:
+    """Suggests pieces and allows them, without end (BEP 6)."""
+    await peer.claim_all()
+    await _flood(peer, b"".join(
+        codec.suggest(peer.rng.randrange(peer.content.pieces))
+        + codec.allowed_fast(peer.rng.randrange(peer.content.pieces))
+        for _ in range(2048)))
+
+
+async def reject_flood(peer: Peer) -> None:
+    """Rejects what nobody asked it for."""
+    await peer.claim_all()
+    await _flood(peer, codec.reject(0, 0, BLOCK) * 2048)
+
+
+async def hello_flood(peer: Peer) -> None:
+    """Introduces itself again and again (BEP 10)."""
+    await peer.shake(extension=True)
+    peer.wire.write(codec.plain(codec.HAVE_NONE))
+    hello = encode({b"m": {b"ut_pex": 1, b"ut_metadata": 2}, b"reqq": 250, b"v": b"again"})
+    await _flood(peer, codec.extended(0, hello) * 1024)
+
+
+async def large_extension_flood(peer: Peer) -> None:
+    """Extension messages of half a megabyte, of an extension that nobody has."""
+    await peer.shake(extension=True)
+    peer.wire.write(codec.plain(codec.HAVE_NONE))
+    await _flood(peer, codec.extended(99, bytes(512 << 10)))
+
+
+async def hash_request_flood(peer: Peer) -> None:
+    """Asks for hashes of this torrent and of others, without end (BEP 52)."""
+    await peer.shake()
+    peer.wire.write(codec.plain(codec.HAVE_NONE))
+    request = peer.rng.randbytes(32) + b"".join(number.to_bytes(4, "big") for number in (0, 0, 2, 0))
+    await _flood(peer, codec.hash_message(codec.HASH_REQUEST, request) * 1024)
+
+
+async def port_flood(peer: Peer) -> None:
+    """Tells the port of its DHT node, without end (BEP 5)."""
+    await peer.shake()
+    peer.wire.write(codec.plain(codec.HAVE_NONE))
+    await _flood(peer, codec.port(6881) * 4096)
 
 
 async def _flood(peer: Peer, burst: bytes) -> None:
@@ -540,6 +603,14 @@ HOSTILE: dict[str, Script] = {
     "choke_flood": choke_flood,
     "interest_flood": interest_flood,
     "unknown_ids": unknown_ids,
+    "keep_alive_flood": keep_alive_flood,
+    "cancel_flood": cancel_flood,
+    "suggest_flood": suggest_flood,
+    "reject_flood": reject_flood,
+    "hello_flood": hello_flood,
+    "large_extension_flood": large_extension_flood,
+    "hash_request_flood": hash_request_flood,
+    "port_flood": port_flood,
     "bad_handshake": bad_handshake,
     "wrong_swarm": wrong_swarm,
     "short_bitfield": short_bitfield,

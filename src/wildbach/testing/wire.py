@@ -91,7 +91,8 @@ class Wire:
     async def drain(self, most: int = 256 << 10) -> None:
         """Wait until no more than `most` bytes are queued. Raises NetworkError where the stream ends before."""
         await self._until(lambda: self.connection.queued <= most)
-        if self.ended:
+        if self.ended or self.connection.closing:
+            # Closing, but nobody was told so far: a script that goes on writing would never let the loop turn.
             raise NetworkError("the stream ended", reason=str(self.error))
 
     async def wait_closed(self) -> None:

@@ -102,6 +102,7 @@ class Bed:
             each.mine = None
         self.picker.open.clear()
         self.downloads._sole.clear()
+        self.downloads._doubts._held.clear()
         self.pool.close()
 
     def ask(self, of: Peer) -> list[tuple[int, int, int]]:
@@ -335,6 +336,119 @@ def test_a_bad_piece_of_several_chunks_has_the_digests_of_all_its_blocks(make: C
     assert digests[100:120] == hashlib.sha1(bed.data[5 * BLOCK : 6 * BLOCK]).digest()
     bed.all(one)
     assert bed.judge.good == [0]
+
+
+def test_of_a_bad_piece_only_the_false_blocks_are_fetched_again_where_they_are_named(bed: Bed) -> None:
+    bed.judge.mends = True
+    one, two = bed.peer(1), bed.peer(2)
+    asked = bed.ask(one)
+    bed.give(one, asked[:2])
+    bed.give(one, asked[2:3], bad=True)
+    bed.give(one, asked[3:4])
+    bed.work()
+    assert [index for index, _ in bed.judge.bad] == [0]
+    bed.downloads.distrust(one)
+    bed.downloads.release(one, late=True)
+    one.choked = True
+    wire(two).messages()
+    bed.downloads.mend(0, 0b0100)
+    bed.downloads.fill(two, bed.now)
+    requests = wire(two).asked()
+    assert [item for item in requests if item[0] == 0] == [(0, 2 * BLOCK, BLOCK)]
+    assert bed.downloads.wasted == BLOCK
+    while requests:
+        bed.give(two, requests)
+        bed.work()
+        requests = wire(two).asked()
+    assert bed.storage.whole and bed.pool.reserved == 0
+
+
+def test_of_a_large_bad_piece_the_good_blocks_come_back_from_the_disk(make: Callable[..., Bed]) -> None:
+    bed = make(1, 200)
+    bed.judge.mends = True
+    one = bed.peer(1)
+    one.grown = 300
+    asked = bed.ask(one)
+    bed.give(one, asked[:70])
+    bed.give(one, asked[70:72], bad=True)
+    bed.give(one, asked[72:])
+    bed.work()
+    assert [index for index, _ in bed.judge.bad] == [0]
+    bed.downloads.mend(0, 0b11 << 70)
+    bed.work()
+    bed.downloads.fill(one, bed.now)
+    again = wire(one).asked()
+    assert again == [(0, 70 * BLOCK, BLOCK), (0, 71 * BLOCK, BLOCK)]
+    assert bed.downloads.wasted == 2 * BLOCK
+    bed.give(one, again)
+    bed.work()
+    assert bed.storage.whole and bed.judge.good == [0] and bed.pool.reserved == 0
+
+
+def test_a_false_block_that_is_false_again_is_named_again(bed: Bed) -> None:
+    bed.judge.mends = True
+    one, two = bed.peer(1), bed.peer(2)
+    asked = bed.ask(one)
+    bed.give(one, asked[:3])
+    bed.give(one, asked[3:4], bad=True)
+    bed.work()
+    bed.downloads.release(one, late=True)
+    one.choked = True
+    bed.downloads.mend(0, 0b1000)
+    bed.downloads.fill(two, bed.now)
+    mine = [item for item in wire(two).asked() if item[0] == 0]
+    senders = bed.picker.open[0].from_
+    assert senders == [(1, 0, 3)]
+    bed.give(two, mine, bad=True)
+    bed.work()
+    assert [index for index, _ in bed.judge.bad] == [0, 0]
+    assert bed.picker.open[0].from_ == [(1, 0, 3), (2, 3, 4)]
+
+
+def test_leaves_that_do_not_come_are_not_waited_for(bed: Bed) -> None:
+    bed.judge.mends = True
+    one = bed.peer(1)
+    asked = bed.ask(one)
+    bed.give(one, asked[:4], bad=True)
+    bed.work()
+    held = bed.picker.open[0]
+    assert held.doubtful
+    bed.now += 1.0
+    bed.downloads.tick(bed.now)
+    assert bed.picker.open[0] is held
+    bed.now += 2.0
+    bed.downloads.tick(bed.now)
+    assert bed.picker.open.get(0) is not held and bed.downloads.wasted == 4 * BLOCK
+    bed.downloads.mend(0, 0b0001)  # too late: changes nothing
+    assert bed.downloads.wasted == 4 * BLOCK
+
+
+def test_a_stop_does_not_keep_what_is_doubtful(bed: Bed) -> None:
+    bed.judge.mends = True
+    one = bed.peer(1)
+    asked = bed.ask(one)
+    bed.give(one, asked[:4], bad=True)
+    bed.work()
+    bed.downloads.stop(keep=True)
+    bed.work()
+    assert not bed.picker.open and not bed.notes.get(0) and bed.pool.reserved == 0
+
+
+def test_in_the_end_game_a_third_is_asked_where_two_are_silent(make: Callable[..., Bed]) -> None:
+    bed = make(1, 4)
+    one, two, three = bed.peer(1), bed.peer(2), bed.peer(3)
+    assert len(bed.ask(one)) == 4
+    bed.now = 2.0
+    assert len(bed.ask(two)) == 4
+    assert bed.ask(three) == []
+    bed.now = 4.0
+    assert len(bed.ask(three)) == 4
+    assert bed.ask(one) == bed.ask(two) == []
+    bed.give(three, [(0, at * BLOCK, BLOCK) for at in range(4)])
+    bed.work()
+    assert bed.storage.whole and not one.owed.blocks and not two.owed.blocks
+    # Who never answered is not asked as the second of others again.
+    assert one.late == two.late == 4
 
 
 def test_what_a_liar_gave_of_unfinished_pieces_is_fetched_again(bed: Bed) -> None:

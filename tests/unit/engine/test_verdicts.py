@@ -7,6 +7,7 @@ from random import Random
 
 from fakes import peer
 from nodes import make
+from wildbach.base import limits
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.disk.pool import SLAB, ChunkPool
@@ -20,12 +21,16 @@ from wildbach.protocol import layers
 class Bed:
     def __init__(self) -> None:
         self.banned: list[tuple[Endpoint, str]] = []
+        self.mended: dict[int, int] = {}
         self.peers: dict[int, Peer] = {}
         self.fetcher: HashFetcher[int] = HashFetcher()
         self.verdicts = Verdicts(self, self.peers, self.fetcher)
 
     def ban(self, endpoint: Endpoint, reason: str) -> None:
         self.banned.append((endpoint, reason))
+
+    def mend(self, piece: int, false: int) -> None:
+        self.mended[piece] = false
 
     def join(self, number: int) -> Peer:
         made = self.peers[number] = peer(number)
@@ -104,6 +109,36 @@ def test_the_leaves_say_who_at_once_in_every_file_of_these_contents() -> None:
     assert bed.guilty == [], "of another piece"
     bed.verdicts.leaves(Fetched(tree, 1, right))
     assert bed.guilty == [two.remote] and not one.suspect and not two.suspect
+    assert bed.mended == {1: 0b0010}
+
+
+def test_the_leaves_name_the_false_blocks_of_a_piece_from_one_peer_too() -> None:
+    bed = Bed()
+    one = bed.join(1)
+    made = make("v2", {"a": 3 * 4 * BLOCK}, piece_length=4 * BLOCK)
+    info = made.metainfo.info
+    assert not bed.verdicts.can_mend(2)
+    bed.verdicts.know(info, layers.PieceHashes(info.geometry, info.roots, made.metainfo.piece_layers))
+    assert not bed.verdicts.can_mend(2), "nobody can be asked"
+    bed.fetcher.on_peer(1)
+    assert bed.verdicts.can_mend(2)
+    right = layers.leaf_hashes(made.piece(2))
+    bed.verdicts.failed(sent(2, 1, 1, 1, 1), bytes(32) + right[32:96] + bytes(32))
+    assert bed.guilty == [one.remote]
+    tree = next(job.tree for job in bed.fetcher._jobs.values())
+    bed.verdicts.leaves(Fetched(tree, 2, right))
+    assert bed.mended == {2: 0b1001} and bed.guilty == [one.remote]
+
+
+def test_a_flood_of_bad_pieces_is_remembered_within_bounds() -> None:
+    bed = Bed()
+    bed.join(1)
+    made = make("v2", {"a": 200 * BLOCK}, piece_length=BLOCK)
+    info = made.metainfo.info
+    bed.verdicts.know(info, layers.PieceHashes(info.geometry, info.roots, made.metainfo.piece_layers))
+    for piece in range(200):
+        bed.verdicts.failed(sent(piece, 1), bytes(32))
+    assert len(bed.verdicts._digests) == limits.DOUBTFUL_PIECES
 
 
 def test_leaves_are_not_asked_for_any_more_once_the_piece_is_good() -> None:

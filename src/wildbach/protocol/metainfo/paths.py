@@ -94,6 +94,8 @@ def safe_element(raw: bytes, *, windows: bool = WINDOWS) -> str:
         text = "_" + text
     if len(raw) > limits.PATH_ELEMENT_BYTES or len(text) > limits.PATH_ELEMENT_BYTES:
         text = _fit(text, "", limits.PATH_ELEMENT_BYTES)
+        if windows and text[-1] in " .":
+            text = text[:-1] + "_"  # where it was cut
     return text
 
 

@@ -182,8 +182,12 @@ class Decoder:
     def __init__(self, pieces: int = 0) -> None:
         self.missing = 0
         self.unknown = 0
-        "Messages with an id we do not know, passed over as BEP 4 asks."
+        "Messages with an id we do not know, passed over as BEP 4 asks, since `take_unknown`."
         self._bitfield = max(limits.MESSAGE_BYTES, 1 + ((pieces + 7) >> 3))
+
+    def take_unknown(self) -> int:
+        unknown, self.unknown = self.unknown, 0
+        return unknown
 
     def expect_pieces(self, pieces: int) -> None:
         """The size of a bitfield is known now. Before, any bitfield up to the most pieces we accept may come."""

@@ -120,3 +120,10 @@ def test_a_safe_path_is_a_value() -> None:
 def test_text_for_people_cannot_steer_a_terminal() -> None:
     assert printable(b"a\x1b[2J\xff\nb\tc" + "\u202e".encode()) == "a\ufffd[2J\ufffd\nb\tc\ufffd"
     assert printable(b"x" * 100, 5) == "xxxxx"
+
+
+@pytest.mark.parametrize("at", [" ", "."])
+def test_a_name_cut_to_its_limit_does_not_end_as_windows_would_trim_it(at: str) -> None:
+    raw = ("x" * 239 + at + "y" * 30).encode()
+    name = safe_element(raw, windows=True)
+    assert name == "x" * 239 + "_" and safe_element(name.encode(), windows=True) == name
