@@ -87,11 +87,3 @@ def test_of_a_bad_v2_piece_only_the_false_blocks_are_fetched_again() -> None:
         wasted[kind] = sum(vain for _, _, _, vain in runs)
     # What a liar gave of pieces that are not whole when it is banned goes too.
     assert wasted["v2"] < wasted["v1"] / 8 and wasted["hybrid"] < wasted["v1"] / 8, wasted
-
-
-def test_peers_that_are_all_on_parole_still_finish() -> None:
-    """Every piece is open and has blocks of several; nobody is left who is not suspected of something."""
-    made = make("v1", {"a": 24 << 20}, piece_length=4 << 20)
-    for seed in range(10, 18):
-        _, banned, _, _ = sim(seed).run(_run(made, seed, 2, 0.02))
-        assert len(set(banned)) <= 2

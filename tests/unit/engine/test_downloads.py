@@ -168,6 +168,23 @@ def test_a_choked_peer_gives_what_it_allows(bed: Bed) -> None:
     assert {index for index, _, _ in bed.ask(first)} == {5}
 
 
+def test_where_all_are_on_parole_a_piece_is_begun_anew(make: Callable[..., Bed]) -> None:
+    """What is open has blocks of several: no more of it would prove anything, and there is nothing else."""
+    bed = make(1, 4)
+    first, second, fresh = bed.peer(1), bed.peer(2), bed.peer(3)
+    first.grown = 2
+    bed.give(first, bed.ask(first)[:2])
+    for each in (first, second):
+        bed.downloads.release(each, late=True)
+        wire(each).asked()
+        each.suspect = True
+    assert bed.ask(second) == []  # the third can go on with it
+    fresh.choked = True
+    second.grown = 8
+    assert bed.ask(second) == [(0, at * BLOCK, BLOCK) for at in range(4)]
+    assert bed.downloads.wasted == 2 * BLOCK and bed.ask(first) == []
+
+
 def test_the_last_block_of_a_piece_is_as_short_as_it_is(make: Callable[..., Bed]) -> None:
     bed = make(1, 3, tail=100)
     assert bed.ask(bed.peer(1)) == [(0, 0, BLOCK), (0, BLOCK, BLOCK), (0, 2 * BLOCK, BLOCK - 100)]
