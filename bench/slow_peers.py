@@ -58,7 +58,6 @@ def run(report: Report, *, size: int = GIB, rounds: int = 2, contenders: tuple[s
         content = work / "seed" / "content.bin"
         content.parent.mkdir()
         harness.make_content(content, size)
-        harness.warm(work, size)
         torrent = work / "t.torrent"
         harness.make_torrent(content, torrent, "v1", PIECE)
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}

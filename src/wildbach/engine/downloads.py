@@ -38,8 +38,10 @@ _TESTED: Final = 8
 _FOR_EVER: Final = float("inf")
 _WAIT_SECONDS: Final = 1.0
 "In the end game a peer that owes and is silent for so long is no hope: what it owes is asked of one more."
-_BACKLOG: Final = 24
-"Chunks that may wait for the writer; more would hide a slow disk behind memory for a moment longer."
+_BACKLOG: Final = 16
+"Chunks that may wait for the writer while it gets on: memory that was just used is faster than fresh memory."
+_STALL_SECONDS: Final = 0.02
+"A writer that ended nothing for so long is held up; what memory there is lets the peers go on meanwhile."
 _LANDING_FROM: Final = 32
 "Who owes more blocks than this is fast: they are received straight in their places."
 _UNASKED: Final = 32
@@ -99,6 +101,8 @@ class Downloads:
         self._digests: dict[int, dict[int, bytes]] = {}
         self.in_hand = 0
         "Chunks the writer has."
+        self._ended_at = float("-inf")
+        "When the writer ended one last, or got the first."
         self._idle: Callable[[], None] | None = None
         self._gate = gate
         self._partials = Partials(self, picker, pool, storage, submit, note)
@@ -251,8 +255,7 @@ class Downloads:
         want = (peer.window(now) if gate is None else min(peer.window(now), gate.window(peer.rtt))) - owed.blocks
         if want <= 0:
             return
-        if self.in_hand >= _BACKLOG:
-            # They would only wait, and fresh memory for them costs more than the same again.
+        if self.in_hand >= _BACKLOG and now - self._ended_at < _STALL_SECONDS:
             self._starved[peer.number] = peer
             return
         if peer.waiting_since is None or not (owed.blocks or peer.snubbed):
@@ -449,7 +452,9 @@ class Downloads:
         return out
 
     def pulse(self, now: float) -> None:
-        """Every 50 ms: in the end game nobody who could help may be idle."""
+        """Every 50 ms: in the end game nobody who could help may be idle, nor anybody while only the disk is slow."""
+        if self._starved and self.in_hand:
+            self._feed(now)
         if self.picker.open and self.picker.ending:
             for peer in list(self.peers.values()):
                 if peer.am_interested and not peer.choked and peer.owed.blocks <= 2:
@@ -571,6 +576,8 @@ class Downloads:
             piece.index * self.picker.geometry.piece_length + number * SLAB,
             piece.handed == len(piece.chunks), self._judge.wants_digests(piece.index), spec,
         )
+        if not self.in_hand:
+            self._ended_at = self._clock()
         self.in_hand += 1
         self._writer.submit(job, chunk, self._storage, lambda result: self._ended(piece, number, chunk, result))
 
@@ -608,6 +615,7 @@ class Downloads:
 
     def _ended(self, piece: OpenPiece, number: int, chunk: Chunk, result: ChunkResult) -> None:
         self.in_hand -= 1
+        self._ended_at = self._clock()
         if result.digests and result.good is not False:
             self._digests.setdefault(piece.index, {})[number] = result.digests
         piece.queue.pop(0)

@@ -117,6 +117,13 @@ class Bed:
             blocks.append((index, offset, memoryview(data)))
         self.downloads.blocks(of, blocks, self.now)
 
+    def all_but_written(self, of: Peer) -> None:
+        """The peer gives whatever it is asked for, and the writer ends nothing."""
+        asked = self.ask(of)
+        while asked:
+            self.give(of, asked)
+            asked = wire(of).asked()
+
     def all(self, of: Peer) -> None:
         """The peer gives whatever it is asked for."""
         asked = self.ask(of)
@@ -655,3 +662,27 @@ def _check(bed: Bed, peers: list[Peer]) -> None:
         assert piece.got & ~piece.asked == 0
     unasked = [index for index, piece in bed.picker.open.items() if piece.asked != piece.all]
     assert bed.picker.unasked == bitfield.of(unasked, bed.picker.width)
+
+
+def test_a_writer_that_gets_on_is_not_buried(make: Callable[..., Bed]) -> None:
+    """More than it can take would only fill fresh memory; but a disk that stands still does not stop the peers."""
+    bed = make(40, 64, memory=64 * SLAB)
+    one = bed.peer(1)
+    one.grown = 250
+    bed.now = 10.0
+    bed.all_but_written(one)
+    first = len(bed.writer.waiting)
+    assert 16 <= first < 24 and not one.owed.blocks
+    bed.now += 0.05
+    bed.downloads.pulse(bed.now)
+    bed.all_but_written(one)
+    assert len(bed.writer.waiting) == 40
+    bed.work()
+    assert bed.storage.whole and bed.pool.reserved == 0
+
+
+def test_a_piece_that_is_written_makes_room_for_the_next(make: Callable[..., Bed]) -> None:
+    bed = make(40, 64, memory=64 * SLAB)
+    bed.now = 10.0
+    bed.all(bed.peer(1))
+    assert bed.storage.whole and bed.pool.reserved == 0

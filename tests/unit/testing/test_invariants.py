@@ -25,7 +25,7 @@ def _put(thing: object, name: str, value: object) -> Callable[[], None]:
 
 
 def _uploads(peer: Peer, piece: int) -> Callable[[], None]:
-    peer.uploads.append((piece, 0, 16384))
+    peer.uploads.add(piece, 0, 16384)
     return peer.uploads.clear
 
 
