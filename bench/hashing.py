@@ -64,7 +64,7 @@ def hash_share(content: Path, kind: str, index: int, workers: int, size: int) ->
                     hashlib.sha256(view[block : block + 16384]).digest()
 
 
-def run(report: Report, *, size: int = GIB, rounds: int = 3, kinds: tuple[str, ...] = ("v1", "v2", "hybrid"),
+def run(report: Report, *, size: int = 4 * GIB, rounds: int = 3, kinds: tuple[str, ...] = ("v1", "v2", "hybrid"),
         contenders: tuple[str, ...] = (LT, LT_DEFAULTS, WB)) -> None:
     with harness.workspace() as work:
         content = work / "seed" / "content.bin"
