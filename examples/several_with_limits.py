@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 
 import wildbach
-from wildbach.engine.settings import RateSettings
 
 MIB = 1 << 20
 
 
 async def main(folder: Path, *names: str) -> None:
-    settings = wildbach.Settings(rates=RateSettings(down=20 * MIB, up=5 * MIB, limit_local=True))
+    settings = wildbach.Settings(rates=wildbach.RateSettings(down=20 * MIB, up=5 * MIB, limit_local=True))
     async with wildbach.Session(settings) as session:
         torrents = [
             await session.add(Path(name), wildbach.AddOptions(save_path=folder, down_limit=10 * MIB))

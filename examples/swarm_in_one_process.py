@@ -11,13 +11,12 @@ import sys
 from pathlib import Path
 
 import wildbach
-from wildbach.engine.settings import ConnectionSettings
 from wildbach.services.tracker.server import TrackerServer
 
 
 async def main(torrent_file: Path, data: Path, work: Path) -> None:
     metainfo = wildbach.Metainfo.parse(torrent_file.read_bytes())
-    settings = wildbach.Settings(connections=ConnectionSettings(listen=("127.0.0.1:0",)))
+    settings = wildbach.Settings(connections=wildbach.ConnectionSettings(listen=("127.0.0.1:0",)))
     async with contextlib.AsyncExitStack() as stack:
         tracker = await stack.enter_async_context(TrackerServer(interval=30))
         await tracker.start("127.0.0.1")

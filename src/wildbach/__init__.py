@@ -40,7 +40,14 @@ if TYPE_CHECKING:
     )
     from wildbach.engine.options import AddOptions
     from wildbach.engine.session import Session
-    from wildbach.engine.settings import Settings
+    from wildbach.engine.settings import (
+        ConnectionSettings,
+        DiskSettings,
+        PeerSettings,
+        RateSettings,
+        Settings,
+        TrackerSettings,
+    )
     from wildbach.engine.torrent import Torrent
     from wildbach.engine.views import FileView, PeerView, TorrentView
     from wildbach.protocol.metainfo.document import Metainfo
@@ -52,6 +59,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AddOptions",
+    "ConnectionSettings",
+    "DiskSettings",
     "Endpoint",
     "Event",
     "File",
@@ -68,9 +77,11 @@ __all__ = [
     "PeerBanned",
     "PeerConnected",
     "PeerDropped",
+    "PeerSettings",
     "PeerView",
     "PieceDone",
     "PieceFailed",
+    "RateSettings",
     "RemoteError",
     "Session",
     "Settings",
@@ -83,6 +94,7 @@ __all__ = [
     "TorrentStopped",
     "TorrentView",
     "TrackerAnnounced",
+    "TrackerSettings",
     "UsageError",
     "WildbachError",
     "__version__",
@@ -100,7 +112,9 @@ _HOMES = {
     ),
     "wildbach.engine.options": ("AddOptions",),
     "wildbach.engine.session": ("Session",),
-    "wildbach.engine.settings": ("Settings",),
+    "wildbach.engine.settings": (
+        "ConnectionSettings", "DiskSettings", "PeerSettings", "RateSettings", "Settings", "TrackerSettings",
+    ),
     "wildbach.engine.torrent": ("Torrent",),
     "wildbach.engine.views": ("FileView", "PeerView", "TorrentView"),
     "wildbach.protocol.metainfo.document": ("Metainfo",),

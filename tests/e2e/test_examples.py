@@ -158,7 +158,7 @@ def test_the_code_of_the_pages_runs(code: str, stage: tuple[Path, Metainfo]) -> 
     with Command(folder).seed(folder / f"{NAME}.torrent", folder / "src") as peer:
         done = run(["block.py"], folder, peer)
     assert done.returncode == 0, done.stderr
-    if "save_path" in code:
+    if 'save_path=Path("downloads")' in code:
         assert has_copy(folder / "downloads")
 
 

@@ -258,7 +258,7 @@ class Life:
         known.specs.begin(shared.clock())
         if picker.missing and self._owner.options.seed_only:
             self.content = None
-            self.stop("the data is not complete, and only seeding was asked for", "incomplete")
+            self._not_all_here(picker)
             return
         if self.holdings is not None:
             downloads.restore(self.holdings.journal.partial)
@@ -278,6 +278,13 @@ class Life:
         if not picker.missing:
             self._all_had()
         shared.wake()
+
+    def _not_all_here(self, picker: Picker) -> None:
+        lack = picker.missing.bit_count()
+        self.stop(
+            f"{lack} of {picker.wanted.bit_count()} pieces are not here or not good, and only seeding was asked for",
+            "incomplete",
+        )
 
     # -- what was assumed
 
@@ -315,7 +322,7 @@ class Life:
         parts.swarm.suggestions = None
         parts.talk.lost(bitfield.indices(pieces, picker.width))
         if self._owner.options.seed_only:
-            self.stop("the data is not complete, and only seeding was asked for", "incomplete")
+            self._not_all_here(picker)
             return
         self._shared.writer.prepare()
         self._resume_download(content)

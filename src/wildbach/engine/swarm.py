@@ -144,7 +144,7 @@ class Swarm:
         self._asked(peer, [item[0] for item in items], content)
 
     def _request_row(self, peer: Peer, row: codec.RequestRow, content: Content, now: float) -> None:
-        if self.super_seed is not None:
+        if self.super_seed is not None or self.assumed is not None:
             offsets = range(row.offset, row.offset + row.count * BLOCK, BLOCK)
             self._requests(peer, [(row.piece, offset, BLOCK) for offset in offsets], content, now)
             return

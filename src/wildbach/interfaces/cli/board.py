@@ -71,6 +71,9 @@ def facts(row: Row) -> str:
 
 def plain(row: Row) -> str:
     """One line for logs and pipes."""
+    if row.state == "stopped":
+        where = f" at {text.percent(row.share)}" if row.wanted else ""
+        return f"{text.clean(row.name)}: stopped{where}{f': {text.clean(row.why)}' if row.why else ''}"
     words = f"{text.clean(row.name)}: {row.state} {text.percent(row.share)} · {facts(row)}"
     return f"{words} · {text.clean(row.why)}" if row.why else words
 

@@ -22,4 +22,6 @@ def command(shell: str) -> None:
     if found is None:
         raise click.UsageError(f"no completion for {shell}")
     complete = found(cli, {}, "wildbach", "_WILDBACH_COMPLETE")
-    click.echo(complete.source_template % complete.source_vars())
+    # A description may hold commas; click's script for fish would end it at the first.
+    template = complete.source_template.replace('string split ","', 'string split --max 1 ","')
+    click.echo(template % complete.source_vars())

@@ -25,6 +25,8 @@ from wildbach.protocol.metainfo import Metainfo
 from wildbach.protocol.metainfo.builder import BuildPlan, Kind
 from wildbach.runtime.workers import Threads
 
+_SHOWN_NAMES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -158,6 +160,20 @@ def _sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def renamed(torrent: Metainfo) -> list[str]:
+    """What to do about files that every reader of the torrent will look for under another name, this machine too."""
+    words = [
+        f"{text.clean(info.original(file))} will be called {text.clean('/'.join(file.path.parts))}"
+        for file in torrent.info.files if file.path.changed
+    ]
+    if not words:
+        return []
+    shown = words[:_SHOWN_NAMES]
+    if len(words) > len(shown):
+        shown.append(f"and {len(words) - len(shown)} more")
+    return [*shown, "`seed` will not find such files here: rename them and make the torrent again, or --exclude them."]
+
+
 def _kind(word: str) -> Kind:
     for kind in get_args(Kind):
         if kind == word:
@@ -190,6 +206,8 @@ def _now() -> int:
 def _report(torrent: Metainfo, place: Path, *, as_json: bool, quiet: bool) -> None:
     for warning in torrent.warnings:
         output.warn(text.clean(warning))
+    for words in renamed(torrent):
+        output.advise(words)
     if as_json:
         output.record({**info.describe(torrent), "torrent": str(place)})
     elif not quiet:

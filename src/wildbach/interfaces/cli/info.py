@@ -78,6 +78,11 @@ def describe(torrent: Metainfo) -> dict[str, object]:
     }
 
 
+def original(file: File) -> str:
+    """The path as the torrent has it, which may not be safe to use or to show."""
+    return "/".join(part.decode("utf-8", "backslashreplace") for part in file.path.raw)
+
+
 def _file(index: int, file: File) -> dict[str, object]:
     facts: dict[str, object] = {"index": index, "path": "/".join(file.path.parts), "length": file.length}
     if file.dropped:
@@ -90,7 +95,7 @@ def _file(index: int, file: File) -> dict[str, object]:
     if file.symlink is not None:
         facts["symlink"] = "/".join(file.symlink.parts)
     if file.path.changed:
-        facts["original"] = "/".join(part.decode("utf-8", "backslashreplace") for part in file.path.raw)
+        facts["original"] = original(file)
     return facts
 
 

@@ -27,7 +27,8 @@ from wildbach.interfaces.cli.work import Work
 def command(torrents: tuple[str, ...], data: Path, ratio: float | None, wishes: Wishes) -> int:
     """Give content that is already here to others.
 
-    What is there is checked first; only what is good is given, and nothing is downloaded. Runs until Ctrl-C.
+    The content must be there, all of it and good: it is checked first. Nothing is downloaded; `get --seed` fetches
+    what is missing and gives meanwhile. Runs until Ctrl-C.
     """
     return running.run(lambda stop: give(torrents, data, ratio, wishes, stop))
 

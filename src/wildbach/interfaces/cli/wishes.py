@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,8 +66,14 @@ class Wishes:
         known = options(Settings)
         for word in self.settings_given:
             key, equals, value = word.partition("=")
-            if not equals or key not in known:
-                raise UsageError(f"--set {text.clean(word)}: not KEY=VALUE, or no KEY of docs/reference/settings.md")
+            if key not in known:
+                near = difflib.get_close_matches(key, known, 3, 0.5) or [name for name in known if key in name]
+                raise UsageError(
+                    f"--set {text.clean(word)}: there is no setting of this name; "
+                    + (f"near it: {', '.join(near)}" if near else f"there are {', '.join(known)}")
+                )
+            if not equals:
+                raise UsageError(f"--set {text.clean(word)}: a value is missing: KEY=VALUE, as in peers.anonymous=true")
             flags[key] = known[key].parse(value)
         return Layers(Settings, environment=parse_environment(Settings, os.environ), flags=flags).settings
 

@@ -268,7 +268,7 @@ def _remarks(info: Info) -> list[str]:
         notes.append("info: keys are out of order")
     renamed = sum(1 for file in info.files if file.path.changed)
     if renamed:
-        notes.append(f"{renamed} file names were made safe")
+        notes.append(f"{renamed} file names were made safe" if renamed > 1 else "1 file name was made safe")
     dropped = sum(1 for file in info.files if file.dropped)
     if dropped:
         notes.append(f"{dropped} symlinks lead outside the torrent or nowhere and were dropped")

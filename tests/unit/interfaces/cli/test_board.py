@@ -35,6 +35,12 @@ def test_why_nothing_moves_is_said() -> None:
     assert "no peers: tracker x says gone" in drawn([still])
 
 
+def test_what_is_stopped_has_a_reason_and_no_speed() -> None:
+    stopped = row(state="stopped", why="the disk is full")
+    assert board.plain(stopped) == "film.mkv: stopped at 1.1 %: the disk is full"
+    assert board.plain(row(state="stopped", done=0, wanted=0, why="no")) == "film.mkv: stopped: no"
+
+
 def test_a_hundred_per_cent_is_said_only_of_what_is_complete() -> None:
     assert "99.9 %" in drawn([row(done=(1 << 30) - 1)])
     assert "100.0 %" in drawn([row(done=1 << 30, complete=True, state="complete")])

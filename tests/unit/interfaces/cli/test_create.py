@@ -136,6 +136,17 @@ def test_links_inside_stay_links_and_others_are_refused(
     assert main.run(["create", "-q", str(things), "-o", str(tmp_path / "y"), "--exclude", "out"]) == 0
 
 
+def test_a_name_that_will_be_another_one_is_said_with_what_to_do(
+    things: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (things / "bell\aname").write_bytes(b"x")
+    made(tmp_path, str(things))
+    said = capsys.readouterr().err
+    assert "1 file name was made safe" in said
+    assert "will be called bell_name" in said and "--exclude" in said
+    assert "\a" not in said
+
+
 def test_sockets_are_skipped_and_said(things: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(things / "sock"))

@@ -85,6 +85,12 @@ def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[st
     assert f"_WILDBACH_COMPLETE={shell}_complete" in capsys.readouterr().out
 
 
+def test_the_script_for_fish_leaves_commas_in_descriptions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["completion", "fish"]) == 0
+    script = capsys.readouterr().out
+    assert 'string split --max 1 ","' in script and 'string split ","' not in script
+
+
 def test_completion_knows_the_commands() -> None:
     done = run_child(_WILDBACH_COMPLETE="bash_complete", COMP_WORDS="wildbach c", COMP_CWORD="1")
     assert done.stdout.split() == ["plain,create", "plain,completion"]
