@@ -235,11 +235,13 @@ class Holdings:
     async def recheck(self) -> int:
         """Hash everything anew; the claims become what was found. Returns the verified pieces."""
         everything = bitfield.full(self._geometry.piece_count)
+        await self.rest()
         checked = await self.check(None)
         self.assumed = 0
         self._note_assumed()
         self.journal.withdraw(everything & ~checked.good)
         self.journal.found(checked.good)
+        self.journal.checked(everything)
         return checked.good
 
     def settled(self, pieces: int, good: int) -> None:
