@@ -18,10 +18,11 @@ from typing import Protocol
 from wildbach.base.errors import StorageError
 from wildbach.disk import system
 from wildbach.disk.handles import Gate, Handle, OpenFiles
-from wildbach.disk.layout import TEMPORARY_SUFFIX, Layout
+from wildbach.disk.layout import Layout
 from wildbach.disk.parts import data_ranges, parts_name
 from wildbach.disk.storage import CHANGED, PARTS, Content
 from wildbach.disk.system import storage_error
+from wildbach.protocol.metainfo.paths import TEMPORARY_SUFFIX
 
 SYNC_FILES = 64
 "Above this many files a batch, the whole file system is flushed at once."
