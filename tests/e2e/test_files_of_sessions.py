@@ -252,6 +252,52 @@ def test_who_is_stopped_or_paused_lets_another_write(tmp_path: Path, way: str) -
     assert same(folder, tmp_path / "out" / "content") == []
 
 
+def test_names_that_end_as_those_of_incomplete_files_are_not_taken_for_them(tmp_path: Path) -> None:
+    folder = tmp_path / "src" / "content"
+    (folder / "b.!wb").mkdir(parents=True)
+    for name in ("a", "A.!WB", "a.!wb_", "b", "b.!wb/c"):
+        (folder / name).write_bytes(name.encode() * 30_000)
+    metainfo = make_torrent(folder, "v1")
+
+    async def run() -> None:
+        async with pair(tmp_path) as (seed, leech):
+            await (await seed.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            await (await leech.add(metainfo, AddOptions(
+                save_path=tmp_path / "out", peers=(seed.listening[0],), suffix=".!wb",
+            ))).complete()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert same(folder, tmp_path / "out" / "content") == []
+
+
+@pytest.mark.parametrize("way", ["stopped", "paused"])
+def test_who_is_stopped_or_paused_still_says_what_is_there(tmp_path: Path, way: str) -> None:
+    folder, metainfo = thing(tmp_path)
+    largest = max(range(len(metainfo.info.files)), key=lambda index: metainfo.info.files[index].length)
+
+    async def run() -> None:
+        async with pair(tmp_path) as (seed, leech):
+            await (await seed.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))).complete()
+            torrent = await leech.add(metainfo, AddOptions(
+                save_path=tmp_path / "out", peers=(seed.listening[0],), select=lambda index, _file: index == largest,
+            ))
+            await torrent.complete()
+            view, files = torrent.view(), torrent.files()
+            assert view.done == view.wanted > 0 and files[largest].have == files[largest].size > 0
+            if way == "paused":
+                await torrent.pause()
+            else:
+                torrent.life.stop("the disk is full", "disk_full")
+            after = torrent.view()
+            assert after.state == way
+            assert (after.wanted, after.done, after.progress, after.pieces_have) == (
+                view.wanted, view.done, 1.0, view.pieces_have,
+            )
+            assert torrent.files() == files
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
 def test_a_full_file_system_stops_the_torrent_until_there_is_room(tmp_path: Path) -> None:
     folder, metainfo = thing(tmp_path)

@@ -10,6 +10,7 @@ A lock ends with its process, however that ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +36,10 @@ class TorrentLock:
     def release(self) -> None:
         """Idempotent."""
         if self._fd >= 0:
-            os.unlink(self._path)
+            # Whoever removed the folder may have made it anew: the name may be gone, or stand for the lock of another.
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(self._fd), os.stat(self._path)):
+                    os.unlink(self._path)
             os.close(self._fd)
             self._fd = -1
 

@@ -16,12 +16,13 @@ from wildbach.base.errors import StorageError
 from wildbach.base.geometry import Extent
 from wildbach.disk import system
 from wildbach.disk.handles import Handle, OpenFiles
-from wildbach.disk.layout import TEMPORARY_SUFFIX, Layout
+from wildbach.disk.layout import Layout
 from wildbach.disk.links import make_links
 from wildbach.disk.parts import Slots, data_ranges
 from wildbach.disk.storage import PAD, PARTS, Content, Target
 from wildbach.disk.system import cut, storage_error
 from wildbach.disk.table import FileOptions, FileTable
+from wildbach.protocol.metainfo.paths import TEMPORARY_SUFFIX
 
 __all__ = ["FileOptions", "FileStorage"]
 

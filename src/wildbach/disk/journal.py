@@ -2,7 +2,7 @@
 
 The order is the whole point: data is synced first, then the claim. Syncs are batched (16 MiB or 2 s) and one at a
 time on each file system. After a failed sync nothing since the last good one is believed: those pieces go back to
-the engine, to be hashed again from the device.
+the engine, to be hashed again from the device. Where somebody else changed the files, none at all is believed.
 
 All methods run on the loop; blocking work goes through the Runner. Nothing runs while there is nothing to do.
 """
@@ -17,7 +17,7 @@ from wildbach.base import bitfield
 from wildbach.base.errors import StorageError
 from wildbach.base.geometry import Geometry
 from wildbach.disk.resume import Note, Progress, ResumeStore
-from wildbach.disk.storage import Runner, Storage
+from wildbach.disk.storage import CHANGED, Runner, Storage
 
 BATCH_BYTES = 16 << 20
 BATCH_SECONDS = 2.0
@@ -213,6 +213,9 @@ class Journal:
                     await self._runner.run(self._storage.sync)
                 except StorageError as error:
                     self._distrust(error)
+                    if error.code == CHANGED:
+                        async with self._saving:
+                            await self._commit(0)
                     raise
             async with self._saving:
                 await self._commit(batch)
@@ -249,6 +252,11 @@ class Journal:
 
     def _distrust(self, error: StorageError) -> None:
         lost, self.pending = self.pending, 0
+        if error.code == CHANGED:
+            # Somebody else writes to the files: what was claimed is to be hashed too.
+            lost |= self.durable
+            self.unchecked |= lost
+            self.durable = 0
         self._bytes = 0
         self._retry_at = -1.0
         if lost and self._on_lost is not None:

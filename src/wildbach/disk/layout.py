@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 
 from wildbach.base.errors import UsageError
 from wildbach.disk.storage import Content
+from wildbach.protocol.metainfo.paths import fold
 
 LAYOUTS = ("original", "subfolder", "none")
 INCOMPLETE_SUFFIX = ".!wb"
 "The usual suffix of files that are not complete, where a person asks for one."
-TEMPORARY_SUFFIX = ".~wb"
-"A file on its way to its place; what a crash leaves under this name is of no use."
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,16 @@ def look(content: Content, layout: Layout) -> Present:
                 filled.append(number)
             break
     return Present(tuple(existing), tuple(filled), tuple(obstacles))
+
+
+def free_suffix(content: Content, suffix: str) -> str:
+    """`suffix` made longer until no name in the torrent ends with it: such a file or folder would be taken for another
+    file that is not complete.
+    """
+    names = {fold(part) for file in content.files for part in file.path.parts} if suffix else ()
+    while any(name.endswith(fold(suffix)) for name in names):
+        suffix += "_"
+    return suffix
 
 
 def _is_file(mode: int) -> bool:

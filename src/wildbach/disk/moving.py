@@ -19,12 +19,13 @@ from typing import Any
 from wildbach.base.errors import FormatError, StorageError
 from wildbach.disk import system
 from wildbach.disk.files import FileStorage
-from wildbach.disk.layout import TEMPORARY_SUFFIX, Layout
+from wildbach.disk.layout import Layout
 from wildbach.disk.links import make_links
 from wildbach.disk.parts import data_ranges
 from wildbach.disk.resume import ResumeRecord, ResumeStore
 from wildbach.disk.storage import PARTS, Content, Runner
 from wildbach.disk.system import storage_error
+from wildbach.protocol.metainfo.paths import TEMPORARY_SUFFIX
 
 if sys.platform == "linux":
     import fcntl

@@ -12,8 +12,7 @@ import os
 from collections.abc import Iterator
 
 from wildbach.base.geometry import Extent, Geometry
-
-PARTS_SUFFIX = ".wbparts"
+from wildbach.protocol.metainfo.paths import PARTS_SUFFIX
 
 
 def parts_name(key: str) -> str:

@@ -3,17 +3,21 @@
 Offsets are in the linear address space of `base.geometry`; pad files read as zeros and swallow writes. All methods
 but `try_read` may block and belong in a worker; all may be called from several threads at once. What goes wrong is a
 StorageError with the system's number and a stable code: `disk_full`, `read_only`, `no_permission`, `too_many_files`,
-`io_error`, `missing` (no such file), `short_file`, `unsafe_path`, `target_exists`, `in_use`.
+`io_error`, `missing` (no such file), `changed` (somebody else writes to it), `short_file`, `unsafe_path`,
+`target_exists`, `in_use`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from wildbach.base.geometry import Extent, Geometry
 
 T = TypeVar("T")
+
+CHANGED: Final = "changed"
+"The code of a StorageError: somebody else changed a file, so what was known of it may be wrong."
 
 
 class Runner(Protocol):

@@ -38,6 +38,7 @@ _CODES = {
     errno.EISDIR: "unsafe_path",
     errno.EFBIG: "file_too_large",
     errno.EEXIST: "target_exists",
+    errno.ESTALE: "changed",
 }
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)

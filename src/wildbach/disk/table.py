@@ -18,10 +18,11 @@ from typing import Protocol
 from wildbach.base.errors import StorageError
 from wildbach.disk import system
 from wildbach.disk.handles import Gate, Handle, OpenFiles
-from wildbach.disk.layout import TEMPORARY_SUFFIX, Layout
+from wildbach.disk.layout import Layout
 from wildbach.disk.parts import data_ranges, parts_name
-from wildbach.disk.storage import PARTS, Content
+from wildbach.disk.storage import CHANGED, PARTS, Content
 from wildbach.disk.system import storage_error
+from wildbach.protocol.metainfo.paths import TEMPORARY_SUFFIX
 
 SYNC_FILES = 64
 "Above this many files a batch, the whole file system is flushed at once."
@@ -375,8 +376,14 @@ class FileTable:
         handle = self._pin(file, write=False)
         try:
             system.fdatasync(handle.fd)
-            if not os.fstat(handle.fd).st_nlink:
+            state = os.fstat(handle.fd)
+            if not state.st_nlink:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            # To be written to, it was made as long as it is to be.
+            if file >= 0 and handle.writable and state.st_size < self.content.files[file].length:
+                raise StorageError(
+                    f"{self.path(file)} became shorter while it was being written", path=self.path(file), code=CHANGED
+                )
         except OSError as error:
             raise storage_error(error, "sync", self.path(file)) from error
         finally:

@@ -18,7 +18,7 @@ from wildbach.disk import moving
 from wildbach.disk.files import FileStorage
 from wildbach.disk.hasher import Checked, Expected
 from wildbach.disk.journal import Journal
-from wildbach.disk.layout import Layout, free_name, look
+from wildbach.disk.layout import Layout, free_name, free_suffix, look
 from wildbach.disk.resume import Progress, ResumeRecord
 from wildbach.disk.storage import Storage
 from wildbach.engine import reuse
@@ -95,6 +95,7 @@ class Holdings:
             since = known.added_at if known is not None else 0.0
             known = new_record(self._key, self._info.name, self._options)
             known.added_at = since or known.added_at
+            known.suffix = await run(free_suffix, self._info, known.suffix)
             known.incomplete_path = await run(self._first_folder)
         self.record = known
         storage = self._storage = self._open_storage(self._metainfo, self._options, known)
@@ -235,11 +236,13 @@ class Holdings:
     async def recheck(self) -> int:
         """Hash everything anew; the claims become what was found. Returns the verified pieces."""
         everything = bitfield.full(self._geometry.piece_count)
+        await self.rest()
         checked = await self.check(None)
         self.assumed = 0
         self._note_assumed()
         self.journal.withdraw(everything & ~checked.good)
         self.journal.found(checked.good)
+        self.journal.checked(everything)
         return checked.good
 
     def settled(self, pieces: int, good: int) -> None:

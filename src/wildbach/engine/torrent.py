@@ -119,6 +119,15 @@ class Torrent:
         return self.life.check_progress
 
     @property
+    def had(self) -> tuple[int, int]:
+        """The pieces that are wanted, and those that are verified, also while it is paused or stopped."""
+        if self.content is not None:
+            return self.content.picker.wanted, self.content.picker.have
+        if self.known is None or self.holdings is None:
+            return 0, 0
+        return sum(self.known.selection.levels()), self.holdings.journal.claimed  # the levels are disjoint
+
+    @property
     def connected(self) -> int:
         """How many peers it has."""
         return len(self.awake_parts.swarm.peers) if self.awake_parts is not None else 0
@@ -540,5 +549,4 @@ class Torrent:
         """Empty where the metadata is not known, or not at hand: `metadata` fetches it."""
         if self.known is None:
             return ()
-        picker = self.content.picker if self.content is not None else None
-        return file_views(self.known.info, picker, self.known.selection.priorities)
+        return file_views(self.known.info, self.had[1], self.known.selection.priorities)

@@ -11,7 +11,6 @@ from wildbach.base.ids import InfoHashes
 from wildbach.engine.brief import Brief
 from wildbach.engine.connections import Connections
 from wildbach.engine.peer import Peer
-from wildbach.engine.picker import Picker
 from wildbach.engine.state import State
 from wildbach.engine.swarm import Content, Swarm
 from wildbach.engine.talk import Talk
@@ -123,6 +122,9 @@ class Seen(Protocol):
     def check_progress(self) -> float: ...
 
     @property
+    def had(self) -> tuple[int, int]: ...
+
+    @property
     def name(self) -> str: ...
 
     @property
@@ -158,12 +160,12 @@ def torrent_view(seen: Seen, now: float) -> TorrentView:
     down = sum(peer.down.rate(now) for peer in peers)
     up = sum(peer.up.rate(now) for peer in peers)
     have = wanted = 0
-    pieces = bytes((info.geometry.piece_count + 7) // 8) if info is not None else b""
-    if content is not None and info is not None:
-        picker = content.picker
-        wanted = info.geometry.bytes_in(picker.wanted)
-        have = info.geometry.bytes_in(picker.wanted & picker.have)
-        pieces = bitfield.to_wire(picker.have, picker.count)
+    pieces = b""
+    if info is not None:
+        chosen, held = seen.had
+        wanted = info.geometry.bytes_in(chosen)
+        have = info.geometry.bytes_in(chosen & held)
+        pieces = bitfield.to_wire(held, info.geometry.piece_count)
     progress = seen.check_progress if seen.state is State.CHECKING else (have / wanted if wanted else 0.0)
     if content is not None and not wanted:
         progress = 1.0
@@ -228,21 +230,20 @@ def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView
     )
 
 
-def file_views(info: Info, picker: Picker | None, priorities: Sequence[int]) -> tuple[FileView, ...]:
-    """Pad files are left out."""
+def file_views(info: Info, held: int, priorities: Sequence[int]) -> tuple[FileView, ...]:
+    """`held` are the verified pieces. Pad files are left out."""
     geometry = info.geometry
+    width = bitfield.width_of(geometry.piece_count)
     out = []
     for index, file in enumerate(info.files):
         if file.pad:
             continue
         pieces = geometry.file_pieces(index)
         have = 0
-        if picker is not None:
-            width = picker.width
-            span = geometry.files[index]
-            for piece in bitfield.indices(bitfield.span(pieces.start, pieces.stop, width) & picker.have, width):
-                start = piece * info.piece_length
-                stop = start + geometry.piece_size(piece)
-                have += min(stop, span.offset + span.length) - max(start, span.offset)
+        span = geometry.files[index]
+        for piece in bitfield.indices(bitfield.span(pieces.start, pieces.stop, width) & held, width):
+            start = piece * info.piece_length
+            stop = start + geometry.piece_size(piece)
+            have += min(stop, span.offset + span.length) - max(start, span.offset)
         out.append(FileView(index, str(file.path), file.length, have, bool(priorities[index]), priorities[index]))
     return tuple(out)

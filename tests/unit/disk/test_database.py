@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -453,3 +454,17 @@ def test_one_process_at_a_time_works_on_a_torrent(tmp_path: Path) -> None:
     assert list((tmp_path / "d" / "locks").iterdir()) == []
     database = one.open_database()
     database.close()
+
+
+def test_a_torrent_lock_whose_folder_was_removed_is_released_all_the_same(tmp_path: Path) -> None:
+    folder = DataDir(tmp_path / "d")
+    lock = folder.claim("k")
+    shutil.rmtree(tmp_path / "d")
+    anew = DataDir(tmp_path / "d")
+    with anew.claim("k"):
+        lock.release()
+        with pytest.raises(StorageError, match="another process"):
+            anew.claim("k")
+    lock = anew.claim("k")
+    shutil.rmtree(tmp_path / "d")
+    lock.release()

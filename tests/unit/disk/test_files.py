@@ -300,6 +300,22 @@ def test_a_file_that_vanished_before_the_sync_is_reported(tmp_path: Path) -> Non
     storage.close()
 
 
+def test_a_file_that_became_shorter_before_the_sync_is_reported(tmp_path: Path) -> None:
+    storage = FileStorage(ODD, tmp_path)
+    fill(storage, ODD)
+    storage.sync()
+    os.truncate(tmp_path / "thing" / "sub" / "b", 0)
+    storage.write(10, [memoryview(ODD.linear(10, 16_384))])
+    with pytest.raises(StorageError, match="became shorter") as caught:
+        storage.sync()
+    assert caught.value.code == "changed"
+    storage.rest()
+    storage.write(10, [memoryview(ODD.linear(10, 40_000))])
+    storage.sync()
+    check_files(tmp_path, ODD)
+    storage.close()
+
+
 def test_many_dirty_files_are_synced_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     monkeypatch.setattr(system, "fdatasync", calls.append)

@@ -169,6 +169,19 @@ async def test_after_a_failed_sync_nothing_since_the_last_good_one_is_believed(r
 
 
 @rigged
+async def test_where_somebody_changed_the_files_all_is_hashed_again_also_by_another_run(rig: Rig) -> None:
+    rig.write(1)
+    await rig.journal.flush()
+    rig.write(2, 3)
+    rig.storage.fail("sync", errno.ESTALE, times=1)
+    with pytest.raises(StorageError):
+        await rig.journal.flush()
+    assert rig.lost == [of(1, 2, 3)]
+    assert rig.journal.claimed == 0
+    assert rig.saved() == Progress(COUNT, 0, of(1, 2, 3))
+
+
+@rigged
 async def test_a_failed_sync_by_the_clock_is_told_and_does_not_spin(rig: Rig) -> None:
     rig.write(1)
     rig.storage.fail("sync", errno.ENOSPC)

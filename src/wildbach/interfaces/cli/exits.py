@@ -47,6 +47,7 @@ _HINTS: dict[str, str] = {
     "no_permission": "Choose another folder with -o, or change its permissions.",
     "too_many_files": "Raise the limit of open files (ulimit -n) and run the same command again.",
     "io_error": "The disk reports a fault; look at the system log before you trust it with more.",
+    "changed": "Leave its files alone while wildbach writes to them. The same command checks them and goes on.",
     "missing": "Is this the folder that holds the content, and is its disk mounted?",
     "in_use": "Another torrent or another wildbach writes there: wait for it, or choose another folder with -o.",
     "incomplete": "`wildbach verify` says what is missing; `wildbach get` with the same folder fetches it.",

@@ -12,7 +12,7 @@ import click
 
 from wildbach import __version__
 from wildbach.base.errors import WildbachError
-from wildbach.interfaces.cli import output
+from wildbach.interfaces.cli import output, streams
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.lazy import LazyGroup
 
@@ -28,9 +28,9 @@ def cli() -> None:
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code. Errors are said on stderr, without a trace."""
-    output.prepare_streams()
     try:
         result = cli.main(args=None if args is None else list(args), prog_name="wildbach", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return Exit.USAGE
@@ -42,9 +42,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except WildbachError as error:
         return output.explain(error)
     except BrokenPipeError:
-        # The reader went away (`| head`). Python flushes stdout once more at exit, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FAILED
+        return Exit.FAILED  # the reader went away (`| head`)
     return result if isinstance(result, int) else Exit.OK
 
 
@@ -60,6 +58,7 @@ def _report_bug(kind: type[BaseException], error: BaseException, trace: Tracebac
 def main() -> None:
     """The entry point of the `wildbach` script."""
     sys.excepthook = _report_bug
+    streams.own()
     sys.exit(run())
 
 

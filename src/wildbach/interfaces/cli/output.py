@@ -12,14 +12,6 @@ from wildbach.interfaces.cli import text
 from wildbach.interfaces.cli.exits import Exit, code_for, hint_for
 
 
-def prepare_streams() -> None:
-    """Let a terminal without Unicode show escapes where it would otherwise end the program."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-
-
 def is_live() -> bool:
     """True where a picture can be redrawn in place: a real terminal that is not `dumb`."""
     return sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"

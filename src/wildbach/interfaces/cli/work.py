@@ -41,12 +41,14 @@ class Work:
     selection: Selection = field(default_factory=lambda: Selection(()))
     complete: set[str] = field(default_factory=set)
     failed: dict[str, WildbachError] = field(default_factory=dict)
+    untold: list[Exception] = field(default_factory=list)
+    "Why events cannot be printed any more."
 
     async def follow(self, stop: Stop, session: Session, torrents: Sequence[Torrent]) -> Exit:
         """Until every torrent is complete and flushed or failed, or somebody stops it."""
         async with Scope("follow") as scope:
             if self.as_json:
-                scope.spawn("events", self._print_events(session))
+                scope.spawn("events", self._print_events(session), contain=self.untold.append)
             for torrent in torrents:
                 scope.spawn(f"wait:{torrent.key}", self._wait(torrent, stop))
             with Board(quiet=self.quiet or self.as_json) as board:
@@ -82,6 +84,8 @@ class Work:
         while True:
             # A moment first: what has just been added says nothing yet.
             await stop.pause(TURN_SECONDS)
+            if self.untold:
+                raise self.untold[0]
             now = time.monotonic()
             views = [torrent.view() for torrent in torrents]
             board.show([row_of(view, view.key in self.complete) for view in views], now)

@@ -1,8 +1,9 @@
 """Names from a torrent, made safe once.
 
 A path that comes out of here is relative, has no element that leaves its folder, no control or direction character,
-no name that Windows reserves, fits the limits, and differs from every other path of the torrent on file systems that
-ignore case or Unicode normal form. The result depends on the metainfo alone, so every start finds the same files.
+no name that Windows or wildbach reserves, fits the limits, and differs from every other path of the torrent on file
+systems that ignore case or Unicode normal form. The result depends on the metainfo alone, so every start finds the same
+files.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ _BAD = re.compile(f"[{_UNSAFE}]")
 _BAD_ON_WINDOWS = re.compile(f'[{_UNSAFE}<>:"|?*]')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|\Z)", re.IGNORECASE)
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+TEMPORARY_SUFFIX = ".~wb"
+"Ends the name of a file on its way to its place; what a crash leaves under such a name is of no use."
+PARTS_SUFFIX = ".wbparts"
+"Ends the name of a file with what belongs to files nobody wants."
+_OURS = (TEMPORARY_SUFFIX, PARTS_SUFFIX)
 
 _EXTENSION_BYTES = 24
 
@@ -90,6 +97,8 @@ def safe_element(raw: bytes, *, windows: bool = WINDOWS) -> str:
         return "_"
     if windows and text[-1] in " .":
         text = text[:-1] + "_"
+    if text[-1] in "BbSs" and text.lower().endswith(_OURS):
+        text += "_"  # wildbach makes such names itself, and removes them
     if text[0] in "CcPpAaNnLl" and _RESERVED.match(text) is not None:
         text = "_" + text
     if len(raw) > limits.PATH_ELEMENT_BYTES or len(text) > limits.PATH_ELEMENT_BYTES:

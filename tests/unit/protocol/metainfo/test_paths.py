@@ -22,6 +22,12 @@ ELEMENTS = ODD | st.binary(max_size=6) | st.text(max_size=5).map(lambda t: t.enc
 PATHS = st.lists(st.lists(ELEMENTS, min_size=1, max_size=5).map(tuple), min_size=1, max_size=12)
 
 
+@pytest.mark.parametrize("name", [b"a.~wb", b"A.~WB", b".0123.wbparts"])
+def test_names_that_wildbach_makes_and_removes_itself_are_changed(name: bytes) -> None:
+    (path,) = Names([(name,)], "files").paths
+    assert path is not None and path.changed and path.parts == (name.decode() + "_",)
+
+
 @given(PATHS)
 @example([(b"..", b"..", b"etc", b"passwd")])
 def test_no_path_escapes_or_clashes(raws: list[tuple[bytes, ...]]) -> None:
