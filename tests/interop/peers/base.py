@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import subprocess
 import threading
@@ -59,11 +60,20 @@ class Closing:
         self.close()
 
 
-def free_port() -> int:
-    """A port nobody listens on right now, for programs that cannot take port 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that is free for TCP and UDP alike, for programs that cannot take port 0.
+
+    It lies below those that the system gives out, so that nobody gets it by chance before the program binds it.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind((host, port))
+                udp.bind((host, port))
+            except OSError:
+                continue
+            return port
 
 
 def poll(look: Callable[[], T | None], seconds: float, story: Callable[[], str]) -> T:

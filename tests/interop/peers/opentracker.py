@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import urllib.request
 from collections.abc import Sequence
 from itertools import count
@@ -12,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 from tests import encounters
-from tests.interop.peers.base import Closing, Daemon, poll
+from tests.interop.peers.base import Closing, Daemon, free_port, poll
 from tests.interop.peers.process import ChildError
 
 from wildbach.protocol import bencode
@@ -26,7 +25,7 @@ class OpenTracker(Closing):
 
     def __init__(self, work: Path, serves: Sequence[bytes]) -> None:
         self.host = f"127.72.0.{next(_FRESH)}"
-        self.port = _free_port(self.host)
+        self.port = free_port(self.host)
         self._serves = serves
         self.http = f"http://{self.host}:{self.port}/announce"
         self.udp = f"udp://{self.host}:{self.port}/announce"
@@ -76,16 +75,3 @@ class OpenTracker(Closing):
 
     def close(self) -> None:
         self._daemon.close()
-
-
-def _free_port(host: str) -> int:
-    """A port that is free for TCP and UDP alike."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind((host, 0))
-            port: int = tcp.getsockname()[1]
-            try:
-                udp.bind((host, port))
-            except OSError:
-                continue
-            return port
