@@ -103,3 +103,14 @@ def add(
     """Give libtorrent a torrent file or a magnet link."""
     what = {"torrent": str(torrent)} if isinstance(torrent, Path) else {"magnet": torrent}
     process.send(cmd="add", id=id, save=str(save), peers=[list(peer) for peer in peers], **what, **options)
+
+
+async def whole(process: JsonProcess, seconds: float = 60) -> None:
+    """It has all it wants, whenever that was: what it told before may have been passed over."""
+    async with asyncio.timeout(seconds):
+        while True:
+            process.send(cmd="status", id="t")
+            status = await heard(process, "status")
+            if status["wanted"] and status["done"] == status["wanted"]:
+                return
+            await asyncio.sleep(0.05)

@@ -20,6 +20,7 @@ from tests.interop.engines import (
     status,
     told,
     until,
+    whole,
 )
 from tests.interop.peers import aria2, lt, transmission
 from tests.interop.peers.process import JsonProcess, lt_process
@@ -216,7 +217,7 @@ def test_libtorrent_learns_of_a_peer_by_our_exchange(
     one: tuple[JsonProcess, Endpoint], two: tuple[JsonProcess, Endpoint], made: tuple[Metainfo, Path], tmp_path: Path,
 ) -> None:
     metainfo, path = made
-    (first, _), (second, other) = one, two
+    (first, at), (second, other) = one, two
 
     async def main() -> None:
         async with running() as session:
@@ -235,7 +236,7 @@ def test_we_learn_of_a_peer_by_libtorrents_exchange(
     one: tuple[JsonProcess, Endpoint], two: tuple[JsonProcess, Endpoint], made: tuple[Metainfo, Path], tmp_path: Path,
 ) -> None:
     metainfo, path = made
-    (first, _), (second, other) = one, two
+    (first, at), (second, other) = one, two
 
     async def main() -> None:
         async with running() as session:
@@ -283,20 +284,18 @@ def test_super_seeding_to_libtorrents_sends_little_twice(
     tmp_path: Path,
 ) -> None:
     metainfo, path = made
-    (first, _), (second, other) = one, two
+    (first, at), (second, other) = one, two
 
     async def main() -> None:
         async with running() as session:
             torrent = await session.add(
                 metainfo, AddOptions(save_path=folder.parent, seed_only=True, super_seed=True))
             await complete(torrent)
-            for number, process in enumerate((first, second), 1):
-                add(process, path, tmp_path / str(number), address(session))
-                await told(process, "HAVE_NONE", where=lambda event: event["peer"][1] == address(session).port)
-            # They meet only now: the second might otherwise be done before it has heard the seed.
-            first.send(cmd="connect", id="t", peers=[[other.host, other.port]])
+            add(first, path, tmp_path / "1", address(session), other)
+            add(second, path, tmp_path / "2", address(session), at)
             for process in (first, second):
-                await heard(process, "finished", seconds=60)
+                await told(process, "HAVE_NONE", where=lambda event: event["peer"][1] == address(session).port)
+                await whole(process)
             # Two plain downloads would have cost it twice the content.
             assert torrent.view().uploaded < 1.5 * metainfo.info.size
             for number, process in enumerate((first, second), 1):
@@ -505,7 +504,7 @@ def test_another_magnet_of_a_torrent_brings_its_files_too(
     one: tuple[JsonProcess, Endpoint], two: tuple[JsonProcess, Endpoint], folder: Path, made: tuple[Metainfo, Path],
     tmp_path: Path,
 ) -> None:
-    (first, _), (second, other) = one, two
+    (first, at), (second, other) = one, two
     _, path = made
     for process in (first, second):
         add(process, path, folder.parent)
