@@ -220,6 +220,8 @@ class Peer:
     # -- Sink
 
     def received(self, data: memoryview) -> int:
+        if self.closing:
+            return len(data)  # one read may be handed on in parts, and an earlier part sent the peer away
         if self._held is not None:
             return self._after_held(self._held, data)
         return self._take(data)

@@ -225,3 +225,20 @@ def test_a_stream_that_goes_does_not_land(bed: Bed) -> None:
     assert isinstance(landing, Landing) and landing.places(b"", 4 * FRAME)
     bed.giver.close()
     assert landing.landed(4 * FRAME) == 0 and bed.downloads.received == 0
+
+
+def test_what_lies_behind_a_part_that_ended_the_peer_is_not_heard(bed: Bed) -> None:
+    """The open message is whole, its block ends the stream, and good blocks lie in the places behind it."""
+    bed.downloads.fill(bed.giver, 1.0)
+    asked = wire(bed.giver).asked()
+    first, *others = [block(bed, *item) for item in asked[:4]]
+    assert bed.giver.received(memoryview(first[:100])) == 0
+    blocks = bed.downloads.blocks
+
+    def end(peer: Peer, items: list[tuple[int, int, memoryview]], now: float) -> None:
+        blocks(peer, items, now)
+        peer.close()
+
+    bed.downloads.blocks = end  # type: ignore[method-assign]  # the stream ends while a block is taken
+    assert deliver(bed.giver, first[:100], first[100:] + b"".join(others)) == b""
+    assert bed.giver.closing and bed.downloads.received == BLOCK
