@@ -21,6 +21,7 @@ from wildbach.engine.dialing import DialBudget
 from wildbach.engine.peer import Peer
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
+from wildbach.net.http import HttpClient
 from wildbach.net.transport import Transport
 from wildbach.runtime.bus import Bus
 from wildbach.runtime.tasks import Scope
@@ -35,6 +36,8 @@ class Shared:
     clock: Callable[[], float]
     rng: Random
     transport: Transport
+    web: HttpClient | None
+    "For web seeds; None in a simulated network."
     threads: Threads
     pool: ChunkPool
     writer: Writer
