@@ -45,6 +45,14 @@ NOISE = 4000
 NOISE_PER_SECOND = 50
 "So many of them are forgiven."
 HANDSHAKE_SECONDS = 10.0
+MSE_PADDING_BYTES = 512
+"Each padding of an encrypted handshake; nothing is looked for behind more of it."
+MSE_INITIAL_BYTES = 16 * KIB
+"What a caller may say within its encrypted handshake; most say 68 bytes."
+MSE_ANSWERS_PER_SECOND = 100
+"Encrypted handshakes that are answered, of the whole session; each costs half a millisecond. More wait their turn."
+ROADS_REMEMBERED = 5000
+"Endpoints of which is remembered how they were reached."
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."
 PEER_TIMEOUT_SECONDS = 120.0
