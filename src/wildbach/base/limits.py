@@ -49,6 +49,8 @@ MSE_PADDING_BYTES = 512
 "Each padding of an encrypted handshake; nothing is looked for behind more of it."
 MSE_INITIAL_BYTES = 16 * KIB
 "What a caller may say within its encrypted handshake; most say 68 bytes."
+MSE_SECONDS = 5.0
+"How long an encrypted handshake of ours may take, before a plain one is tried."
 MSE_ANSWERS_PER_SECOND = 100
 "Encrypted handshakes that are answered, of the whole session; each costs half a millisecond. More wait their turn."
 ROADS_REMEMBERED = 5000

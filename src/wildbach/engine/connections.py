@@ -5,7 +5,6 @@ A peer belongs to one torrent once, whichever of a hybrid's two hashes it came b
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -128,21 +127,22 @@ class Connections:
 
     async def _dial(self, endpoint: Endpoint) -> None:
         shared = self._shared
+        # The v1 hash first: every client knows it, and a v2 bit in the answer upgrades a hybrid.
+        greeting = self.handshake(self._owner.hashes.swarms[0])
         try:
-            async with asyncio.timeout(shared.settings.connections.dial_seconds):
-                connection = await shared.transport.dial(endpoint)
-        except (NetworkError, TimeoutError) as error:
+            reached = await shared.roads.call(endpoint, greeting.info_hash, greeting.to_bytes())
+        except (NetworkError, RemoteError, TimeoutError) as error:
             self.known.failed(endpoint, shared.clock())
-            shared.dials.ended(endpoint, isinstance(error, NetworkError) and error.code == "refused", shared.clock())
+            shared.dials.ended(endpoint, getattr(error, "code", "") == "refused", shared.clock())
             return
         finally:
             self.calling -= 1
         shared.dials.ended(endpoint, True, shared.clock())
-        peer = Peer(shared.number(), connection, _Caller(self), outgoing=True, now=shared.clock())
+        peer = Peer(shared.number(), reached.connection, _Caller(self), outgoing=True, now=shared.clock())
         shared.greeting[peer.number] = peer
-        connection.start(peer)
-        # The v1 hash first: every client knows it, and a v2 bit in the answer upgrades a hybrid.
-        peer.send(self.handshake(self._owner.hashes.swarms[0]).to_bytes())
+        reached.connection.start(peer)
+        if not reached.said:
+            peer.send(greeting.to_bytes())
 
     def reconnect_as_v2(self) -> None:
         """Hashes are missing that only v2 peers may be asked for (BEP 52). Those we met under the v1 hash, before we
@@ -180,6 +180,7 @@ class Connections:
         self._verdicts.joined(peer)
         if peer.outgoing:
             self.known.connected(peer.remote)
+            self._shared.roads.worked(peer.remote, peer.connection.kind)
         self._talk.joined(peer)
         self._swarm.join(peer)
         self._talk.speaks_v2(peer)
@@ -284,6 +285,8 @@ class Connections:
                 self.known.ended(peer.remote, now, seed=peer.upload_only)
             else:
                 self.known.failed(peer.remote, now)
+                if not peer.greeted and self._shared.roads.turned_away(peer.remote, peer.connection.kind):
+                    self.known.again(peer.remote)
         if self._joined.pop(peer.number, 0) is None:
             self._shared.bus.publish(events.PeerDropped(self._owner.key, str(peer.remote), str(error or "")))
         self._shared.wake()

@@ -41,6 +41,14 @@ class PeerSettings(Section):
     seed_choking: str = setting(
         "round_robin", "Who is served while seeding.", live=True, choices=("fastest", "round_robin", "anti_leech")
     )
+    encryption: str = setting(
+        "prefer", "Encrypted connections: tried first, the only ones there are, or none. Those in between see noise; "
+        "who the other side is, is not proven.", live=True, choices=("prefer", "require", "off"),
+    )
+    encryption_payload: str = setting(
+        "either", "What follows an encrypted handshake: an encrypted stream, a plain one, or what the others like.",
+        live=True, choices=("either", "rc4", "plain"),
+    )
     pex: bool = setting(True, "Tell connected peers of each other (BEP 11). Never in private torrents.", live=True)
     anonymous: bool = setting(False, "Say nothing of this program to peers and trackers.", live=True)
     close_redundant: bool = setting(True, "Leave peers that have nothing to give or take.", live=True)

@@ -1,6 +1,7 @@
 """The seam under every peer: a stream of bytes between two endpoints.
 
-TCP implements it, and the simulator in memory; encryption wraps it. The peer protocol knows nothing else. All calls are made on the event loop's thread, and none of them blocks.
+TCP implements it, and the simulator in memory; encryption wraps it. The peer protocol knows nothing else. All calls are
+made on the event loop's thread, and none of them blocks.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from wildbach.base.ids import Endpoint
 class Sink(Protocol):
     """What a connection feeds: plain calls, one at a time."""
 
-    missing: int
-    "Bytes needed beyond the rest left by `received` before it can go on; 0 where that is not known."
+    @property
+    def missing(self) -> int:
+        """Bytes needed beyond the rest left by `received` before it can go on; 0 where that is not known."""
+        ...
 
     def received(self, data: memoryview) -> int:
         """Take what is whole and return how many bytes were used up.
@@ -58,15 +61,27 @@ class Landing(Protocol):
 class Connection(Protocol):
     """One stream. Nothing is delivered before `start`."""
 
-    remote: Endpoint
-    local: Endpoint
-    kind: str
-    "`tcp`, `memory`, ...: shown to people."
-    queued: int
-    "Bytes given to `send` that have not left yet."
+    @property
+    def remote(self) -> Endpoint: ...
 
-    closing: bool
-    "True from `close` on."
+    @property
+    def local(self) -> Endpoint: ...
+
+    @property
+    def kind(self) -> str:
+        """`tcp`, `memory`, ..., with `+rc4` or `+handshake` where it is encrypted: shown to people."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Bytes given to `send` that have not left yet."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """True from `close` on."""
+        ...
+
     landing: Landing | None
     "Set where many bytes are expected whose places are known; a hint."
 
