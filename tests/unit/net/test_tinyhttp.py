@@ -137,8 +137,8 @@ def test_what_is_no_short_get_is_refused_and_closed(sent: bytes, status: int) ->
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(tinyhttp, "REQUEST_SECONDS", 0.3)
-    monkeypatch.setattr(tinyhttp, "KEEP_SECONDS", 0.3)
+    monkeypatch.setattr(tinyhttp, "REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr(tinyhttp, "KEEP_SECONDS", 1.0)
     monkeypatch.setattr(tinyhttp, "_SWEEP_SECONDS", 0.05)
     yield
 

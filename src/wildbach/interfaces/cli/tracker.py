@@ -90,8 +90,9 @@ class Plan:
     help="Requests a minute of one IPv4 address or IPv6 /64; 0 for no limit.",
 )
 @click.option(
-    "--metrics", type=HOST_PORT, metavar="HOST:PORT",
-    help="Numbers at http://HOST:PORT/metrics (Prometheus) and a page at /. Use 127.0.0.1 or a network of your own.",
+    "--metrics", type=HOST_PORT, metavar="[HOST]:PORT",
+    help="Numbers at http://HOST:PORT/metrics (Prometheus) and a page at /; without HOST at 127.0.0.1. Everybody who"
+    " reaches it can read it.",
 )
 @click.option(
     "--store", metavar="URL", envvar="WILDBACH_TRACKER_STORE",
@@ -177,7 +178,7 @@ async def _share(plan: Plan, server: TrackerServer, scope: Scope, stack: context
 
 
 async def _measure(at: HostPort, metrics: MetricsServer, stack: contextlib.AsyncExitStack, as_json: bool) -> None:
-    found = await metrics.start(_host(at), at.port)
+    found = await metrics.start(at.host or "127.0.0.1", at.port)
     stack.push_async_callback(metrics.close)
     url = f"http://{found}/metrics"
     if as_json:
