@@ -235,9 +235,7 @@ class Connections:
 
     def _priority(self, remote: Endpoint) -> int:
         six = ":" in remote.host
-        ours = self._talk.yourip
-        if not ours or (":" in ours) != six:
-            ours = self._shared.announcing.external_ips.get(6 if six else 4, "::" if six else "0.0.0.0")
+        ours = self._shared.external.get(6 if six else 4) or ("::" if six else "0.0.0.0")
         return peer_priority(Endpoint(ours, self._talk.port), remote)
 
     # -- over

@@ -43,6 +43,7 @@ class Parts:
         self.talk.anonymous = shared.settings.peers.anonymous
         self.talk.pex = shared.settings.peers.pex
         self.talk.port = torrent.port
+        self.talk.external = shared.external
         self.gates = Gates(
             Gate(shared.down), Gate(shared.up),
             lambda peer: not shared.settings.rates.limit_local and shared.local(peer.remote),

@@ -40,7 +40,9 @@ from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.brief import Brief
 from wildbach.engine.dialing import DialBudget
+from wildbach.engine.discovery import Discovery, DiscoveryView
 from wildbach.engine.dormitory import Dormitory
+from wildbach.engine.external import ExternalAddress
 from wildbach.engine.holdings import OpenStorage
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner, Waiting
@@ -91,6 +93,9 @@ class Session:
         self.internal_errors = 0
         "Bugs that were survived since the start."
         self._transport = transport if transport is not None else TcpTransport()
+        self._simulated = transport is not None
+        self._external = ExternalAddress()
+        self._discovery: Discovery | None = None
         self._make_storage = storage
         self._given_resume = resume
         self._data: DataDir | None = None
@@ -107,6 +112,8 @@ class Session:
         self._opener: OpenStorage = self._open_storage
         self._listeners: list[Listener] = []
         self._numbers = 0
+        self._public_port = 0
+        "The port that peers call us at, where the router changes it."
         self._adding = asyncio.Lock()
         self._bugs: deque[float] = deque(maxlen=_BUGS)
         self._inbound: dict[str, tuple[float, int]] = {}
@@ -124,7 +131,7 @@ class Session:
         announcers = self._announcers if self._announcers is not None else self._make_announcers()
         announcing = Announcing(
             announcers, self._scope, clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
-            families=self._families,
+            families=self._families, external=self._external,
         )
         resume = self._given_resume
         if resume is None and self.data_dir is not None:
@@ -140,7 +147,7 @@ class Session:
             threads=self._threads, pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(),
             buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
-            bus=self._bus, bans=BanList(), dials=DialBudget(),
+            bus=self._bus, bans=BanList(), dials=DialBudget(), external=self._external,
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
@@ -149,8 +156,11 @@ class Session:
         )
         try:
             await self._listen()
+            self._external.families = self._families() if self._listeners else ()
             if self._announcers is None:
                 self._open_datagrams()
+            if not self._simulated:
+                self._discover()
         except BaseException:
             await self.close()
             raise
@@ -174,6 +184,8 @@ class Session:
             self._timer = None
         for listener in self._listeners:
             listener.close()
+        if self._discovery is not None:
+            await self._discovery.close()
         await self._dormitory.close()
         for torrent in list(self._torrents.values()):
             if not torrent.asleep:
@@ -224,6 +236,13 @@ class Session:
             except NetworkError:
                 self._datagrams.open([Endpoint(endpoint.host, 0)])
 
+    def _discover(self) -> None:
+        self._discovery = Discovery(
+            self, self._scope, self._bus, self.settings, self._external, tcp=self.listening,
+            udp=self._datagrams.endpoints, clock=self._loop.time, rng=self._rng, report=self._report,
+        )
+        self._discovery.start()
+
     def _make_hasher(self) -> Hasher:
         return Hasher(self._threads, processes=self.settings.disk.workers != "threads")
 
@@ -249,8 +268,19 @@ class Session:
 
     @property
     def external_ips(self) -> tuple[str, ...]:
-        """Our own addresses as trackers see them (BEP 24), at most one an IP version. A hint: a tracker may lie."""
-        return tuple(self._shared.announcing.external_ips.values())
+        """Our own addresses as others see them, at most one an IP version: what most networks said."""
+        return self._external.addresses
+
+    @property
+    def discovery(self) -> DiscoveryView:
+        """How we are found: mapped ports, local discovery, our own address."""
+        return self._discovery.view() if self._discovery is not None else DiscoveryView(self.external_ips)
+
+    def public_port(self, port: int) -> None:
+        """Peers call us at this port: what the router passes on. For the parts of a session only."""
+        self._public_port = port
+        for torrent in self._torrents.values():
+            torrent.called_at(port)
 
     def subscribe(self, *types: type[E], size: int = 1000) -> Subscription[E]:
         """Events of these types from now on; without types, all."""
@@ -304,7 +334,7 @@ class Session:
         """List a torrent. For the parts of a session only; `add` is what callers want."""
         torrent = Torrent(
             self._shared, hashes, options, self._opener, key=key, brief=brief,
-            port=self._listeners[0].endpoint.port if self._listeners else 0,
+            port=self._public_port or (self._listeners[0].endpoint.port if self._listeners else 0),
         )
         self._torrents[key] = torrent
         for swarm in hashes.swarms:
@@ -315,6 +345,10 @@ class Session:
     def torrent(self, key: str) -> Torrent | None:
         """The torrent with this key."""
         return self._torrents.get(key)
+
+    def by_swarm(self, swarm: bytes) -> Torrent | None:
+        """The torrent that has this 20-byte hash."""
+        return self._by_hash.get(swarm)
 
     def known(self, hashes: InfoHashes) -> Torrent | None:
         """The torrent that has one of these hashes."""

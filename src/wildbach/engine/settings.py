@@ -80,6 +80,23 @@ class TrackerSettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class DiscoverySettings(Section):
+    lsd: bool = setting(
+        True, "Find peers on the local network, and be found by them (BEP 14). Never for private torrents, and not "
+        "where peers.anonymous is set.",
+    )
+    upnp: bool = setting(True, "Ask the router by UPnP to let peers in.")
+    natpmp: bool = setting(True, "Ask the router by PCP or NAT-PMP to let peers in.")
+    lease_seconds: int = setting(
+        3600, "For how long the router is asked to let peers in, before it is asked again.", min=120, max=86_400,
+    )
+    hole_punching: bool = setting(
+        True, "Reach peers that cannot be called through a peer that both know, and help others to do so (BEP 55).",
+        live=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings(Section):
     """Everything that can be chosen, by section."""
 
@@ -88,3 +105,4 @@ class Settings(Section):
     peers: PeerSettings = section(PeerSettings, "Dealing with peers.")
     disk: DiskSettings = section(DiskSettings, "Memory and files.")
     trackers: TrackerSettings = section(TrackerSettings, "Announcing.")
+    discovery: DiscoverySettings = section(DiscoverySettings, "Finding and being found without trackers.")

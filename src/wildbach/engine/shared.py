@@ -18,6 +18,7 @@ from wildbach.disk.writer import Writer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.dialing import DialBudget
+from wildbach.engine.external import ExternalAddress
 from wildbach.engine.peer import Peer
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
@@ -48,6 +49,7 @@ class Shared:
     bus: Bus
     bans: BanList
     dials: DialBudget
+    external: ExternalAddress
     down: TokenBucket
     up: TokenBucket
     wake: Callable[[], None]

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from wildbach.base.addresses import classify, may_dial
 from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.engine.external import ExternalAddress
 from wildbach.engine.hashes import FalseHashes, Fetched, FileTree, HashFetcher, HashServer
 from wildbach.engine.leaves import Leaves
 from wildbach.engine.metadata import MetadataFetcher, MetadataServer
@@ -51,8 +52,8 @@ class Talk:
         self.anonymous = False
         self.pex = True
         self.port = 0
-        self.yourip = ""
-        "Our address as the last peer sees it: a hint."
+        self.external = ExternalAddress()
+        "Peers say at which address they see us."
         self.info: Info | None = None
         self.upload_only = False
         self.fetcher: MetadataFetcher[Endpoint] | None = MetadataFetcher(hashes)
@@ -90,9 +91,13 @@ class Talk:
         if not peer.extension:
             return
         names = {NAMES[e]: int(e) for e in Extension if not (e is Extension.UT_PEX and (self.private or not self.pex))}
+        # Who meets us by one IP version may tell others how to reach us by the other.
+        six = ":" in peer.remote.host
+        other = "" if self.anonymous else self.external.callable_at(4 if six else 6)
         payload = handshake.build(
             extensions=names, client="" if self.anonymous else CLIENT,
             port=0 if self.anonymous else self.port, yourip=peer.remote.host,
+            ipv4=other if six else "", ipv6="" if six else other,
             metadata_size=len(self.info.raw) if self.info is not None else 0,
             upload_only=self.upload_only,
         )
@@ -131,7 +136,8 @@ class Talk:
     def _hello(self, peer: Peer, says: handshake.ExtHandshake) -> None:
         peer.says = says if peer.says is None else peer.says.updated(says)
         peer.reqq = says.reqq
-        self.yourip = says.yourip or self.yourip
+        if says.yourip:
+            self.external.vote(says.yourip, peer.remote.host)
         peer.client = says.client or peer.client
         if says.upload_only != peer.upload_only:
             peer.upload_only = says.upload_only
