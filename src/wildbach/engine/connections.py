@@ -126,11 +126,13 @@ class Connections:
         try:
             async with asyncio.timeout(shared.settings.connections.dial_seconds):
                 connection = await shared.transport.dial(endpoint)
-        except (NetworkError, TimeoutError):
+        except (NetworkError, TimeoutError) as error:
             self.known.failed(endpoint, shared.clock())
+            shared.dials.ended(endpoint, isinstance(error, NetworkError) and error.code == "refused", shared.clock())
             return
         finally:
             self.calling -= 1
+        shared.dials.ended(endpoint, True, shared.clock())
         peer = Peer(shared.number(), connection, _Caller(self), outgoing=True, now=shared.clock())
         shared.greeting[peer.number] = peer
         connection.start(peer)

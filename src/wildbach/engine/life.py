@@ -346,6 +346,20 @@ class Life:
         self.say_upload_only()
         self._owner.parts.scope.spawn("finish", self._finish(), contain=self.died)
 
+    def super_seed(self, on: bool) -> None:
+        """The wish changed. It matters at once where everything is here and shown to peers."""
+        content = self.content
+        if content is None or content.picker.have != content.picker.full:
+            return
+        swarm = self._owner.parts.swarm
+        if on and swarm.super_seed is None:
+            swarm.super_seed = SuperSeed(content.picker.count)
+            swarm.close_all(NetworkError("super-seeding begins"))
+            self._owner.parts.links.known.all_again()
+        elif not on and swarm.super_seed is not None:
+            swarm.end_super_seed()
+        self.say_upload_only()
+
     def say_upload_only(self) -> None:
         # Who seems to have nothing, as a super-seed does, and wants nothing either is sent away by others.
         self._owner.parts.talk.set_upload_only(self.whole and self._owner.parts.swarm.super_seed is None)

@@ -43,6 +43,7 @@ from wildbach.engine.dialing import DialBudget
 from wildbach.engine.discovery import Discovery, DiscoveryView
 from wildbach.engine.dormitory import Dormitory
 from wildbach.engine.external import ExternalAddress
+from wildbach.engine.flows import FlowBudget, FlowView
 from wildbach.engine.holdings import OpenStorage
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer, PeerOwner, Waiting
@@ -147,7 +148,8 @@ class Session:
             threads=self._threads, pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(),
             buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
-            bus=self._bus, bans=BanList(), dials=DialBudget(), external=self._external,
+            bus=self._bus, bans=BanList(), dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
+            external=self._external,
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
@@ -281,6 +283,11 @@ class Session:
         self._public_port = port
         for torrent in self._torrents.values():
             torrent.called_at(port)
+
+    @property
+    def flows(self) -> FlowView:
+        """How fast new connections are opened, and whether the way out is overwhelmed."""
+        return self._shared.dials.flows.view()
 
     def subscribe(self, *types: type[E], size: int = 1000) -> Subscription[E]:
         """Events of these types from now on; without types, all."""

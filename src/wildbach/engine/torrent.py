@@ -273,6 +273,13 @@ class Torrent:
         if self.content is not None:
             self.content.picker.sequential = on
 
+    def set_super_seed(self, on: bool) -> None:
+        """Hide what is here and hand out each piece once, or seed as usual (BEP 16). Where it begins on a torrent that
+        seeds, peers are let go, since they know what we have; they are told anew when they come back.
+        """
+        self.change_options(replace(self.options, super_seed=on))
+        self.life.super_seed(on)
+
     async def close(self) -> None:
         """End everything of this torrent; what was claimed as durable stays so."""
         await self.life.close()

@@ -95,7 +95,7 @@ class Listener(Protocol):
 
 class Transport(Protocol):
     async def dial(self, remote: Endpoint) -> Connection:
-        """Raises NetworkError."""
+        """Raises NetworkError; its code is `refused` where somebody is there and said no."""
         ...
 
     async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> Listener:

@@ -222,7 +222,8 @@ async def a_port_nobody_listens_on_refuses(pair: TransportPair) -> None:
     listener.close()
     try:
         connection = await pair.near.dial(listener.endpoint)
-    except NetworkError:
+    except NetworkError as error:
+        assert error.code == "refused"
         return
     connection.close()
     raise AssertionError("somebody answered")
