@@ -20,6 +20,7 @@ from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Swarm
 from wildbach.engine.talk import Talk, listening_at
 from wildbach.engine.verdicts import Verdicts
+from wildbach.net.transport import Connection
 from wildbach.protocol.peer_id import client_name
 from wildbach.protocol.peer_priority import peer_priority
 from wildbach.protocol.wire import codec
@@ -64,6 +65,8 @@ class Connections:
         self.calling = 0
         "Calls on their way."
         self._joined: dict[int, None] = {}
+        self._punching: dict[Endpoint, None] = {}
+        "Being called through a common peer."
         self._recall: dict[Endpoint, None] = {}
         "Whom to call again as soon as the connection that is there has ended."
 
@@ -129,15 +132,53 @@ class Connections:
         except (NetworkError, TimeoutError) as error:
             self.known.failed(endpoint, shared.clock())
             shared.dials.ended(endpoint, isinstance(error, NetworkError) and error.code == "refused", shared.clock())
+            self._talk.punch.failed(endpoint)
             return
         finally:
             self.calling -= 1
         shared.dials.ended(endpoint, True, shared.clock())
+        self._called(connection)
+
+    def _called(self, connection: Connection) -> None:
+        """A call was taken: greet."""
+        shared = self._shared
         peer = Peer(shared.number(), connection, _Caller(self), outgoing=True, now=shared.clock())
         shared.greeting[peer.number] = peer
         connection.start(peer)
         # The v1 hash first: every client knows it, and a v2 bit in the answer upgrades a hybrid.
         peer.send(self.handshake(self._owner.hashes.swarms[0]).to_bytes())
+
+    # -- calling through a common peer (BEP 55)
+
+    def may_punch(self, endpoint: Endpoint, *, asked: bool) -> bool:
+        shared = self._shared
+        now = shared.clock()
+        return (
+            self._owner.open_to_peers and shared.utp is not None and endpoint not in self._punching
+            and self.calling < shared.settings.connections.half_open and shared.room()
+            and len(self._swarm.peers) + self.calling < shared.settings.connections.per_torrent
+            and not shared.bans.banned(endpoint, now) and (asked or shared.dials.take(endpoint, "holepunch", now))
+        )
+
+    def punch(self, endpoint: Endpoint) -> None:
+        self.calling += 1
+        self._punching[endpoint] = None
+        self._scope.spawn(f"punch:{endpoint}", self._punch(endpoint), contain=self._shared.report)
+
+    async def _punch(self, endpoint: Endpoint) -> None:
+        """Call by uTP; the other side does the same at this moment."""
+        shared = self._shared
+        try:
+            if shared.utp is None:
+                return
+            async with asyncio.timeout(shared.settings.connections.dial_seconds):
+                connection = await shared.utp.dial(endpoint)
+        except (NetworkError, TimeoutError):
+            return
+        finally:
+            self.calling -= 1
+            self._punching.pop(endpoint, None)
+        self._called(connection)
 
     def reconnect_as_v2(self) -> None:
         """Hashes are missing that only v2 peers may be asked for (BEP 52). Those we met under the v1 hash, before we

@@ -53,6 +53,8 @@ class Parts:
         self.relocation = Relocation()
         self.verdicts = Verdicts(torrent, self.swarm.peers, self.talk.hash_fetcher)
         self.links = Connections(torrent, shared, scope, self.swarm, self.talk, self.verdicts, torrent.peer_id)
+        self.talk.punch.owner = self.links
+        self.talk.punch.on = shared.utp is not None and shared.settings.discovery.hole_punching
         self.complete = asyncio.Event()
         self.metadata = asyncio.Event()
         self.changed = asyncio.Event()

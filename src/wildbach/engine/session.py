@@ -85,7 +85,7 @@ class Session:
 
     def __init__(
         self, settings: Settings | None = None, *, data_dir: Path | None = None,
-        transport: Transport | None = None, storage: Callable[[Info, AddOptions], Storage] | None = None,
+        transport: Transport | None = None, utp: Transport | None = None, storage: Callable[[Info, AddOptions], Storage] | None = None,
         rng: Random | None = None, resume: ResumeStore | None = None,
         announcers: Sequence[Announcer] | None = None,
     ) -> None:
@@ -94,6 +94,7 @@ class Session:
         self.internal_errors = 0
         "Bugs that were survived since the start."
         self._transport = transport if transport is not None else TcpTransport()
+        self._utp = utp
         self._simulated = transport is not None
         self._external = ExternalAddress()
         self._discovery: Discovery | None = None
@@ -145,6 +146,7 @@ class Session:
         )
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng, transport=self._transport,
+            utp=self._utp,
             threads=self._threads, pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(),
             buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, resume=store, sync_gate=asyncio.Lock(),

@@ -36,6 +36,8 @@ class Shared:
     clock: Callable[[], float]
     rng: Random
     transport: Transport
+    utp: Transport | None
+    "For calls through a common peer (BEP 55), which only uTP can make; None where there is none."
     threads: Threads
     pool: ChunkPool
     writer: Writer

@@ -12,6 +12,7 @@ from wildbach.base.addresses import classify, may_dial
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine.external import ExternalAddress
 from wildbach.engine.hashes import FalseHashes, Fetched, FileTree, HashFetcher, HashServer
+from wildbach.engine.holepunch import HolePunch, by_utp, punched_at
 from wildbach.engine.leaves import Leaves
 from wildbach.engine.metadata import MetadataFetcher, MetadataServer
 from wildbach.engine.peer import Peer
@@ -61,6 +62,9 @@ class Talk:
         self.hash_fetcher: HashFetcher[int] = HashFetcher()
         self._hash_server: HashServer[int] | None = None
         self._leaves: Leaves | None = None
+        self.punch = HolePunch(peers, clock, self._own)
+        self.hint: Callable[[Endpoint, bool, bool], None] = lambda endpoint, encrypted, utp: None
+        "Takes what PEX says of how an endpoint is called: encrypted, by uTP."
         self._by_endpoint: dict[Endpoint, Peer] = {}
         self._sent_pex: dict[int, pex.PexSender] = {}
         self._got_pex: dict[int, pex.PexReceiver] = {}
@@ -90,7 +94,12 @@ class Talk:
         self._by_endpoint[peer.remote] = peer
         if not peer.extension:
             return
-        names = {NAMES[e]: int(e) for e in Extension if not (e is Extension.UT_PEX and (self.private or not self.pex))}
+        off: list[Extension] = []
+        if self.private or not self.pex:
+            off.append(Extension.UT_PEX)
+        if self.private or not self.punch.on:
+            off.append(Extension.UT_HOLEPUNCH)
+        names = {NAMES[e]: int(e) for e in Extension if e not in off}
         # Who meets us by one IP version may tell others how to reach us by the other.
         six = ":" in peer.remote.host
         other = "" if self.anonymous else self.external.callable_at(4 if six else 6)
@@ -118,6 +127,7 @@ class Talk:
             self._hash_server.on_peer_gone(peer.number)
         self._sent_pex.pop(peer.number, None)
         self._got_pex.pop(peer.number, None)
+        self.punch.left(peer)
 
     def extended(self, peer: Peer, message: codec.Extended) -> None:
         if message.id == 0:
@@ -126,6 +136,9 @@ class Talk:
             self._metadata(peer, message.payload)
         elif message.id == Extension.UT_PEX:
             self._pex(peer, message.payload)
+        elif message.id == Extension.UT_HOLEPUNCH:
+            if not self.private:
+                self.punch.received(peer, message.payload)
         elif message.id == Extension.LT_DONTHAVE:
             if self.info is not None:
                 self._owner.dont_have(peer, donthave.decode(message.payload, self.info.geometry.piece_count))
@@ -242,7 +255,13 @@ class Talk:
         receiver = self._got_pex.setdefault(peer.number, pex.PexReceiver())
         message = receiver.receive(self._clock(), payload)
         source = classify(peer.remote.host)
-        found = [entry.endpoint for entry in message.added if may_dial(entry.endpoint, source)]
+        found = []
+        for endpoint, flags in message.added:
+            if may_dial(endpoint, source):
+                found.append(endpoint)
+                self.hint(endpoint, bool(flags & pex.PREFERS_ENCRYPTION), bool(flags & pex.UTP))
+                if flags & pex.HOLEPUNCH:
+                    self.punch.told(endpoint, peer)
         if found:
             self._owner.endpoints_found(found, "pex")
 
@@ -261,13 +280,16 @@ class Talk:
                 for other in self._peers.values():
                     listening = listening_at(other)
                     if listening is not None:
-                        connected[listening] = (pex.SEED if other.seed or other.upload_only else 0)
+                        connected[listening] = _flags(other)
             own = listening_at(peer) or peer.remote
             message = sender.message(now, connected, own, peer.remote)
             if message is not None:
                 peer.extend(Extension.UT_PEX, pex.encode(message))
 
     # -- ourselves
+
+    def _own(self, endpoint: Endpoint) -> bool:
+        return endpoint.port == self.port and endpoint.host == self.external.get(6 if ":" in endpoint.host else 4)
 
     def set_upload_only(self, on: bool) -> None:
         """Tell peers that we want nothing any more (BEP 21), or that we do again."""
@@ -298,11 +320,21 @@ class Talk:
 
 def listening_at(peer: Peer) -> Endpoint | None:
     """Where others can call a peer, as far as we know."""
+    return punched_at(peer)
+
+
+def _flags(peer: Peer) -> int:
+    """What PEX says of a peer: only what we have seen or what it says itself (BEP 11)."""
+    flags = pex.SEED if peer.seed or peer.upload_only else 0
+    if peer.says is not None and peer.says.encrypt:
+        flags |= pex.PREFERS_ENCRYPTION
+    if by_utp(peer):
+        flags |= pex.UTP
+    if peer.says is not None and peer.says.id_of(Extension.UT_HOLEPUNCH):
+        flags |= pex.HOLEPUNCH
     if peer.outgoing:
-        return peer.remote
-    if peer.says is not None and peer.says.port:
-        return Endpoint(peer.remote.host, peer.says.port)
-    return None
+        flags |= pex.REACHABLE
+    return flags
 
 
 def _trees(info: Info) -> list[FileTree]:
