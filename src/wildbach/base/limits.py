@@ -61,6 +61,8 @@ DIALS_PER_NETWORK_PER_MINUTE = 20
 HALF_OPEN = 50
 PEX_ENTRIES_PER_MINUTE = 50
 PEX_INTERVAL_SECONDS = 60.0
+PEX_KNOWN_PER_PEER = 200
+"Endpoints that one peer may say it is connected to; more are not believed."
 PEX_STRIKES = 5
 "Messages beyond what BEP 11 permits, of one peer, before it is dropped."
 METADATA_REQUESTS_QUEUED = 64

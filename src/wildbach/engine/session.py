@@ -34,7 +34,7 @@ from wildbach.disk.registry import PathRegistry
 from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
-from wildbach.engine import events
+from wildbach.engine import events, names
 from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
@@ -55,7 +55,7 @@ from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
 from wildbach.net.dns import TxtResolver
 from wildbach.net.http import HttpClient
-from wildbach.net.resolve import Guard, SystemResolver
+from wildbach.net.resolve import Guard, Resolver, SystemResolver
 from wildbach.net.tcp import TcpTransport
 from wildbach.net.transport import Connection, Listener, Transport
 from wildbach.net.udp import Datagrams
@@ -98,6 +98,7 @@ class Session:
         self._simulated = transport is not None
         self._external = ExternalAddress()
         self._discovery: Discovery | None = None
+        self._resolver: Resolver | None = None
         self._make_storage = storage
         self._given_resume = resume
         self._data: DataDir | None = None
@@ -210,7 +211,7 @@ class Session:
         self._pool.close()
 
     def _make_announcers(self) -> list[Announcer]:
-        resolver = SystemResolver()
+        resolver = self._resolver = SystemResolver()
         guard = Guard(resolver)
         client = HttpClient(guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
         udp = UdpAnnouncer(self._datagrams, guard)
@@ -316,7 +317,7 @@ class Session:
                     for url in tier:
                         there.add_tracker(url)
                 if magnet is not None:
-                    there.add_peers(_endpoints(magnet), "magnet")
+                    self._add_peers(there, magnet)
                     await _want_too(there, magnet)
                 return there
             lock = await self._dormitory.claim(hashes.key)
@@ -327,8 +328,21 @@ class Session:
             torrent.life.lock = lock
             torrent.start(metainfo, tiers)
         if magnet is not None:
-            torrent.add_peers(_endpoints(magnet), "magnet")
+            self._add_peers(torrent, magnet)
         return torrent
+
+    def _add_peers(self, torrent: Torrent, magnet: Magnet) -> None:
+        """The peers a magnet link names, those with a host name as soon as that is found."""
+        torrent.add_peers(names.literal(magnet.peers), "magnet")
+        unknown = names.named(magnet.peers)
+        if unknown and self._resolver is not None:
+            self._scope.spawn(
+                f"names:{torrent.key[:8]}", self._look_up(self._resolver, torrent, unknown), contain=self._report)
+
+    async def _look_up(self, resolver: Resolver, torrent: Torrent, unknown: list[tuple[str, int]]) -> None:
+        found = await names.look_up(resolver, unknown)
+        if self._torrents.get(torrent.key) is torrent:
+            torrent.add_peers(found, "magnet")
 
     async def restore(self) -> int:
         """Take on the torrents that the data directory remembers, as they were: those that were paused stay so.
@@ -603,10 +617,6 @@ class _Door:
 
     def ended(self, peer: Peer, error: Exception | None) -> None:
         self._session._shared.greeting.pop(peer.number, None)
-
-
-def _endpoints(magnet: Magnet) -> list[Endpoint]:
-    return [Endpoint(host, port) for host, port in magnet.peers]
 
 
 async def _want_too(torrent: Torrent, magnet: Magnet) -> None:

@@ -7,11 +7,12 @@ added is dropped later, and never both in one message.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from wildbach.base import limits
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, RemoteError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol import bencode
@@ -162,12 +163,14 @@ class PexReceiver:
     100 endpoints at once.)
     """
 
-    __slots__ = ("_budget", "_first", "_minute", "strikes")
+    __slots__ = ("_budget", "_first", "_minute", "_told", "strikes")
 
     def __init__(self) -> None:
         self.strikes = 0
         self._budget = 0
         self._first = True
+        self._told: dict[Endpoint, None] = {}
+        "What it says it is connected to."
         self._minute = float("-inf")
 
     def receive(self, now: float, payload: bytes | memoryview) -> PexMessage:
@@ -188,4 +191,24 @@ class PexReceiver:
             if self.strikes >= limits.PEX_STRIKES:
                 raise RemoteError("floods peer exchange", where="ut_pex", strikes=self.strikes)
         self._first = False
-        return message
+        for endpoint in message.dropped:
+            self._told.pop(endpoint, None)
+        return replace(message, added=tuple(self._believed(message.added)))
+
+    def _believed(self, added: tuple[PexPeer, ...]) -> list[PexPeer]:
+        """One endpoint of each address, as BEP 11 wants, and not more than one peer can be connected to in earnest:
+        nobody shall be the only source of whom we call.
+        """
+        hosts: dict[str, None] = {}
+        believed = []
+        for peer in added:
+            host = peer.endpoint.host
+            if host in hosts and classify(host) is not Reach.LOCAL:
+                continue
+            if peer.endpoint not in self._told:
+                if len(self._told) >= limits.PEX_KNOWN_PER_PEER:
+                    continue
+                self._told[peer.endpoint] = None
+            hosts[host] = None
+            believed.append(peer)
+        return believed

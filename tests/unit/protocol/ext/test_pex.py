@@ -137,7 +137,22 @@ def test_a_flood_of_endpoints_ends_in_an_error() -> None:
     receiver = PexReceiver()
     with pytest.raises(RemoteError):
         for n in range(10):
-            assert len(receiver.receive(60.0 * n, wire(1000, n * 1000)).added) == 50
+            assert len(receiver.receive(60.0 * n, wire(1000, n * 1000)).added) == (50 if n < 4 else 0)
+
+
+def test_one_peer_is_not_believed_to_be_connected_to_the_whole_world() -> None:
+    receiver = PexReceiver()
+    taken = [len(receiver.receive(60.0 * n, wire(50, n * 50)).added) for n in range(6)]
+    assert taken == [50, 50, 50, 50, 0, 0]
+    # Who leaves makes room.
+    gone = pex.encode(PexMessage((), tuple(v4(n) for n in range(30))))
+    receiver.receive(400.0, gone)
+    assert len(receiver.receive(460.0, wire(50, 1000)).added) == 30
+
+
+def test_several_ports_of_one_address_count_once() -> None:
+    message = PexMessage(tuple(PexPeer(Endpoint("9.9.9.9", port)) for port in range(2000, 2020)))
+    assert PexReceiver().receive(0.0, pex.encode(message)).added == (PexPeer(Endpoint("9.9.9.9", 2000)),)
 
 
 def test_the_first_message_may_be_long() -> None:
