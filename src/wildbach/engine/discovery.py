@@ -18,6 +18,7 @@ from wildbach.engine.external import ExternalAddress
 from wildbach.engine.lan import LanTorrent, LanView, LocalDiscovery
 from wildbach.engine.portmap import PortMapping, PortMapView
 from wildbach.engine.settings import Settings
+from wildbach.net.interfaces import default_gateway, interfaces
 from wildbach.net.lan import Lan
 from wildbach.net.portmap import DatagramMapper, Mapped, Mapper, UpnpMapper
 from wildbach.runtime.bus import Bus
@@ -74,7 +75,7 @@ class Discovery:
             return
         if settings.discovery.lsd and not settings.peers.anonymous:
             self._lan = LocalDiscovery(owner.torrent, owner.by_swarm, self._port, clock, rng)
-            self._sockets = Lan([at for at in tcp if _callable(at)], self._lan.receive)
+            self._sockets = Lan([at for at in tcp if _callable(at)], self._lan.receive, find=interfaces)
             self._lan.use(self._sockets)
         for family in sorted(self._tcp):
             mappers = _mappers(family, settings, clock, rng)
@@ -147,8 +148,8 @@ def _callable(at: Endpoint) -> bool:
 def _mappers(family: int, settings: Settings, clock: Callable[[], float], rng: Random) -> Mapping[str, Mapper]:
     mappers: dict[str, Mapper] = {}
     if settings.discovery.natpmp:
-        mappers["pcp" if family == 6 else "pcp/natpmp"] = DatagramMapper(family, rng, clock)
+        mappers["pcp" if family == 6 else "pcp/natpmp"] = DatagramMapper(family, rng, clock, gateway=default_gateway)
     if settings.discovery.upnp and family == 4:
         name = "" if settings.peers.anonymous else "wildbach"
-        mappers["upnp"] = UpnpMapper(rng, description=name)
+        mappers["upnp"] = UpnpMapper(rng, gateway=default_gateway, description=name)
     return mappers

@@ -85,9 +85,9 @@ class Session:
 
     def __init__(
         self, settings: Settings | None = None, *, data_dir: Path | None = None,
-        transport: Transport | None = None, utp: Transport | None = None, storage: Callable[[Info, AddOptions], Storage] | None = None,
-        rng: Random | None = None, resume: ResumeStore | None = None,
-        announcers: Sequence[Announcer] | None = None,
+        transport: Transport | None = None, utp: Transport | None = None,
+        storage: Callable[[Info, AddOptions], Storage] | None = None, rng: Random | None = None,
+        resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
     ) -> None:
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir

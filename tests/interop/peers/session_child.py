@@ -18,6 +18,7 @@ from wildbach.base.settings import Section
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import Settings
+from wildbach.runtime.tasks import Scope
 
 
 def settings(given: dict[str, dict[str, Any]]) -> Settings:
@@ -52,10 +53,10 @@ async def main(config: dict[str, Any]) -> None:
             async for event in subscription:
                 tell({**event.to_dict(), "views": to_json(session.discovery)})
 
-        following = asyncio.ensure_future(follow())
-        await over.wait()
-        tell({"event": "stopping", "views": to_json(session.discovery)})
-        following.cancel()
+        async with Scope("child") as scope:
+            scope.spawn("follow", follow())
+            await over.wait()
+            tell({"event": "stopping", "views": to_json(session.discovery)})
     tell({"event": "bye", "internal_errors": session.internal_errors})
 
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +76,7 @@ def test_there_is_one_packet_a_minute_however_much_there_is_to_tell() -> None:
         schedule.add(str(number), 0.0)
     packets = [second for second in range(1, 1801) if schedule.take(float(second), of)]
     assert len(packets) <= 5 + 30
-    assert all(later - earlier >= 59 for earlier, later in zip(packets[5:], packets[6:], strict=False))
+    assert all(later - earlier >= 59 for earlier, later in pairwise(packets[5:]))
 
 
 def test_every_torrent_has_its_turn() -> None:

@@ -107,6 +107,8 @@ def decode(data: bytes | memoryview) -> Reply:
         raise FormatError("not a reply", where="PCP")
     opcode = data[1] & 0x7F
     if data[0] != VERSION:
+        if data[0] and data[3] != Result.UNSUPP_VERSION:
+            raise FormatError(f"version {data[0]}", where="PCP")
         return Reply(opcode, Result.UNSUPP_VERSION, 0, 0)
     if len(data) < _REPLY_HEAD.size:
         raise FormatError("too short", where="PCP")
