@@ -119,7 +119,8 @@ _HOMES = {
     "wildbach.engine.discovery": ("DiscoveryView",),
     "wildbach.engine.events": (
         "ExternalAddressChanged", "MetadataReady", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone",
-        "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged", "TorrentAdded", "TorrentComplete", "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
+        "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged", "TorrentAdded", "TorrentComplete",
+        "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
     ),
     "wildbach.engine.options": ("AddOptions",),
     "wildbach.engine.session": ("Session",),

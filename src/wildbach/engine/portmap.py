@@ -87,6 +87,8 @@ class PortMapping:
         self._report = report
         self._active: Mapper | None = None
         self._mapped: tuple[Mapped, ...] = ()
+        self._half: tuple[Mapper, list[Mapped]] | None = None
+        "What was mapped of a set of ports that is being asked for."
         self._errors: dict[str, str] = {}
         self._failed = False
 
@@ -151,6 +153,7 @@ class PortMapping:
     async def _map(self, mapper: Mapper, before: Sequence[Mapped] | None) -> str | None:
         """Map every port; why not, where it cannot be."""
         done: list[Mapped] = []
+        self._half = (mapper, done)
         known = {mapped.protocol: mapped for mapped in before or ()}
         for protocol, port in self._ports.items():
             # Peers that know one of the two ports expect the other to be the same.
@@ -160,7 +163,9 @@ class PortMapping:
                 done.append(await mapper.map(wanted, self._lease))
             except (NetworkError, RemoteError) as error:
                 await self._undo(mapper, done)
+                self._half = None
                 return error.message
+        self._half = None
         told = [(m.protocol, m.external, m.address) for m in self._mapped]
         self._active, self._failed, self._mapped = mapper, False, tuple(done)
         if told != [(m.protocol, m.external, m.address) for m in done]:
@@ -178,9 +183,11 @@ class PortMapping:
 
     async def close(self) -> None:
         """Give the ports back, within a moment."""
-        mapper, mapped = self._active, self._mapped
-        self._active, self._mapped = None, ()
-        if mapper is not None:
+        given = [(self._active, self._mapped)] if self._active is not None else []
+        if self._half is not None and not given:
+            given.append((self._half[0], tuple(self._half[1])))
+        self._active, self._mapped, self._half = None, (), None
+        for mapper, mapped in given:
             try:
                 async with asyncio.timeout(_GOODBYE_SECONDS):
                     await self._undo(mapper, mapped)

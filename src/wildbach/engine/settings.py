@@ -96,7 +96,6 @@ class DiscoverySettings(Section):
     )
     hole_punching: bool = setting(
         True, "Reach peers that cannot be called through a peer that both know, and help others to do so (BEP 55).",
-        live=True,
     )
 
 

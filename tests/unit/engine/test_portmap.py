@@ -150,6 +150,22 @@ def test_a_router_that_forgot_is_told_again_and_one_that_is_gone_is_searched_for
     play({"pcp": router}, story)
 
 
+def test_what_was_mapped_when_the_session_ended_half_way_is_given_back_too() -> None:
+    router = Router("pcp", 0.0)
+
+    async def main() -> None:
+        async with Scope("test") as scope:
+            bed = Bed(scope, {"pcp": router})
+            running = scope.spawn("run", bed.ports.run())
+            while not router.open:
+                await asyncio.sleep(0.001)
+            running.cancel()
+            await bed.ports.close()
+
+    sim(1).run(main())
+    assert len(router.asked) == 1 and router.open == {}
+
+
 def test_udp_is_asked_for_the_port_that_tcp_got() -> None:
     router = Router("pcp", taken=[6881])
     bed = play({"pcp": router}, nothing)
