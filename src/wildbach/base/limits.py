@@ -63,6 +63,8 @@ PEX_ENTRIES_PER_MINUTE = 50
 PEX_INTERVAL_SECONDS = 60.0
 PEX_KNOWN_PER_PEER = 200
 "Endpoints that one peer may say it is connected to; more are not believed."
+PEX_RECENT = 25
+"Peers of one IP version that we left and still name once, while fewer than so many are connected (BEP 11)."
 PEX_STRIKES = 5
 "Messages beyond what BEP 11 permits, of one peer, before it is dropped."
 METADATA_REQUESTS_QUEUED = 64

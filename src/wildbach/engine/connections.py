@@ -15,7 +15,7 @@ from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine import events
 from wildbach.engine.dialing import Dialing
-from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.peer import Parted, Peer, PeerOwner
 from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Swarm
 from wildbach.engine.talk import Talk, listening_at
@@ -273,7 +273,7 @@ class Connections:
             worst = min(idle, key=lambda peer: (peer.down.total + peer.up.total, self._priority(peer.remote)))
         else:
             return False
-        worst.close(RemoteError("its place was needed"))
+        worst.close(Parted("its place was needed"))
         return True
 
     def _priority(self, remote: Endpoint) -> int:
@@ -289,7 +289,7 @@ class Connections:
 
     def left(self, peer: Peer, error: Exception | None) -> None:
         """A connection has ended."""
-        self._talk.left(peer)
+        self._talk.left(peer, parted=isinstance(error, Parted))
         now = self._shared.clock()
         at = listening_at(peer) if self._recall else None
         if at is not None and self._recall.pop(at, 0) is None:

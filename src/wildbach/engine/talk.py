@@ -68,6 +68,7 @@ class Talk:
         self._by_endpoint: dict[Endpoint, Peer] = {}
         self._sent_pex: dict[int, pex.PexSender] = {}
         self._got_pex: dict[int, pex.PexReceiver] = {}
+        self._recent = pex.Recent()
 
     def know(self, info: Info, layers: Mapping[bytes, bytes], leaves: Leaves | None) -> None:
         """The info dictionary is known: stop fetching it and serve it."""
@@ -118,7 +119,11 @@ class Talk:
             self.hash_fetcher.on_peer(peer.number)
             self.ask_for_hashes()
 
-    def left(self, peer: Peer) -> None:
+    def left(self, peer: Peer, *, parted: bool = False) -> None:
+        """`parted`: we left it, and it is as good for others as before."""
+        at = listening_at(peer)
+        if parted and at is not None and peer.says is not None:
+            self._recent.add(at, _flags(peer))
         self._by_endpoint.pop(peer.remote, None)
         if self.fetcher is not None:
             self.fetcher.on_peer_gone(peer.remote)
@@ -266,7 +271,7 @@ class Talk:
             self._owner.endpoints_found(found, "pex")
 
     def _exchange(self, now: float) -> None:
-        if self.private or not self.pex or len(self._peers) < 2:
+        if self.private or not self.pex or not self._peers:
             return
         connected: dict[Endpoint, int] | None = None
         for peer in self._peers.values():
@@ -282,7 +287,7 @@ class Talk:
                     if listening is not None:
                         connected[listening] = _flags(other)
             own = listening_at(peer) or peer.remote
-            message = sender.message(now, connected, own, peer.remote)
+            message = sender.message(now, connected, own, peer.remote, recent=self._recent)
             if message is not None:
                 peer.extend(Extension.UT_PEX, pex.encode(message))
 

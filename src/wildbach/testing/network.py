@@ -176,6 +176,8 @@ class MemoryTransport:
         self._port = port
 
     async def dial(self, remote: Endpoint) -> Connection:
+        if not self._port:
+            return await self._host.network.dial(self._host, remote)
         return await self._host.network.dial(self._host, remote, port=self._port)
 
     async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> MemoryListener:
