@@ -36,6 +36,6 @@ def test_every_parser_has_a_harness_with_seeds() -> None:
     assert set(names()) == {
         "bencode", "compact", "dns", "donthave", "ext_handshake", "handshake", "hash_messages", "igd", "info", "lan",
         "magnet", "metainfo", "natpmp_pcp", "paths", "settings", "ssdp", "state", "tracker_http", "tracker_udp",
-        "ut_holepunch", "ut_metadata", "ut_pex", "wire",
+        "ut_holepunch", "ut_metadata", "ut_pex", "webseed", "wire",
     }
     assert all(load(name).seeds for name in names())

@@ -115,6 +115,13 @@ DNS_SECONDS = 2.0
 "For each of two name servers."
 DATAGRAM_BYTES = 65_535
 
+WEB_SEED_SKIP_BYTES = MIB
+"A server that cannot give parts of files is sent away where more would have to be passed over."
+WEB_SEED_RETRY_SECONDS = 3600
+"The longest wait a web seed may ask for."
+WEB_SEED_REQUEST_BYTES = 16 * MIB
+"In one range."
+
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
 TRACKER_SERVER_PEERS_PER_TORRENT = 20_000

@@ -20,6 +20,7 @@ from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Swarm
 from wildbach.engine.talk import Talk, listening_at
 from wildbach.engine.verdicts import Verdicts
+from wildbach.engine.webseeds import WebSeeds
 from wildbach.net.transport import Connection
 from wildbach.protocol.peer_id import client_name
 from wildbach.protocol.peer_priority import peer_priority
@@ -52,7 +53,7 @@ class Connections:
 
     def __init__(
         self, owner: ConnectionsOwner, shared: Shared, scope: Scope, swarm: Swarm, talk: Talk, verdicts: Verdicts,
-        peer_id: bytes,
+        peer_id: bytes, web: WebSeeds,
     ) -> None:
         self._owner = owner
         self._shared = shared
@@ -61,6 +62,7 @@ class Connections:
         self._talk = talk
         self._verdicts = verdicts
         self._peer_id = peer_id
+        self._web = web
         self.known = Dialing(shared.dials, self._priority)
         self.calling = 0
         "Calls on their way."
@@ -73,7 +75,7 @@ class Connections:
     @property
     def active(self) -> bool:
         """There is a connection, or there may be one by itself."""
-        return bool(self._swarm.peers or self.calling or self.known.soonest() is not None)
+        return bool(self._swarm.peers or self.calling or self._web.active or self.known.soonest() is not None)
 
     def add(self, endpoints: Sequence[Endpoint], source: str) -> None:
         """Remember endpoints to call, and call them as there is room."""
@@ -87,6 +89,8 @@ class Connections:
 
     def ban(self, endpoint: Endpoint, reason: str) -> None:
         """Have nothing to do with who is proven guilty, connected or not."""
+        if self._web.ban(endpoint, reason):
+            return
         now = self._shared.clock()
         if not endpoint.port or self._shared.bans.banned(endpoint, now):
             return
@@ -254,7 +258,9 @@ class Connections:
         in, and keeps its place if it says soon what it wants, however many only hold one. Others get time to show what
         they give; then the least canonical goes (BEP 40).
         """
-        peers = [peer for peer in self._swarm.peers.values() if not peer.closing]
+        peers = [
+            peer for peer in self._swarm.peers.values() if not peer.closing and peer.connection.kind != "http"
+        ]
         if len(peers) < self._shared.settings.connections.per_torrent and self._shared.room():
             return True
         now = self._shared.clock()
@@ -280,6 +286,23 @@ class Connections:
         six = ":" in remote.host
         ours = self._shared.external.get(6 if six else 4) or ("::" if six else "0.0.0.0")
         return peer_priority(Endpoint(ours, self._talk.port), remote)
+
+    def join_web(self, lane: Connection, name: str, number: int) -> Peer | None:
+        """A lane of a web seed is a peer of the swarm that needs no greeting; None where there is no room."""
+        if not self._shared.room() or len(self._swarm.peers) >= self._shared.settings.connections.per_torrent:
+            return None
+        peer = Peer(number, lane, self._swarm, outgoing=True, now=self._shared.clock())
+        peer.source = "web_seed"
+        peer.client = name
+        peer.run_on = True
+        peer.reqq = limits.REQUESTS_QUEUED
+        peer.open(Handshake(self._owner.hashes.swarms[0], bytes(20), extension=False, fast=False))
+        self._joined[number] = None
+        self._verdicts.joined(peer)
+        self._swarm.join(peer)
+        lane.start(peer)
+        self._shared.bus.publish(events.PeerConnected(self._owner.key, str(peer.remote), name))
+        return peer
 
     # -- over
 

@@ -40,6 +40,8 @@ class PunchOwner(Protocol):
 
 def punched_at(peer: Peer) -> Endpoint | None:
     """Where others may call a peer by uTP: where its own datagrams come from, or else the port it listens on."""
+    if peer.connection.kind == "http":
+        return None  # a web seed is called by its URL
     if peer.outgoing or by_utp(peer):
         return peer.remote
     if peer.says is not None and peer.says.port:

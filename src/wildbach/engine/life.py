@@ -275,6 +275,7 @@ class Life:
         if self._owner.options.super_seed and have == picker.full:
             self._owner.parts.swarm.super_seed = SuperSeed(picker.count)
         self._owner.parts.swarm.start(self.content)
+        self._owner.parts.web.tick(shared.clock())
         if not picker.missing:
             self._all_had()
         shared.wake()

@@ -104,6 +104,10 @@ class Session:
         self._data: DataDir | None = None
         self._announcers = announcers
         self._datagrams = Datagrams()
+        self._http: HttpClient | None = None
+        "For trackers and web seeds; None in a simulated network."
+        self._guard: Guard | None = None
+        self._simulated = transport is not None
         self._exits: list[Callable[[], Awaitable[None] | None]] = []
         "How to close what was opened for talking to trackers."
         self._rng = rng if rng is not None else SystemRandom()
@@ -131,6 +135,8 @@ class Session:
         self._threads = Threads(4)
         self._pool = ChunkPool(settings.disk.memory)
         await self._scope.__aenter__()
+        if not self._simulated:
+            self._open_http()
         announcers = self._announcers if self._announcers is not None else self._make_announcers()
         announcing = Announcing(
             announcers, self._scope, clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
@@ -148,8 +154,8 @@ class Session:
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng, transport=self._transport,
             utp=self._utp,
-            threads=self._threads, pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(),
-            buffers=SendBuffers(), paths=self._paths,
+            web=self._http, threads=self._threads, pool=self._pool, writer=self._make_writer(),
+            hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(), dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
             external=self._external,
@@ -210,12 +216,19 @@ class Session:
         self._threads.close()
         self._pool.close()
 
+    def _open_http(self) -> tuple[Guard, HttpClient]:
+        """The guarded client of this session."""
+        if self._http is None or self._guard is None:
+            resolver = self._resolver = SystemResolver()
+            self._guard = Guard(resolver)
+            self._http = HttpClient(self._guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
+            self._exits += [self._http.close, resolver.close]
+        return self._guard, self._http
+
     def _make_announcers(self) -> list[Announcer]:
-        resolver = self._resolver = SystemResolver()
-        guard = Guard(resolver)
-        client = HttpClient(guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
+        guard, client = self._open_http()
         udp = UdpAnnouncer(self._datagrams, guard)
-        self._exits = [udp.close, client.close, resolver.close, self._datagrams.close]
+        self._exits = [udp.close, *self._exits, self._datagrams.close]
         http = HttpAnnouncer(client)
         by_scheme: dict[str, Announcer] = {"http": http, "https": http, "udp": udp}
         texts = TxtResolver()
@@ -316,6 +329,8 @@ class Session:
                 for tier in tiers:
                     for url in tier:
                         there.add_tracker(url)
+                for seed in options.web_seeds:
+                    there.add_web_seed(seed)
                 if magnet is not None:
                     self._add_peers(there, magnet)
                     await _want_too(there, magnet)
@@ -327,6 +342,8 @@ class Session:
             torrent = self.adopt(hashes.key, hashes, options, None)
             torrent.life.lock = lock
             torrent.start(metainfo, tiers)
+            if magnet is not None:
+                torrent.parts.web.add(magnet.web_seeds)
         if magnet is not None:
             self._add_peers(torrent, magnet)
         return torrent

@@ -100,6 +100,16 @@ class DiscoverySettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class WebSeedSettings(Section):
+    enabled: bool = setting(True, "Download from web servers that a torrent or a magnet link names.", live=True)
+    at_once: int = setting(3, "Web servers of one torrent that are used at the same time.", live=True, min=1, max=50)
+    connections: int = setting(4, "Connections to one of them.", live=True, min=1, max=20)
+    stall_seconds: float = setting(
+        20.0, "A server that sends nothing for so long is left alone for a while.", live=True, min=1, max=600
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings(Section):
     """Everything that can be chosen, by section."""
 
@@ -109,3 +119,4 @@ class Settings(Section):
     disk: DiskSettings = section(DiskSettings, "Memory and files.")
     trackers: TrackerSettings = section(TrackerSettings, "Announcing.")
     discovery: DiscoverySettings = section(DiscoverySettings, "Finding and being found without trackers.")
+    web_seeds: WebSeedSettings = section(WebSeedSettings, "Downloading from web servers.")

@@ -22,6 +22,7 @@ from wildbach.engine.external import ExternalAddress
 from wildbach.engine.peer import Peer
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
+from wildbach.net.http import HttpClient
 from wildbach.net.transport import Transport
 from wildbach.runtime.bus import Bus
 from wildbach.runtime.tasks import Scope
@@ -38,6 +39,8 @@ class Shared:
     transport: Transport
     utp: Transport | None
     "For calls through a common peer (BEP 55), which only uTP can make; None where there is none."
+    web: HttpClient | None
+    "For web seeds; None in a simulated network."
     threads: Threads
     pool: ChunkPool
     writer: Writer
