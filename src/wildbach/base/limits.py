@@ -131,6 +131,27 @@ TRACKER_SERVER_QUERY_BYTES = 8000
 TRACKER_SERVER_NUMWANT = 200
 "Peers in one reply; 50 where the peer does not say."
 TRACKER_SERVER_CONNECTIONS = 1000
+"HTTP connections at once. The one that was idle longest makes room for a new one."
+TRACKER_SERVER_CONNECTIONS_PER_IP = 200
+TRACKER_SERVER_REQUEST_BYTES = 8192
+"Request line and headers of an HTTP request."
+TRACKER_SERVER_UNREAD_BYTES = 256 * KIB
+"Answers that an HTTP client did not fetch; it is dropped above this."
+TRACKER_SERVER_DATAGRAM_BYTES = 4096
+"A longer datagram is not answered, and no answer is longer."
+TRACKER_SERVER_RATE = 3000
+"Announces and scrapes a minute of one IPv4 address or IPv6 /64."
+TRACKER_SERVER_SENDERS = 200_000
+"Addresses whose requests of this minute are counted, and whose connection ids are remembered."
+TRACKER_SERVER_BATCH_BYTES = 64 * KIB
+"An entry of the log that processes of one tracker share."
+TRACKER_SERVER_UNWRITTEN_BYTES = 8 * MIB
+"Changes that wait for that log."
+TRACKER_SERVER_LOG_BYTES = 256 * MIB
+"What that log may take of the server's memory."
+TRACKER_SERVER_MGET = 1000
+TRACKER_SERVER_LIST_BYTES = 64 * MIB
+"A file of allowed or denied torrents, or of users."
 
 # finding and being found: local discovery, port mapping, hole punching, our own address
 LAN_PACKET_BYTES = 1400
