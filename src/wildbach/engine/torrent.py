@@ -144,6 +144,20 @@ class Torrent:
         return self.brief.name if self.brief is not None else self.key
 
     @property
+    def private(self) -> bool:
+        """Only its trackers may name peers of it (BEP 27). Of a magnet link that is known once its metadata is."""
+        if self.known is not None:
+            return self.known.info.private
+        return self.brief is not None and self.brief.private
+
+    @property
+    def announced_nearby(self) -> tuple[bytes, ...]:
+        """The info hashes that neighbours may hear of (BEP 14)."""
+        if self.private or self.state in (State.PAUSED, State.STOPPED, State.CHECKING):
+            return ()
+        return self.hashes.swarms
+
+    @property
     def info(self) -> Info | None:
         return self.known.info if self.known is not None else None
 
@@ -201,6 +215,12 @@ class Torrent:
             self._shared.wake_for(self.key, tuple(endpoints), source)
         elif endpoints:
             self.links.add(endpoints, source)
+
+    def called_at(self, port: int) -> None:
+        """Peers call us at another port from now on."""
+        self.port = port
+        if self.awake_parts is not None:
+            self.awake_parts.talk.port = port
 
     def add_peer(self, endpoint: Endpoint) -> None:
         self.add_peers([endpoint])
