@@ -111,6 +111,18 @@ DNS_SECONDS = 2.0
 "For each of two name servers."
 DATAGRAM_BYTES = 65_535
 
+# the DHT
+DHT_SALT_BYTES = 64
+"Of a mutable item (BEP 44)."
+DHT_PORT_NODES_PER_MINUTE = 60
+"Nodes that peers name with PORT messages and that are looked at (BEP 5)."
+DHT_SAVED_NODES = 300
+"Of each IP version, from one run to the next."
+DHT_ITEMS_KEPT = 1000
+"Items that are put again every hour."
+DHT_FOLLOWED = 1000
+"Mutable torrents that are followed (BEP 46)."
+
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
 TRACKER_SERVER_PEERS_PER_TORRENT = 20_000
