@@ -84,7 +84,7 @@ def make(kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, see
 
 def settings(**peers: object) -> Settings:
     return Settings(
-        ConnectionSettings(listen=(f"0.0.0.0:{PORT}",)), peers=replace(PeerSettings(), **peers),  # type: ignore[arg-type]
+        ConnectionSettings(listen=(f"0.0.0.0:{PORT}",)), peers=replace(PeerSettings(encryption="off"), **peers),  # type: ignore[arg-type]
         disk=DiskSettings(workers="threads", memory=8 << 20),
     )
 

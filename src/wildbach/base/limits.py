@@ -45,6 +45,16 @@ NOISE = 4000
 NOISE_PER_SECOND = 50
 "So many of them are forgiven."
 HANDSHAKE_SECONDS = 10.0
+MSE_PADDING_BYTES = 512
+"Each padding of an encrypted handshake; nothing is looked for behind more of it."
+MSE_INITIAL_BYTES = 16 * KIB
+"What a caller may say within its encrypted handshake; most say 68 bytes."
+MSE_SECONDS = 5.0
+"How long an encrypted handshake of ours may take, before a plain one is tried."
+MSE_ANSWERS_PER_SECOND = 100
+"Encrypted handshakes that are answered, of the whole session; each costs half a millisecond. More wait their turn."
+ROADS_REMEMBERED = 5000
+"Endpoints of which is remembered how they were reached."
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."
 PEER_TIMEOUT_SECONDS = 120.0
@@ -111,13 +121,20 @@ DNS_SECONDS = 2.0
 "For each of two name servers."
 DATAGRAM_BYTES = 65_535
 
-# the DHT
-DHT_SALT_BYTES = 64
-"Of a mutable item (BEP 44)."
+WEB_SEED_SKIP_BYTES = MIB
+"A server that cannot give parts of files is sent away where more would have to be passed over."
+WEB_SEED_RETRY_SECONDS = 3600
+"The longest wait a web seed may ask for."
+WEB_SEED_REQUEST_BYTES = 16 * MIB
+"In one range."
+
+# the engine's part of the DHT
 DHT_PORT_NODES_PER_MINUTE = 60
 "Nodes that peers name with PORT messages and that are looked at (BEP 5)."
 DHT_SAVED_NODES = 300
 "Of each IP version, from one run to the next."
+DHT_SALT_BYTES = 64
+"Of a mutable item (BEP 44)."
 DHT_ITEMS_KEPT = 1000
 "Items that are put again every hour."
 DHT_FOLLOWED = 1000
@@ -132,3 +149,24 @@ TRACKER_SERVER_QUERY_BYTES = 8000
 TRACKER_SERVER_NUMWANT = 200
 "Peers in one reply; 50 where the peer does not say."
 TRACKER_SERVER_CONNECTIONS = 1000
+"HTTP connections at once. The one that was idle longest makes room for a new one."
+TRACKER_SERVER_CONNECTIONS_PER_IP = 200
+TRACKER_SERVER_REQUEST_BYTES = 8192
+"Request line and headers of an HTTP request."
+TRACKER_SERVER_UNREAD_BYTES = 256 * KIB
+"Answers that an HTTP client did not fetch; it is dropped above this."
+TRACKER_SERVER_DATAGRAM_BYTES = 4096
+"A longer datagram is not answered, and no answer is longer."
+TRACKER_SERVER_RATE = 3000
+"Announces and scrapes a minute of one IPv4 address or IPv6 /64."
+TRACKER_SERVER_SENDERS = 200_000
+"Addresses whose requests of this minute are counted, and whose connection ids are remembered."
+TRACKER_SERVER_BATCH_BYTES = 64 * KIB
+"An entry of the log that processes of one tracker share."
+TRACKER_SERVER_UNWRITTEN_BYTES = 8 * MIB
+"Changes that wait for that log."
+TRACKER_SERVER_LOG_BYTES = 256 * MIB
+"What that log may take of the server's memory."
+TRACKER_SERVER_MGET = 1000
+TRACKER_SERVER_LIST_BYTES = 64 * MIB
+"A file of allowed or denied torrents, or of users."

@@ -336,6 +336,7 @@ class Announcing:
         if isinstance(job, Tracker):
             if host.resting_until > now or self._closing:
                 job.scraping = False
+                job.scrape = "its host does not answer, and is left alone for a while"
             else:
                 doubtful = host.lane.begin(host)
                 self._scope.spawn(f"scrape {host.name}", self._scrape(job, host, doubtful))
@@ -392,6 +393,7 @@ class Announcing:
             error = caught
         now = self._clock()
         tracker.scraping = False
+        tracker.scrape = error.message if error is not None else "ok"
         self._note_host(host, error, now)
         host.lane.end(host, doubtful)
         for leg in tracker.legs:

@@ -98,6 +98,7 @@ class Peer:
         "last_asked",
         "last_in",
         "last_out",
+        "last_piece",
         "last_unchoked",
         "late",
         "mine",
@@ -116,6 +117,7 @@ class Peer:
         "remote",
         "reqq",
         "rtt",
+        "run_on",
         "says",
         "seed",
         "sent_before",
@@ -169,6 +171,10 @@ class Peer:
         # downloading
         self.owed = Outstanding()
         self.mine: OpenPiece | None = None
+        self.last_piece = -1
+        "The piece it was asked for last."
+        self.run_on = False
+        "Best asked for what follows in the torrent, as a web server is."
         self.grown = 8
         "The window grows by what arrives, so it doubles each round trip until the measured speed bounds it."
         self.late = 0

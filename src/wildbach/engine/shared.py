@@ -19,9 +19,10 @@ from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.peer import Peer
+from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
-from wildbach.net.transport import Transport
+from wildbach.net.http import HttpClient
 from wildbach.runtime.bus import Bus
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -34,7 +35,9 @@ class Shared:
     settings: Settings
     clock: Callable[[], float]
     rng: Random
-    transport: Transport
+    roads: Roads
+    web: HttpClient | None
+    "For web seeds; None in a simulated network."
     threads: Threads
     pool: ChunkPool
     writer: Writer

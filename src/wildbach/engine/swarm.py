@@ -381,7 +381,7 @@ class Swarm:
             for number, piece in self.super_seed.offers():
                 self.peers[number].send(codec.have(piece))
 
-    def _end_super_seed(self) -> None:
+    def end_super_seed(self) -> None:
         """Every piece is out: from now on we are a seed like any other."""
         self.super_seed = None
         if self.content is not None:
@@ -520,7 +520,7 @@ class Swarm:
         """Once a second."""
         self._share_slots(now)
         if self.super_seed is not None and self.super_seed.done:
-            self._end_super_seed()
+            self.end_super_seed()
         for peer in list(self.peers.values()):
             if now - peer.last_in > limits.PEER_TIMEOUT_SECONDS:
                 peer.close(RemoteError("silent for two minutes"))

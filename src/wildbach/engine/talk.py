@@ -292,6 +292,8 @@ class Talk:
 
 def listening_at(peer: Peer) -> Endpoint | None:
     """Where others can call a peer, as far as we know."""
+    if peer.connection.kind == "http":
+        return None  # a web seed is called by its URL
     if peer.outgoing:
         return peer.remote
     if peer.says is not None and peer.says.port:

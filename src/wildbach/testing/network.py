@@ -238,7 +238,7 @@ class Network(Medium):
             await asyncio.sleep(min(left, 1.0))
         await asyncio.sleep(2 * trip)
         if target.listener(remote) is None:
-            raise NetworkError("connection refused")
+            raise NetworkError("connection refused", code="refused")
         there, back = Flow(self, next(self._flows), trip), Flow(self, next(self._flows), trip)
         near = MemoryConnection(self, host, local, remote, there, back)
         far = MemoryConnection(self, target, remote, local, back, there)
