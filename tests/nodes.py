@@ -13,6 +13,7 @@ from typing import cast
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.disk.memory import MemoryStorage
+from wildbach.disk.resume import ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session, Source
@@ -22,7 +23,7 @@ from wildbach.protocol.metainfo.builder import BuildPlan, Kind, SourceFile, hash
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.testing.content import Content
-from wildbach.testing.network import Host, Network
+from wildbach.testing.network import Host, MemoryDatagrams, Network
 
 PORT = 6881
 
@@ -71,7 +72,9 @@ class Told:
         return [(offset, min(BLOCK, size - offset)) for offset in range(0, size, BLOCK)]
 
 
-def make(kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, seed: int = 1) -> Made:
+def make(
+    kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, seed: int = 1, private: bool = False,
+) -> Made:
     rng = Random(seed)
     data = {tuple(name.split("/")): rng.randbytes(size) for name, size in sizes.items()}
     sources = [SourceFile(path, len(content)) for path, content in data.items()]
@@ -79,7 +82,7 @@ def make(kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, see
     contents = tuple(data[source.path] for source in plan.files)
     for pieces in plan.jobs():
         plan.add(pieces, *hash_pieces(plan, pieces, lambda file, at, length: contents[file][at : at + length]))
-    return Made(plan.finish(), contents)
+    return Made(plan.finish(private=private), contents)
 
 
 def settings(**peers: object) -> Settings:
@@ -125,9 +128,12 @@ class Node:
 
 
 @asynccontextmanager
-async def node(network: Network, seed: int = 0, chosen: Settings | None = None, **link: float) -> AsyncIterator[Node]:
-    """A session on a machine of its own. Its ids and choices follow from `seed`."""
-    host = network.host(**link)  # type: ignore[arg-type]
+async def node(
+    network: Network, seed: int = 0, chosen: Settings | None = None, *, host: Host | None = None, udp: bool = False,
+    resume: ResumeStore | None = None, **link: float,
+) -> AsyncIterator[Node]:
+    """A session on a machine of its own. Its ids and choices follow from `seed`. `udp`: it speaks in datagrams too."""
+    host = host if host is not None else network.host(**link)  # type: ignore[arg-type]
     stores: dict[str, MemoryStorage] = {}
     filled: dict[str, Made] = {}
 
@@ -142,6 +148,7 @@ async def node(network: Network, seed: int = 0, chosen: Settings | None = None, 
     rng = Random(hashlib.sha256(f"{seed} {host.address}".encode()).digest())
     session = Session(
         chosen or settings(), transport=host.transport, storage=open_storage, rng=rng, announcers=(),
+        resume=resume, datagrams=MemoryDatagrams(host) if udp else None,
     )
     async with session:
         yield Node(host, session, filled, stores)

@@ -14,6 +14,7 @@ from wildbach.disk.layout import Layout
 from wildbach.engine import events
 from wildbach.engine.brief import Brief, brief_of
 from wildbach.engine.connections import Connections
+from wildbach.engine.dhtqueue import DhtTorrentView, Entry, Turn, Wish
 from wildbach.engine.hashes import Fetched
 from wildbach.engine.holdings import Holdings, OpenStorage
 from wildbach.engine.leaves import Leaves
@@ -45,7 +46,7 @@ class Torrent:
     """
 
     __slots__ = (
-        "_next_tell", "_shared", "awake_parts", "brief", "hashes", "key", "known", "life", "number",
+        "_next_tell", "_shared", "awake_parts", "brief", "dht_entry", "hashes", "key", "known", "life", "number",
         "options", "peer_id", "port", "tracker_list",
     )
 
@@ -64,6 +65,8 @@ class Torrent:
         "What is known of it without its metainfo, where it was restored."
         self.peer_id = new_peer_id(shared.rng, anonymous=shared.settings.peers.anonymous)
         self.tracker_list: TrackerList | None = None
+        self.dht_entry: Entry | None = None
+        "Its place in the queue of the DHT; None while it is not to be looked up."
         self.awake_parts: Parts | None = None
         self.known: Known | None = None
         self.life = Life(self, shared, open_storage)
@@ -179,6 +182,8 @@ class Torrent:
         announcing = self._shared.announcing
         if metainfo is not None:
             self.know(metainfo)
+            if not metainfo.info.private:
+                self._shared.dht.hint(metainfo.nodes)
         self.tracker_list = announcing.add(
             self, self.hashes.swarms, tiers, private=metainfo is not None and metainfo.info.private
         )
@@ -228,12 +233,17 @@ class Torrent:
         """Ask the trackers again as soon as they permit; one of them, or all. `force`: at once, dead ones too."""
         if self.tracker_list is not None:
             self._shared.announcing.reannounce(self.tracker_list, url, force=force)
+        if self.dht_entry is not None and url is None:
+            self._shared.dht.changed(self.dht_entry, sooner=True)
 
     def scrape(self, url: str | None = None) -> None:
-        """Ask trackers how large the swarm is (BEP 48): one of them, or those in use. `trackers` shows what they say.
+        """Ask trackers how large the swarm is (BEP 48): one of them, or those in use, and the DHT (BEP 33). `trackers`
+        and `dht` show what they say.
         """
         if self.tracker_list is not None:
             self._shared.announcing.scrape(self.tracker_list, url)
+        if self.dht_entry is not None and url is None:
+            self._shared.dht.changed(self.dht_entry, sooner=True, scrape=True)
 
     def trackers(self) -> tuple[TrackerView, ...]:
         return self.tracker_list.views(self._shared.clock()) if self.tracker_list is not None else ()
@@ -285,6 +295,7 @@ class Torrent:
 
     async def close(self) -> None:
         """End everything of this torrent; what was claimed as durable stays so."""
+        self.use_dht(False)
         await self.life.close()
         if self.tracker_list is not None:
             self._shared.announcing.remove(self.tracker_list)
@@ -437,6 +448,8 @@ class Torrent:
         self.know(Metainfo.from_info(info, web_seeds=self.parts.web.named))
         if self.tracker_list is not None:
             self.tracker_list.private = info.private
+        if info.private:
+            self.use_dht(False)
         self._shared.bus.publish(events.MetadataReady(self.key, info.name, info.size))
 
     def layers_found(self, root: bytes, layer: bytes) -> None:
@@ -494,6 +507,52 @@ class Torrent:
     def received(self) -> int:
         return self.life.received
 
+    # -- Wanting: what the DHT is told and tells
+
+    @property
+    def private(self) -> bool:
+        """Only its trackers may name peers (BEP 27)."""
+        if self.known is not None:
+            return self.known.info.private
+        return self.brief is not None and self.brief.private
+
+    def use_dht(self, on: bool) -> None:
+        """Look it up and announce it in the DHT from now on, or do not."""
+        dht = self._shared.dht
+        if self.dht_entry is not None and (not on or self.private or self.dht_entry.hashes != self.hashes.swarms):
+            dht.leave(self.dht_entry)
+            self.dht_entry = None
+        if on and not self.private:
+            if self.dht_entry is None:
+                self.dht_entry = dht.join(self, self.hashes.swarms)
+            else:
+                dht.changed(self.dht_entry)
+
+    def dht_wish(self) -> Wish:
+        downloads = self.state in (State.METADATA, State.DOWNLOADING) and not self.asleep and not self.life.whole
+        tracked = self.tracker_list is not None and any(self.tracker_list.tiers)
+        turn = Turn.DOWNLOAD if downloads else Turn.REST if tracked else Turn.TRACKERLESS
+        return Wish(turn, self.port, not downloads, downloads and not self.connected)
+
+    def dht_peers(self, peers: Sequence[Endpoint]) -> None:
+        if self.open_to_peers and not self.private and (self.wants or not self.connected):
+            self.add_peers(peers, "dht")
+
+    def dht(self) -> DhtTorrentView | None:
+        """How it fares in the DHT; None where it does not use it: private, paused or stopped, or there is no DHT."""
+        return self.dht_entry.view(self._shared.clock()) if self.dht_entry is not None else None
+
+    @property
+    def dht_reason(self) -> str:
+        """What the DHT does for it, in plain words; empty where there is nothing to say."""
+        return self._shared.dht.reason(self.dht_entry) if self.dht_entry is not None else ""
+
+    def dht_port(self, peer: Peer, port: int) -> None:
+        if not self.private:
+            self._shared.dht.named(Endpoint(peer.remote.host, port))
+
+    # -- Announced, again
+
     def on_peers(self, peers: list[Endpoint]) -> None:
         self.add_peers(peers, "tracker")
 
@@ -535,6 +594,8 @@ class Torrent:
         if hashes == self.hashes:
             return
         self.hashes = hashes
+        if self.dht_entry is not None:
+            self.use_dht(True)
         self._shared.learned(self.key, hashes)
         for peer in list(self.swarm.peers.values()):
             peer.v2 = hashes.v2 is not None and peer.info_hash == hashes.v2[:20]

@@ -144,6 +144,9 @@ class Seen(Protocol):
     def moving(self) -> float | None: ...
 
     @property
+    def dht_reason(self) -> str: ...
+
+    @property
     def swarm(self) -> Swarm: ...
 
     @property
@@ -200,7 +203,8 @@ def why(seen: Seen, now: float) -> str:
     if not peers:
         if seen.links.calling:
             return f"calling {seen.links.calling} peers"
-        reason = seen.tracker_list.reason(now) if seen.tracker_list is not None else ""
+        reasons = [seen.tracker_list.reason(now) if seen.tracker_list is not None else "", seen.dht_reason]
+        reason = "; ".join(filter(None, reasons))
         if reason and not len(seen.links.known):
             return f"no peers: {reason}"
         return "no peers are known" if not len(seen.links.known) else "none of the known peers answers"

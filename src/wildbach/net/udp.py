@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError
@@ -21,6 +22,27 @@ Handler = Callable[[Endpoint, bytes], bool]
 
 _BATCH = 64
 "Datagrams read in one turn of the loop, so that a flood starves nobody."
+
+
+class DatagramService(Protocol):
+    """What a session needs of `Datagrams`."""
+
+    def open(self, at: Iterable[Endpoint]) -> None:
+        """Bind one socket for each endpoint, at most one an IP version; port 0 for any. Raises NetworkError."""
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]: ...
+
+    @property
+    def families(self) -> tuple[int, ...]: ...
+
+    def attach(self, handler: Handler) -> None: ...
+
+    def detach(self, handler: Handler) -> None: ...
+
+    def send(self, remote: Endpoint, data: bytes) -> bool: ...
+
+    def close(self) -> None: ...
 
 
 class Datagrams:
