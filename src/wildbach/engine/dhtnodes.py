@@ -131,9 +131,9 @@ class DhtNodes:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._datagrams.detach(self._received)
         await self._scope.close()
         if self.homes:
+            self._datagrams.detach(self._received)
             await self._save()
 
     # -- looking

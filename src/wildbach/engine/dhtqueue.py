@@ -20,7 +20,7 @@ from wildbach.runtime.rng import Rng
 _RETRY_FIRST: Final = 10.0
 _RETRY_MOST: Final = 300.0
 "Where no node answered."
-_LONELY_FIRST: Final = 60.0
+_LONELY_FIRST: Final = 15.0
 "Until a download without peers asks again."
 _JITTER: Final = 0.1
 

@@ -334,16 +334,24 @@ class Mutables:
         old = self._library.torrent(one.torrent)
         paused = old is not None and old.state is State.PAUSED
         ours = await self._threads.run(_paths, self._store, one.torrent)
+        options = replace(
+            new.options, metadata_only=one.options.metadata_only, existing=one.options.existing,
+            similar=old.hashes.swarms if old is not None else (),
+        )
+        foreign = "" if new.info is None else await self._threads.run(_foreign, new.info, options, ours)
+        if not foreign:
+            options = replace(options, existing="overwrite")
         if old is not None:
             await old.pause()
-        options = replace(new.options, metadata_only=one.options.metadata_only, existing=one.options.existing)
-        if new.info is not None and await self._threads.run(_only_ours, new.info, options, ours):
-            options = replace(options, existing="overwrite")
-        with self._bus.subscribe(events.StateChanged) as changes:
-            new.change_options(options)
-            await new.resume()
-            while new.state not in _SETTLED:
-                await anext(changes)
+        new.change_options(options)
+        if foreign and options.existing == "stop":
+            new.life.stop(
+                f"{foreign} is in the way and does not belong to the torrent that this one replaces: move it, then go "
+                "on",
+                "target_exists",
+            )
+        else:
+            await self._opened(new)
         if new.state is State.STOPPED:
             # The old one stays in its place until there is a newer one.
             one.reason, one.seq, one.pending = new.reason, one.pending_seq, None
@@ -357,6 +365,13 @@ class Mutables:
         await self._settle(one, one.pending_seq, new)
         if old is not None:
             await self._library.remove(old)
+
+    async def _opened(self, new: Torrent) -> None:
+        """Go on with a torrent until it is known what is on the disk."""
+        with self._bus.subscribe(events.StateChanged) as changes:
+            await new.resume()
+            while new.state not in _SETTLED:
+                await anext(changes)
 
     async def _settle(self, one: Following, seq: int, torrent: Torrent) -> None:
         """The link leads to this torrent."""
@@ -471,10 +486,11 @@ def _all_paths(info: Info, layout: Layout) -> dict[str, None]:
     return dict.fromkeys((*names, *(name + layout.suffix for name in names)))
 
 
-def _only_ours(info: Info, options: AddOptions, ours: dict[str, None]) -> bool:
-    """Whether all that lies at the places of a torrent's files belongs to the one it replaces. Else a publisher could
-    have files of ours overwritten that were never his.
+def _foreign(info: Info, options: AddOptions, ours: dict[str, None]) -> str:
+    """What lies at the place of one of a torrent's files and does not belong to the torrent it replaces; empty where
+    there is nothing. Else a publisher could have files overwritten that were never his.
     """
     layout = Layout(str(options.save_path.absolute()), options.layout, {}, options.suffix)
     there = look(info, layout)
-    return not there.obstacles and all(layout.path(info, number) in ours for number in there.existing)
+    found = [layout.path(info, number) for number in there.existing]
+    return next((path for path in (*there.obstacles, *found) if path not in ours), "")
