@@ -43,7 +43,7 @@ class AddOptions:
     incomplete_path: Path | None = None
     "The folder that has the files until everything wanted is complete; then they move to `save_path`."
     similar: tuple[bytes, ...] = ()
-    "Info hashes (20 bytes) of torrents that may have files of this one: they are not fetched again where they are here."
+    "Info hashes (20 bytes) of torrents that may have files of this one: what they have here is not fetched again."
     exclude: tuple[str, ...] = ()
     "Shell patterns of files that are not wanted: names, or paths below the torrent's folder; case does not matter."
     metadata_only: bool = False
