@@ -23,7 +23,8 @@ from wildbach.protocol.metainfo.builder import BuildPlan, Kind, SourceFile, hash
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.testing.content import Content
-from wildbach.testing.network import Host, MemoryDatagrams, Network
+from wildbach.testing.nat import NatKind
+from wildbach.testing.network import Host, MemoryDatagrams, MemoryTransport, Network
 
 PORT = 6881
 
@@ -129,11 +130,15 @@ class Node:
 
 @asynccontextmanager
 async def node(
-    network: Network, seed: int = 0, chosen: Settings | None = None, *, host: Host | None = None, udp: bool = False,
-    resume: ResumeStore | None = None, **link: float,
+    network: Network, seed: int = 0, chosen: Settings | None = None, *, behind: NatKind | None = None,
+    utp: bool = False, host: Host | None = None, udp: bool = False, resume: ResumeStore | None = None, **link: float,
 ) -> AsyncIterator[Node]:
-    """A session on a machine of its own. Its ids and choices follow from `seed`. `udp`: it speaks in datagrams too."""
-    host = host if host is not None else network.host(**link)  # type: ignore[arg-type]
+    """A session on a machine of its own, `behind` a router where one is named. Its ids and choices follow from `seed`.
+    `utp`: all its streams are such. `udp`: it speaks in datagrams too.
+    """
+    if host is None:
+        host = network.host(**link) if behind is None else network.home(behind, **link)  # type: ignore[arg-type]
+    road = MemoryTransport(host, PORT) if utp else None
     stores: dict[str, MemoryStorage] = {}
     filled: dict[str, Made] = {}
 
@@ -147,7 +152,7 @@ async def node(
 
     rng = Random(hashlib.sha256(f"{seed} {host.address}".encode()).digest())
     session = Session(
-        chosen or settings(), transport=host.transport, storage=open_storage, rng=rng, announcers=(),
+        chosen or settings(), transport=road or host.transport, utp=road, storage=open_storage, rng=rng, announcers=(),
         resume=resume, datagrams=MemoryDatagrams(host) if udp else None,
     )
     async with session:

@@ -71,6 +71,10 @@ DIALS_PER_NETWORK_PER_MINUTE = 20
 HALF_OPEN = 50
 PEX_ENTRIES_PER_MINUTE = 50
 PEX_INTERVAL_SECONDS = 60.0
+PEX_KNOWN_PER_PEER = 200
+"Endpoints that one peer may say it is connected to; more are not believed."
+PEX_RECENT = 25
+"Peers of one IP version that we left and still name once, while fewer than so many are connected (BEP 11)."
 PEX_STRIKES = 5
 "Messages beyond what BEP 11 permits, of one peer, before it is dropped."
 METADATA_REQUESTS_QUEUED = 64
@@ -168,6 +172,38 @@ TRACKER_SERVER_LOG_BYTES = 256 * MIB
 TRACKER_SERVER_MGET = 1000
 TRACKER_SERVER_LIST_BYTES = 64 * MIB
 "A file of allowed or denied torrents, or of users."
+
+# finding and being found: local discovery, port mapping, hole punching, our own address
+LAN_PACKET_BYTES = 1400
+"A datagram of local discovery that we send (BEP 14)."
+LAN_RECEIVED_BYTES = 4096
+LAN_HASHES = 64
+"Info hashes read of one datagram."
+LAN_PACKETS_PER_MINUTE_PER_HOST = 20
+LAN_PACKETS_PER_MINUTE = 600
+LAN_HOSTS = 512
+"Senders that are counted each on its own."
+LAN_INTERFACES = 32
+SSDP_BYTES = 4096
+SSDP_DEVICES = 8
+"Routers that are asked what they can, of those that answered."
+IGD_XML_BYTES = 64 * KIB
+IGD_XML_DEPTH = 32
+IGD_XML_ELEMENTS = 4000
+IGD_SECONDS = 5.0
+"For one request to a router."
+PORTMAP_TRIES = 5
+"Other external ports that are tried where one is taken."
+HOLEPUNCH_PER_MINUTE = 20
+"Calls through a common peer that one session makes, and that one peer may have us relay."
+HOLEPUNCH_RELAYS = 3
+"Common peers that are remembered for one endpoint."
+HOLEPUNCH_KNOWN = 500
+EXTERNAL_VOTERS = 200
+"Networks whose word of our own address counts, of one IP version."
+MAGNET_NAMES = 20
+"Host names of a magnet link that are looked up."
+ADDRESSES_PER_NAME = 4
 
 # the DHT
 KRPC_BYTES = 2048

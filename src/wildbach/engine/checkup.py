@@ -13,6 +13,7 @@ from wildbach.base.addresses import Reach, classify
 from wildbach.base.ids import Endpoint
 from wildbach.disk.probe import DiskProbe
 from wildbach.engine.flows import FlowView
+from wildbach.engine.portmap import PortMapView
 from wildbach.engine.trackerlist import TrackerView
 from wildbach.net.machine import Machine
 
@@ -139,6 +140,30 @@ def of_trackers(trackers: tuple[TrackerView, ...]) -> list[Finding]:
             found.append(Finding(
                 "trackers", Level.WARNING, f"{tracker.url}: {tracker.scrape or 'no answer yet'}",
                 "other trackers, the DHT and peer exchange can do without it",
+            ))
+    return found
+
+
+def of_mapping(ports: tuple[PortMapView, ...]) -> list[Finding]:
+    """After the router was asked."""
+    found = []
+    for view in ports:
+        if view.state == "mapped":
+            first = view.mappings[0]
+            words = ", ".join(f"{m.protocol.upper()} {m.external}" for m in view.mappings)
+            told = f"the router lets peers in by IPv{view.family}: {words} ({first.method})"
+            found.append(Finding("mapping", Level.GOOD, told))
+            if view.behind_another:
+                found.append(Finding(
+                    "mapping", Level.WARNING, f"the router itself is at {first.address}, which is not on the Internet: "
+                    "another router, or the provider's, stands before it",
+                    "forward the port there too; with a provider's router ask for a public address, or use IPv6",
+                ))
+        elif view.state == "failed":
+            found.append(Finding(
+                "mapping", Level.NOTE, f"no router lets peers in by IPv{view.family}: {view.reason}",
+                "allow UPnP or NAT-PMP in the router's settings, or forward the port there by hand"
+                if view.family == 4 else "where there is a firewall for IPv6, open the port there",
             ))
     return found
 

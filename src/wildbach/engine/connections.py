@@ -14,7 +14,8 @@ from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine import events
 from wildbach.engine.dialing import Dialing
-from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.peer import Parted, Peer, PeerOwner
+from wildbach.engine.roads import Reached
 from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Swarm
 from wildbach.engine.talk import Talk, listening_at
@@ -71,6 +72,8 @@ class Connections:
         self.calling = 0
         "Calls on their way."
         self._joined: dict[int, None] = {}
+        self._punching: dict[Endpoint, None] = {}
+        "Being called through a common peer."
         self._recall: dict[Endpoint, None] = {}
         "Whom to call again as soon as the connection that is there has ended."
 
@@ -140,15 +143,53 @@ class Connections:
         except (NetworkError, RemoteError, TimeoutError) as error:
             self.known.failed(endpoint, shared.clock())
             shared.dials.ended(endpoint, getattr(error, "code", "") == "refused", shared.clock())
+            self._talk.punch.failed(endpoint)
             return
         finally:
             self.calling -= 1
         shared.dials.ended(endpoint, True, shared.clock())
+        self._called(reached, greeting)
+
+    def _called(self, reached: Reached, greeting: Handshake) -> None:
+        """A call was taken: greet, where that is not done yet."""
+        shared = self._shared
         peer = Peer(shared.number(), reached.connection, _Caller(self), outgoing=True, now=shared.clock())
         shared.greeting[peer.number] = peer
         reached.connection.start(peer)
         if not reached.said:
             peer.send(greeting.to_bytes())
+
+    # -- calling through a common peer (BEP 55)
+
+    def may_punch(self, endpoint: Endpoint, *, asked: bool) -> bool:
+        shared = self._shared
+        now = shared.clock()
+        return (
+            self._owner.open_to_peers and shared.utp is not None and endpoint not in self._punching
+            and self.calling < shared.settings.connections.half_open and shared.room()
+            and len(self._swarm.peers) + self.calling < shared.settings.connections.per_torrent
+            and not shared.bans.banned(endpoint, now) and (asked or shared.dials.take(endpoint, "holepunch", now))
+        )
+
+    def punch(self, endpoint: Endpoint) -> None:
+        self.calling += 1
+        self._punching[endpoint] = None
+        self._scope.spawn(f"punch:{endpoint}", self._punch(endpoint), contain=self._shared.report)
+
+    async def _punch(self, endpoint: Endpoint) -> None:
+        """Call by uTP; the other side does the same at this moment."""
+        shared = self._shared
+        greeting = self.handshake(self._owner.hashes.swarms[0])
+        try:
+            if shared.utp is None:
+                return
+            reached = await shared.roads.meet(shared.utp, endpoint, greeting.info_hash, greeting.to_bytes())
+        except (NetworkError, RemoteError, TimeoutError):
+            return
+        finally:
+            self.calling -= 1
+            self._punching.pop(endpoint, None)
+        self._called(reached, greeting)
 
     def reconnect_as_v2(self) -> None:
         """Hashes are missing that only v2 peers may be asked for (BEP 52). Those we met under the v1 hash, before we
@@ -249,14 +290,12 @@ class Connections:
             worst = min(idle, key=lambda peer: (peer.down.total + peer.up.total, self._priority(peer.remote)))
         else:
             return False
-        worst.close(RemoteError("its place was needed"))
+        worst.close(Parted("its place was needed"))
         return True
 
     def _priority(self, remote: Endpoint) -> int:
         six = ":" in remote.host
-        ours = self._talk.yourip
-        if not ours or (":" in ours) != six:
-            ours = self._shared.announcing.external_ips.get(6 if six else 4, "::" if six else "0.0.0.0")
+        ours = self._shared.external.get(6 if six else 4) or ("::" if six else "0.0.0.0")
         return peer_priority(Endpoint(ours, self._talk.port), remote)
 
     def join_web(self, lane: Connection, name: str, number: int) -> Peer | None:
@@ -284,7 +323,7 @@ class Connections:
 
     def left(self, peer: Peer, error: Exception | None) -> None:
         """A connection has ended."""
-        self._talk.left(peer)
+        self._talk.left(peer, parted=isinstance(error, Parted))
         now = self._shared.clock()
         at = listening_at(peer) if self._recall else None
         if at is not None and self._recall.pop(at, 0) is None:

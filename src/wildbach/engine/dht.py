@@ -18,7 +18,7 @@ from wildbach.disk.resume import ResumeStore
 from wildbach.engine import dhtitems
 from wildbach.engine.dhtitems import DhtItems, KeptItem
 from wildbach.engine.dhtnodes import Admission, DhtNodes, DhtSocket, parse_node
-from wildbach.engine.dhtqueue import DhtQueue, Entry, Findings, Wanting
+from wildbach.engine.dhtqueue import DhtQueue, DhtTorrentView, Entry, Findings, Wanting
 from wildbach.engine.settings import DhtSettings
 from wildbach.protocol.dht import krpc
 from wildbach.protocol.dht.items import Item, target
@@ -85,7 +85,7 @@ class Dht:
     def __init__(
         self, datagrams: DhtSocket, guard: Admission | None, scope: Scope, store: ResumeStore, threads: Threads,
         rng: Rng, *, settings: Callable[[], DhtSettings], clock: Callable[[], float],
-        report: Callable[[Exception], None],
+        report: Callable[[Exception], None], seen_at: Callable[[str], None] = lambda _address: None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -95,7 +95,7 @@ class Dht:
         self._report = report
         self._nodes = DhtNodes(
             datagrams, guard, scope, store, threads, rng, settings=settings, clock=clock, report=report,
-            stirred=self._stirred,
+            stirred=self._stirred, seen_at=seen_at,
         )
         self._queue = DhtQueue(rng, lambda: settings().announce_seconds)
         self._items = DhtItems(rng, lambda: settings().put_seconds, self._save)
@@ -150,6 +150,10 @@ class Dht:
         entry.scrape |= scrape
         self._queue.changed(entry, now, sooner=sooner)
         self._nodes.arm(now + _SOON, now)
+
+    def torrent_view(self, entry: Entry) -> DhtTorrentView:
+        """How a torrent fares."""
+        return entry.view(self._clock())
 
     def reason(self, entry: Entry) -> str:
         """What the DHT does for a torrent, in plain words."""

@@ -64,17 +64,21 @@ class Home:
     "The address the socket is bound to."
     reach: Reach
     "LOCAL where it is bound to this machine and stays there, else GLOBAL."
+    external_ip: str = ""
+    "Our address as it was told on last."
     remembers: bool = False
     "It has nodes of the last run to begin with."
 
 
 class DhtNodes:
-    """`stirred` is called when something may have changed. Without a `guard` names are not looked up."""
+    """`stirred` is called when something may have changed, `seen_at` with our address as enough nodes see it. Without a
+    `guard` names are not looked up.
+    """
 
     def __init__(
         self, datagrams: DhtSocket, guard: Admission | None, scope: Scope, store: ResumeStore, threads: Threads,
         rng: Rng, *, settings: Callable[[], DhtSettings], clock: Callable[[], float],
-        report: Callable[[Exception], None], stirred: Callable[[float], None],
+        report: Callable[[Exception], None], stirred: Callable[[float], None], seen_at: Callable[[str], None],
     ) -> None:
         self.settings = settings
         self.homes: dict[int, Home] = {}
@@ -88,6 +92,7 @@ class DhtNodes:
         self._clock = clock
         self._report = report
         self._stirred = stirred
+        self._seen_at = seen_at
         self._timer: asyncio.TimerHandle | None = None
         self._hints: dict[tuple[str, int], None] = {}
         "Nodes that torrent files name and that were not looked up yet."
@@ -195,6 +200,9 @@ class DhtNodes:
         self._stirred(now)
         soonest: float | None = None
         for home in self.homes.values():
+            if home.node.external_ip is not None and home.node.external_ip != home.external_ip:
+                home.external_ip = home.node.external_ip
+                self._seen_at(home.external_ip)
             outgoing = home.node.outgoing[:]
             home.node.outgoing.clear()
             for remote, data in outgoing:

@@ -116,7 +116,7 @@ class Dialing:
         for endpoint in endpoints:
             known = self._known.get(endpoint)
             if known is not None:
-                if source in _NAMED and known.hopeless:
+                if source in (*_NAMED, "lsd") and known.hopeless:
                     # Somebody who should know says that it is there.
                     known.fails = limits.DIAL_TRIES - 1
                     self._stale = True

@@ -45,6 +45,8 @@ class Parts:
         self.talk.anonymous = shared.settings.peers.anonymous
         self.talk.pex = shared.settings.peers.pex
         self.talk.port = torrent.port
+        self.talk.hint = lambda endpoint, encrypted, utp: shared.roads.hint(endpoint, encrypted=encrypted, utp=utp)
+        self.talk.external = shared.external
         self.gates = Gates(
             Gate(shared.down), Gate(shared.up),
             lambda peer: not shared.settings.rates.limit_local and shared.local(peer.remote),
@@ -58,6 +60,8 @@ class Parts:
         self.web.add(torrent.options.http_seeds, Style.PIECES, by_user=True)
         self.links = Connections(
             torrent, shared, scope, self.swarm, self.talk, self.verdicts, torrent.peer_id, self.web)
+        self.talk.punch.owner = self.links
+        self.talk.punch.on = shared.utp is not None and shared.settings.discovery.hole_punching
         self.complete = asyncio.Event()
         self.metadata = asyncio.Event()
         self.changed = asyncio.Event()

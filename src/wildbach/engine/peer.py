@@ -27,6 +27,10 @@ AHEAD_FIRST = 192 << 10
 "Bytes for a peer of unknown speed that may wait for the kernel."
 
 
+class Parted(RemoteError):
+    """We left a peer that did nothing wrong: others may want it."""
+
+
 class PeerOwner(Protocol):
     def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
         """Their handshake is here. Returns who owns the peer from now on; None sends it away."""

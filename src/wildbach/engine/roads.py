@@ -125,6 +125,17 @@ class Roads:
         first = connection.kind if connection.kind in kinds else kinds[0]
         return Reached(await self._connect(endpoint, (first,)), said=False)
 
+    async def meet(self, transport: Transport, endpoint: Endpoint, skey: bytes, greeting: bytes) -> Reached:
+        """Connect to who calls us at the same moment (BEP 55), by this transport. Raises as `call`."""
+        settings = self._settings()
+        async with asyncio.timeout(settings.connections.dial_seconds):
+            connection = await transport.dial(endpoint)
+        if settings.peers.encryption != "require":
+            return Reached(connection, said=False)
+        async with asyncio.timeout(limits.MSE_SECONDS):
+            encrypted = await encrypt(connection, skey, greeting, methods(settings), self._rng)
+        return Reached(encrypted, said=True)
+
     def _encrypted_first(self, endpoint: Endpoint, learned: _Learned | None) -> bool:
         if learned is not None and learned.encrypted is not None:
             return learned.encrypted

@@ -35,15 +35,17 @@ from wildbach.disk.registry import PathRegistry
 from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
-from wildbach.engine import events
+from wildbach.engine import events, names
 from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.brief import Brief
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
+from wildbach.engine.discovery import Discovery, DiscoveryView
 from wildbach.engine.door import Door
 from wildbach.engine.dormitory import Dormitory
+from wildbach.engine.external import ExternalAddress
 from wildbach.engine.flows import FlowBudget, FlowView
 from wildbach.engine.holdings import OpenStorage
 from wildbach.engine.mutable import Mutables
@@ -57,7 +59,7 @@ from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
 from wildbach.net.dns import TxtResolver
 from wildbach.net.http import HttpClient
-from wildbach.net.resolve import Guard, SystemResolver
+from wildbach.net.resolve import Guard, Resolver, SystemResolver
 from wildbach.net.tcp import TcpTransport
 from wildbach.net.transport import Listener, Transport
 from wildbach.net.udp import Datagrams, DatagramService
@@ -87,15 +89,21 @@ class Session:
 
     def __init__(
         self, settings: Settings | None = None, *, data_dir: Path | None = None,
-        transport: Transport | None = None, storage: Callable[[Info, AddOptions], Storage] | None = None,
-        rng: Random | None = None, resume: ResumeStore | None = None,
-        announcers: Sequence[Announcer] | None = None, datagrams: DatagramService | None = None,
+        transport: Transport | None = None, utp: Transport | None = None,
+        storage: Callable[[Info, AddOptions], Storage] | None = None, rng: Random | None = None,
+        resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
+        datagrams: DatagramService | None = None,
     ) -> None:
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir
         self.internal_errors = 0
         "Bugs that were survived since the start."
         self._transport = transport if transport is not None else TcpTransport()
+        self._utp = utp
+        self._simulated = transport is not None
+        self._external = ExternalAddress()
+        self._discovery: Discovery | None = None
+        self._resolver: Resolver | None = None
         self._make_storage = storage
         self._given_resume = resume
         self._data: DataDir | None = None
@@ -117,6 +125,8 @@ class Session:
         self._opener: OpenStorage = self._open_storage
         self._listeners: list[Listener] = []
         self._numbers = 0
+        self._public_port = 0
+        "The port that peers call us at, where the router changes it."
         self._adding = asyncio.Lock()
         self._bugs: deque[float] = deque(maxlen=_BUGS)
         self._timer: asyncio.TimerHandle | None = None
@@ -135,7 +145,7 @@ class Session:
         announcers = self._announcers if self._announcers is not None else self._make_announcers()
         announcing = Announcing(
             announcers, self._scope, clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
-            families=self._families,
+            families=self._families, external=self._external,
         )
         resume = self._given_resume
         if resume is None and self.data_dir is not None:
@@ -148,7 +158,7 @@ class Session:
         )
         self.dht = Dht(
             self._datagrams, self._guard, self._scope, store, self._threads, self._rng,
-            settings=lambda: self.settings.dht, clock=loop.time, report=self._report,
+            settings=lambda: self.settings.dht, clock=loop.time, report=self._report, seen_at=self._external.dht_says,
         )
         self.mutables = Mutables(
             self, self.dht, self._scope, store, self._threads, self._bus, self._rng,
@@ -158,10 +168,12 @@ class Session:
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
             roads=Roads({"tcp": self._transport}, lambda: self.settings, self._rng),
+            utp=self._utp,
             web=self._http, threads=self._threads, pool=self._pool, writer=self._make_writer(),
             hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, dht=self.dht, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(), dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
+            external=self._external,
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
@@ -171,9 +183,12 @@ class Session:
         self._door = Door(self, self._shared)
         try:
             await self._listen()
+            self._external.families = self._families() if self._listeners else ()
             if self._speaks_udp:
                 self._open_datagrams()
                 await self.dht.open()
+            if not self._simulated:
+                self._discover()
         except BaseException:
             await self.close()
             raise
@@ -198,6 +213,8 @@ class Session:
         for listener in self._listeners:
             listener.close()
         await self.mutables.close()
+        if self._discovery is not None:
+            await self._discovery.close()
         await self._dormitory.close()
         for torrent in list(self._torrents.values()):
             if not torrent.asleep:
@@ -222,7 +239,7 @@ class Session:
     def _open_http(self) -> tuple[Guard, HttpClient]:
         """The guarded client of this session."""
         if self._http is None or self._guard is None:
-            resolver = SystemResolver()
+            resolver = self._resolver = SystemResolver()
             self._guard = Guard(resolver)
             self._http = HttpClient(self._guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
             self._exits += [self._http.close, resolver.close]
@@ -257,6 +274,13 @@ class Session:
             except NetworkError:
                 self._datagrams.open([Endpoint(endpoint.host, 0)])
 
+    def _discover(self) -> None:
+        self._discovery = Discovery(
+            self, self._scope, self._bus, self.settings, self._external, tcp=self.listening,
+            udp=self._datagrams.endpoints, clock=self._loop.time, rng=self._rng, report=self._report,
+        )
+        self._discovery.start()
+
     def _make_hasher(self) -> Hasher:
         return Hasher(self._threads, processes=self.settings.disk.workers != "threads")
 
@@ -282,8 +306,19 @@ class Session:
 
     @property
     def external_ips(self) -> tuple[str, ...]:
-        """Our own addresses as trackers see them (BEP 24), at most one an IP version. A hint: a tracker may lie."""
-        return tuple(self._shared.announcing.external_ips.values())
+        """Our own addresses as others see them, at most one an IP version: what most networks said."""
+        return self._external.addresses
+
+    @property
+    def discovery(self) -> DiscoveryView:
+        """How we are found: mapped ports, local discovery, our own address."""
+        return self._discovery.view() if self._discovery is not None else DiscoveryView(self.external_ips)
+
+    def public_port(self, port: int) -> None:
+        """Peers call us at this port: what the router passes on. For the parts of a session only."""
+        self._public_port = port
+        for torrent in self._torrents.values():
+            torrent.called_at(port)
 
     @property
     def flows(self) -> FlowView:
@@ -322,7 +357,7 @@ class Session:
                 for seed in options.web_seeds:
                     there.add_web_seed(seed)
                 if magnet is not None:
-                    there.add_peers(_endpoints(magnet), "magnet")
+                    self._add_peers(there, magnet)
                     await _want_too(there, magnet)
                 return there
             lock = await self._dormitory.claim(hashes.key)
@@ -335,8 +370,21 @@ class Session:
             if magnet is not None:
                 torrent.parts.web.add(magnet.web_seeds)
         if magnet is not None:
-            torrent.add_peers(_endpoints(magnet), "magnet")
+            self._add_peers(torrent, magnet)
         return torrent
+
+    def _add_peers(self, torrent: Torrent, magnet: Magnet) -> None:
+        """The peers a magnet link names, those with a host name as soon as that is found."""
+        torrent.add_peers(names.literal(magnet.peers), "magnet")
+        unknown = names.named(magnet.peers)
+        if unknown and self._resolver is not None:
+            self._scope.spawn(
+                f"names:{torrent.key[:8]}", self._look_up(self._resolver, torrent, unknown), contain=self._report)
+
+    async def _look_up(self, resolver: Resolver, torrent: Torrent, unknown: list[tuple[str, int]]) -> None:
+        found = await names.look_up(resolver, unknown)
+        if self._torrents.get(torrent.key) is torrent:
+            torrent.add_peers(found, "magnet")
 
     async def restore(self) -> int:
         """Take on the torrents that the data directory remembers, as they were: those that were paused stay so.
@@ -353,7 +401,7 @@ class Session:
         """List a torrent. For the parts of a session only; `add` is what callers want."""
         torrent = Torrent(
             self._shared, hashes, options, self._opener, key=key, brief=brief,
-            port=self._listeners[0].endpoint.port if self._listeners else 0,
+            port=self._public_port or (self._listeners[0].endpoint.port if self._listeners else 0),
         )
         self._torrents[key] = torrent
         for swarm in hashes.swarms:
@@ -365,6 +413,10 @@ class Session:
     def torrent(self, key: str) -> Torrent | None:
         """The torrent with this key."""
         return self._torrents.get(key)
+
+    def by_swarm(self, swarm: bytes) -> Torrent | None:
+        """The torrent that has this 20-byte hash."""
+        return self._by_hash.get(swarm)
 
     def known(self, hashes: InfoHashes) -> Torrent | None:
         """The torrent that has one of these hashes."""
@@ -528,8 +580,6 @@ class Session:
             self._wake()
 
 
-def _endpoints(magnet: Magnet) -> list[Endpoint]:
-    return [Endpoint(host, port) for host, port in magnet.peers]
 
 
 async def _want_too(torrent: Torrent, magnet: Magnet) -> None:

@@ -92,6 +92,22 @@ class TrackerSettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class DiscoverySettings(Section):
+    lsd: bool = setting(
+        True, "Find peers on the local network, and be found by them (BEP 14). Never for private torrents, and not "
+        "where peers.anonymous is set.",
+    )
+    upnp: bool = setting(True, "Ask the router by UPnP to let peers in.")
+    natpmp: bool = setting(True, "Ask the router by PCP or NAT-PMP to let peers in.")
+    lease_seconds: int = setting(
+        3600, "For how long the router is asked to let peers in, before it is asked again.", min=120, max=86_400,
+    )
+    hole_punching: bool = setting(
+        True, "Reach peers that cannot be called through a peer that both know, and help others to do so (BEP 55).",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class WebSeedSettings(Section):
     enabled: bool = setting(True, "Download from web servers that a torrent or a magnet link names.", live=True)
     at_once: int = setting(3, "Web servers of one torrent that are used at the same time.", live=True, min=1, max=50)
@@ -135,5 +151,6 @@ class Settings(Section):
     peers: PeerSettings = section(PeerSettings, "Dealing with peers.")
     disk: DiskSettings = section(DiskSettings, "Memory and files.")
     trackers: TrackerSettings = section(TrackerSettings, "Announcing.")
+    discovery: DiscoverySettings = section(DiscoverySettings, "Finding and being found without trackers.")
     web_seeds: WebSeedSettings = section(WebSeedSettings, "Downloading from web servers.")
     dht: DhtSettings = section(DhtSettings, "The distributed hash table.")

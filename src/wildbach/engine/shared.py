@@ -19,11 +19,13 @@ from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
+from wildbach.engine.external import ExternalAddress
 from wildbach.engine.peer import Peer
 from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
 from wildbach.net.http import HttpClient
+from wildbach.net.transport import Transport
 from wildbach.runtime.bus import Bus
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -37,6 +39,8 @@ class Shared:
     clock: Callable[[], float]
     rng: Random
     roads: Roads
+    utp: Transport | None
+    "For calls through a common peer (BEP 55), which only uTP can make; None where there is none."
     web: HttpClient | None
     "For web seeds; None in a simulated network."
     threads: Threads
@@ -53,6 +57,7 @@ class Shared:
     bus: Bus
     bans: BanList
     dials: DialBudget
+    external: ExternalAddress
     down: TokenBucket
     up: TokenBucket
     wake: Callable[[], None]

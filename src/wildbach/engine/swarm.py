@@ -16,7 +16,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.engine.assumed import Assumed
 from wildbach.engine.choker import Candidate, Choker, SeedPolicy
 from wildbach.engine.downloads import Downloads
-from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.peer import Parted, Peer, PeerOwner
 from wildbach.engine.picker import Picker
 from wildbach.engine.settings import Settings
 from wildbach.engine.suggest import Suggestions
@@ -323,7 +323,7 @@ class Swarm:
             self._offer()
         self._set_interest(peer, picker.interesting(have))
         if self._redundant(peer):
-            peer.close(RemoteError("both sides have all they want"))
+            peer.close(Parted("both sides have all they want"))
 
     def _uncount(self, peer: Peer, picker: Picker) -> None:
         if peer.seed:
@@ -354,7 +354,7 @@ class Swarm:
                 continue
             self._set_interest(peer, content.downloads.running and content.picker.interesting(peer.have))
             if self._redundant(peer):
-                peer.close(RemoteError("both sides have all they want"))
+                peer.close(Parted("both sides have all they want"))
 
     def _redundant(self, peer: Peer) -> bool:
         """Neither side can give the other anything: seeds do not keep each other."""

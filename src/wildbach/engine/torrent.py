@@ -14,7 +14,8 @@ from wildbach.disk.layout import Layout
 from wildbach.engine import events
 from wildbach.engine.brief import Brief, brief_of
 from wildbach.engine.connections import Connections
-from wildbach.engine.dhtqueue import DhtTorrentView, Entry, Turn, Wish
+from wildbach.engine.dhtpart import DhtPart
+from wildbach.engine.dhtqueue import DhtTorrentView
 from wildbach.engine.hashes import Fetched
 from wildbach.engine.holdings import Holdings, OpenStorage
 from wildbach.engine.leaves import Leaves
@@ -46,7 +47,7 @@ class Torrent:
     """
 
     __slots__ = (
-        "_next_tell", "_shared", "awake_parts", "brief", "dht_entry", "hashes", "key", "known", "life", "number",
+        "_next_tell", "_shared", "awake_parts", "brief", "dht_part", "hashes", "key", "known", "life", "number",
         "options", "peer_id", "port", "tracker_list",
     )
 
@@ -65,8 +66,7 @@ class Torrent:
         "What is known of it without its metainfo, where it was restored."
         self.peer_id = new_peer_id(shared.rng, anonymous=shared.settings.peers.anonymous)
         self.tracker_list: TrackerList | None = None
-        self.dht_entry: Entry | None = None
-        "Its place in the queue of the DHT; None while it is not to be looked up."
+        self.dht_part = DhtPart(self, shared.dht)
         self.awake_parts: Parts | None = None
         self.known: Known | None = None
         self.life = Life(self, shared, open_storage)
@@ -113,6 +113,11 @@ class Torrent:
         return self.life.asleep
 
     @property
+    def whole(self) -> bool:
+        """All that is wanted is verified."""
+        return self.life.whole
+
+    @property
     def content(self) -> Content | None:
         return self.life.content
 
@@ -145,6 +150,20 @@ class Torrent:
         if self.known is not None:
             return self.known.info.name
         return self.brief.name if self.brief is not None else self.key
+
+    @property
+    def private(self) -> bool:
+        """Only its trackers may name peers of it (BEP 27). Of a magnet link that is known once its metadata is."""
+        if self.known is not None:
+            return self.known.info.private
+        return self.brief is not None and self.brief.private
+
+    @property
+    def announced_nearby(self) -> tuple[bytes, ...]:
+        """The info hashes that neighbours may hear of (BEP 14)."""
+        if self.private or self.state in (State.PAUSED, State.STOPPED, State.CHECKING):
+            return ()
+        return self.hashes.swarms
 
     @property
     def info(self) -> Info | None:
@@ -207,6 +226,12 @@ class Torrent:
         elif endpoints:
             self.links.add(endpoints, source)
 
+    def called_at(self, port: int) -> None:
+        """Peers call us at another port from now on."""
+        self.port = port
+        if self.awake_parts is not None:
+            self.awake_parts.talk.port = port
+
     def add_peer(self, endpoint: Endpoint) -> None:
         self.add_peers([endpoint])
 
@@ -233,8 +258,8 @@ class Torrent:
         """Ask the trackers again as soon as they permit; one of them, or all. `force`: at once, dead ones too."""
         if self.tracker_list is not None:
             self._shared.announcing.reannounce(self.tracker_list, url, force=force)
-        if self.dht_entry is not None and url is None:
-            self._shared.dht.changed(self.dht_entry, sooner=True)
+        if url is None:
+            self.dht_part.again()
 
     def scrape(self, url: str | None = None) -> None:
         """Ask trackers how large the swarm is (BEP 48): one of them, or those in use, and the DHT (BEP 33). `trackers`
@@ -242,8 +267,8 @@ class Torrent:
         """
         if self.tracker_list is not None:
             self._shared.announcing.scrape(self.tracker_list, url)
-        if self.dht_entry is not None and url is None:
-            self._shared.dht.changed(self.dht_entry, sooner=True, scrape=True)
+        if url is None:
+            self.dht_part.again(scrape=True)
 
     def trackers(self) -> tuple[TrackerView, ...]:
         return self.tracker_list.views(self._shared.clock()) if self.tracker_list is not None else ()
@@ -448,8 +473,7 @@ class Torrent:
         self.know(Metainfo.from_info(info, web_seeds=self.parts.web.named))
         if self.tracker_list is not None:
             self.tracker_list.private = info.private
-        if info.private:
-            self.use_dht(False)
+        self.dht_part.renew()
         self._shared.bus.publish(events.MetadataReady(self.key, info.name, info.size))
 
     def layers_found(self, root: bytes, layer: bytes) -> None:
@@ -507,49 +531,18 @@ class Torrent:
     def received(self) -> int:
         return self.life.received
 
-    # -- Wanting: what the DHT is told and tells
-
-    @property
-    def private(self) -> bool:
-        """Only its trackers may name peers (BEP 27)."""
-        if self.known is not None:
-            return self.known.info.private
-        return self.brief is not None and self.brief.private
+    # -- the DHT
 
     def use_dht(self, on: bool) -> None:
         """Look it up and announce it in the DHT from now on, or do not."""
-        dht = self._shared.dht
-        if self.dht_entry is not None and (not on or self.private or self.dht_entry.hashes != self.hashes.swarms):
-            dht.leave(self.dht_entry)
-            self.dht_entry = None
-        if on and not self.private:
-            if self.dht_entry is None:
-                self.dht_entry = dht.join(self, self.hashes.swarms)
-            else:
-                dht.changed(self.dht_entry)
-
-    def dht_wish(self) -> Wish:
-        downloads = self.state in (State.METADATA, State.DOWNLOADING) and not self.asleep and not self.life.whole
-        tracked = self.tracker_list is not None and any(self.tracker_list.tiers)
-        turn = Turn.DOWNLOAD if downloads else Turn.REST if tracked else Turn.TRACKERLESS
-        return Wish(turn, self.port, not downloads, downloads and not self.connected)
-
-    def dht_peers(self, peers: Sequence[Endpoint]) -> None:
-        if self.open_to_peers and not self.private and (self.wants or not self.connected):
-            self.add_peers(peers, "dht")
+        self.dht_part.use(on)
 
     def dht(self) -> DhtTorrentView | None:
         """How it fares in the DHT; None where it does not use it: private, paused or stopped, or there is no DHT."""
-        return self.dht_entry.view(self._shared.clock()) if self.dht_entry is not None else None
-
-    @property
-    def dht_reason(self) -> str:
-        """What the DHT does for it, in plain words; empty where there is nothing to say."""
-        return self._shared.dht.reason(self.dht_entry) if self.dht_entry is not None else ""
+        return self.dht_part.view()
 
     def dht_port(self, peer: Peer, port: int) -> None:
-        if not self.private:
-            self._shared.dht.named(Endpoint(peer.remote.host, port))
+        self.dht_part.named(Endpoint(peer.remote.host, port))
 
     # -- Announced, again
 
@@ -594,8 +587,7 @@ class Torrent:
         if hashes == self.hashes:
             return
         self.hashes = hashes
-        if self.dht_entry is not None:
-            self.use_dht(True)
+        self.dht_part.renew()
         self._shared.learned(self.key, hashes)
         for peer in list(self.swarm.peers.values()):
             peer.v2 = hashes.v2 is not None and peer.info_hash == hashes.v2[:20]

@@ -10,6 +10,7 @@ from wildbach.base import bitfield
 from wildbach.base.ids import InfoHashes
 from wildbach.engine.brief import Brief
 from wildbach.engine.connections import Connections
+from wildbach.engine.dhtpart import DhtPart
 from wildbach.engine.peer import Peer
 from wildbach.engine.state import State
 from wildbach.engine.swarm import Content, Swarm
@@ -106,6 +107,7 @@ class Seen(Protocol):
     key: str
     hashes: InfoHashes
     tracker_list: TrackerList | None
+    dht_part: DhtPart
 
     @property
     def state(self) -> State: ...
@@ -142,9 +144,6 @@ class Seen(Protocol):
 
     @property
     def moving(self) -> float | None: ...
-
-    @property
-    def dht_reason(self) -> str: ...
 
     @property
     def swarm(self) -> Swarm: ...
@@ -203,7 +202,7 @@ def why(seen: Seen, now: float) -> str:
     if not peers:
         if seen.links.calling:
             return f"calling {seen.links.calling} peers"
-        reasons = [seen.tracker_list.reason(now) if seen.tracker_list is not None else "", seen.dht_reason]
+        reasons = [seen.tracker_list.reason(now) if seen.tracker_list is not None else "", seen.dht_part.reason]
         reason = "; ".join(filter(None, reasons))
         if reason and not len(seen.links.known):
             return f"no peers: {reason}"

@@ -13,7 +13,7 @@ import zlib
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urljoin
 
 import aiohttp
@@ -21,7 +21,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from wildbach.base import limits
-from wildbach.base.addresses import Reach
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, LimitError, NetworkError
 from wildbach.net.resolve import ForbiddenURL, Guard, Purpose, Target
 
@@ -50,6 +50,8 @@ class Response:
     "Empty where a sink took it."
     reach: Reach
     "Where the last hop is."
+    address: str = ""
+    "The address it was fetched from."
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,7 @@ class HttpClient:
                     if not location:
                         raise NetworkError("a redirect to nowhere")
                     return location
-                return await handle(reply, target)
+                return await handle(reply, replace(target, addresses=(address,)))
         finally:
             origin.users -= 1
 
@@ -238,7 +240,7 @@ class HttpClient:
 async def _whole(reply: aiohttp.ClientResponse, target: Target, limit: int, sink: Sink | None) -> Response:
     take = sink if sink is not None and 200 <= reply.status < 300 else None
     body = await _read(reply, limit, take)
-    return Response(reply.status, target.url, _names(reply), body, target.reach)
+    return Response(reply.status, target.url, _names(reply), body, target.reach, target.addresses[0])
 
 
 async def _hand(reply: aiohttp.ClientResponse, target: Target, take: Callable[[Streamed], Awaitable[None]]) -> None:
@@ -296,3 +298,28 @@ def _plain(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return "the reply is not HTTP"
     return str(error)[:200] or type(error).__name__
+
+
+async def ask_device(
+    url: str, address: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes = b"",
+    limit: int, seconds: float,
+) -> Response:
+    """One request to a device of the local network, at exactly `address`. No redirect is followed, nothing is kept.
+
+    Raises NetworkError, or LimitError where the reply has more than `limit` bytes.
+    """
+    connector = aiohttp.TCPConnector(resolver=_Pinned(address), use_dns_cache=False, force_close=True)
+    try:
+        async with asyncio.timeout(seconds), aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        ) as session, session.request(
+            method, URL(url, encoded=True), headers=dict(headers or {}), data=body or None, allow_redirects=False,
+        ) as reply:
+            found = await _read(reply, limit, None)
+            names = {name.lower(): value for name, value in reply.headers.items()}
+            return Response(reply.status, url, names, found, classify(address), address)
+    except TimeoutError:
+        raise NetworkError(f"no reply within {seconds:g} seconds") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise NetworkError(_plain(error)) from None

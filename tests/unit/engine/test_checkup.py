@@ -9,6 +9,7 @@ from wildbach.disk.probe import DiskProbe
 from wildbach.engine import checkup
 from wildbach.engine.checkup import Finding, Level
 from wildbach.engine.flows import FlowView
+from wildbach.engine.portmap import MappingView, PortMapView
 from wildbach.engine.trackerlist import TrackerState, TrackerView
 from wildbach.net.machine import Machine
 
@@ -72,3 +73,15 @@ def test_an_overwhelmed_router_is_named() -> None:
     assert checkup.of_flows(FlowView(20.0, 1.0, 0.3, 100, 0)) == []
     (found,) = checkup.of_flows(FlowView(20.0, 0.25, 0.3, 100, 7))
     assert found.level is Level.WARNING and "5.0 a second" in found.advice
+
+
+def test_what_the_router_said_is_told_in_words() -> None:
+    good = PortMapView(4, "mapped", (MappingView("pcp", "tcp", 6881, 7000, "9.9.9.1"),))
+    (finding,) = checkup.of_mapping((good,))
+    assert (finding.level, finding.text) == (Level.GOOD, "the router lets peers in by IPv4: TCP 7000 (pcp)")
+    inner = PortMapView(4, "mapped", (MappingView("upnp", "tcp", 6881, 6881, "192.168.0.7"),))
+    assert [finding.level for finding in checkup.of_mapping((inner,))] == [Level.GOOD, Level.WARNING]
+    failed = PortMapView(6, "failed", (), {"pcp": "there is no router"})
+    (finding,) = checkup.of_mapping((failed,))
+    assert finding.level is Level.NOTE and "pcp: there is no router" in finding.text
+    assert checkup.of_mapping((PortMapView(4, "searching"),)) == []

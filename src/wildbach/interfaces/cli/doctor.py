@@ -95,6 +95,8 @@ async def _look(
         async with Session(settings) as session:
             for found in checkup.of_ports(settings.connections.listen, session.listening):
                 yield found
+            for found in await _ask_router(session, seconds, stop):
+                yield found
             torrents = [await session.add(one, AddOptions(save_path=folder, paused=True)) for one in loaded]
             for torrent in torrents:
                 for found in await _ask_trackers(torrent, seconds, stop):
@@ -103,6 +105,14 @@ async def _look(
                 yield found
     except NetworkError as error:
         yield Finding("ports", Level.FAULT, error.message, "choose another port or address with --listen")
+
+
+async def _ask_router(session: Session, seconds: float, stop: Stop) -> list[Finding]:
+    for _ in range(int(seconds / LOOK_SECONDS)):
+        if stop.asked or all(view.state != "searching" for view in session.discovery.ports):
+            break
+        await stop.pause(LOOK_SECONDS)
+    return checkup.of_mapping(session.discovery.ports)
 
 
 async def _ask_trackers(torrent: Torrent, seconds: float, stop: Stop) -> list[Finding]:
