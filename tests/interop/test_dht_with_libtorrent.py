@@ -81,8 +81,10 @@ async def repeated(node: JsonProcess, command: dict[str, object], name: str, wan
 
 
 @asynccontextmanager
-async def ours(count: int, theirs: list[JsonProcess], **dht: object) -> AsyncIterator[list[Session]]:
-    """Sessions that begin with libtorrent's nodes."""
+async def ours(
+    count: int, theirs: list[JsonProcess], *, nodes: int = 3, **dht: object,
+) -> AsyncIterator[list[Session]]:
+    """Sessions that begin with libtorrent's nodes, and know so many before anything begins."""
     bootstrap = tuple(f"127.0.0.1:{port}" for port in ports(theirs))
     section = replace(DhtSettings(bootstrap=bootstrap), **dht)  # type: ignore[arg-type]
     async with AsyncExitStack() as stack, asyncio.timeout(SECONDS):
@@ -90,7 +92,7 @@ async def ours(count: int, theirs: list[JsonProcess], **dht: object) -> AsyncIte
             await stack.enter_async_context(Session(replace(settings(), dht=section))) for _ in range(count)
         ]
         for session in sessions:
-            await until(lambda s=session: s.dht.view().nodes_v4 >= 3)  # type: ignore[misc]  # bound at once
+            await until(lambda s=session: s.dht.view().nodes_v4 >= nodes)  # type: ignore[misc]  # bound at once
         yield sessions
         assert [session.internal_errors for session in sessions] == [0] * count
 
@@ -216,6 +218,49 @@ def test_a_magnet_without_a_tracker_is_downloaded_through_the_dht_only(
             assert not same(folder, tmp_path / "lt" / "dht")
 
     asyncio.run(main())
+
+
+def test_a_magnet_is_downloaded_through_a_dht_over_ipv6(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "source", "six", {"a.bin": 200_000})
+    metainfo = make_torrent(folder, "v1")
+    (tmp_path / "t.torrent").write_bytes(metainfo.to_bytes())
+
+    async def main(nodes: list[JsonProcess]) -> None:
+        first, second = (f"[::1]:{port}" for port in ports(nodes))
+        nodes[1].send(cmd="dht_node", host="::1", port=ports(nodes)[0])
+        nodes[0].send(cmd="add", id="s", torrent=str(tmp_path / "t.torrent"), save=str(folder.parent), dht=True)
+        await heard(nodes[0], "finished")
+        chosen = replace(settings("[::1]:0"), dht=DhtSettings(bootstrap=(first, second)))
+        async with Session(chosen) as session, asyncio.timeout(SECONDS):
+            torrent = await session.add(Magnet(metainfo.info.hashes), AddOptions(save_path=tmp_path / "out"))
+            await finished(torrent)
+            assert not same(folder, tmp_path / "out" / "six")
+            assert session.dht.view().nodes_v6 >= 1 and session.dht.view().nodes_v4 == 0
+
+    with (
+        lt_process({**lt.DHT, "listen_interfaces": "[::1]:0"}) as one,
+        lt_process({**lt.DHT, "listen_interfaces": "[::1]:0"}) as two,
+    ):
+        for process in (one, two):
+            process.wait("ready")
+        asyncio.run(main([one, two]))
+
+
+def test_a_read_only_node_asks_libtorrent_and_is_not_kept_by_it() -> None:
+    async def main(node: JsonProcess) -> None:
+        async with ours(1, [node], nodes=1, read_only=True) as (quiet,):
+            # Only asking: libtorrent takes everybody in who brings a good write token.
+            assert await quiet.dht.get(bytes(20)) is None
+            node.send(cmd="dht_nodes")
+            assert (await heard(node, "dht_nodes"))["count"] == 0
+        async with ours(1, [node], nodes=1) as (loud,):
+            await loud.dht.get(bytes(20))
+            answer = await repeated(node, {"cmd": "dht_nodes"}, "dht_nodes", "count")
+            assert answer["count"] == 1
+
+    with lt_process(lt.DHT) as one:
+        one.wait("ready")
+        asyncio.run(main(one))
 
 
 def test_nodes_meet_through_a_connection_of_peers(theirs: list[JsonProcess], tmp_path: Path) -> None:

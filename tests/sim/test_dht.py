@@ -254,6 +254,7 @@ def test_items_are_put_and_found_by_others() -> None:
     sim(1).run(main())
 
 
+@pytest.mark.slow
 def test_an_item_that_is_kept_outlives_the_two_hours_of_nodes_and_a_restart() -> None:
     async def main() -> None:
         async with AsyncExitStack() as stack:

@@ -59,8 +59,8 @@ def test_a_torrent_is_published_and_followed_across_an_update(kind: Kind, tmp_pa
     async def main() -> None:
         async with AsyncExitStack() as stack:
             world = World(stack)
-            await world.grow(12)
-            publisher, follower = world.nodes[2], world.nodes[8]
+            await world.grow(9)
+            publisher, follower = world.nodes[2], await world.join(follow_seconds=200.0)
             publisher.session.mutables.use_keys(Keys(tmp_path))
             one = await publisher.seed(old)
             told = await publisher.session.mutables.publish(one, key="tunes", salt=b"s")
