@@ -120,3 +120,58 @@ TRACKER_SERVER_QUERY_BYTES = 8000
 TRACKER_SERVER_NUMWANT = 200
 "Peers in one reply; 50 where the peer does not say."
 TRACKER_SERVER_CONNECTIONS = 1000
+
+# the DHT
+KRPC_BYTES = 2048
+"A longer datagram is no DHT message; BEP 32 allows 1,024."
+KRPC_DEPTH = 8
+KRPC_TOKENS = 500
+KRPC_TRANSACTION_BYTES = 32
+KRPC_TEXT_CHARS = 200
+"What is kept of an error's text."
+DHT_REPLY_BYTES = 1000
+DHT_ITEM_REPLY_BYTES = 1400
+"Where the reply has an item in it, which may have 1,000 bytes itself."
+DHT_AMPLIFICATION = 5
+"Bytes we answer for each byte of a query whose address is not proven."
+DHT_WRITE_TOKEN_BYTES = 128
+"Of other nodes; a longer one is as good as none."
+DHT_TOKEN_SECONDS = 600.0
+DHT_MESSAGES_PER_SECOND = 5
+"Of one address (IPv6: one /64), over ten seconds; above it we are deaf to it for a while."
+DHT_BLOCK_SECONDS = 300.0
+DHT_WATCHED_ADDRESSES = 2000
+DHT_BYTES_PER_SECOND = 8000
+"Outgoing, headers counted."
+DHT_QUEUED_QUERIES = 2000
+DHT_SHORT_SECONDS = 1.0
+"Without a reply for so long, a lookup asks another node too."
+DHT_LONG_SECONDS = 8.0
+DHT_BUCKETS = (128, 64, 32, 16, 8)
+"Nodes of the first buckets; the last number holds for all that follow."
+DHT_REPLACEMENTS = 8
+DHT_GOOD_SECONDS = 900.0
+DHT_FAILURES = 3
+DHT_INTRODUCTIONS = 100
+"Nodes somebody named that wait to be pinged."
+DHT_VOTES = 50
+"Nodes whose word on our address is remembered."
+DHT_ALPHA = 5
+DHT_K = 8
+DHT_CANDIDATES = 200
+DHT_LOOKUP_QUERIES = 100
+DHT_LOOKUP_PEERS = 5000
+DHT_HEARSAY = 24
+"Nodes taken of one reply."
+DHT_HASHES = 2000
+DHT_PEERS_PER_HASH = 500
+DHT_PEER_SECONDS = 1800.0
+DHT_ITEMS = 700
+DHT_ITEM_BYTES = 1000
+DHT_ITEM_SECONDS = 7200.0
+DHT_SALT_BYTES = 64
+DHT_SAMPLES = 20
+DHT_SAMPLE_SECONDS = 21600
+"The longest interval that BEP 51 permits."
+DHT_SAMPLED_NODES = 2000
+"Nodes of which is remembered when they may be sampled again."
