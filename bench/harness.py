@@ -25,6 +25,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 LT = "libtorrent"
 LT_DEFAULTS = "libtorrent as it comes"
 WB = "wildbach"
+LT_RC4 = "lt rc4"
+WB_RC4 = "wb rc4"
 
 # libtorrent at its best on loopback. Each value was tried against the default on a 2-core machine; what did not matter
 # was left alone. No encryption and no uTP (their cost is a bench of its own), no rate limits, no slot limit.
@@ -48,14 +50,23 @@ LT_TUNED: dict[str, object] = {
 }
 
 
+LT_ENCRYPTED: dict[str, object] = {
+    "in_enc_policy": 0, "out_enc_policy": 0, "allowed_enc_level": 2, "prefer_rc4": True,
+}
+WB_ENCRYPTED = {"peers.encryption": "require", "peers.encryption_payload": "rc4"}
+
+
 def contender(name: str, home: Path) -> JsonProcess:
     """A process of one of the two engines; both understand the commands of tests/interop/peers/lt_child.py. wildbach
     keeps its database in `home`, as the client does; libtorrent's resume data is the business of its clients."""
     if name in (LT, LT_DEFAULTS):
         return lt_process(LT_TUNED if name == LT else {})
+    if name == LT_RC4:
+        return lt_process({**LT_TUNED, **LT_ENCRYPTED})
     side = Path(__file__).with_name("wb_side.py")
     env = {**os.environ, "PYTHONPATH": str(side.parents[1] / "src")}
-    return JsonProcess([sys.executable, str(side), json.dumps({"data_dir": str(home)})], env=env)
+    chosen = WB_ENCRYPTED if name == WB_RC4 else {}
+    return JsonProcess([sys.executable, str(side), json.dumps({"data_dir": str(home), "settings": chosen})], env=env)
 
 
 @dataclass

@@ -15,7 +15,10 @@ from pathlib import Path
 
 from bench.harness import GIB, LT, MIB, Report, machine
 
-BENCHES = ["one_to_one", "many", "slow_peers", "hashing", "memory", "cold", "micro_hot_path"]
+BENCHES = [
+    "one_to_one", "encrypted", "many", "slow_peers", "web_seed", "hashing", "memory", "cold", "tracker",
+    "micro_hot_path",
+]
 
 
 def main() -> None:

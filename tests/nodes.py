@@ -22,7 +22,8 @@ from wildbach.protocol.metainfo.builder import BuildPlan, Kind, SourceFile, hash
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.testing.content import Content
-from wildbach.testing.network import Host, Network
+from wildbach.testing.nat import NatKind
+from wildbach.testing.network import Host, MemoryTransport, Network
 
 PORT = 6881
 
@@ -84,7 +85,7 @@ def make(kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, see
 
 def settings(**peers: object) -> Settings:
     return Settings(
-        ConnectionSettings(listen=(f"0.0.0.0:{PORT}",)), peers=replace(PeerSettings(), **peers),  # type: ignore[arg-type]
+        ConnectionSettings(listen=(f"0.0.0.0:{PORT}",)), peers=replace(PeerSettings(encryption="off"), **peers),  # type: ignore[arg-type]
         disk=DiskSettings(workers="threads", memory=8 << 20),
     )
 
@@ -125,9 +126,15 @@ class Node:
 
 
 @asynccontextmanager
-async def node(network: Network, seed: int = 0, chosen: Settings | None = None, **link: float) -> AsyncIterator[Node]:
-    """A session on a machine of its own. Its ids and choices follow from `seed`."""
-    host = network.host(**link)  # type: ignore[arg-type]
+async def node(
+    network: Network, seed: int = 0, chosen: Settings | None = None, *, behind: NatKind | None = None,
+    utp: bool = False, **link: float,
+) -> AsyncIterator[Node]:
+    """A session on a machine of its own, `behind` a router where one is named. Its ids and choices follow from `seed`.
+    `utp`: all its streams are such.
+    """
+    host = network.host(**link) if behind is None else network.home(behind, **link)  # type: ignore[arg-type]
+    road = MemoryTransport(host, PORT) if utp else None
     stores: dict[str, MemoryStorage] = {}
     filled: dict[str, Made] = {}
 
@@ -141,7 +148,7 @@ async def node(network: Network, seed: int = 0, chosen: Settings | None = None, 
 
     rng = Random(hashlib.sha256(f"{seed} {host.address}".encode()).digest())
     session = Session(
-        chosen or settings(), transport=host.transport, storage=open_storage, rng=rng, announcers=(),
+        chosen or settings(), transport=road or host.transport, utp=road, storage=open_storage, rng=rng, announcers=(),
     )
     async with session:
         yield Node(host, session, filled, stores)

@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     )
     from wildbach.base.events import Event
     from wildbach.base.ids import Endpoint, InfoHashes
+    from wildbach.engine.discovery import DiscoveryView
     from wildbach.engine.events import (
+        ExternalAddressChanged,
         MetadataReady,
         PeerBanned,
         PeerConnected,
         PeerDropped,
         PieceDone,
         PieceFailed,
+        PortMapped,
+        PortMappingFailed,
         StateChanged,
         TorrentAdded,
         TorrentComplete,
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from wildbach.engine.session import Session
     from wildbach.engine.settings import (
         ConnectionSettings,
+        DiscoverySettings,
         DiskSettings,
         PeerSettings,
         RateSettings,
@@ -60,9 +65,12 @@ __version__ = "0.1.0"
 __all__ = [
     "AddOptions",
     "ConnectionSettings",
+    "DiscoverySettings",
+    "DiscoveryView",
     "DiskSettings",
     "Endpoint",
     "Event",
+    "ExternalAddressChanged",
     "File",
     "FileView",
     "FormatError",
@@ -81,6 +89,8 @@ __all__ = [
     "PeerView",
     "PieceDone",
     "PieceFailed",
+    "PortMapped",
+    "PortMappingFailed",
     "RateSettings",
     "RemoteError",
     "Session",
@@ -106,14 +116,17 @@ _HOMES = {
     ),
     "wildbach.base.events": ("Event",),
     "wildbach.base.ids": ("Endpoint", "InfoHashes"),
+    "wildbach.engine.discovery": ("DiscoveryView",),
     "wildbach.engine.events": (
-        "MetadataReady", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "StateChanged",
-        "TorrentAdded", "TorrentComplete", "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
+        "ExternalAddressChanged", "MetadataReady", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone",
+        "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged", "TorrentAdded", "TorrentComplete",
+        "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
     ),
     "wildbach.engine.options": ("AddOptions",),
     "wildbach.engine.session": ("Session",),
     "wildbach.engine.settings": (
-        "ConnectionSettings", "DiskSettings", "PeerSettings", "RateSettings", "Settings", "TrackerSettings",
+        "ConnectionSettings", "DiscoverySettings", "DiskSettings", "PeerSettings", "RateSettings", "Settings",
+        "TrackerSettings",
     ),
     "wildbach.engine.torrent": ("Torrent",),
     "wildbach.engine.views": ("FileView", "PeerView", "TorrentView"),

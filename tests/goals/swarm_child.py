@@ -1,4 +1,4 @@
-"""Runs swarms in bad weather and prints one line for each: `swarm_child.py FIRST COUNT`.
+"""Runs swarms of all kinds of torrents in bad weather and prints one line for each: `swarm_child.py FIRST COUNT`.
 
 A line has the seed, the hash of all that passed over the network, the virtual seconds, and what became of it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sys
 
+from wildbach.protocol.metainfo.builder import Kind
 from wildbach.testing import peers
 from wildbach.testing.chaos import chaos
 from wildbach.testing.content import Content, content
@@ -17,6 +18,7 @@ from wildbach.testing.swarm import Link, Swarm
 PIECE = 1 << 15
 TROUBLE_SECONDS = 30.0
 PATIENCE = 900.0
+KINDS: tuple[Kind, ...] = ("v1", "v2", "hybrid")
 HOSTILE = ("poison", "poison_some", "stall", "fake_have", "unasked", "duplicates", "misplaced", "choke_flood")
 VISITING = ("request_flood", "have_flood", "silent", "mute", "interest_flood", "malformed_3", "bad_extension_4")
 
@@ -69,7 +71,9 @@ async def _reasons(swarm: Swarm) -> str:
 
 
 def run(seed: int) -> tuple[Sim, str]:
-    what = content(random.Random(~seed).randrange(20, 40) * PIECE - 1234, PIECE, seed=seed)
+    rng = random.Random(~seed)
+    size = rng.randrange(20, 40) * PIECE - 1234
+    what = content(size, PIECE, seed=seed, kind=KINDS[seed % len(KINDS)])
     ran = sim(seed)
     return ran, ran.run(story(what, seed))
 

@@ -22,6 +22,7 @@ from wildbach.engine.settings import (
     TrackerSettings,
 )
 from wildbach.engine.torrent import Torrent
+from wildbach.net.transport import Transport
 
 SECONDS = 30.0
 
@@ -41,6 +42,14 @@ def settings(
 async def running(chosen: Settings | None = None) -> AsyncIterator[Session]:
     """A session that must not have met a bug of its own."""
     async with Session(chosen or settings()) as session:
+        yield session
+        assert session.internal_errors == 0
+
+
+@asynccontextmanager
+async def running_with(chosen: Settings, *, utp: Transport) -> AsyncIterator[Session]:
+    """The same with something that stands where uTP does."""
+    async with Session(chosen, utp=utp) as session:
         yield session
         assert session.internal_errors == 0
 

@@ -249,6 +249,30 @@ def test_we_learn_of_a_peer_by_libtorrents_exchange(
     asyncio.run(main())
 
 
+def test_a_magnet_is_downloaded_by_peer_exchange_alone(
+    folder: Path, made: tuple[Metainfo, Path], tmp_path: Path,
+) -> None:
+    """The one peer we know has nothing of the content, and tells of the one that has all."""
+    metainfo, path = made
+    stays = {"close_redundant_connections": False}
+    first, at = started(stays)
+    second, other = started(stays)
+
+    async def main() -> None:
+        async with running() as session:
+            add(second, path, folder.parent, pex=True, seed_mode=True)
+            await heard(second, "finished", "checked")
+            add(first, path, tmp_path / "1", other, pex=True, priorities=[0] * len(metainfo.info.files))
+            await heard(first, "connected")
+            link = Magnet(metainfo.info.hashes).to_uri()
+            torrent = await session.add(link, AddOptions(save_path=tmp_path / "ours", peers=(at,)))
+            await complete(torrent, 90)
+
+    with first, second:
+        asyncio.run(main())
+    assert same(folder, tmp_path / "ours" / folder.name) == []
+
+
 # BEP 27
 
 

@@ -8,7 +8,7 @@ import random
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -16,10 +16,13 @@ from typing import Any
 
 import pytest
 from tests import encounters
+from tests.interop.peers import transmission
+from tests.interop.peers.transmission import Transmission
 from tests.oracle import libtorrent as lt
 
 from wildbach.protocol import bencode
-from wildbach.services.tracker import TrackerServer
+from wildbach.protocol.tracker.announce import ScrapeStats
+from wildbach.services.tracker import Files, TrackerOptions, TrackerServer
 
 CONTENT = random.Random(7).randbytes(300_000)
 
@@ -58,7 +61,9 @@ _FRESH = count(1)
 
 
 @contextmanager
-def serving(host: str = "") -> Iterator[tuple[TrackerServer, asyncio.Runner]]:
+def serving(
+    host: str = "", options: TrackerOptions | None = None,
+) -> Iterator[tuple[TrackerServer, asyncio.Runner]]:
     """A tracker on a loop that the test turns by `wait_for`.
 
     Each has an address of its own: libtorrent keeps UDP connection ids by address alone, for all its sessions and
@@ -66,7 +71,7 @@ def serving(host: str = "") -> Iterator[tuple[TrackerServer, asyncio.Runner]]:
     """
     host = host or f"127.71.0.{next(_FRESH)}"
     with asyncio.Runner() as runner:
-        tracker = TrackerServer()
+        tracker = TrackerServer(options=options)
         runner.run(tracker.start(host))
         try:
             yield tracker, runner
@@ -104,17 +109,38 @@ def test_two_libtorrents_find_each_other(tmp_path: Path, scheme: str, host: str)
         wait_for(runner, lambda: tracker.stats().peers == 0)
 
 
-@pytest.mark.foreign("libtorrent", "aria2")
+@pytest.mark.foreign("libtorrent")
 @pytest.mark.parametrize("scheme", ["http", "udp"])
-def test_aria2_finds_a_libtorrent_seed(tmp_path: Path, scheme: str) -> None:
+def test_a_private_tracker_serves_the_libtorrent_that_has_a_key(tmp_path: Path, scheme: str) -> None:
+    """The key is in the path of the URL, which libtorrent tells over UDP too (BEP 41)."""
+    users = tmp_path / "users"
+    users.write_text("alice-key-1\n")
+    with serving(options=TrackerOptions(files=Files(users=users))) as (tracker, runner):
+        url = tracker.http_url if scheme == "http" else tracker.udp_url
+        assert url is not None
+        sessions = [session(), session()]
+        for one, name, key in zip(sessions, ("alice", "mallory"), ("alice-key-1", "mallory-key-1"), strict=True):
+            (tmp_path / name).mkdir()
+            torrent, _ = torrent_file(tmp_path / name, url.replace("KEY", key))
+            add(one, torrent, tmp_path / name / "seed", seed=True)
+            if name == "alice":
+                wait_for(runner, lambda: tracker.stats().peers == 1)
+            else:
+                wait_for(runner, lambda: tracker.stats().forbidden > 0)
+        assert tracker.stats().peers == 1
+
+
+@pytest.mark.foreign("libtorrent", "aria2")
+@pytest.mark.parametrize(("scheme", "host"), [("http", ""), ("udp", ""), ("http", "::1")])
+def test_aria2_finds_a_libtorrent_seed(tmp_path: Path, scheme: str, host: str) -> None:
     aria2 = shutil.which("aria2c")
     if aria2 is None:
         pytest.skip("aria2c is not installed")
-    with serving() as (tracker, runner):
+    with serving(host) as (tracker, runner):
         url = tracker.http_url if scheme == "http" else tracker.udp_url
         assert url is not None
         torrent, _ = torrent_file(tmp_path, url)
-        one = session()
+        one = session(host or "127.0.0.1")
         seed = add(one, torrent, tmp_path / "seed", seed=True)
         wait_for(runner, lambda: seed.status().is_seeding and tracker.stats().peers == 1)
         with socket.socket() as probe:
@@ -142,3 +168,29 @@ def test_aria2_finds_a_libtorrent_seed(tmp_path: Path, scheme: str) -> None:
         assert (tmp_path / "aria" / "content.bin").read_bytes() == CONTENT
         stats = tracker.stats()
         assert stats.http_announces + stats.udp_announces >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.foreign("libtorrent", "transmission")
+@pytest.mark.skipif(transmission.MISSING is not None, reason=str(transmission.MISSING))
+@pytest.mark.parametrize("scheme", ["http", "udp"])
+def test_transmission_is_found_by_a_libtorrent_seed(tmp_path: Path, scheme: str) -> None:
+    """It dials no loopback address itself, so it comes first and is dialled."""
+    with serving() as (tracker, runner), Transmission(tmp_path / "transmission") as leech:
+        url = tracker.http_url if scheme == "http" else tracker.udp_url
+        assert url is not None
+        torrent, info_hash = torrent_file(tmp_path, url)
+        out = tmp_path / "out"
+        out.mkdir()
+        runner.run(beside(leech.leech, torrent, out))
+        wait_for(runner, lambda: tracker.stats().peers == 1)
+        one = session()
+        add(one, torrent, tmp_path / "seed", seed=True)
+        runner.run(beside(leech.wait_complete))
+        assert (out / "content.bin").read_bytes() == CONTENT
+        wait_for(runner, lambda: tracker.store.scrape(info_hash) == ScrapeStats(2, 0, 1))
+
+
+async def beside(work: Callable[..., None], *values: object) -> None:
+    """Something that blocks, in a thread, so that the tracker goes on."""
+    await asyncio.to_thread(work, *values)

@@ -57,6 +57,33 @@ def test_a_lone_leech_gets_everything_from_a_super_seed() -> None:
     sim().run(main())
 
 
+def test_super_seeding_begins_and_ends_while_peers_are_there() -> None:
+    made = make("v2", {"a": 40 * PIECE}, piece_length=PIECE)
+
+    async def main() -> None:
+        network = Network()
+        async with AsyncExitStack() as stack:
+            seed = await stack.enter_async_context(node(network, up=1e6))
+            ours = await seed.seed(made)
+            first, second = [await stack.enter_async_context(node(network, n, up=2e6)) for n in range(2)]
+            torrents = [await first.add(made.metainfo, seed.at)]
+            with first.session.subscribe(events.PieceDone) as pieces:
+                await anext(pieces)
+            ours.set_super_seed(True)
+            before = ours.view().uploaded
+            torrents.append(await second.add(made.metainfo, seed.at, first.at))
+            await done(*torrents, seconds=120)
+            assert first.holds(made) and second.holds(made)
+            assert ours.view().uploaded - before <= 1.3 * len(made.contents[0])
+            ours.set_super_seed(False)
+            third = await stack.enter_async_context(node(network, 7, down=4e6))
+            torrents.append(await third.add(made.metainfo, seed.at))
+            await done(torrents[-1], seconds=120)
+            assert third.holds(made) and all(peer.progress == 1.0 for peer in torrents[-1].peers())
+
+    sim().run(main())
+
+
 def test_a_piece_with_a_deadline_comes_first() -> None:
     made = make("v1", {"a": 200 * PIECE}, piece_length=PIECE)
 

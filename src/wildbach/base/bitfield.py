@@ -57,6 +57,20 @@ def span(start: int, stop: int, width: int) -> int:
     return ((1 << (stop - start)) - 1) << (width - stop)
 
 
+def longest_row(mask: int, width: int) -> tuple[int, int]:
+    """Where the longest row of pieces that follow each other begins, and how many they are; the set is not empty."""
+    rows = [mask]
+    "At i: the pieces where a row of 2 ** i begins."
+    while longer := rows[-1] & rows[-1] << (1 << (len(rows) - 1)):
+        rows.append(longer)
+    found, length = rows[-1], 1 << (len(rows) - 1)
+    for step in reversed(range(len(rows) - 1)):
+        longer = found & rows[step] << length
+        if longer:
+            found, length = longer, length + (1 << step)
+    return first(found, width), length
+
+
 def indices(mask: int, width: int) -> Iterator[int]:
     """The pieces of a set, ascending. Linear in the bytes of the set and in its members."""
     raw = mask.to_bytes(width >> 3, "big")

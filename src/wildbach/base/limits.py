@@ -45,6 +45,16 @@ NOISE = 4000
 NOISE_PER_SECOND = 50
 "So many of them are forgiven."
 HANDSHAKE_SECONDS = 10.0
+MSE_PADDING_BYTES = 512
+"Each padding of an encrypted handshake; nothing is looked for behind more of it."
+MSE_INITIAL_BYTES = 16 * KIB
+"What a caller may say within its encrypted handshake; most say 68 bytes."
+MSE_SECONDS = 5.0
+"How long an encrypted handshake of ours may take, before a plain one is tried."
+MSE_ANSWERS_PER_SECOND = 100
+"Encrypted handshakes that are answered, of the whole session; each costs half a millisecond. More wait their turn."
+ROADS_REMEMBERED = 5000
+"Endpoints of which is remembered how they were reached."
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."
 PEER_TIMEOUT_SECONDS = 120.0
@@ -61,6 +71,10 @@ DIALS_PER_NETWORK_PER_MINUTE = 20
 HALF_OPEN = 50
 PEX_ENTRIES_PER_MINUTE = 50
 PEX_INTERVAL_SECONDS = 60.0
+PEX_KNOWN_PER_PEER = 200
+"Endpoints that one peer may say it is connected to; more are not believed."
+PEX_RECENT = 25
+"Peers of one IP version that we left and still name once, while fewer than so many are connected (BEP 11)."
 PEX_STRIKES = 5
 "Messages beyond what BEP 11 permits, of one peer, before it is dropped."
 METADATA_REQUESTS_QUEUED = 64
@@ -111,6 +125,13 @@ DNS_SECONDS = 2.0
 "For each of two name servers."
 DATAGRAM_BYTES = 65_535
 
+WEB_SEED_SKIP_BYTES = MIB
+"A server that cannot give parts of files is sent away where more would have to be passed over."
+WEB_SEED_RETRY_SECONDS = 3600
+"The longest wait a web seed may ask for."
+WEB_SEED_REQUEST_BYTES = 16 * MIB
+"In one range."
+
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
 TRACKER_SERVER_PEERS_PER_TORRENT = 20_000
@@ -120,6 +141,59 @@ TRACKER_SERVER_QUERY_BYTES = 8000
 TRACKER_SERVER_NUMWANT = 200
 "Peers in one reply; 50 where the peer does not say."
 TRACKER_SERVER_CONNECTIONS = 1000
+"HTTP connections at once. The one that was idle longest makes room for a new one."
+TRACKER_SERVER_CONNECTIONS_PER_IP = 200
+TRACKER_SERVER_REQUEST_BYTES = 8192
+"Request line and headers of an HTTP request."
+TRACKER_SERVER_UNREAD_BYTES = 256 * KIB
+"Answers that an HTTP client did not fetch; it is dropped above this."
+TRACKER_SERVER_DATAGRAM_BYTES = 4096
+"A longer datagram is not answered, and no answer is longer."
+TRACKER_SERVER_RATE = 3000
+"Announces and scrapes a minute of one IPv4 address or IPv6 /64."
+TRACKER_SERVER_SENDERS = 200_000
+"Addresses whose requests of this minute are counted, and whose connection ids are remembered."
+TRACKER_SERVER_BATCH_BYTES = 64 * KIB
+"An entry of the log that processes of one tracker share."
+TRACKER_SERVER_UNWRITTEN_BYTES = 8 * MIB
+"Changes that wait for that log."
+TRACKER_SERVER_LOG_BYTES = 256 * MIB
+"What that log may take of the server's memory."
+TRACKER_SERVER_MGET = 1000
+TRACKER_SERVER_LIST_BYTES = 64 * MIB
+"A file of allowed or denied torrents, or of users."
+
+# finding and being found: local discovery, port mapping, hole punching, our own address
+LAN_PACKET_BYTES = 1400
+"A datagram of local discovery that we send (BEP 14)."
+LAN_RECEIVED_BYTES = 4096
+LAN_HASHES = 64
+"Info hashes read of one datagram."
+LAN_PACKETS_PER_MINUTE_PER_HOST = 20
+LAN_PACKETS_PER_MINUTE = 600
+LAN_HOSTS = 512
+"Senders that are counted each on its own."
+LAN_INTERFACES = 32
+SSDP_BYTES = 4096
+SSDP_DEVICES = 8
+"Routers that are asked what they can, of those that answered."
+IGD_XML_BYTES = 64 * KIB
+IGD_XML_DEPTH = 32
+IGD_XML_ELEMENTS = 4000
+IGD_SECONDS = 5.0
+"For one request to a router."
+PORTMAP_TRIES = 5
+"Other external ports that are tried where one is taken."
+HOLEPUNCH_PER_MINUTE = 20
+"Calls through a common peer that one session makes, and that one peer may have us relay."
+HOLEPUNCH_RELAYS = 3
+"Common peers that are remembered for one endpoint."
+HOLEPUNCH_KNOWN = 500
+EXTERNAL_VOTERS = 200
+"Networks whose word of our own address counts, of one IP version."
+MAGNET_NAMES = 20
+"Host names of a magnet link that are looked up."
+ADDRESSES_PER_NAME = 4
 
 # the DHT
 KRPC_BYTES = 2048

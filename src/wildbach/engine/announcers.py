@@ -129,7 +129,7 @@ class HttpAnnouncer:
             reply = http.parse_announce(response.body)
         except FormatError:
             raise _refusal(response) from None
-        return replace(reply, reach=response.reach)
+        return replace(reply, reach=response.reach, voter=response.address)
 
     async def scrape(self, request: ScrapeRequest) -> ScrapeReply:
         url = http.scrape_url(request.url, request.info_hashes)

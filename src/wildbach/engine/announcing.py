@@ -25,6 +25,7 @@ from wildbach.base.addresses import Reach
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.announcers import Announcer
+from wildbach.engine.external import ExternalAddress
 from wildbach.engine.settings import TrackerSettings
 from wildbach.engine.trackerhosts import DEAD_AFTER, Host, Lane
 from wildbach.engine.trackerlist import (
@@ -71,6 +72,7 @@ class Announcing:
         self, announcers: Sequence[Announcer], scope: Scope, *, clock: Callable[[], float], rng: Rng,
         settings: Callable[[], TrackerSettings], families: Callable[[], tuple[int, ...]] = lambda: (0,),
         classify: Callable[[str], Reach] = addresses.classify, secret: bytes | None = None,
+        external: ExternalAddress | None = None,
     ) -> None:
         self._scope = scope.child("announcing")
         self._clock = clock
@@ -78,8 +80,8 @@ class Announcing:
         self._settings = settings
         self._families = families
         self._classify = classify
-        self.external_ips: dict[int, str] = {}
-        "Our own address by IP version, as the last tracker saw it (BEP 24): a hint, as anybody may run a tracker."
+        self.external = external if external is not None else ExternalAddress()
+        "Trackers say at which address they see us (BEP 24)."
         self._secret = secret if secret is not None else secrets.token_bytes(16)
         lanes = [Lane(a, lambda: settings().at_once, lambda: settings().per_host) for a in announcers]
         self._lanes = lanes
@@ -336,6 +338,7 @@ class Announcing:
         if isinstance(job, Tracker):
             if host.resting_until > now or self._closing:
                 job.scraping = False
+                job.scrape = "its host does not answer, and is left alone for a while"
             else:
                 doubtful = host.lane.begin(host)
                 self._scope.spawn(f"scrape {host.name}", self._scrape(job, host, doubtful))
@@ -392,6 +395,7 @@ class Announcing:
             error = caught
         now = self._clock()
         tracker.scraping = False
+        tracker.scrape = error.message if error is not None else "ok"
         self._note_host(host, error, now)
         host.lane.end(host, doubtful)
         for leg in tracker.legs:
@@ -443,7 +447,7 @@ class Announcing:
         if peers:
             owner.swarm.on_peers(peers)
         if reply.external_ip is not None:
-            self.external_ips[6 if ":" in reply.external_ip else 4] = reply.external_ip
+            self.external.vote(reply.external_ip, reply.voter)
         self._tell(tracker, now)
 
     def _note_reply(self, leg: Leg, reply: AnnounceReply) -> None:

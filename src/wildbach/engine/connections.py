@@ -5,7 +5,6 @@ A peer belongs to one torrent once, whichever of a hybrid's two hashes it came b
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -15,11 +14,14 @@ from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine import events
 from wildbach.engine.dialing import Dialing
-from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.peer import Parted, Peer, PeerOwner
+from wildbach.engine.roads import Reached
 from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Swarm
 from wildbach.engine.talk import Talk, listening_at
 from wildbach.engine.verdicts import Verdicts
+from wildbach.engine.webseeds import WebSeeds
+from wildbach.net.transport import Connection
 from wildbach.protocol.peer_id import client_name
 from wildbach.protocol.peer_priority import peer_priority
 from wildbach.protocol.wire import codec
@@ -51,7 +53,7 @@ class Connections:
 
     def __init__(
         self, owner: ConnectionsOwner, shared: Shared, scope: Scope, swarm: Swarm, talk: Talk, verdicts: Verdicts,
-        peer_id: bytes,
+        peer_id: bytes, web: WebSeeds,
     ) -> None:
         self._owner = owner
         self._shared = shared
@@ -60,17 +62,20 @@ class Connections:
         self._talk = talk
         self._verdicts = verdicts
         self._peer_id = peer_id
+        self._web = web
         self.known = Dialing(shared.dials, self._priority)
         self.calling = 0
         "Calls on their way."
         self._joined: dict[int, None] = {}
+        self._punching: dict[Endpoint, None] = {}
+        "Being called through a common peer."
         self._recall: dict[Endpoint, None] = {}
         "Whom to call again as soon as the connection that is there has ended."
 
     @property
     def active(self) -> bool:
         """There is a connection, or there may be one by itself."""
-        return bool(self._swarm.peers or self.calling or self.known.soonest() is not None)
+        return bool(self._swarm.peers or self.calling or self._web.active or self.known.soonest() is not None)
 
     def add(self, endpoints: Sequence[Endpoint], source: str) -> None:
         """Remember endpoints to call, and call them as there is room."""
@@ -84,6 +89,8 @@ class Connections:
 
     def ban(self, endpoint: Endpoint, reason: str) -> None:
         """Have nothing to do with who is proven guilty, connected or not."""
+        if self._web.ban(endpoint, reason):
+            return
         now = self._shared.clock()
         if not endpoint.port or self._shared.bans.banned(endpoint, now):
             return
@@ -123,19 +130,60 @@ class Connections:
 
     async def _dial(self, endpoint: Endpoint) -> None:
         shared = self._shared
+        # The v1 hash first: every client knows it, and a v2 bit in the answer upgrades a hybrid.
+        greeting = self.handshake(self._owner.hashes.swarms[0])
         try:
-            async with asyncio.timeout(shared.settings.connections.dial_seconds):
-                connection = await shared.transport.dial(endpoint)
-        except (NetworkError, TimeoutError):
+            reached = await shared.roads.call(endpoint, greeting.info_hash, greeting.to_bytes())
+        except (NetworkError, RemoteError, TimeoutError) as error:
             self.known.failed(endpoint, shared.clock())
+            shared.dials.ended(endpoint, getattr(error, "code", "") == "refused", shared.clock())
+            self._talk.punch.failed(endpoint)
             return
         finally:
             self.calling -= 1
-        peer = Peer(shared.number(), connection, _Caller(self), outgoing=True, now=shared.clock())
+        shared.dials.ended(endpoint, True, shared.clock())
+        self._called(reached, greeting)
+
+    def _called(self, reached: Reached, greeting: Handshake) -> None:
+        """A call was taken: greet, where that is not done yet."""
+        shared = self._shared
+        peer = Peer(shared.number(), reached.connection, _Caller(self), outgoing=True, now=shared.clock())
         shared.greeting[peer.number] = peer
-        connection.start(peer)
-        # The v1 hash first: every client knows it, and a v2 bit in the answer upgrades a hybrid.
-        peer.send(self.handshake(self._owner.hashes.swarms[0]).to_bytes())
+        reached.connection.start(peer)
+        if not reached.said:
+            peer.send(greeting.to_bytes())
+
+    # -- calling through a common peer (BEP 55)
+
+    def may_punch(self, endpoint: Endpoint, *, asked: bool) -> bool:
+        shared = self._shared
+        now = shared.clock()
+        return (
+            self._owner.open_to_peers and shared.utp is not None and endpoint not in self._punching
+            and self.calling < shared.settings.connections.half_open and shared.room()
+            and len(self._swarm.peers) + self.calling < shared.settings.connections.per_torrent
+            and not shared.bans.banned(endpoint, now) and (asked or shared.dials.take(endpoint, "holepunch", now))
+        )
+
+    def punch(self, endpoint: Endpoint) -> None:
+        self.calling += 1
+        self._punching[endpoint] = None
+        self._scope.spawn(f"punch:{endpoint}", self._punch(endpoint), contain=self._shared.report)
+
+    async def _punch(self, endpoint: Endpoint) -> None:
+        """Call by uTP; the other side does the same at this moment."""
+        shared = self._shared
+        greeting = self.handshake(self._owner.hashes.swarms[0])
+        try:
+            if shared.utp is None:
+                return
+            reached = await shared.roads.meet(shared.utp, endpoint, greeting.info_hash, greeting.to_bytes())
+        except (NetworkError, RemoteError, TimeoutError):
+            return
+        finally:
+            self.calling -= 1
+            self._punching.pop(endpoint, None)
+        self._called(reached, greeting)
 
     def reconnect_as_v2(self) -> None:
         """Hashes are missing that only v2 peers may be asked for (BEP 52). Those we met under the v1 hash, before we
@@ -173,6 +221,7 @@ class Connections:
         self._verdicts.joined(peer)
         if peer.outgoing:
             self.known.connected(peer.remote)
+            self._shared.roads.worked(peer.remote, peer.connection.kind)
         self._talk.joined(peer)
         self._swarm.join(peer)
         self._talk.speaks_v2(peer)
@@ -211,7 +260,9 @@ class Connections:
         in, and keeps its place if it says soon what it wants, however many only hold one. Others get time to show what
         they give; then the least canonical goes (BEP 40).
         """
-        peers = [peer for peer in self._swarm.peers.values() if not peer.closing]
+        peers = [
+            peer for peer in self._swarm.peers.values() if not peer.closing and peer.connection.kind != "http"
+        ]
         if len(peers) < self._shared.settings.connections.per_torrent and self._shared.room():
             return True
         now = self._shared.clock()
@@ -230,15 +281,30 @@ class Connections:
             worst = min(idle, key=lambda peer: (peer.down.total + peer.up.total, self._priority(peer.remote)))
         else:
             return False
-        worst.close(RemoteError("its place was needed"))
+        worst.close(Parted("its place was needed"))
         return True
 
     def _priority(self, remote: Endpoint) -> int:
         six = ":" in remote.host
-        ours = self._talk.yourip
-        if not ours or (":" in ours) != six:
-            ours = self._shared.announcing.external_ips.get(6 if six else 4, "::" if six else "0.0.0.0")
+        ours = self._shared.external.get(6 if six else 4) or ("::" if six else "0.0.0.0")
         return peer_priority(Endpoint(ours, self._talk.port), remote)
+
+    def join_web(self, lane: Connection, name: str, number: int) -> Peer | None:
+        """A lane of a web seed is a peer of the swarm that needs no greeting; None where there is no room."""
+        if not self._shared.room() or len(self._swarm.peers) >= self._shared.settings.connections.per_torrent:
+            return None
+        peer = Peer(number, lane, self._swarm, outgoing=True, now=self._shared.clock())
+        peer.source = "web_seed"
+        peer.client = name
+        peer.run_on = True
+        peer.reqq = limits.REQUESTS_QUEUED
+        peer.open(Handshake(self._owner.hashes.swarms[0], bytes(20), extension=False, fast=False))
+        self._joined[number] = None
+        self._verdicts.joined(peer)
+        self._swarm.join(peer)
+        lane.start(peer)
+        self._shared.bus.publish(events.PeerConnected(self._owner.key, str(peer.remote), name))
+        return peer
 
     # -- over
 
@@ -248,7 +314,7 @@ class Connections:
 
     def left(self, peer: Peer, error: Exception | None) -> None:
         """A connection has ended."""
-        self._talk.left(peer)
+        self._talk.left(peer, parted=isinstance(error, Parted))
         now = self._shared.clock()
         at = listening_at(peer) if self._recall else None
         if at is not None and self._recall.pop(at, 0) is None:
@@ -258,6 +324,8 @@ class Connections:
                 self.known.ended(peer.remote, now, seed=peer.upload_only)
             else:
                 self.known.failed(peer.remote, now)
+                if not peer.greeted and self._shared.roads.turned_away(peer.remote, peer.connection.kind):
+                    self.known.again(peer.remote)
         if self._joined.pop(peer.number, 0) is None:
             self._shared.bus.publish(events.PeerDropped(self._owner.key, str(peer.remote), str(error or "")))
         self._shared.wake()

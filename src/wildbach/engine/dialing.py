@@ -13,6 +13,7 @@ from typing import Final
 from wildbach.base import limits
 from wildbach.base.addresses import Reach, classify, neighbourhood
 from wildbach.base.ids import Endpoint
+from wildbach.engine.flows import FlowBudget
 
 _RETRY_SECONDS: Final = 15.0
 _RETRY_MOST: Final = 600.0
@@ -22,20 +23,24 @@ _NAMED: Final = ("user", "magnet", "tracker")
 
 
 class DialBudget:
-    """Calls of the last minute, of all torrents: those on hearsay, and those into each network.
+    """Calls of the last minute, of all torrents: those on hearsay, those into each network, and all (`flows`).
 
-    This machine and private networks are not counted, and neither is whom the user named.
+    This machine and private networks are not counted. Whom the user named need not wait.
     """
 
-    __slots__ = ("_hearsay", "_networks")
+    __slots__ = ("_hearsay", "_networks", "flows")
 
-    def __init__(self) -> None:
+    def __init__(self, flows: FlowBudget) -> None:
+        self.flows = flows
         self._hearsay: deque[float] = deque()
         self._networks: dict[str, deque[float]] = {}
 
     def take(self, endpoint: Endpoint, source: str, now: float) -> bool:
         """Count a call; False where it must wait."""
-        if source == "user" or classify(endpoint.host) is not Reach.GLOBAL:
+        if classify(endpoint.host) is not Reach.GLOBAL:
+            return True
+        if source == "user":
+            self.flows.count()
             return True
         hearsay = source not in _NAMED
         _expire(self._hearsay, now)
@@ -49,10 +54,17 @@ class DialBudget:
         calls.append(now)
         if hearsay:
             self._hearsay.append(now)
+        self.flows.count()
         if len(self._networks) > limits.KNOWN_PEERS:
             for name in [name for name, calls in self._networks.items() if now - calls[-1] >= 60.0]:
                 del self._networks[name]
         return True
+
+
+    def ended(self, endpoint: Endpoint, answered: bool, now: float) -> None:
+        """What became of a call. A refusal is an answer."""
+        if classify(endpoint.host) is Reach.GLOBAL:
+            self.flows.ended(answered, now)
 
 
 def _expire(calls: deque[float], now: float) -> None:
@@ -104,7 +116,7 @@ class Dialing:
         for endpoint in endpoints:
             known = self._known.get(endpoint)
             if known is not None:
-                if source in _NAMED and known.hopeless:
+                if source in (*_NAMED, "lsd") and known.hopeless:
                     # Somebody who should know says that it is there.
                     known.fails = limits.DIAL_TRIES - 1
                     self._stale = True
@@ -142,7 +154,10 @@ class Dialing:
             and (want_seeds or not known.seed)
         ]
         able.sort(key=lambda known: (known.source != "user", known.fails, -known.priority))
+        room = self._budget.flows.room(now)
         for known in able:
+            if not room and known.source != "user" and classify(known.endpoint.host) is Reach.GLOBAL:
+                continue  # a moment later
             self._stale = True
             if self._budget.take(known.endpoint, known.source, now):
                 self._busy[known.endpoint] = None

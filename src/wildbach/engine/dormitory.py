@@ -269,6 +269,7 @@ class Dormitory:
             tiers = metainfo.trackers if metainfo is not None else ()
         torrent.start(metainfo, tiers)
         if magnet is not None:
+            torrent.parts.web.add(magnet.web_seeds)
             torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
         return 1
 

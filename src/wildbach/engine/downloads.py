@@ -293,6 +293,7 @@ class Downloads:
             else:
                 self.picker.note_asked(piece)
                 peer.mine = piece
+                peer.last_piece = piece.index
             owed.add(Run(piece, first, stop, now))
             out.append(codec.requests(piece.index, first, stop, piece.size))
             want -= stop - first
@@ -317,6 +318,10 @@ class Downloads:
         mine = peer.mine
         if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
             return mine
+        if peer.run_on and peer.proven:
+            piece = picker.onward(have, peer.last_piece)
+            if piece is not None:
+                return piece
         if peer.suggested:
             piece = picker.suggested(have, peer.suggested)
             if piece is not None:

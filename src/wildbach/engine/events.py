@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wildbach.base.events import TorrentEvent
+from wildbach.base.events import Event, TorrentEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,34 @@ class TrackerAnnounced(TorrentEvent):
     tracker: str
     peers: int
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortMapped(Event):
+    """The router lets peers in."""
+
+    method: str
+    "pcp, natpmp or upnp."
+    protocol: str
+    "tcp or udp."
+    internal: int
+    "Our port."
+    external: int
+    "The port peers call."
+    address: str
+    "The address of the router as it says; empty where it does not."
+
+
+@dataclass(frozen=True, slots=True)
+class PortMappingFailed(Event):
+    """No router lets peers in; asked again later."""
+
+    reason: str
+    "What each method came to, in plain words."
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalAddressChanged(Event):
+    """Others see us at another address than before."""
+
+    address: str

@@ -275,6 +275,7 @@ class Life:
         if self._owner.options.super_seed and have == picker.full:
             self._owner.parts.swarm.super_seed = SuperSeed(picker.count)
         self._owner.parts.swarm.start(self.content)
+        self._owner.parts.web.tick(shared.clock())
         if not picker.missing:
             self._all_had()
         shared.wake()
@@ -345,6 +346,20 @@ class Life:
         """Everything wanted is verified: flush it, then say so."""
         self.say_upload_only()
         self._owner.parts.scope.spawn("finish", self._finish(), contain=self.died)
+
+    def super_seed(self, on: bool) -> None:
+        """The wish changed. It matters at once where everything is here and shown to peers."""
+        content = self.content
+        if content is None or content.picker.have != content.picker.full:
+            return
+        swarm = self._owner.parts.swarm
+        if on and swarm.super_seed is None:
+            swarm.super_seed = SuperSeed(content.picker.count)
+            swarm.close_all(NetworkError("super-seeding begins"))
+            self._owner.parts.links.known.all_again()
+        elif not on and swarm.super_seed is not None:
+            swarm.end_super_seed()
+        self.say_upload_only()
 
     def say_upload_only(self) -> None:
         # Who seems to have nothing, as a super-seed does, and wants nothing either is sent away by others.

@@ -25,6 +25,10 @@ class AddOptions:
     "Peers to call at once."
     trackers: tuple[str, ...] = ()
     "Trackers besides the torrent's own."
+    web_seeds: tuple[str, ...] = ()
+    "Web servers that have the content, besides the torrent's own (BEP 19)."
+    http_seeds: tuple[str, ...] = ()
+    "Scripts that give parts of pieces, besides the torrent's own (BEP 17)."
     sequential: bool = False
     seed_only: bool = False
     "Nothing is fetched: the data must be there and verify."
@@ -52,3 +56,6 @@ class AddOptions:
     def __post_init__(self) -> None:
         if "/" in self.suffix or "\\" in self.suffix or "\0" in self.suffix:
             raise UsageError(f"a suffix of file names cannot be {self.suffix!r}")
+        for url in (*self.web_seeds, *self.http_seeds):
+            if not url.startswith(("http://", "https://")):
+                raise UsageError(f"{url[:100]!r} is no web seed: an http or https URL is needed")

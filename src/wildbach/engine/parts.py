@@ -17,11 +17,13 @@ from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Swarm, SwarmOwner
 from wildbach.engine.talk import Talk, TalkOwner
 from wildbach.engine.verdicts import VerdictOwner, Verdicts
+from wildbach.engine.webseeds import WebSeeds, WebSeedsOwner
 from wildbach.protocol.metainfo.document import Metainfo
+from wildbach.protocol.webseed import Style
 from wildbach.runtime.tasks import Scope
 
 
-class PartsOwner(ConnectionsOwner, SwarmOwner, TalkOwner, VerdictOwner, Protocol):
+class PartsOwner(ConnectionsOwner, SwarmOwner, TalkOwner, VerdictOwner, WebSeedsOwner, Protocol):
     """The torrent."""
 
     peer_id: bytes
@@ -33,7 +35,7 @@ class Parts:
     """Made when somebody asks for the torrent, dropped when it goes to sleep."""
 
     __slots__ = (
-        "changed", "complete", "gates", "links", "metadata", "relocation", "scope", "swarm", "talk", "verdicts",
+        "changed", "complete", "gates", "links", "metadata", "relocation", "scope", "swarm", "talk", "verdicts", "web",
     )
 
     def __init__(self, torrent: PartsOwner, shared: Shared, scope: Scope) -> None:
@@ -43,6 +45,8 @@ class Parts:
         self.talk.anonymous = shared.settings.peers.anonymous
         self.talk.pex = shared.settings.peers.pex
         self.talk.port = torrent.port
+        self.talk.hint = lambda endpoint, encrypted, utp: shared.roads.hint(endpoint, encrypted=encrypted, utp=utp)
+        self.talk.external = shared.external
         self.gates = Gates(
             Gate(shared.down), Gate(shared.up),
             lambda peer: not shared.settings.rates.limit_local and shared.local(peer.remote),
@@ -51,7 +55,13 @@ class Parts:
         self.gates.up.own.limit = torrent.options.up_limit
         self.relocation = Relocation()
         self.verdicts = Verdicts(torrent, self.swarm.peers, self.talk.hash_fetcher)
-        self.links = Connections(torrent, shared, scope, self.swarm, self.talk, self.verdicts, torrent.peer_id)
+        self.web = WebSeeds(torrent, shared.web, lambda: shared.settings.web_seeds, shared.clock)
+        self.web.add(torrent.options.web_seeds, by_user=True)
+        self.web.add(torrent.options.http_seeds, Style.PIECES, by_user=True)
+        self.links = Connections(
+            torrent, shared, scope, self.swarm, self.talk, self.verdicts, torrent.peer_id, self.web)
+        self.talk.punch.owner = self.links
+        self.talk.punch.on = shared.utp is not None and shared.settings.discovery.hole_punching
         self.complete = asyncio.Event()
         self.metadata = asyncio.Event()
         self.changed = asyncio.Event()

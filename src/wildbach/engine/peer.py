@@ -27,6 +27,10 @@ AHEAD_FIRST = 192 << 10
 "Bytes for a peer of unknown speed that may wait for the kernel."
 
 
+class Parted(RemoteError):
+    """We left a peer that did nothing wrong: others may want it."""
+
+
 class PeerOwner(Protocol):
     def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
         """Their handshake is here. Returns who owns the peer from now on; None sends it away."""
@@ -98,6 +102,7 @@ class Peer:
         "last_asked",
         "last_in",
         "last_out",
+        "last_piece",
         "last_unchoked",
         "late",
         "mine",
@@ -116,6 +121,7 @@ class Peer:
         "remote",
         "reqq",
         "rtt",
+        "run_on",
         "says",
         "seed",
         "sent_before",
@@ -169,6 +175,10 @@ class Peer:
         # downloading
         self.owed = Outstanding()
         self.mine: OpenPiece | None = None
+        self.last_piece = -1
+        "The piece it was asked for last."
+        self.run_on = False
+        "Best asked for what follows in the torrent, as a web server is."
         self.grown = 8
         "The window grows by what arrives, so it doubles each round trip until the measured speed bounds it."
         self.late = 0

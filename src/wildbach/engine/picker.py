@@ -116,6 +116,21 @@ class Picker:
                 return self.start(self._random(self.availability.rarest(able)))
         return None
 
+    def onward(self, theirs: int, last: int) -> OpenPiece | None:
+        """Open the waiting piece after `last`; else go where the longest row of waiting pieces lies."""
+        for level in self._levels:
+            able = level & theirs
+            if able:
+                if 0 <= last < self.count - 1 and bitfield.has(able, last + 1, self.width):
+                    return self.start(last + 1)
+                if self.sequential:
+                    return self.start(bitfield.first(able, self.width))
+                start, length = bitfield.longest_row(able, self.width)
+                if start - 1 in self.open:
+                    start += length // 2  # somebody is on the way through this row from its beginning
+                return self.start(start)
+        return None
+
     def suggested(self, theirs: int, pieces: list[int]) -> OpenPiece | None:
         """Open a waiting piece that its owner suggested, where it would be as good a choice as any."""
         if self.sequential:

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from wildbach.base import limits
 from wildbach.base.addresses import Reach, classify
-from wildbach.base.errors import NetworkError, RemoteError, UsageError
+from wildbach.base.errors import NetworkError, UsageError
 from wildbach.base.events import Event
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
@@ -34,33 +34,35 @@ from wildbach.disk.registry import PathRegistry
 from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
-from wildbach.engine import events
+from wildbach.engine import events, names
 from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.brief import Brief
 from wildbach.engine.dialing import DialBudget
+from wildbach.engine.discovery import Discovery, DiscoveryView
+from wildbach.engine.door import Door
 from wildbach.engine.dormitory import Dormitory
+from wildbach.engine.external import ExternalAddress
+from wildbach.engine.flows import FlowBudget, FlowView
 from wildbach.engine.holdings import OpenStorage
 from wildbach.engine.options import AddOptions
-from wildbach.engine.peer import Peer, PeerOwner, Waiting
+from wildbach.engine.peer import Peer
+from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
 from wildbach.engine.shared import Shared
-from wildbach.engine.state import State
 from wildbach.engine.talk import CLIENT
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
 from wildbach.net.dns import TxtResolver
 from wildbach.net.http import HttpClient
-from wildbach.net.resolve import Guard, SystemResolver
+from wildbach.net.resolve import Guard, Resolver, SystemResolver
 from wildbach.net.tcp import TcpTransport
-from wildbach.net.transport import Connection, Listener, Transport
+from wildbach.net.transport import Listener, Transport
 from wildbach.net.udp import Datagrams
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.metainfo.magnet import Magnet
-from wildbach.protocol.wire import codec
-from wildbach.protocol.wire.handshake import Handshake
 from wildbach.runtime.bus import Bus, Subscription
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -82,20 +84,29 @@ class Session:
 
     def __init__(
         self, settings: Settings | None = None, *, data_dir: Path | None = None,
-        transport: Transport | None = None, storage: Callable[[Info, AddOptions], Storage] | None = None,
-        rng: Random | None = None, resume: ResumeStore | None = None,
-        announcers: Sequence[Announcer] | None = None,
+        transport: Transport | None = None, utp: Transport | None = None,
+        storage: Callable[[Info, AddOptions], Storage] | None = None, rng: Random | None = None,
+        resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
     ) -> None:
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir
         self.internal_errors = 0
         "Bugs that were survived since the start."
         self._transport = transport if transport is not None else TcpTransport()
+        self._utp = utp
+        self._simulated = transport is not None
+        self._external = ExternalAddress()
+        self._discovery: Discovery | None = None
+        self._resolver: Resolver | None = None
         self._make_storage = storage
         self._given_resume = resume
         self._data: DataDir | None = None
         self._announcers = announcers
         self._datagrams = Datagrams()
+        self._http: HttpClient | None = None
+        "For trackers and web seeds; None in a simulated network."
+        self._guard: Guard | None = None
+        self._simulated = transport is not None
         self._exits: list[Callable[[], Awaitable[None] | None]] = []
         "How to close what was opened for talking to trackers."
         self._rng = rng if rng is not None else SystemRandom()
@@ -107,9 +118,10 @@ class Session:
         self._opener: OpenStorage = self._open_storage
         self._listeners: list[Listener] = []
         self._numbers = 0
+        self._public_port = 0
+        "The port that peers call us at, where the router changes it."
         self._adding = asyncio.Lock()
         self._bugs: deque[float] = deque(maxlen=_BUGS)
-        self._inbound: dict[str, tuple[float, int]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next_second = 0.0
         self._closed = False
@@ -121,10 +133,12 @@ class Session:
         self._threads = Threads(4)
         self._pool = ChunkPool(settings.disk.memory)
         await self._scope.__aenter__()
+        if not self._simulated:
+            self._open_http()
         announcers = self._announcers if self._announcers is not None else self._make_announcers()
         announcing = Announcing(
             announcers, self._scope, clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
-            families=self._families,
+            families=self._families, external=self._external,
         )
         resume = self._given_resume
         if resume is None and self.data_dir is not None:
@@ -136,21 +150,28 @@ class Session:
             data=self._data,
         )
         self._shared = Shared(
-            scope=self._scope, settings=settings, clock=loop.time, rng=self._rng, transport=self._transport,
-            threads=self._threads, pool=self._pool, writer=self._make_writer(), hasher=self._make_hasher(),
-            buffers=SendBuffers(), paths=self._paths,
+            scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
+            roads=Roads({"tcp": self._transport}, lambda: self.settings, self._rng),
+            utp=self._utp,
+            web=self._http, threads=self._threads, pool=self._pool, writer=self._make_writer(),
+            hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
-            bus=self._bus, bans=BanList(), dials=DialBudget(),
+            bus=self._bus, bans=BanList(), dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
+            external=self._external,
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
             wake_for=self._dormitory.wake_for, remember=self._dormitory.remember, remembered=self._dormitory.remembered,
             greeting={},
         )
+        self._door = Door(self, self._shared)
         try:
             await self._listen()
+            self._external.families = self._families() if self._listeners else ()
             if self._announcers is None:
                 self._open_datagrams()
+            if not self._simulated:
+                self._discover()
         except BaseException:
             await self.close()
             raise
@@ -174,6 +195,8 @@ class Session:
             self._timer = None
         for listener in self._listeners:
             listener.close()
+        if self._discovery is not None:
+            await self._discovery.close()
         await self._dormitory.close()
         for torrent in list(self._torrents.values()):
             if not torrent.asleep:
@@ -193,12 +216,19 @@ class Session:
         self._threads.close()
         self._pool.close()
 
+    def _open_http(self) -> tuple[Guard, HttpClient]:
+        """The guarded client of this session."""
+        if self._http is None or self._guard is None:
+            resolver = self._resolver = SystemResolver()
+            self._guard = Guard(resolver)
+            self._http = HttpClient(self._guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
+            self._exits += [self._http.close, resolver.close]
+        return self._guard, self._http
+
     def _make_announcers(self) -> list[Announcer]:
-        resolver = SystemResolver()
-        guard = Guard(resolver)
-        client = HttpClient(guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
+        guard, client = self._open_http()
         udp = UdpAnnouncer(self._datagrams, guard)
-        self._exits = [udp.close, client.close, resolver.close, self._datagrams.close]
+        self._exits = [udp.close, *self._exits, self._datagrams.close]
         http = HttpAnnouncer(client)
         by_scheme: dict[str, Announcer] = {"http": http, "https": http, "udp": udp}
         texts = TxtResolver()
@@ -223,6 +253,13 @@ class Session:
                 self._datagrams.open([endpoint])
             except NetworkError:
                 self._datagrams.open([Endpoint(endpoint.host, 0)])
+
+    def _discover(self) -> None:
+        self._discovery = Discovery(
+            self, self._scope, self._bus, self.settings, self._external, tcp=self.listening,
+            udp=self._datagrams.endpoints, clock=self._loop.time, rng=self._rng, report=self._report,
+        )
+        self._discovery.start()
 
     def _make_hasher(self) -> Hasher:
         return Hasher(self._threads, processes=self.settings.disk.workers != "threads")
@@ -249,8 +286,24 @@ class Session:
 
     @property
     def external_ips(self) -> tuple[str, ...]:
-        """Our own addresses as trackers see them (BEP 24), at most one an IP version. A hint: a tracker may lie."""
-        return tuple(self._shared.announcing.external_ips.values())
+        """Our own addresses as others see them, at most one an IP version: what most networks said."""
+        return self._external.addresses
+
+    @property
+    def discovery(self) -> DiscoveryView:
+        """How we are found: mapped ports, local discovery, our own address."""
+        return self._discovery.view() if self._discovery is not None else DiscoveryView(self.external_ips)
+
+    def public_port(self, port: int) -> None:
+        """Peers call us at this port: what the router passes on. For the parts of a session only."""
+        self._public_port = port
+        for torrent in self._torrents.values():
+            torrent.called_at(port)
+
+    @property
+    def flows(self) -> FlowView:
+        """How fast new connections are opened, and whether the way out is overwhelmed."""
+        return self._shared.dials.flows.view()
 
     def subscribe(self, *types: type[E], size: int = 1000) -> Subscription[E]:
         """Events of these types from now on; without types, all."""
@@ -276,8 +329,10 @@ class Session:
                 for tier in tiers:
                     for url in tier:
                         there.add_tracker(url)
+                for seed in options.web_seeds:
+                    there.add_web_seed(seed)
                 if magnet is not None:
-                    there.add_peers(_endpoints(magnet), "magnet")
+                    self._add_peers(there, magnet)
                     await _want_too(there, magnet)
                 return there
             lock = await self._dormitory.claim(hashes.key)
@@ -287,9 +342,24 @@ class Session:
             torrent = self.adopt(hashes.key, hashes, options, None)
             torrent.life.lock = lock
             torrent.start(metainfo, tiers)
+            if magnet is not None:
+                torrent.parts.web.add(magnet.web_seeds)
         if magnet is not None:
-            torrent.add_peers(_endpoints(magnet), "magnet")
+            self._add_peers(torrent, magnet)
         return torrent
+
+    def _add_peers(self, torrent: Torrent, magnet: Magnet) -> None:
+        """The peers a magnet link names, those with a host name as soon as that is found."""
+        torrent.add_peers(names.literal(magnet.peers), "magnet")
+        unknown = names.named(magnet.peers)
+        if unknown and self._resolver is not None:
+            self._scope.spawn(
+                f"names:{torrent.key[:8]}", self._look_up(self._resolver, torrent, unknown), contain=self._report)
+
+    async def _look_up(self, resolver: Resolver, torrent: Torrent, unknown: list[tuple[str, int]]) -> None:
+        found = await names.look_up(resolver, unknown)
+        if self._torrents.get(torrent.key) is torrent:
+            torrent.add_peers(found, "magnet")
 
     async def restore(self) -> int:
         """Take on the torrents that the data directory remembers, as they were: those that were paused stay so.
@@ -304,17 +374,22 @@ class Session:
         """List a torrent. For the parts of a session only; `add` is what callers want."""
         torrent = Torrent(
             self._shared, hashes, options, self._opener, key=key, brief=brief,
-            port=self._listeners[0].endpoint.port if self._listeners else 0,
+            port=self._public_port or (self._listeners[0].endpoint.port if self._listeners else 0),
         )
         self._torrents[key] = torrent
         for swarm in hashes.swarms:
             self._by_hash[swarm] = torrent
+        self._door.open_for(hashes.swarms)
         self._bus.publish(events.TorrentAdded(key, torrent.name))
         return torrent
 
     def torrent(self, key: str) -> Torrent | None:
         """The torrent with this key."""
         return self._torrents.get(key)
+
+    def by_swarm(self, swarm: bytes) -> Torrent | None:
+        """The torrent that has this 20-byte hash."""
+        return self._by_hash.get(swarm)
 
     def known(self, hashes: InfoHashes) -> Torrent | None:
         """The torrent that has one of these hashes."""
@@ -351,6 +426,7 @@ class Session:
         for swarm in torrent.hashes.swarms:
             if self._by_hash.get(swarm) is torrent:
                 del self._by_hash[swarm]
+                self._door.close_for((swarm,))
         layouts = torrent.layouts
         self._dormitory.forget(torrent)
         await torrent.close()
@@ -394,6 +470,7 @@ class Session:
         for swarm in hashes.swarms:
             other = self._by_hash.get(swarm, torrent)
             self._by_hash[swarm] = torrent
+            self._door.open_for((swarm,))
             if other is not torrent:
                 torrent.add_peers(other.links.known.endpoints(), "user")
                 other.life.stop(f"it is the same torrent as {torrent.key}", "duplicate")
@@ -409,7 +486,7 @@ class Session:
             for port in range(at.port, at.port + 1 + (settings.port_tries if at.port else 0)):
                 try:
                     self._listeners.append(
-                        await self._transport.listen(Endpoint(at.host, min(port, 65535)), self._accept)
+                        await self._transport.listen(Endpoint(at.host, min(port, 65535)), self._door.accept)
                     )
                     last = None
                     break
@@ -418,69 +495,9 @@ class Session:
             if last is not None and at.host != "::":
                 raise last  # a machine without IPv6 is no reason to stop
 
-    def _accept(self, connection: Connection) -> None:
-        now = self._loop.time()
-        remote = connection.remote
-        if self._shared.bans.banned(remote, now) or self._too_fast(remote, now) or not self._may_greet():
-            connection.close()
-            return
-        peer = Peer(self._number(), connection, _Door(self), outgoing=False, now=now)
-        self._shared.greeting[peer.number] = peer
-        connection.start(peer)
-        self._wake()
-
-    def _may_greet(self) -> bool:
-        """There is room, or a few more may say what they want: some of those who are here may have to go for them."""
-        greeting = self._shared.greeting
-        if self._room() or len(greeting) < self.settings.connections.half_open:
-            return True
-        for number, peer in greeting.items():
-            # The first is the one that had most time.
-            if not peer.outgoing and not peer.greeted:
-                del greeting[number]
-                peer.close(NetworkError("its place was needed"))
-                return True
-        return False
-
-    def _too_fast(self, remote: Endpoint, now: float) -> bool:
-        """More new connections a second than one address needs."""
-        if _is_local(remote):
-            return False
-        since, count = self._inbound.get(remote.host, (now, 0))
-        if now - since >= 1.0:
-            since, count = now, 0
-        self._inbound[remote.host] = (since, count + 1)
-        if len(self._inbound) > 10_000:
-            self._inbound = {host: seen for host, seen in self._inbound.items() if now - seen[0] < 1.0}
-        return count >= limits.INBOUND_PER_SECOND_PER_IP
-
-    def resolve(self, theirs: Handshake) -> Torrent | None:
-        """Whose peer an inbound handshake is."""
-        return self._by_hash.get(theirs.info_hash)
-
-    def keep_waiting(self, peer: Peer, theirs: Handshake, torrent: Torrent) -> PeerOwner:
-        """A peer wants a torrent that sleeps: it counts as greeting until that is awake."""
-        peer.hold()
-        self._scope.spawn(f"welcome:{peer.number}", self._welcome(peer, theirs, torrent), contain=self._report)
-        return Waiting(self._greeting_over)
-
-    def _greeting_over(self, peer: Peer) -> None:
-        self._shared.greeting.pop(peer.number, None)
-
-    async def _welcome(self, peer: Peer, theirs: Handshake, torrent: Torrent) -> None:
-        await self._dormitory.wake_up(torrent.key)
-        self._shared.greeting.pop(peer.number, None)
-        if peer.closing:
-            return
-        try:
-            owner = None if torrent.asleep else torrent.links.admit(peer, theirs)
-        except RemoteError as error:
-            peer.close(error)
-            return
-        if owner is None:
-            peer.close(RemoteError("not wanted here"))
-        else:
-            peer.release(owner)
+    def called(self, swarm: bytes) -> Torrent | None:
+        """Whose peer a handshake with this hash is."""
+        return self._by_hash.get(swarm)
 
     def _room(self) -> bool:
         used = len(self._shared.greeting) + sum(t.connected for t in self._dormitory.awake.values())
@@ -523,6 +540,7 @@ class Session:
                 if now - peer.created > limits.HANDSHAKE_SECONDS:
                     peer.close(NetworkError("no handshake in ten seconds"))
         active = bool(shared.greeting)
+        self._door.tick(now)
         for torrent in list(self._dormitory.awake.values()):
             if not torrent.active:
                 continue
@@ -534,36 +552,6 @@ class Session:
             self._wake()
 
 
-class _Door:
-    """Owns a peer that called until its handshake says whom it wants."""
-
-    __slots__ = ("_session",)
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def greeted(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
-        torrent = self._session.resolve(theirs)
-        if torrent is not None and torrent.asleep and torrent.state is State.SEEDING:
-            return self._session.keep_waiting(peer, theirs, torrent)
-        self._session._shared.greeting.pop(peer.number, None)
-        return torrent.links.admit(peer, theirs) if torrent is not None else None
-
-    def events(self, peer: Peer, events: list[codec.Event]) -> None:
-        pass
-
-    def drained(self, peer: Peer) -> None:
-        pass
-
-    def bug(self, peer: Peer) -> None:
-        self._session._bug(peer)
-
-    def ended(self, peer: Peer, error: Exception | None) -> None:
-        self._session._shared.greeting.pop(peer.number, None)
-
-
-def _endpoints(magnet: Magnet) -> list[Endpoint]:
-    return [Endpoint(host, port) for host, port in magnet.peers]
 
 
 async def _want_too(torrent: Torrent, magnet: Magnet) -> None:

@@ -17,6 +17,10 @@ class ConnectionSettings(Section):
     most: int = setting(limits.CONNECTIONS, "Connections in all.", live=True, min=1, max=100_000)
     per_torrent: int = setting(limits.CONNECTIONS_PER_TORRENT, "Connections of one torrent.", live=True, min=1, max=240)
     half_open: int = setting(limits.HALF_OPEN, "Connections being made at the same time.", live=True, min=1, max=1000)
+    new_flows: float = setting(
+        20.0, "New flows into the Internet a second, of everything: more fill the tables of home routers. Fewer are "
+        "opened while hardly any is answered. 0: no limit.", live=True, min=0, max=10_000,
+    )
     dial_seconds: float = setting(10.0, "How long a connection may take to be made.", live=True, min=1, max=120)
 
 
@@ -36,6 +40,14 @@ class PeerSettings(Section):
     )
     seed_choking: str = setting(
         "round_robin", "Who is served while seeding.", live=True, choices=("fastest", "round_robin", "anti_leech")
+    )
+    encryption: str = setting(
+        "prefer", "Encrypted connections: tried first, the only ones there are, or none. Those in between see noise; "
+        "who the other side is, is not proven.", live=True, choices=("prefer", "require", "off"),
+    )
+    encryption_payload: str = setting(
+        "either", "What follows an encrypted handshake: an encrypted stream, a plain one, or what the others like.",
+        live=True, choices=("either", "rc4", "plain"),
     )
     pex: bool = setting(True, "Tell connected peers of each other (BEP 11). Never in private torrents.", live=True)
     anonymous: bool = setting(False, "Say nothing of this program to peers and trackers.", live=True)
@@ -80,6 +92,32 @@ class TrackerSettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class DiscoverySettings(Section):
+    lsd: bool = setting(
+        True, "Find peers on the local network, and be found by them (BEP 14). Never for private torrents, and not "
+        "where peers.anonymous is set.",
+    )
+    upnp: bool = setting(True, "Ask the router by UPnP to let peers in.")
+    natpmp: bool = setting(True, "Ask the router by PCP or NAT-PMP to let peers in.")
+    lease_seconds: int = setting(
+        3600, "For how long the router is asked to let peers in, before it is asked again.", min=120, max=86_400,
+    )
+    hole_punching: bool = setting(
+        True, "Reach peers that cannot be called through a peer that both know, and help others to do so (BEP 55).",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WebSeedSettings(Section):
+    enabled: bool = setting(True, "Download from web servers that a torrent or a magnet link names.", live=True)
+    at_once: int = setting(3, "Web servers of one torrent that are used at the same time.", live=True, min=1, max=50)
+    connections: int = setting(4, "Connections to one of them.", live=True, min=1, max=20)
+    stall_seconds: float = setting(
+        20.0, "A server that sends nothing for so long is left alone for a while.", live=True, min=1, max=600
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings(Section):
     """Everything that can be chosen, by section."""
 
@@ -88,3 +126,5 @@ class Settings(Section):
     peers: PeerSettings = section(PeerSettings, "Dealing with peers.")
     disk: DiskSettings = section(DiskSettings, "Memory and files.")
     trackers: TrackerSettings = section(TrackerSettings, "Announcing.")
+    discovery: DiscoverySettings = section(DiscoverySettings, "Finding and being found without trackers.")
+    web_seeds: WebSeedSettings = section(WebSeedSettings, "Downloading from web servers.")

@@ -18,9 +18,12 @@ from wildbach.disk.writer import Writer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.dialing import DialBudget
+from wildbach.engine.external import ExternalAddress
 from wildbach.engine.peer import Peer
+from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
+from wildbach.net.http import HttpClient
 from wildbach.net.transport import Transport
 from wildbach.runtime.bus import Bus
 from wildbach.runtime.tasks import Scope
@@ -34,7 +37,11 @@ class Shared:
     settings: Settings
     clock: Callable[[], float]
     rng: Random
-    transport: Transport
+    roads: Roads
+    utp: Transport | None
+    "For calls through a common peer (BEP 55), which only uTP can make; None where there is none."
+    web: HttpClient | None
+    "For web seeds; None in a simulated network."
     threads: Threads
     pool: ChunkPool
     writer: Writer
@@ -48,6 +55,7 @@ class Shared:
     bus: Bus
     bans: BanList
     dials: DialBudget
+    external: ExternalAddress
     down: TokenBucket
     up: TokenBucket
     wake: Callable[[], None]

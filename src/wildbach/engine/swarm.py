@@ -16,7 +16,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.engine.assumed import Assumed
 from wildbach.engine.choker import Candidate, Choker, SeedPolicy
 from wildbach.engine.downloads import Downloads
-from wildbach.engine.peer import Peer, PeerOwner
+from wildbach.engine.peer import Parted, Peer, PeerOwner
 from wildbach.engine.picker import Picker
 from wildbach.engine.settings import Settings
 from wildbach.engine.suggest import Suggestions
@@ -315,7 +315,7 @@ class Swarm:
             self._offer()
         self._set_interest(peer, picker.interesting(have))
         if self._redundant(peer):
-            peer.close(RemoteError("both sides have all they want"))
+            peer.close(Parted("both sides have all they want"))
 
     def _uncount(self, peer: Peer, picker: Picker) -> None:
         if peer.seed:
@@ -346,7 +346,7 @@ class Swarm:
                 continue
             self._set_interest(peer, content.downloads.running and content.picker.interesting(peer.have))
             if self._redundant(peer):
-                peer.close(RemoteError("both sides have all they want"))
+                peer.close(Parted("both sides have all they want"))
 
     def _redundant(self, peer: Peer) -> bool:
         """Neither side can give the other anything: seeds do not keep each other."""
@@ -381,7 +381,7 @@ class Swarm:
             for number, piece in self.super_seed.offers():
                 self.peers[number].send(codec.have(piece))
 
-    def _end_super_seed(self) -> None:
+    def end_super_seed(self) -> None:
         """Every piece is out: from now on we are a seed like any other."""
         self.super_seed = None
         if self.content is not None:
@@ -520,7 +520,7 @@ class Swarm:
         """Once a second."""
         self._share_slots(now)
         if self.super_seed is not None and self.super_seed.done:
-            self._end_super_seed()
+            self.end_super_seed()
         for peer in list(self.peers.values()):
             if now - peer.last_in > limits.PEER_TIMEOUT_SECONDS:
                 peer.close(RemoteError("silent for two minutes"))

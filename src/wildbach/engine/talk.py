@@ -10,7 +10,9 @@ from typing import Protocol
 
 from wildbach.base.addresses import classify, may_dial
 from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.engine.external import ExternalAddress
 from wildbach.engine.hashes import FalseHashes, Fetched, FileTree, HashFetcher, HashServer
+from wildbach.engine.holepunch import HolePunch, by_utp, punched_at
 from wildbach.engine.leaves import Leaves
 from wildbach.engine.metadata import MetadataFetcher, MetadataServer
 from wildbach.engine.peer import Peer
@@ -51,8 +53,8 @@ class Talk:
         self.anonymous = False
         self.pex = True
         self.port = 0
-        self.yourip = ""
-        "Our address as the last peer sees it: a hint."
+        self.external = ExternalAddress()
+        "Peers say at which address they see us."
         self.info: Info | None = None
         self.upload_only = False
         self.fetcher: MetadataFetcher[Endpoint] | None = MetadataFetcher(hashes)
@@ -60,9 +62,13 @@ class Talk:
         self.hash_fetcher: HashFetcher[int] = HashFetcher()
         self._hash_server: HashServer[int] | None = None
         self._leaves: Leaves | None = None
+        self.punch = HolePunch(peers, clock, self._own)
+        self.hint: Callable[[Endpoint, bool, bool], None] = lambda endpoint, encrypted, utp: None
+        "Takes what PEX says of how an endpoint is called: encrypted, by uTP."
         self._by_endpoint: dict[Endpoint, Peer] = {}
         self._sent_pex: dict[int, pex.PexSender] = {}
         self._got_pex: dict[int, pex.PexReceiver] = {}
+        self._recent = pex.Recent()
 
     def know(self, info: Info, layers: Mapping[bytes, bytes], leaves: Leaves | None) -> None:
         """The info dictionary is known: stop fetching it and serve it."""
@@ -89,10 +95,19 @@ class Talk:
         self._by_endpoint[peer.remote] = peer
         if not peer.extension:
             return
-        names = {NAMES[e]: int(e) for e in Extension if not (e is Extension.UT_PEX and (self.private or not self.pex))}
+        off: list[Extension] = []
+        if self.private or not self.pex:
+            off.append(Extension.UT_PEX)
+        if self.private or not self.punch.on:
+            off.append(Extension.UT_HOLEPUNCH)
+        names = {NAMES[e]: int(e) for e in Extension if e not in off}
+        # Who meets us by one IP version may tell others how to reach us by the other.
+        six = ":" in peer.remote.host
+        other = "" if self.anonymous else self.external.callable_at(4 if six else 6)
         payload = handshake.build(
             extensions=names, client="" if self.anonymous else CLIENT,
             port=0 if self.anonymous else self.port, yourip=peer.remote.host,
+            ipv4=other if six else "", ipv6="" if six else other,
             metadata_size=len(self.info.raw) if self.info is not None else 0,
             upload_only=self.upload_only,
         )
@@ -104,7 +119,11 @@ class Talk:
             self.hash_fetcher.on_peer(peer.number)
             self.ask_for_hashes()
 
-    def left(self, peer: Peer) -> None:
+    def left(self, peer: Peer, *, parted: bool = False) -> None:
+        """`parted`: we left it, and it is as good for others as before."""
+        at = listening_at(peer)
+        if parted and at is not None and peer.says is not None:
+            self._recent.add(at, _flags(peer))
         self._by_endpoint.pop(peer.remote, None)
         if self.fetcher is not None:
             self.fetcher.on_peer_gone(peer.remote)
@@ -113,6 +132,7 @@ class Talk:
             self._hash_server.on_peer_gone(peer.number)
         self._sent_pex.pop(peer.number, None)
         self._got_pex.pop(peer.number, None)
+        self.punch.left(peer)
 
     def extended(self, peer: Peer, message: codec.Extended) -> None:
         if message.id == 0:
@@ -121,6 +141,9 @@ class Talk:
             self._metadata(peer, message.payload)
         elif message.id == Extension.UT_PEX:
             self._pex(peer, message.payload)
+        elif message.id == Extension.UT_HOLEPUNCH:
+            if not self.private:
+                self.punch.received(peer, message.payload)
         elif message.id == Extension.LT_DONTHAVE:
             if self.info is not None:
                 self._owner.dont_have(peer, donthave.decode(message.payload, self.info.geometry.piece_count))
@@ -131,7 +154,8 @@ class Talk:
     def _hello(self, peer: Peer, says: handshake.ExtHandshake) -> None:
         peer.says = says if peer.says is None else peer.says.updated(says)
         peer.reqq = says.reqq
-        self.yourip = says.yourip or self.yourip
+        if says.yourip:
+            self.external.vote(says.yourip, peer.remote.host)
         peer.client = says.client or peer.client
         if says.upload_only != peer.upload_only:
             peer.upload_only = says.upload_only
@@ -236,12 +260,18 @@ class Talk:
         receiver = self._got_pex.setdefault(peer.number, pex.PexReceiver())
         message = receiver.receive(self._clock(), payload)
         source = classify(peer.remote.host)
-        found = [entry.endpoint for entry in message.added if may_dial(entry.endpoint, source)]
+        found = []
+        for endpoint, flags in message.added:
+            if may_dial(endpoint, source):
+                found.append(endpoint)
+                self.hint(endpoint, bool(flags & pex.PREFERS_ENCRYPTION), bool(flags & pex.UTP))
+                if flags & pex.HOLEPUNCH:
+                    self.punch.told(endpoint, peer)
         if found:
             self._owner.endpoints_found(found, "pex")
 
     def _exchange(self, now: float) -> None:
-        if self.private or not self.pex or len(self._peers) < 2:
+        if self.private or not self.pex or not self._peers:
             return
         connected: dict[Endpoint, int] | None = None
         for peer in self._peers.values():
@@ -255,13 +285,16 @@ class Talk:
                 for other in self._peers.values():
                     listening = listening_at(other)
                     if listening is not None:
-                        connected[listening] = (pex.SEED if other.seed or other.upload_only else 0)
+                        connected[listening] = _flags(other)
             own = listening_at(peer) or peer.remote
-            message = sender.message(now, connected, own, peer.remote)
+            message = sender.message(now, connected, own, peer.remote, recent=self._recent)
             if message is not None:
                 peer.extend(Extension.UT_PEX, pex.encode(message))
 
     # -- ourselves
+
+    def _own(self, endpoint: Endpoint) -> bool:
+        return endpoint.port == self.port and endpoint.host == self.external.get(6 if ":" in endpoint.host else 4)
 
     def set_upload_only(self, on: bool) -> None:
         """Tell peers that we want nothing any more (BEP 21), or that we do again."""
@@ -292,11 +325,21 @@ class Talk:
 
 def listening_at(peer: Peer) -> Endpoint | None:
     """Where others can call a peer, as far as we know."""
+    return punched_at(peer)
+
+
+def _flags(peer: Peer) -> int:
+    """What PEX says of a peer: only what we have seen or what it says itself (BEP 11)."""
+    flags = pex.SEED if peer.seed or peer.upload_only else 0
+    if peer.says is not None and peer.says.encrypt:
+        flags |= pex.PREFERS_ENCRYPTION
+    if by_utp(peer):
+        flags |= pex.UTP
+    if peer.says is not None and peer.says.id_of(Extension.UT_HOLEPUNCH):
+        flags |= pex.HOLEPUNCH
     if peer.outgoing:
-        return peer.remote
-    if peer.says is not None and peer.says.port:
-        return Endpoint(peer.remote.host, peer.says.port)
-    return None
+        flags |= pex.REACHABLE
+    return flags
 
 
 def _trees(info: Info) -> list[FileTree]:

@@ -27,9 +27,12 @@ from wildbach.engine.swarm import Content, Swarm
 from wildbach.engine.talk import Talk
 from wildbach.engine.trackerlist import Identity, TrackerList, TrackerView
 from wildbach.engine.views import FileView, PeerView, TorrentView, asleep_view, file_views, peer_views, torrent_view
+from wildbach.engine.weblane import Lane
+from wildbach.engine.webseeds import WebSeedView
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.peer_id import new_peer_id
+from wildbach.protocol.webseed import Style
 from wildbach.protocol.wire import codec
 
 _TELL_SECONDS: Final = 0.05
@@ -141,6 +144,20 @@ class Torrent:
         return self.brief.name if self.brief is not None else self.key
 
     @property
+    def private(self) -> bool:
+        """Only its trackers may name peers of it (BEP 27). Of a magnet link that is known once its metadata is."""
+        if self.known is not None:
+            return self.known.info.private
+        return self.brief is not None and self.brief.private
+
+    @property
+    def announced_nearby(self) -> tuple[bytes, ...]:
+        """The info hashes that neighbours may hear of (BEP 14)."""
+        if self.private or self.state in (State.PAUSED, State.STOPPED, State.CHECKING):
+            return ()
+        return self.hashes.swarms
+
+    @property
     def info(self) -> Info | None:
         return self.known.info if self.known is not None else None
 
@@ -199,6 +216,12 @@ class Torrent:
         elif endpoints:
             self.links.add(endpoints, source)
 
+    def called_at(self, port: int) -> None:
+        """Peers call us at another port from now on."""
+        self.port = port
+        if self.awake_parts is not None:
+            self.awake_parts.talk.port = port
+
     def add_peer(self, endpoint: Endpoint) -> None:
         self.add_peers([endpoint])
 
@@ -235,6 +258,26 @@ class Torrent:
     def trackers(self) -> tuple[TrackerView, ...]:
         return self.tracker_list.views(self._shared.clock()) if self.tracker_list is not None else ()
 
+    def add_web_seed(self, url: str, *, script: bool = False) -> None:
+        """Download from one more web server (BEP 19), or with `script` from one that gives pieces (BEP 17); one that
+        was given up is tried again. Raises UsageError for a URL that cannot be one.
+        """
+        self.parts.web.add([url], Style.PIECES if script else Style.FILES, by_user=True)
+        self._keep_web_seeds()
+
+    def remove_web_seed(self, url: str) -> None:
+        self.parts.web.remove(url)
+        self._keep_web_seeds()
+
+    def _keep_web_seeds(self) -> None:
+        by_hand = self.parts.web.by_hand
+        self.change_options(replace(
+            self.options, web_seeds=by_hand(Style.FILES), http_seeds=by_hand(Style.PIECES)))
+        self._shared.wake()
+
+    def web_seeds(self) -> tuple[WebSeedView, ...]:
+        return self.awake_parts.web.views() if self.awake_parts is not None else ()
+
     def set_limits(self, *, down: int | None = None, up: int | None = None) -> None:
         """Change the torrent's own limits, in bytes a second; 0 for none."""
         options = self.options
@@ -252,6 +295,13 @@ class Torrent:
         self.change_options(replace(self.options, sequential=on))
         if self.content is not None:
             self.content.picker.sequential = on
+
+    def set_super_seed(self, on: bool) -> None:
+        """Hide what is here and hand out each piece once, or seed as usual (BEP 16). Where it begins on a torrent that
+        seeds, peers are let go, since they know what we have; they are told anew when they come back.
+        """
+        self.change_options(replace(self.options, super_seed=on))
+        self.life.super_seed(on)
 
     async def close(self) -> None:
         """End everything of this torrent; what was claimed as durable stays so."""
@@ -368,9 +418,27 @@ class Torrent:
         if specs.hashes is not None:
             leaves = Leaves(info, specs.hashes, self.life.has, self.life.storage, self._shared.threads)
         self.talk.know(info, specs.layers, leaves)
+        web = self.parts.web
+        web.add(metainfo.web_seeds)
+        web.add(metainfo.http_seeds, Style.PIECES)
+        web.know(info)
         self.parts.metadata.set()
         self.parts.changed.set()
         return known
+
+    # -- WebSeedsOwner
+
+    def web_wanted(self) -> int | None:
+        content = self.content
+        if content is None or self.state is not State.DOWNLOADING or not content.downloads.running:
+            return None
+        return content.picker.missing
+
+    def web_join(self, lane: Lane, name: str) -> Peer | None:
+        return self.links.join_web(lane, name, self._shared.number())
+
+    def web_run(self, lane: Lane) -> None:
+        self.parts.scope.spawn(f"web:{lane.remote}", lane.run(), contain=self._shared.report)
 
     # -- VerdictOwner
 
@@ -386,7 +454,7 @@ class Torrent:
         except WildbachError as error:
             self.life.stop(f"the torrent's metadata is broken: {error.message}", error.code)
             return
-        self.know(Metainfo.from_info(info))
+        self.know(Metainfo.from_info(info, web_seeds=self.parts.web.named))
         if self.tracker_list is not None:
             self.tracker_list.private = info.private
         self._shared.bus.publish(events.MetadataReady(self.key, info.name, info.size))
@@ -519,6 +587,7 @@ class Torrent:
         """Every second while the torrent has peers or could have."""
         self.links.call(now)
         self.talk.tick(now)
+        self.parts.web.tick(now)
         self._wait_for_v2(now)
         self.swarm.tick(now)
         self.swarm.review_interest()

@@ -59,6 +59,8 @@ class TrackerView:
     "Peers in its last reply."
     fails: int
     "Failures in a row."
+    scrape: str = ""
+    "What came of the last scrape: `ok`, or why it failed; empty where there was none."
 
 
 class Announced(Protocol):
@@ -131,7 +133,7 @@ class Leg:
 class Tracker:
     """One URL in a torrent's list."""
 
-    __slots__ = ("legs", "message", "owner", "removed", "scraping", "tracker_id", "url")
+    __slots__ = ("legs", "message", "owner", "removed", "scrape", "scraping", "tracker_id", "url")
 
     def __init__(self, owner: TrackerList, url: str) -> None:
         self.owner = owner
@@ -140,6 +142,8 @@ class Tracker:
         self.message = ""
         self.tracker_id = b""
         self.scraping = False
+        self.scrape = ""
+        "What came of the last scrape: `ok`, or why it failed; empty where there was none."
         self.removed = False
 
     @property
@@ -251,7 +255,7 @@ class TrackerList:
         return TrackerView(
             tracker.url, tier, tracker.state, tracker.message, max(0.0, min(times) - now) if times and in_use else None,
             _most([leg.seeds for leg in tracker.legs]), _most([leg.leeches for leg in tracker.legs]),
-            _most([leg.downloaded for leg in tracker.legs]), tracker.peers, fails,
+            _most([leg.downloaded for leg in tracker.legs]), tracker.peers, fails, tracker.scrape,
         )
 
     def views(self, now: float) -> tuple[TrackerView, ...]:

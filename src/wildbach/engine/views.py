@@ -65,6 +65,7 @@ class TorrentView:
 @dataclass(frozen=True, slots=True)
 class PeerView:
     endpoint: str
+    "HOST:PORT; empty for a connection to a web seed, whose host is in `client`."
     client: str
     source: str
     kind: str
@@ -221,7 +222,8 @@ def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView
     """`pieces` is how many the torrent has, 0 where that is not known."""
     return tuple(
         PeerView(
-            str(peer.remote), peer.client, peer.source, peer.connection.kind, peer.outgoing, peer.seed,
+            "" if peer.connection.kind == "http" else str(peer.remote), peer.client, peer.source,
+            peer.connection.kind, peer.outgoing, peer.seed,
             peer.have.bit_count() / pieces if pieces else 0.0, peer.down.rate(now), peer.up.rate(now),
             peer.down.total, peer.up.total, peer.choked, peer.am_choking, peer.interested, peer.am_interested,
             peer.snubbed, peer.v2, peer.owed.blocks,

@@ -12,8 +12,8 @@ import ssl
 import zlib
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urljoin
 
 import aiohttp
@@ -21,7 +21,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from wildbach.base import limits
-from wildbach.base.addresses import Reach
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, LimitError, NetworkError
 from wildbach.net.resolve import ForbiddenURL, Guard, Purpose, Target
 
@@ -31,6 +31,8 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _ADDRESSES = 3
 "Addresses of one name that are tried in turn."
 _CONNECT_SECONDS = 6.0
+_READ_AHEAD = 1 << 20
+"Bytes of a body that may wait to be looked at."
 _KEPT = 32
 "Origins whose idle connections are kept."
 
@@ -48,6 +50,24 @@ class Response:
     "Empty where a sink took it."
     reach: Reach
     "Where the last hop is."
+    address: str = ""
+    "The address it was fetched from."
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A reply whose body is still to come."""
+
+    status: int
+    url: str
+    "The last hop's URL."
+    headers: Mapping[str, str]
+    "Names in lower case."
+    chunks: AsyncIterator[bytes]
+    "The body as it comes, as it was sent; reading slowly slows the server down."
+
+
+Handle = Callable[[aiohttp.ClientResponse, Target], Awaitable[Response | None]]
 
 
 class _Pinned(AbstractResolver):
@@ -98,9 +118,24 @@ class HttpClient:
         """
         try:
             async with asyncio.timeout(seconds):
-                return await self._follow(url, purpose, limit, family, dict(headers or {}), sink)
+                found = await self._follow(
+                    url, purpose, family, dict(headers or {}), lambda reply, target: _whole(reply, target, limit, sink)
+                )
         except TimeoutError:
             raise NetworkError(f"no reply within {seconds:g} seconds") from None
+        if found is None:
+            raise NetworkError("no reply")
+        return found
+
+    async def stream(
+        self, url: str, take: Callable[[Streamed], Awaitable[None]], *, purpose: Purpose,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """GET a URL and hand the reply to `take` once its head is here; redirects are followed. What `take` leaves of
+        the body closes the connection. Time is the caller's to bound. Raises as `fetch`, and what `take` raises.
+        """
+        send = {"Accept-Encoding": "identity", **(headers or {})}
+        await self._follow(url, purpose, 0, send, lambda reply, target: _hand(reply, target, take))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -111,8 +146,8 @@ class HttpClient:
             await origin.session.close()
 
     async def _follow(
-        self, url: str, purpose: Purpose, limit: int, family: int, headers: dict[str, str], sink: Sink | None
-    ) -> Response:
+        self, url: str, purpose: Purpose, family: int, headers: dict[str, str], handle: Handle
+    ) -> Response | None:
         source: Target | None = None
         login: tuple[str, str] | None = None
         for _ in range(limits.TRACKER_REDIRECTS + 1):
@@ -123,17 +158,17 @@ class HttpClient:
                 login = target.login
             elif (target.scheme, target.host, target.port) != (source.scheme, source.host, source.port):
                 login = None
-            result = await self._hop(target, limit, headers, login, sink)
-            if isinstance(result, Response):
+            result = await self._hop(target, headers, login, handle)
+            if not isinstance(result, str):
                 return result
             url = urljoin(target.url, result)
             source = target
         raise NetworkError(f"more than {limits.TRACKER_REDIRECTS} redirects")
 
     async def _hop(
-        self, target: Target, limit: int, headers: dict[str, str], login: tuple[str, str] | None, sink: Sink | None
-    ) -> Response | str:
-        """One request: the response, or the Location of a redirect."""
+        self, target: Target, headers: dict[str, str], login: tuple[str, str] | None, handle: Handle
+    ) -> Response | str | None:
+        """One request: what `handle` makes of the reply, or the Location of a redirect."""
         send = {"Accept": "*/*", "Accept-Encoding": "gzip", **headers}
         if self._agent:
             send["User-Agent"] = self._agent
@@ -143,7 +178,7 @@ class HttpClient:
         tries = target.addresses[:_ADDRESSES]
         for number, address in enumerate(tries):
             try:
-                return await self._request(target, address, limit, send, sink)
+                return await self._request(target, address, send, handle)
             except aiohttp.ClientConnectorCertificateError as error:
                 raise NetworkError("the server's certificate is not valid", detail=str(error)) from None
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -156,13 +191,13 @@ class HttpClient:
         raise NetworkError("no address")
 
     async def _request(
-        self, target: Target, address: str, limit: int, headers: dict[str, str], sink: Sink | None
-    ) -> Response | str:
+        self, target: Target, address: str, headers: dict[str, str], handle: Handle
+    ) -> Response | str | None:
         origin = await self._origin(target, address)
         origin.users += 1
         try:
             async with origin.session.get(
-                URL(target.url, encoded=True), headers=headers, allow_redirects=False
+                URL(target.url, encoded=True), headers=headers, allow_redirects=False, read_bufsize=_READ_AHEAD,
             ) as reply:
                 if reply.status in _REDIRECTS:
                     location = reply.headers.get("Location", "")
@@ -170,10 +205,7 @@ class HttpClient:
                     if not location:
                         raise NetworkError("a redirect to nowhere")
                     return location
-                take = sink if sink is not None and 200 <= reply.status < 300 else None
-                body = await _read(reply, limit, take)
-                names = {name.lower(): value for name, value in reply.headers.items()}
-                return Response(reply.status, target.url, names, body, target.reach)
+                return await handle(reply, replace(target, addresses=(address,)))
         finally:
             origin.users -= 1
 
@@ -203,6 +235,22 @@ class HttpClient:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         )
+
+
+async def _whole(reply: aiohttp.ClientResponse, target: Target, limit: int, sink: Sink | None) -> Response:
+    take = sink if sink is not None and 200 <= reply.status < 300 else None
+    body = await _read(reply, limit, take)
+    return Response(reply.status, target.url, _names(reply), body, target.reach, target.addresses[0])
+
+
+async def _hand(reply: aiohttp.ClientResponse, target: Target, take: Callable[[Streamed], Awaitable[None]]) -> None:
+    await take(Streamed(reply.status, target.url, _names(reply), reply.content.iter_any()))
+    if not reply.content.at_eof():
+        reply.close()
+
+
+def _names(reply: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in reply.headers.items()}
 
 
 async def _read(reply: aiohttp.ClientResponse, limit: int, sink: Sink | None) -> bytes:
@@ -250,3 +298,28 @@ def _plain(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return "the reply is not HTTP"
     return str(error)[:200] or type(error).__name__
+
+
+async def ask_device(
+    url: str, address: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes = b"",
+    limit: int, seconds: float,
+) -> Response:
+    """One request to a device of the local network, at exactly `address`. No redirect is followed, nothing is kept.
+
+    Raises NetworkError, or LimitError where the reply has more than `limit` bytes.
+    """
+    connector = aiohttp.TCPConnector(resolver=_Pinned(address), use_dns_cache=False, force_close=True)
+    try:
+        async with asyncio.timeout(seconds), aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        ) as session, session.request(
+            method, URL(url, encoded=True), headers=dict(headers or {}), data=body or None, allow_redirects=False,
+        ) as reply:
+            found = await _read(reply, limit, None)
+            names = {name.lower(): value for name, value in reply.headers.items()}
+            return Response(reply.status, url, names, found, classify(address), address)
+    except TimeoutError:
+        raise NetworkError(f"no reply within {seconds:g} seconds") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise NetworkError(_plain(error)) from None

@@ -351,4 +351,5 @@ def _endpoint(address: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:
 
 
 def _translate(error: OSError) -> NetworkError:
-    return NetworkError(error.strerror or str(error), errno=error.errno)
+    code = "refused" if error.errno in (errno.ECONNREFUSED, errno.ECONNRESET) else None
+    return NetworkError(error.strerror or str(error), code=code, errno=error.errno)

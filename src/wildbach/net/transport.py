@@ -1,7 +1,7 @@
 """The seam under every peer: a stream of bytes between two endpoints.
 
-TCP implements it here, the simulator in memory; encryption, proxies, uTP and Noise wrap or replace it later. The peer
-protocol knows nothing else. All calls are made on the event loop's thread, and none of them blocks.
+TCP implements it, and the simulator in memory; encryption wraps it. The peer protocol knows nothing else. All calls are
+made on the event loop's thread, and none of them blocks.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from wildbach.base.ids import Endpoint
 class Sink(Protocol):
     """What a connection feeds: plain calls, one at a time."""
 
-    missing: int
-    "Bytes needed beyond the rest left by `received` before it can go on; 0 where that is not known."
+    @property
+    def missing(self) -> int:
+        """Bytes needed beyond the rest left by `received` before it can go on; 0 where that is not known."""
+        ...
 
     def received(self, data: memoryview) -> int:
         """Take what is whole and return how many bytes were used up.
 
         The view is borrowed: it dies when the call returns. The connection keeps the rest and puts it before what
-        comes next.
+        comes next. A sink may change bytes of a view that can be written to (encryption does); what is kept are the
+        changed ones.
         """
         ...
 
@@ -58,22 +61,40 @@ class Landing(Protocol):
 class Connection(Protocol):
     """One stream. Nothing is delivered before `start`."""
 
-    remote: Endpoint
-    local: Endpoint
-    kind: str
-    "`tcp`, `memory`, ...: shown to people."
-    queued: int
-    "Bytes given to `send` that have not left yet."
+    @property
+    def remote(self) -> Endpoint: ...
 
-    closing: bool
-    "True from `close` on."
+    @property
+    def local(self) -> Endpoint: ...
+
+    @property
+    def kind(self) -> str:
+        """`tcp`, `memory`, ..., with `+rc4` or `+handshake` where it is encrypted: shown to people."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Bytes given to `send` that have not left yet."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """True from `close` on."""
+        ...
+
     landing: Landing | None
     "Set where many bytes are expected whose places are known; a hint."
 
-    def start(self, sink: Sink) -> None: ...
+    def start(self, sink: Sink) -> None:
+        """Begin to read, or go on, for another sink from now on. That may be done while the old one is being fed: what
+        comes next, the rest it leaves included, is for the new one.
+        """
+        ...
 
     def send(self, data: bytes | bytearray | memoryview, free: Callable[[], None] | None = None) -> None:
-        """Queue bytes. The buffer must not change until `free` is called, which happens also when the stream ends."""
+        """Queue bytes. A buffer with `free` is the connection's own until that is called, which happens also when the
+        stream ends: the caller does not touch it, while encryption may change it. Others are never changed.
+        """
         ...
 
     def pause(self) -> None:
@@ -95,7 +116,7 @@ class Listener(Protocol):
 
 class Transport(Protocol):
     async def dial(self, remote: Endpoint) -> Connection:
-        """Raises NetworkError."""
+        """Raises NetworkError; its code is `refused` where somebody is there and said no."""
         ...
 
     async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> Listener:
@@ -121,5 +142,6 @@ def land(sink: Sink, landing: Landing, lead: memoryview, places: Sequence[memory
         at += size
         if at >= count:
             break
-    rest = b"".join(parts)
-    return rest[sink.received(memoryview(rest)) :]
+    rest = bytearray().join(parts)
+    used = sink.received(memoryview(rest))
+    return bytes(memoryview(rest)[used:])

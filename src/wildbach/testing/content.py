@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from dataclasses import dataclass
 
 from wildbach.base.geometry import BLOCK
-from wildbach.protocol.bencode import encode
+from wildbach.protocol.metainfo.builder import BuildPlan, Kind, SourceFile, hash_pieces
 
 
 @dataclass(frozen=True)
 class Content:
-    """A v1 torrent of one file: its bytes and its description."""
+    """A torrent of one file: its bytes and its description."""
 
     data: bytes
     piece_length: int
     info: bytes
     "The info dictionary, encoded."
-
-    @property
-    def swarm(self) -> bytes:
-        """The info hash."""
-        return hashlib.sha1(self.info).digest()
+    torrent: bytes
+    "A .torrent file without trackers."
+    swarm: bytes
+    "The info hash as in a handshake: that of v1 where there is one."
 
     @property
     def pieces(self) -> int:
         return -(-len(self.data) // self.piece_length)
-
-    @property
-    def torrent(self) -> bytes:
-        """A .torrent file without trackers."""
-        return b"d4:info" + self.info + b"e"
 
     def piece_size(self, piece: int) -> int:
         return min(self.piece_length, len(self.data) - piece * self.piece_length)
@@ -52,10 +45,13 @@ class Content:
         return (((1 << self.pieces) - 1) << spare).to_bytes((self.pieces + 7) // 8, "big")
 
 
-def content(size: int = 1 << 20, piece_length: int = 1 << 16, *, seed: int = 0, name: str = "content.bin") -> Content:
+def content(
+    size: int = 1 << 20, piece_length: int = 1 << 16, *, seed: int = 0, name: str = "content.bin", kind: Kind = "v1",
+) -> Content:
     """`size` bytes drawn from `seed`, and the torrent of them."""
     data = random.Random(seed).randbytes(size)
-    pieces = b"".join(
-        hashlib.sha1(data[start : start + piece_length]).digest() for start in range(0, size, piece_length))
-    info = encode({b"length": size, b"name": name.encode(), b"piece length": piece_length, b"pieces": pieces})
-    return Content(data, piece_length, info)
+    plan = BuildPlan(name, [SourceFile((name,), size)], kind=kind, piece_length=piece_length, single=True)
+    pieces = range(plan.geometry.piece_count)
+    plan.add(pieces, *hash_pieces(plan, pieces, lambda _file, offset, length: data[offset : offset + length]))
+    made = plan.finish()
+    return Content(data, piece_length, made.info.raw, made.to_bytes(), made.info.hashes.swarms[0])

@@ -151,6 +151,21 @@ async def what_a_sink_leaves_comes_again_with_what_follows(pair: TransportPair) 
     joined.end()
 
 
+async def a_sink_may_give_way_to_another_while_it_is_fed(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    lines = _Lines()
+    first = _GivesWay(joined.far, lines)
+    joined.far.start(first)
+    Wire(joined.near)
+    for part in (b"one\ntw", b"o\nthr", b"ee\n"):
+        joined.near.send(part)
+        await asyncio.sleep(0.05)
+    await lines.until(lambda: len(lines.lines) == 3)
+    assert lines.lines == [b"one", b"two", b"three"]
+    assert first.fed == 1
+    joined.end()
+
+
 async def nothing_is_delivered_before_start(pair: TransportPair) -> None:
     joined = await _join(pair)
     near = Wire(joined.near)
@@ -222,7 +237,8 @@ async def a_port_nobody_listens_on_refuses(pair: TransportPair) -> None:
     listener.close()
     try:
         connection = await pair.near.dial(listener.endpoint)
-    except NetworkError:
+    except NetworkError as error:
+        assert error.code == "refused"
         return
     connection.close()
     raise AssertionError("somebody answered")
@@ -259,6 +275,7 @@ TRANSPORT: tuple[TransportCheck, ...] = (
     a_reader_that_pauses_holds_the_writer_up,
     bytes_land_in_the_places_they_are_given,
     what_a_sink_leaves_comes_again_with_what_follows,
+    a_sink_may_give_way_to_another_while_it_is_fed,
     nothing_is_delivered_before_start,
     the_other_side_reads_what_was_sent_and_then_the_end,
     closing_tells_the_own_sink_once_and_later,
@@ -309,6 +326,21 @@ class _Lines(_Counting):
         self.lines += lines
         self._changed.set()
         return len(data) - len(rest)
+
+
+class _GivesWay(_Counting):
+    """Takes nothing: at the first bytes it puts another sink in its place."""
+
+    def __init__(self, connection: Connection, heir: _Lines) -> None:
+        super().__init__()
+        self.fed = 0
+        self._connection = connection
+        self._heir = heir
+
+    def received(self, data: memoryview) -> int:
+        self.fed += 1
+        self._connection.start(self._heir)
+        return self._heir.received(data)
 
 
 class _Placed(_Counting):

@@ -52,7 +52,7 @@ class Host:
 
 class DhtNetwork:
     def __init__(self, seed: int, *, loss: float = 0.0, settings: NodeSettings | None = None) -> None:
-        self.rng = Random(seed)  # noqa: S311  # replayable on purpose
+        self.rng = Random(seed)  # replayable on purpose
         self.now = 0.0
         self.loss = loss
         self.hosts: dict[Endpoint, Host] = {}
@@ -80,7 +80,7 @@ class DhtNetwork:
     def join(self, *routers: Endpoint, saved: list[tuple[bytes, Endpoint]] | None = None) -> Host:
         """A new node that bootstraps from these."""
         at = self.address()
-        rng = Random(self.rng.getrandbits(64))  # noqa: S311  # replayable on purpose
+        rng = Random(self.rng.getrandbits(64))  # replayable on purpose
         node = Node(make_id(at.host, rng), family=4, rng=rng, settings=self._settings, now=self.now)
         for node_id, endpoint in saved or ():
             node.add_node(endpoint, node_id)

@@ -16,6 +16,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.net.transport import Connection
 from wildbach.net.udp import Handler
 from wildbach.testing.loop import simloop
+from wildbach.testing.nat import Nat, NatKind
 from wildbach.testing.streams import Access, Flow, Medium, MemoryConnection
 
 
@@ -95,8 +96,13 @@ class MemoryDatagrams:
 class Host(Access):
     """A machine: addresses, two links, and a transport to dial and to listen with."""
 
-    def __init__(self, network: Network, addresses: tuple[str, ...], up: float, down: float, latency: float) -> None:
+    def __init__(
+        self, network: Network, addresses: tuple[str, ...], up: float, down: float, latency: float,
+        nat: Nat | None = None,
+    ) -> None:
         super().__init__(network.loop, up, down)
+        self.nat = nat
+        "The router before it; then its address is a private one that nobody outside can reach."
         self.network = network
         self.addresses = addresses
         self.latency = latency
@@ -161,13 +167,18 @@ class Host(Access):
 
 
 class MemoryTransport:
-    """`net.transport.Transport` for one host."""
+    """`net.transport.Transport` for one host. With a `port` its streams are like those of uTP: all of them leave from
+    one UDP port, the one peers call, so a router before the host has one mapping for them.
+    """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, port: int = 0) -> None:
         self._host = host
+        self._port = port
 
     async def dial(self, remote: Endpoint) -> Connection:
-        return await self._host.network.dial(self._host, remote)
+        if not self._port:
+            return await self._host.network.dial(self._host, remote)
+        return await self._host.network.dial(self._host, remote, port=self._port)
 
     async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> MemoryListener:
         return self._host.listen(at, accept)
@@ -204,6 +215,7 @@ class Network(Medium):
         self.jitter = jitter
         self.hosts: list[Host] = []
         self._by_address: dict[str, Host] = {}
+        self._nats: dict[str, tuple[Nat, Host]] = {}
         self._flows = count()
 
     def host(
@@ -219,32 +231,64 @@ class Network(Medium):
         self.hosts.append(host)
         return host
 
+    def home(self, kind: NatKind, *, up: float = 0.0, down: float = 0.0, udp_seconds: float = 30.0) -> Host:
+        """A new machine behind a router of its own, which has a public address."""
+        number = len(self.hosts)
+        nat = Nat(address(number), kind, udp_seconds=udp_seconds)
+        inside = f"10.{number // 250}.{number % 250}.2"
+        host = Host(self, (inside,), up, down, self.latency / 2, nat)
+        self._nats[nat.address] = (nat, host)
+        self.hosts.append(host)
+        return host
+
+    def _seen(self, host: Host, protocol: str, local: Endpoint, remote: Endpoint) -> Endpoint:
+        """Where something that leaves a host seems to come from."""
+        return host.nat.outward(protocol, local, remote, self.loop.time()) if host.nat is not None else local
+
+    def _arrives(self, protocol: str, source: Endpoint, to: Endpoint) -> tuple[Host, Endpoint] | None:
+        """The machine that gets what is sent to an endpoint, and where there; None where a router drops it."""
+        behind = self._nats.get(to.host)
+        if behind is None:
+            host = self._by_address.get(to.host)
+            return (host, to) if host is not None else None
+        nat, inside = behind
+        inner = nat.inward(protocol, to.port, source, self.loop.time())
+        return (inside, inner) if inner is not None else None
+
     def connections_of(self, host: Host) -> tuple[MemoryConnection, ...]:
         return tuple(end for end in self.connections if end.host is host)
 
-    async def dial(self, host: Host, remote: Endpoint) -> MemoryConnection:
-        local = Endpoint(host.own_address(remote), host.port())
-        target = self._by_address.get(remote.host)
-        if target is None:
+    async def dial(self, host: Host, remote: Endpoint, *, port: int = 0) -> MemoryConnection:
+        """Open a stream. With a `port` it is one of uTP: routers see datagrams that leave from this port."""
+        local = Endpoint(host.own_address(remote), port or host.port())
+        protocol = "udp" if port else "tcp"
+        if remote.host not in self._by_address and remote.host not in self._nats:
             await asyncio.sleep(host.latency)
             raise NetworkError("no route to host")
-        trip = 0.0 if target is host else host.latency + target.latency
         deadline = self.loop.time() + self.dial_timeout
-        while target.inbound == "drop" or self.cut_between(host, target):
+        while True:
+            seen = self._seen(host, protocol, local, remote)
+            found = self._arrives(protocol, seen, remote)
+            if found is not None and found[0].inbound != "drop" and not self.cut_between(host, found[0]):
+                break
             # A lost opening segment is sent again after one second and then ever more rarely.
             left = deadline - self.loop.time()
             if left <= 0:
                 raise NetworkError("timed out")
             await asyncio.sleep(min(left, 1.0))
+        target, at = found
+        trip = 0.0 if target is host else host.latency + target.latency
         await asyncio.sleep(2 * trip)
-        if target.listener(remote) is None:
-            raise NetworkError("connection refused")
+        if target.listener(at) is None:
+            raise NetworkError("connection refused", code="refused")
         there, back = Flow(self, next(self._flows), trip), Flow(self, next(self._flows), trip)
         near = MemoryConnection(self, host, local, remote, there, back)
-        far = MemoryConnection(self, target, remote, local, back, there)
+        far = MemoryConnection(self, target, at, seen, back, there)
+        if port:
+            near.kind = far.kind = "utp"
         self.remember(near)
         self.remember(far)
-        self.loop.call_later(trip, self._accept, target, remote, far)
+        self.loop.call_later(trip, self._accept, target, at, far)
         return near
 
     def _accept(self, target: Host, at: Endpoint, connection: MemoryConnection) -> None:
@@ -261,19 +305,22 @@ class Network(Medium):
         other.abort(NetworkError("connection reset by peer"))
 
     def datagram(self, host: Host, source: Endpoint, to: Endpoint, data: bytes) -> None:
-        target = self._by_address.get(to.host)
-        if target is None or self.cut_between(host, target):
+        behind = self._nats.get(to.host)
+        far = behind[1] if behind is not None else self._by_address.get(to.host)
+        source = self._seen(host, "udp", source, to)
+        if far is None or self.cut_between(host, far):
             return
         rng = self.loop.rng
         copies = 2 if self.duplicate and rng.random() < self.duplicate else 1
         for _ in range(copies):
             if self.loss and rng.random() < self.loss:
                 continue
-            delay = host.latency + target.latency + (rng.uniform(0, self.jitter) if self.jitter else 0.0)
-            self.loop.call_later(delay, self._datagram, target, source, to, bytes(data))
+            delay = host.latency + far.latency + (rng.uniform(0, self.jitter) if self.jitter else 0.0)
+            self.loop.call_later(delay, self._datagram, source, to, bytes(data))
 
-    def _datagram(self, target: Host, source: Endpoint, to: Endpoint, data: bytes) -> None:
-        socket = target.socket(to)
+    def _datagram(self, source: Endpoint, to: Endpoint, data: bytes) -> None:
+        found = self._arrives("udp", source, to)
+        socket = found[0].socket(found[1]) if found is not None else None
         if socket is not None:
             self.loop.note(b"%s>%s:%d@%.6f" % (
                 str(source).encode(), str(to).encode(), zlib.crc32(data), self.loop.time()))

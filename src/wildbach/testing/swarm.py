@@ -20,7 +20,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.engine import events
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
-from wildbach.engine.settings import ConnectionSettings, DiskSettings, Settings
+from wildbach.engine.settings import ConnectionSettings, DiskSettings, PeerSettings, Settings
 from wildbach.engine.torrent import Torrent
 from wildbach.runtime.tasks import Scope
 from wildbach.testing.content import Content
@@ -32,6 +32,7 @@ from wildbach.testing.storage import SharedStorage
 PORT = 6881
 SETTINGS = Settings(
     connections=ConnectionSettings(listen=(f"0.0.0.0:{PORT}",), port_tries=0),
+    peers=PeerSettings(encryption="off"),
     disk=DiskSettings(memory=16 << 20, workers="threads"),
 )
 

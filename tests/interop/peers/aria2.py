@@ -21,7 +21,7 @@ class Aria2(Closing):
     dials = True
     knows_udp_trackers = False  # its UDP socket belongs to the DHT, which is off
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, options: Sequence[str] = ()) -> None:
         self.endpoint: Address = ("127.0.0.1", free_port())
         self._rpc = free_port()
         work.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ class Aria2(Closing):
                 "--bt-max-peers=0", "--bt-request-peer-speed-limit=0", "--file-allocation=none",
                 "--allow-overwrite=true",
                 "--bt-min-crypto-level=plain", "--console-log-level=warn", "--summary-interval=0",
-                "--auto-save-interval=0", f"--dir={work}",
+                "--auto-save-interval=0", f"--dir={work}", *options,
             ],
             work / "aria2.log",
         )

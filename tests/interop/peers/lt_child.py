@@ -83,7 +83,7 @@ class Child:
 
     def do_add(
         self, id: str, save: str, torrent: str = "", magnet: str = "", peers: list[list[Any]] | None = None,
-        seed_mode: bool = False, pex: bool = False, priorities: list[int] | None = None,
+        seed_mode: bool = False, pex: bool = False, lsd: bool = False, priorities: list[int] | None = None,
     ) -> None:
         if torrent:
             params = lt.load_torrent_file(torrent)
@@ -92,7 +92,9 @@ class Child:
         params.save_path = save
         flags = lt.torrent_flags
         params.flags &= ~(flags.auto_managed | flags.paused)
-        params.flags |= flags.disable_dht | flags.disable_lsd
+        params.flags |= flags.disable_dht
+        if not lsd:
+            params.flags |= flags.disable_lsd
         if not pex:
             params.flags |= flags.disable_pex
         if priorities is not None:

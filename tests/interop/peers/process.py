@@ -156,8 +156,11 @@ def stop(process: subprocess.Popen[bytes], seconds: float = 5.0) -> None:
 
 def lt_process(
     settings: Mapping[str, object] | None = None, *, log: bool = False, distant: bool = False,
+    prefix: Sequence[str] = (),
 ) -> JsonProcess:
-    """A libtorrent session in a process of its own; see lt_child.py for what it understands."""
+    """A libtorrent session in a process of its own; see lt_child.py for what it understands. `prefix`: words before
+    the command, as those that run it in a network namespace.
+    """
     program = Path(__file__).with_name("lt_child.py")
     config = {"settings": dict(settings or {}), "log": log, "distant": distant}
-    return JsonProcess([sys.executable, str(program), json.dumps(config)])
+    return JsonProcess([*prefix, sys.executable, str(program), json.dumps(config)])

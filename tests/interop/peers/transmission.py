@@ -10,7 +10,7 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,14 @@ class Transmission(Closing):
     dials = False
     knows_udp_trackers = True
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, settings: Mapping[str, object] | None = None) -> None:
         self.endpoint: Address = ("127.0.0.1", free_port())
         rpc = free_port()
         config = work / "config"
         config.mkdir(parents=True, exist_ok=True)
-        settings = {**SETTINGS, "peer-port": self.endpoint[1], "rpc-port": rpc, "download-dir": str(work)}
-        (config / "settings.json").write_text(json.dumps(settings))
+        ports = {"peer-port": self.endpoint[1], "rpc-port": rpc}
+        chosen = {**SETTINGS, **(settings or {}), **ports, "download-dir": str(work)}
+        (config / "settings.json").write_text(json.dumps(chosen))
         self._url = f"http://127.0.0.1:{rpc}/transmission/rpc"
         self._session = ""
         self._torrent = 0

@@ -18,11 +18,13 @@ PEER_ID = b"-WB0100-abcdefghijkl"
 class Wire:
     """Connected and greeted. `theirs` is the other side's handshake."""
 
-    def __init__(self, at: tuple[str, int], info_hash: bytes, *, v2: bool = False, hello: bool = True) -> None:
+    def __init__(
+        self, at: tuple[str, int], info_hash: bytes, *, v2: bool = False, hello: bool = True, peer_id: bytes = PEER_ID,
+    ) -> None:
         self.socket = socket.create_connection(at, 10)
         self.socket.settimeout(20)
         try:
-            self.send(Handshake(info_hash, PEER_ID, v2=v2).to_bytes())
+            self.send(Handshake(info_hash, peer_id, v2=v2).to_bytes())
             self.theirs = parse(self.read(68))
         except BaseException:
             self.close()

@@ -24,7 +24,7 @@ from wildbach.protocol.tracker import udp
 from wildbach.protocol.tracker.announce import AnnounceRequest, Event, ScrapeRequest, ScrapeStats, TrackerFailure
 from wildbach.runtime.rng import seeded
 from wildbach.runtime.tasks import Scope
-from wildbach.services.tracker import TrackerServer
+from wildbach.services.tracker import TrackerOptions, TrackerServer
 
 HASH = bytes(range(100, 120))
 ID = b"-WB0100-abcdefghijkl"
@@ -66,7 +66,7 @@ class Ways:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_our_client_and_our_tracker_agree(scheme: str, host: str) -> None:
     async def main() -> None:
-        async with TrackerServer(interval=900) as tracker, Ways() as ways:
+        async with TrackerServer(options=TrackerOptions(interval=900, spread=0.0)) as tracker, Ways() as ways:
             await tracker.start(host)
             url = tracker.http_url if scheme == "http" else tracker.udp_url
             assert url is not None

@@ -365,7 +365,7 @@ def test_peers_nearer_than_their_tracker_are_left_out() -> None:
             world.tracker.behaviours[A] = lambda _: AnnounceReply(peers, reach=reach, external_ip="5.5.5.5")
             announcing.start(announcing.add(swarm, (HASH,), [[A]]))
             await asyncio.sleep(1)
-            assert announcing.external_ips == {4: "5.5.5.5"}
+            assert announcing.external.get(4) == "5.5.5.5"
 
         play(story)
         return [peer.host for peer in swarm.peers]

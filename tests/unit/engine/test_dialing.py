@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from wildbach.base import limits
 from wildbach.base.ids import Endpoint
 from wildbach.engine.dialing import DialBudget, Dialing
+from wildbach.engine.flows import FlowBudget
 
 
 def book(*hosts: str, source: str = "tracker", priority: int = 0) -> Dialing:
-    made = Dialing(DialBudget(), lambda endpoint: priority or int(endpoint.host.rpartition(".")[2]))
+    budget = DialBudget(FlowBudget(lambda: 0.0))
+    made = Dialing(budget, lambda endpoint: priority or int(endpoint.host.rpartition(".")[2]))
     made.add([Endpoint(host, 6881) for host in hosts], source)
     return made
 
@@ -100,7 +102,7 @@ def test_a_full_book_forgets_who_failed_most() -> None:
 
 
 def test_hearsay_has_a_budget_for_all_torrents_together() -> None:
-    budget = DialBudget()
+    budget = DialBudget(FlowBudget(lambda: 0.0))
     first, second = Dialing(budget, lambda _: 1), Dialing(budget, lambda _: 1)
     for number, each in enumerate((first, second)):
         each.add([Endpoint(f"9.{number}.{n}.1", 6881) for n in range(200)], "pex")
@@ -125,7 +127,7 @@ def test_a_network_has_a_budget_but_neighbours_and_the_user_have_not() -> None:
 
 
 def test_the_budget_forgets_old_networks() -> None:
-    budget = DialBudget()
+    budget = DialBudget(FlowBudget(lambda: 0.0))
     for n in range(3 * limits.KNOWN_PEERS):
         assert budget.take(Endpoint(f"9.{n // 250}.{n % 250}.1", 6881), "tracker", n * 1.0)
     assert len(budget._networks) <= limits.KNOWN_PEERS + 1
@@ -139,7 +141,7 @@ acts = st.lists(st.tuples(
 
 @given(acts)
 def test_nobody_is_called_twice_at_once_nor_before_the_time(acts: list[tuple[str, int, int]]) -> None:
-    ours = Dialing(DialBudget(), lambda endpoint: endpoint.port)
+    ours = Dialing(DialBudget(FlowBudget(lambda: 0.0)), lambda endpoint: endpoint.port)
     now = 0.0
     busy: set[Endpoint] = set()
     until: dict[Endpoint, float] = {}
@@ -168,3 +170,25 @@ def test_nobody_is_called_twice_at_once_nor_before_the_time(acts: list[tuple[str
         soonest = ours.soonest()
         able = ours.next(now, want_seeds=True) if soonest is not None and soonest > now else None
         assert able is None, "nobody before the soonest"
+
+
+def test_when_too_many_flows_were_opened_only_whom_the_user_named_is_called() -> None:
+    flows = FlowBudget(lambda: 1.0)
+    ours = Dialing(DialBudget(flows), lambda endpoint: 0)
+    ours.add([Endpoint(f"8.{n}.1.1", 6881) for n in range(10)], "tracker")
+    assert len([known for _ in range(10) if (known := ours.next(0.0, want_seeds=True)) is not None]) == 3
+    ours.add([Endpoint("9.9.9.9", 6881), Endpoint("127.0.0.1", 6881)], "user")
+    named = [ours.next(0.0, want_seeds=True), ours.next(0.0, want_seeds=True)]
+    assert {known.endpoint.host for known in named if known is not None} == {"9.9.9.9", "127.0.0.1"}
+    assert ours.next(0.0, want_seeds=True) is None
+    # A moment later it goes on, where it stopped; the call for the user counted.
+    assert ours.next(1.0, want_seeds=True) is None and ours.next(2.0, want_seeds=True) is not None
+
+
+def test_what_became_of_calls_into_the_world_is_told_to_the_guard() -> None:
+    flows = FlowBudget(lambda: 0.0)
+    budget = DialBudget(flows)
+    for turn in range(20):
+        budget.ended(Endpoint("8.1.1.1", 6881), turn % 2 == 0, turn)
+        budget.ended(Endpoint("192.168.1.1", 6881), False, turn)
+    assert flows.view().usual == 6 / 11

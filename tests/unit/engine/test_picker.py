@@ -43,6 +43,16 @@ def test_equals_are_chosen_by_chance() -> None:
     assert len(first) > 5
 
 
+def test_onward_goes_on_where_it_was_or_to_the_longest_row() -> None:
+    ours = picker(have=some(3, 9))
+    everything = bitfield.full(COUNT)
+    assert index(ours.onward(everything, -1)) == 10, "the longest row begins there"
+    assert index(ours.onward(everything, 10)) == 11
+    assert index(ours.onward(everything, -1)) == 12 + 8 // 2, "somebody works through the row from its beginning"
+    assert index(ours.onward(everything, 19)) == 4
+    assert index(ours.onward(some(0, 1), 5)) == 0 and ours.onward(some(3), 2) is None
+
+
 def test_sequential_takes_the_lowest() -> None:
     ours = picker(have=some(0, 1))
     ours.sequential = True

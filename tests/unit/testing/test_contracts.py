@@ -9,7 +9,9 @@ from wildbach.disk.files import FileStorage
 from wildbach.disk.memory import MemoryStorage
 from wildbach.disk.wrappers import Slow
 from wildbach.net.tcp import TcpTransport
+from wildbach.protocol.mse import Method
 from wildbach.testing.contracts import STORAGE, TRANSPORT, StorageCase, TransportPair
+from wildbach.testing.encrypted import EncryptedTransport
 from wildbach.testing.loop import sim
 from wildbach.testing.network import Network
 from wildbach.testing.storage import SharedStorage
@@ -36,6 +38,33 @@ def test_the_simulated_network_keeps_the_contract_of_a_transport(check, links):
         network = Network()
         near, far = network.host(**links), network.host(**links)
         await check(TransportPair(near.transport, far.transport, Endpoint(far.address, 0)))
+
+    sim(3, until=600).run(main())
+
+
+@checks
+@pytest.mark.parametrize("method", Method)
+def test_an_encrypted_tcp_connection_keeps_it(check, method):
+    async def main():
+        transport = EncryptedTransport(TcpTransport(), random.Random(1), method)
+        await check(TransportPair(transport, transport, Endpoint("127.0.0.1", 0)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+@checks
+@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("links", [{}, {"up": 8e6, "down": 20e6}])
+def test_an_encrypted_simulated_connection_keeps_it(check, links, method):
+    async def main():
+        network = Network()
+        near, far = (
+            EncryptedTransport(host.transport, random.Random(number), method)
+            for number, host in enumerate((network.host(**links), network.host(**links)))
+        )
+        await check(TransportPair(near, far, Endpoint("20.0.1.7", 0)))
 
     sim(3, until=600).run(main())
 

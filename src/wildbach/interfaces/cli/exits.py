@@ -54,6 +54,8 @@ _HINTS: dict[str, str] = {
     "port_in_use": "Another program uses that port: choose another one with --listen, or port 0 for any that is free.",
     "not_our_address": "This machine has no such address: 0.0.0.0 stands for all it has, [::] for those of IPv6.",
     "port_forbidden": "Ports below 1024 need special rights: choose a higher one with --listen.",
+    "store_unreachable": "Is that Redis or Valkey server running? Without --store one process needs none.",
+    "store_refused": "The URL takes a password: redis://:PASSWORD@HOST:PORT.",
     "newer_state": "Use that version, or keep the state of this one elsewhere: --state DIR.",
     "over_limit": "The torrent asks for more than wildbach permits; see docs/limits.md.",
 }

@@ -35,6 +35,7 @@ class Job:
     incomplete_path: Path | None = None
     suffix: str = ""
     layout: str = "original"
+    web_seeds: tuple[str, ...] = ()
     sequential: bool = False
     existing: str = "stop"
     seed: bool = False
@@ -56,6 +57,8 @@ class Job:
               metavar="[SUFFIX]", help=f"Append this, or {INCOMPLETE_SUFFIX}, to the names of incomplete files.")
 @click.option("--layout", type=click.Choice(LAYOUTS), default="original",
               help="`subfolder` always makes a folder for the content, `none` never does.  [default: as the torrent]")
+@click.option("--web-seed", "web_seeds", multiple=True, metavar="URL",
+              help="Download from this web server too (BEP 19); may be repeated.")
 @click.option("--sequential", is_flag=True, help="From the front to the end.")
 @click.option("--overwrite", "existing", flag_value="overwrite", default="stop",
               help="Replace foreign files at the target.")
@@ -101,6 +104,7 @@ async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
             save_path=job.folder,
             peers=peers,
             trackers=wishes.trackers,
+            web_seeds=job.web_seeds,
             select=selection.wants if selection else None,
             existing=job.existing,
             exclude=job.exclude,

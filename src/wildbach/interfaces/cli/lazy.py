@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Check content on disk against a .torrent file.",
     "magnet": "Print the magnet link of a torrent, or take one apart.",
     "tracker": "Run a tracker (HTTP and UDP).",
+    "doctor": "Look for what could be wrong, and say what to do about it.",
     "demo": "Watch a whole swarm work on this machine: a tracker, a seed, three downloaders.",
     "completion": "Print the completion script of a shell.",
 }

@@ -32,6 +32,7 @@ class Extension(IntEnum):
     UT_PEX = 1
     UT_METADATA = 2
     UPLOAD_ONLY = 3
+    UT_HOLEPUNCH = 4
     LT_DONTHAVE = 7
 
 
@@ -39,6 +40,7 @@ NAMES: Final[Mapping[Extension, bytes]] = {
     Extension.UT_PEX: b"ut_pex",
     Extension.UT_METADATA: b"ut_metadata",
     Extension.UPLOAD_ONLY: b"upload_only",
+    Extension.UT_HOLEPUNCH: b"ut_holepunch",
     Extension.LT_DONTHAVE: b"lt_donthave",
 }
 

@@ -7,11 +7,12 @@ added is dropped later, and never both in one message.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from wildbach.base import limits
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, RemoteError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol import bencode
@@ -115,24 +116,68 @@ def _unpack(key: bytes, raw: bytes, size: int, flags: bytes, into: dict[Endpoint
     return 0
 
 
+class Recent:
+    """Peers that we left although nothing was wrong with them: too many connections, or nothing to exchange.
+
+    Where few are connected each receiver is told of them once (BEP 11, "Filling underpopulated lists"), and that they
+    are gone with the next message. In a swarm of seeds nobody would be named otherwise, as seeds do not stay with each
+    other.
+    """
+
+    __slots__ = ("_left", "number")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._left: dict[Endpoint, tuple[int, int]] = {}
+
+    def add(self, endpoint: Endpoint, flags: int) -> None:
+        self.number += 1
+        self._left.pop(endpoint, None)
+        self._left[endpoint] = (self.number, flags)
+        same = [known for known in self._left if _six(known) == _six(endpoint)]
+        if len(same) > limits.PEX_RECENT:
+            del self._left[same[0]]
+
+    def discard(self, endpoint: Endpoint) -> None:
+        self._left.pop(endpoint, None)
+
+    def since(self, number: int, connected: Mapping[Endpoint, int]) -> dict[Endpoint, int]:
+        """Those left after `number`, of the IP versions that few are connected by."""
+        live = [0, 0]
+        for endpoint in connected:
+            live[_six(endpoint)] += 1
+        return {
+            endpoint: flags for endpoint, (left, flags) in self._left.items()
+            if left > number and live[_six(endpoint)] < limits.PEX_RECENT
+        }
+
+
+def _six(endpoint: Endpoint) -> bool:
+    return ":" in endpoint.host
+
+
 class PexSender:
     """What one peer was told; `message` gives the next difference, at most one a minute."""
 
-    __slots__ = ("_next", "_told")
+    __slots__ = ("_next", "_recent", "_told")
 
     def __init__(self) -> None:
         self._told: dict[Endpoint, int] = {}
+        self._recent = 0
         self._next = float("-inf")
 
     def due(self, now: float) -> bool:
         """True where a message may go out; asking is cheap."""
         return now >= self._next
 
-    def message(self, now: float, connected: Mapping[Endpoint, int], *but: Endpoint) -> PexMessage | None:
+    def message(
+        self, now: float, connected: Mapping[Endpoint, int], *but: Endpoint, recent: Recent | None = None,
+    ) -> PexMessage | None:
         """The next difference, or None while none is due or nothing changed.
 
         `connected` maps the listening endpoint of every peer whose handshakes are done to its flags; a peer whose
-        port is unknown is not in it. `but` names the receiver itself. At most 50 endpoints are added and 50 dropped,
+        port is unknown is not in it. `but` names the receiver itself. `recent`: those we left.
+        At most 50 endpoints are added and 50 dropped,
         the rest follows a minute later.
         """
         if now < self._next:
@@ -140,7 +185,10 @@ class PexSender:
         most = limits.PEX_ENTRIES_PER_MINUTE
         dropped = [endpoint for endpoint in self._told if endpoint not in connected][:most]
         added: list[PexPeer] = []
-        for endpoint, flags in connected.items():
+        named = connected if recent is None else {**connected, **recent.since(self._recent, connected)}
+        if recent is not None:
+            self._recent = recent.number
+        for endpoint, flags in named.items():
             if len(added) == most:
                 break
             if endpoint not in self._told and endpoint not in but:
@@ -162,12 +210,14 @@ class PexReceiver:
     100 endpoints at once.)
     """
 
-    __slots__ = ("_budget", "_first", "_minute", "strikes")
+    __slots__ = ("_budget", "_first", "_minute", "_told", "strikes")
 
     def __init__(self) -> None:
         self.strikes = 0
         self._budget = 0
         self._first = True
+        self._told: dict[Endpoint, None] = {}
+        "What it says it is connected to."
         self._minute = float("-inf")
 
     def receive(self, now: float, payload: bytes | memoryview) -> PexMessage:
@@ -188,4 +238,24 @@ class PexReceiver:
             if self.strikes >= limits.PEX_STRIKES:
                 raise RemoteError("floods peer exchange", where="ut_pex", strikes=self.strikes)
         self._first = False
-        return message
+        for endpoint in message.dropped:
+            self._told.pop(endpoint, None)
+        return replace(message, added=tuple(self._believed(message.added)))
+
+    def _believed(self, added: tuple[PexPeer, ...]) -> list[PexPeer]:
+        """One endpoint of each address, as BEP 11 wants, and not more than one peer can be connected to in earnest:
+        nobody shall be the only source of whom we call.
+        """
+        hosts: dict[str, None] = {}
+        believed = []
+        for peer in added:
+            host = peer.endpoint.host
+            if host in hosts and classify(host) is not Reach.LOCAL:
+                continue
+            if peer.endpoint not in self._told:
+                if len(self._told) >= limits.PEX_KNOWN_PER_PEER:
+                    continue
+                self._told[peer.endpoint] = None
+            hosts[host] = None
+            believed.append(peer)
+        return believed

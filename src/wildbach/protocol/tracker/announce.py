@@ -76,6 +76,8 @@ class AnnounceReply:
     "Our address as the tracker sees it (BEP 24)."
     reach: Reach = Reach.GLOBAL
     "Where the tracker itself is; it may name peers in its own reach or beyond, never nearer."
+    voter: str = ""
+    "The tracker's address, where it tells ours."
 
 
 @dataclass(frozen=True, slots=True)

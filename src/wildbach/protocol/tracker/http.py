@@ -202,6 +202,8 @@ class Announced:
     event: Event
     numwant: int
     "-1 where the peer did not say."
+    compact: bool = True
+    "False where the peer asked for a list of dictionaries (BEP 23)."
 
 
 _EVENTS = {event.word: event for event in Event}
@@ -239,6 +241,7 @@ def parse_announce_query(query: str) -> Announced:
         left=_number(values, "left", 1),
         event=_EVENTS[event],
         numwant=_number(values, "numwant", -1),
+        compact=values.get("compact") != [b"0"],
     )
 
 
@@ -274,19 +277,32 @@ def _number(values: dict[str, list[bytes]], name: str, default: int) -> int:
 
 def announce_body(
     *, interval: int, min_interval: int, seeds: int, leeches: int, downloaded: int, peers4: bytes, peers6: bytes,
-    external: bytes = b"",
+    external: bytes = b"", compact: bool = True,
 ) -> bytes:
-    """The reply to an announce: compact peers (BEP 23, 7), our view of the peer's address (BEP 24)."""
+    """The reply to an announce: compact peers (BEP 23, 7), our view of the peer's address (BEP 24).
+
+    Without `compact` the peers of both IP versions are a list of dictionaries; a tracker that keeps no peer ids has
+    none to tell.
+    """
     # Written by hand and in key order: a busy tracker spends its time here.
     head = b"d8:completei%de10:downloadedi%de" % (seeds, downloaded)
     if external:
         head += b"11:external ip%d:%b" % (len(external), external)
-    head += b"10:incompletei%de8:intervali%de12:min intervali%de5:peers%d:%b" % (
-        leeches, interval, min_interval, len(peers4), peers4,
-    )
+    head += b"10:incompletei%de8:intervali%de12:min intervali%de" % (leeches, interval, min_interval)
+    if not compact:
+        return head + b"5:peersl%bee" % _dictionaries(peers4, peers6)
+    head += b"5:peers%d:%b" % (len(peers4), peers4)
     if peers6:
         head += b"6:peers6%d:%b" % (len(peers6), peers6)
     return head + b"e"
+
+
+def _dictionaries(peers4: bytes, peers6: bytes) -> bytes:
+    out = []
+    for peer in (*compact.decode_v4(peers4), *compact.decode_v6(peers6)):
+        host = peer.host.encode()
+        out.append(b"d2:ip%d:%b4:porti%dee" % (len(host), host, peer.port))
+    return b"".join(out)
 
 
 def failure_body(reason: str, retry_minutes: int | None = None) -> bytes:

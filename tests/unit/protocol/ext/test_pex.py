@@ -6,7 +6,7 @@ from wildbach.base.errors import FormatError, RemoteError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol import bencode
 from wildbach.protocol.ext import pex
-from wildbach.protocol.ext.pex import PexMessage, PexPeer, PexReceiver, PexSender
+from wildbach.protocol.ext.pex import PexMessage, PexPeer, PexReceiver, PexSender, Recent
 
 ENDPOINTS = st.builds(Endpoint, st.ip_addresses().map(str), st.integers(1, 65535))
 
@@ -82,6 +82,30 @@ def test_a_peer_is_told_differences_once_a_minute() -> None:
     assert sender.message(121.0, connected, v4(0)) == PexMessage((PexPeer(v4(9), pex.SEED),))
 
 
+def test_where_few_are_connected_those_we_left_are_named_once() -> None:
+    recent, sender = Recent(), PexSender()
+    recent.add(v4(7), pex.SEED)
+    connected = many(2)
+    first = sender.message(0.0, connected, v4(0), recent=recent)
+    assert first == PexMessage((PexPeer(v4(1)), PexPeer(v4(7), pex.SEED)))
+    # It is not connected: with the next message it goes.
+    assert sender.message(60.0, connected, v4(0), recent=recent) == PexMessage((), (v4(7),))
+    assert sender.message(120.0, connected, v4(0), recent=recent) is None
+    recent.add(v4(7), pex.SEED)
+    again = sender.message(180.0, connected, v4(0), recent=recent)
+    assert again == PexMessage((PexPeer(v4(7), pex.SEED),))
+
+
+def test_where_many_are_connected_or_too_many_were_left_they_are_not_named() -> None:
+    recent = Recent()
+    for number in range(100, 160):
+        recent.add(v4(number), 0)
+    assert list(recent.since(0, many(3))) == [v4(number) for number in range(135, 160)]
+    assert recent.since(0, many(25)) == {} and recent.since(recent.number, {}) == {}
+    recent.discard(v4(159))
+    assert v4(159) not in recent.since(0, {})
+
+
 def test_a_large_swarm_is_told_in_parts_of_fifty() -> None:
     sender, connected = PexSender(), many(120)
     told: list[Endpoint] = []
@@ -137,7 +161,22 @@ def test_a_flood_of_endpoints_ends_in_an_error() -> None:
     receiver = PexReceiver()
     with pytest.raises(RemoteError):
         for n in range(10):
-            assert len(receiver.receive(60.0 * n, wire(1000, n * 1000)).added) == 50
+            assert len(receiver.receive(60.0 * n, wire(1000, n * 1000)).added) == (50 if n < 4 else 0)
+
+
+def test_one_peer_is_not_believed_to_be_connected_to_the_whole_world() -> None:
+    receiver = PexReceiver()
+    taken = [len(receiver.receive(60.0 * n, wire(50, n * 50)).added) for n in range(6)]
+    assert taken == [50, 50, 50, 50, 0, 0]
+    # Who leaves makes room.
+    gone = pex.encode(PexMessage((), tuple(v4(n) for n in range(30))))
+    receiver.receive(400.0, gone)
+    assert len(receiver.receive(460.0, wire(50, 1000)).added) == 30
+
+
+def test_several_ports_of_one_address_count_once() -> None:
+    message = PexMessage(tuple(PexPeer(Endpoint("9.9.9.9", port)) for port in range(2000, 2020)))
+    assert PexReceiver().receive(0.0, pex.encode(message)).added == (PexPeer(Endpoint("9.9.9.9", 2000)),)
 
 
 def test_the_first_message_may_be_long() -> None:

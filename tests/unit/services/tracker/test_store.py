@@ -1,13 +1,22 @@
 import random
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wildbach.protocol.tracker.announce import Event, ScrapeStats
-from wildbach.services.tracker.store import Answer, Full, Store
+from wildbach.services.tracker.store import Full, Store
 
 SWARM = b"s" * 20
+
+
+class Answer(NamedTuple):
+    seeds: int
+    leeches: int
+    completed: int
+    peers4: bytes = b""
+    peers6: bytes = b""
 
 
 def store(**limits: float) -> Store:
@@ -16,7 +25,13 @@ def store(**limits: float) -> Store:
 
 def join(s: Store, number: int, *, left: int = 1, event: Event = Event.NONE, numwant: int = -1, now: float = 0.0,
          swarm: bytes = SWARM, size: int = 4, port: int = 6881) -> Answer:
-    return s.announce(swarm, number.to_bytes(size, "big"), port, left=left, event=event, numwant=numwant, now=now)
+    s.tick(now)
+    key = number.to_bytes(size, "big") + port.to_bytes(2, "big")
+    found = s.announce(swarm, key, seed=not left, event=event)
+    giving = not left and event is not Event.STARTED
+    told = [b"" if event is Event.STOPPED else s.pick(found, key, giving=giving, want=numwant, v6=v6)
+            for v6 in (False, True)]
+    return Answer(found.seeds, found.leeches, found.completed, *told)
 
 
 def hosts(answer: Answer) -> list[int]:
@@ -77,13 +92,85 @@ def test_completions_are_counted_once_for_who_was_here() -> None:
 
 
 def test_a_peer_that_falls_silent_is_forgotten_and_so_is_its_swarm() -> None:
-    s = store(expire_after=100.0)
+    s = store(slot=10.0, keep=8)
     join(s, 1, now=0.0)
-    join(s, 2, now=90.0)
-    join(s, 3, now=120.0)
-    assert s.peers == 2
-    join(s, 4, now=250.0, swarm=b"t" * 20)
+    join(s, 2, now=60.0)
+    for now in range(60, 101, 5):
+        s.tick(now)
+    assert s.scrape(SWARM) == ScrapeStats(0, 1, 0)
+    for now in range(100, 200, 5):
+        join(s, 4, now=now, swarm=b"t" * 20)
     assert (s.torrents, s.peers) == (1, 1)
+    assert s.scrape(SWARM) is None
+
+
+def test_a_peer_that_comes_again_stays() -> None:
+    s = store(slot=10.0, keep=8)
+    for now in range(0, 1000, 70):
+        join(s, 1, now=now)
+        s.tick(now + 35)
+    assert s.peers == 1
+
+
+def test_peers_stay_longer_while_they_are_told_to_wait_longer() -> None:
+    s = store(slot=10.0, keep=8)
+    s.keep = 40
+    join(s, 1, now=0.0)
+    for now in range(0, 390, 10):
+        s.tick(now)
+    assert s.peers == 1
+    for now in range(390, 450, 10):
+        s.tick(now)
+    assert s.peers == 0
+
+
+def test_after_a_long_sleep_of_the_machine_nobody_is_left() -> None:
+    s = store(slot=10.0, keep=8)
+    join(s, 1, now=0.0)
+    s.tick(256 * 10.0)
+    assert (s.torrents, s.peers) == (0, 0)
+
+
+def test_a_clock_that_goes_back_a_little_costs_nobody() -> None:
+    s = store(slot=10.0, keep=8)
+    join(s, 1, now=100.0)
+    join(s, 1, now=99.0)
+    assert s.peers == 1
+
+
+def test_a_count_of_completions_outlives_its_peers_for_a_while_where_there_is_room() -> None:
+    for torrents, left in ((10, True), (1, False)):
+        s = store(slot=10.0, keep=2, torrents=torrents)
+        join(s, 1)
+        join(s, 1, left=0, event=Event.COMPLETED)
+        for now in range(0, 200, 5):
+            s.tick(now)
+        assert (s.scrape(SWARM) == ScrapeStats(0, 0, 1)) is left
+        for now in range(200, 4000, 5):
+            s.tick(now)
+        assert s.torrents == 0
+
+
+def test_swarms_that_are_not_allowed_any_more_are_forgotten() -> None:
+    s = store()
+    join(s, 1)
+    join(s, 2, swarm=b"t" * 20)
+    s.retain(lambda info_hash: info_hash == SWARM)
+    assert (s.torrents, s.peers) == (1, 1)
+    assert hosts(join(s, 3)) == [1]
+
+
+def test_a_flood_of_swarms_and_peers_ends_at_the_limits() -> None:
+    s = store(torrents=1000, peers=5000, peers_per_torrent=2000)
+    rng = random.Random(9)
+    for number in range(20_000):
+        try:
+            join(s, number, swarm=SWARM if number % 2 else rng.randbytes(20), port=rng.randrange(1, 65536))
+        except Full:
+            continue
+    assert s.torrents <= 1000 and s.peers <= 5000
+    assert s.turned_away > 10_000
+    assert sum(join(s, 1)[:2]) == 2000
 
 
 def test_a_peer_without_a_port_is_answered_and_not_kept() -> None:
@@ -122,7 +209,7 @@ def test_memory_is_bounded() -> None:
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 1), st.sampled_from(list(Event)), st.integers(0, 30),
                           st.integers(-1, 20), st.sampled_from([4, 16]))))
 def test_the_store_agrees_with_a_plain_model(steps: list[tuple[int, int, Event, int, int, int]]) -> None:
-    s = store(expire_after=1e9)
+    s = store(slot=1e9)
     model: dict[tuple[int, int], int] = {}
     now = 0.0
     for number, left, event, passed, numwant, size in steps:

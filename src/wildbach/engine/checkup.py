@@ -1,0 +1,177 @@
+"""What a look at the machine, the disk, the network and the session comes to, in words: findings with advice.
+
+Plain functions from facts to findings; who gathers the facts is elsewhere (`interfaces/cli/doctor`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from wildbach.base.addresses import Reach, classify
+from wildbach.base.ids import Endpoint
+from wildbach.disk.probe import DiskProbe
+from wildbach.engine.flows import FlowView
+from wildbach.engine.portmap import PortMapView
+from wildbach.engine.trackerlist import TrackerView
+from wildbach.net.machine import Machine
+
+_MIB: Final = 1 << 20
+_FILES_FEW: Final = 4096
+_ROOM_LITTLE: Final = 1 << 30
+_FLUSH_SLOW: Final = 0.2
+_RATE_SLOW: Final = 10 * _MIB
+_BUFFER_SMALL: Final = 1 << 20
+
+
+class Level(StrEnum):
+    GOOD = "good"
+    NOTE = "note"
+    "Works; better is possible, or it cannot be told."
+    WARNING = "warning"
+    "Something works less well than it could, and there is something to do about it."
+    FAULT = "fault"
+    "Something does not work."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    area: str
+    "`machine`, `disk`, `ports`, `mapping`, `dht`, `trackers`, `proxy`, ...; stable, for programs."
+    level: Level
+    text: str
+    advice: str = ""
+    "What to do, where something can be done."
+
+
+def of_machine(machine: Machine) -> list[Finding]:
+    found = [Finding("machine", Level.GOOD, f"{machine.system}, Python {machine.python}, {machine.cores} cores")]
+    if machine.open_files and machine.open_files < _FILES_FEW:
+        found.append(Finding(
+            "machine", Level.WARNING, f"only {machine.open_files} files and connections may be open at once",
+            f"raise the limit: `ulimit -n {_FILES_FEW * 4}`, or LimitNOFILE= of the service",
+        ))
+    if machine.clock_set is False:
+        found.append(Finding(
+            "clock", Level.NOTE, "no time service keeps the clock of this machine",
+            "certificates of HTTPS trackers and mutable items need the right time: install chrony or systemd-timesyncd",
+        ))
+    elif machine.clock_set:
+        found.append(Finding("clock", Level.GOOD, "a time service keeps the clock"))
+    if 0 < machine.receive_buffer < _BUFFER_SMALL:
+        found.append(Finding(
+            "machine", Level.NOTE, f"UDP sockets may buffer {machine.receive_buffer // 1024} KiB only",
+            f"fast uTP wants more: sysctl -w net.core.rmem_max={4 * _BUFFER_SMALL}",
+        ))
+    found.append(_of_ways(machine))
+    return found
+
+
+def _of_ways(machine: Machine) -> Finding:
+    ways = machine.ways
+    words = ", ".join(f"IPv{version} from {host}" for version, host in sorted(ways.items()))
+    if not ways:
+        return Finding("network", Level.FAULT, "there is no route to the Internet", "connect this machine to a network")
+    if 6 not in ways:
+        return Finding("network", Level.NOTE, f"{words}; no IPv6: peers that have nothing else cannot be reached")
+    return Finding("network", Level.GOOD, words)
+
+
+def of_disk(probe: DiskProbe, what: str) -> list[Finding]:
+    """`what` names the folder's part: `downloads`, `state`."""
+    speed = (
+        f"{what} in {probe.path}: {_size(probe.free)} free, writes {_size(probe.write_rate)}/s flushed, reads "
+        f"{_size(probe.read_rate)}/s, a flush takes {probe.flush_seconds * 1000:.1f} ms"
+    )
+    found = [Finding("disk", Level.GOOD, speed)]
+    if probe.free < _ROOM_LITTLE:
+        found.append(Finding(
+            "disk", Level.WARNING, f"{what}: only {_size(probe.free)} are free",
+            "make room, or choose another folder with -o; a torrent stops when the disk is full, and loses nothing",
+        ))
+    if probe.write_rate < _RATE_SLOW or probe.flush_seconds > _FLUSH_SLOW:
+        found.append(Finding(
+            "disk", Level.WARNING, f"{what}: this disk is slow, and may be what a fast download waits for",
+            "look at its health (smartctl), and at what else uses it",
+        ))
+    if not probe.inline:
+        found.append(Finding(
+            "disk", Level.NOTE, f"{what}: this file system (a network one?) cannot be read without waiting, so uploads "
+            "go by worker threads",
+        ))
+    return found
+
+
+def _size(count: float) -> str:
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def of_ports(wanted: tuple[str, ...], got: tuple[Endpoint, ...]) -> list[Finding]:
+    """`wanted` as in the settings; `got` as the session listens."""
+    if not got:
+        return [Finding("ports", Level.NOTE, "no port is listened at: only peers that accept calls can be met")]
+    found = [Finding("ports", Level.GOOD, "listening at " + ", ".join(map(str, got)))]
+    asked = {int(port) for text in wanted if (port := text.rpartition(":")[2]).isdigit() and port != "0"}
+    moved = sorted({at.port for at in got} - asked)
+    if asked and moved:
+        found.append(Finding(
+            "ports", Level.WARNING, f"port {', '.join(map(str, sorted(asked)))} is in use, so {moved[0]} was taken",
+            "a router that forwards the wanted port leads nowhere now: end the other program, or choose with --listen",
+        ))
+    if all(classify(at.host) is Reach.LOCAL for at in got):
+        found.append(Finding("ports", Level.NOTE, "only this machine can call: the addresses are its own loopback"))
+    return found
+
+
+def of_trackers(trackers: tuple[TrackerView, ...]) -> list[Finding]:
+    """After each was asked for its numbers."""
+    found = []
+    for tracker in trackers:
+        if tracker.scrape == "ok":
+            words = f"{tracker.url}: {tracker.seeds or 0} seeds, {tracker.leeches or 0} leeches"
+            found.append(Finding("trackers", Level.GOOD, words))
+        else:
+            found.append(Finding(
+                "trackers", Level.WARNING, f"{tracker.url}: {tracker.scrape or 'no answer yet'}",
+                "other trackers, the DHT and peer exchange can do without it",
+            ))
+    return found
+
+
+def of_mapping(ports: tuple[PortMapView, ...]) -> list[Finding]:
+    """After the router was asked."""
+    found = []
+    for view in ports:
+        if view.state == "mapped":
+            first = view.mappings[0]
+            words = ", ".join(f"{m.protocol.upper()} {m.external}" for m in view.mappings)
+            told = f"the router lets peers in by IPv{view.family}: {words} ({first.method})"
+            found.append(Finding("mapping", Level.GOOD, told))
+            if view.behind_another:
+                found.append(Finding(
+                    "mapping", Level.WARNING, f"the router itself is at {first.address}, which is not on the Internet: "
+                    "another router, or the provider's, stands before it",
+                    "forward the port there too; with a provider's router ask for a public address, or use IPv6",
+                ))
+        elif view.state == "failed":
+            found.append(Finding(
+                "mapping", Level.NOTE, f"no router lets peers in by IPv{view.family}: {view.reason}",
+                "allow UPnP or NAT-PMP in the router's settings, or forward the port there by hand"
+                if view.family == 4 else "where there is a firewall for IPv6, open the port there",
+            ))
+    return found
+
+
+def of_flows(flows: FlowView) -> list[Finding]:
+    if not flows.guarded:
+        return []
+    return [Finding(
+        "network", Level.WARNING, "hardly any call is answered as it was before: the router may be overwhelmed",
+        f"new connections are down to {flows.limit * flows.pace:.1f} a second; a lower connections.new_flows may help",
+    )]

@@ -1,0 +1,144 @@
+"""`wildbach doctor`: looks at the machine, the disk and the network, and says what is wrong and what to do."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from wildbach.base.errors import NetworkError, StorageError
+from wildbach.disk.probe import probe
+from wildbach.engine import checkup
+from wildbach.engine.checkup import Finding, Level
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session
+from wildbach.engine.torrent import Torrent
+from wildbach.interfaces.cli import fetching, folders, output, running, text
+from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.kinds import HOST_PORT, HostPort
+from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.state import state_folder
+from wildbach.interfaces.cli.wishes import Wishes
+from wildbach.net.machine import examine
+from wildbach.runtime.workers import Threads
+
+LOOK_SECONDS = 0.1
+_MARKS = {Level.GOOD: ("✓", "green"), Level.NOTE: ("·", "cyan"), Level.WARNING: ("!", "yellow"),
+          Level.FAULT: ("✗", "red")}
+
+
+@click.command("doctor")
+@click.argument("torrents", nargs=-1, metavar="[TORRENT]...")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=".", metavar="DIR",
+              help="The folder for downloads, whose disk is measured.  [default: this folder]")
+@click.option("--listen", type=HOST_PORT, multiple=True, help="Where peers are to reach us; may be repeated.")
+@click.option("--set", "settings_given", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Where progress is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]")
+@click.option("--seconds", type=click.FloatRange(0.5, 300), default=15.0, show_default=True,
+              help="How long to wait for answers from the network.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: a finding each.")
+def command(
+    torrents: tuple[str, ...], folder: Path, listen: tuple[HostPort, ...], settings_given: tuple[str, ...],
+    state: Path | None, seconds: float, as_json: bool,
+) -> int:
+    """Look for what could be wrong, and say what to do about it.
+
+    The machine, the disk, the ports and the ways to find peers; with TORRENT, its trackers too. Nothing is downloaded
+    and nothing is announced. Exit code 0 means that nothing is at fault.
+    """
+    wishes = Wishes(listen=listen, settings_given=settings_given, state=state)
+
+    async def work(stop: Stop) -> Exit:
+        tally: Counter[Level] = Counter()
+        async for finding in _look(torrents, folder, wishes, seconds, stop):
+            tally[finding.level] += 1
+            _show(finding, as_json)
+        if stop.asked:
+            return stop.code
+        if not as_json:
+            output.line(_verdict(tally))
+        return Exit.FAILED if tally[Level.FAULT] else Exit.OK
+
+    return running.run(work)
+
+
+async def _look(
+    names: tuple[str, ...], folder: Path, wishes: Wishes, seconds: float, stop: Stop,
+) -> AsyncIterator[Finding]:
+    settings = wishes.settings()
+    loaded = await fetching.load_all(names)
+    folders.check(folder)
+    threads = Threads(2)
+    try:
+        for found in checkup.of_machine(await threads.run(examine)):
+            yield found
+        for place, what in ((folder, "downloads"), (state_folder(wishes.state), "state")):
+            try:
+                measured = await threads.run(probe, place.absolute())
+            except StorageError as error:
+                yield Finding("disk", Level.FAULT, f"{what}: {error.message}", "choose another folder, or mend it")
+                continue
+            for found in checkup.of_disk(measured, what):
+                yield found
+    finally:
+        threads.close()
+    try:
+        async with Session(settings) as session:
+            for found in checkup.of_ports(settings.connections.listen, session.listening):
+                yield found
+            for found in await _ask_router(session, seconds, stop):
+                yield found
+            torrents = [await session.add(one, AddOptions(save_path=folder, paused=True)) for one in loaded]
+            for torrent in torrents:
+                for found in await _ask_trackers(torrent, seconds, stop):
+                    yield found
+            for found in checkup.of_flows(session.flows):
+                yield found
+    except NetworkError as error:
+        yield Finding("ports", Level.FAULT, error.message, "choose another port or address with --listen")
+
+
+async def _ask_router(session: Session, seconds: float, stop: Stop) -> list[Finding]:
+    for _ in range(int(seconds / LOOK_SECONDS)):
+        if stop.asked or all(view.state != "searching" for view in session.discovery.ports):
+            break
+        await stop.pause(LOOK_SECONDS)
+    return checkup.of_mapping(session.discovery.ports)
+
+
+async def _ask_trackers(torrent: Torrent, seconds: float, stop: Stop) -> list[Finding]:
+    for tracker in torrent.trackers():
+        torrent.scrape(tracker.url)
+    for _ in range(int(seconds / LOOK_SECONDS)):
+        if stop.asked or all(view.scrape for view in torrent.trackers()):
+            break
+        await stop.pause(LOOK_SECONDS)
+    return checkup.of_trackers(torrent.trackers())
+
+
+def _show(finding: Finding, as_json: bool) -> None:
+    if as_json:
+        output.record({
+            "event": "finding", "area": finding.area, "level": finding.level.value, "text": finding.text,
+            "advice": finding.advice,
+        })
+        return
+    mark, style = _MARKS[finding.level]
+    words = Text.assemble((f"{mark} ", style), (f"{finding.area}: ", "bold"), text.clean(finding.text))
+    if finding.advice:
+        words.append(f"\n    {text.clean(finding.advice)}", "dim")
+    Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True).print(words)
+
+
+def _verdict(tally: Counter[Level]) -> str:
+    if tally[Level.FAULT]:
+        return f"{text.plural(tally[Level.FAULT], 'fault')}, {text.plural(tally[Level.WARNING], 'warning')}."
+    if tally[Level.WARNING]:
+        return f"Nothing is at fault; {text.plural(tally[Level.WARNING], 'warning')}."
+    return "All is well."
