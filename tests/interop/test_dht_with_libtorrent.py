@@ -128,7 +128,7 @@ def test_peers_are_found_both_ways(theirs: list[JsonProcess], tmp_path: Path) ->
                     theirs[2].send(cmd="dht_peers", info_hash=HASH.hex())
                     found = (await heard(theirs[2], "dht_peers", info_hash=HASH.hex()))["peers"]
             # libtorrent's nodes tell the others of us.
-            assert two.dht.view().nodes_v4 >= 4 and three.dht.view().nodes_v4 >= 4
+            await until(lambda: two.dht.view().nodes_v4 >= 4 and three.dht.view().nodes_v4 >= 4)
 
     asyncio.run(main())
 

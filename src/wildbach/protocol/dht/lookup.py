@@ -4,6 +4,9 @@ Five questions are open at a time; a node that is silent for a second opens anot
 failed. A search asks one node of each network (class local is exempt), takes a bounded number of candidates and asks a
 bounded number of questions. Nodes whose id does not fit their address (BEP 42) are asked and used but do not count as
 the eight, nor does a crowd: nodes far nearer to the target than the size of the DHT explains were put there on purpose.
+
+Whoever is within the distance where eight nodes are expected is asked too. So those who store and those who seek meet,
+however many nodes somebody puts between them: eight networks of them double the nodes within that distance, no more.
 """
 
 from __future__ import annotations
@@ -127,6 +130,20 @@ class Lookup:
         """The longest way of referrals to one of the nodes found."""
         return max((c.depth for c in self.nearest(counting=False)[: self.k]), default=0)
 
+    @property
+    def places(self) -> list[Candidate]:
+        """Where to write: who counts, gave a token and is within the distance of eight nodes, eight at least.
+
+        Where too few count, the nearest of the others.
+        """
+        best = [c for c in self.nearest() if c.token is not None]
+        near = [c for c in best if self._expected is not None and c.distance < self._expected]
+        best = best[: min(max(self.k, len(near)), 2 * self.k)]
+        if len(best) < self.k:
+            rest = [c for c in self.nearest(counting=False) if c.token is not None and c not in best]
+            best += rest[: self.k - len(best)]
+        return best
+
     def _crowd(self) -> int:
         """Below this distance a node counts as one of a crowd; 0 where there is none."""
         replied = (c.distance for c in self._sorted if c.state is State.REPLIED)
@@ -225,15 +242,16 @@ class Lookup:
         """Ask the nearest ones that were not asked. True while it is worth waiting."""
         crowd = self._crowd()
         need, most = self.k, 3 * self.k
+        radius = self._expected if self._expected is not None else 0
         waiting = False
         for candidate in list(self._sorted):
             state = candidate.state
+            if (need <= 0 and candidate.distance >= radius) or most == 0:
+                break
             if state is State.REPLIED:
                 most -= 1
                 if candidate.secure and candidate.distance >= crowd:
                     need -= 1
-                if need == 0 or most == 0:
-                    break
             elif state is State.ASKED:
                 waiting = True
             elif state is State.NEW and self.queried < limits.DHT_LOOKUP_QUERIES:

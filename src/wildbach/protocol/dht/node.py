@@ -24,6 +24,7 @@ from wildbach.base.errors import FormatError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.dht import krpc
 from wildbach.protocol.dht.guard import FloodGuard, Tokens
+from wildbach.protocol.dht.introductions import Introductions
 from wildbach.protocol.dht.items import Item, ItemStore
 from wildbach.protocol.dht.lookup import CROWD, CROWD_SHIFT, Candidate, Lookup, crowded
 from wildbach.protocol.dht.operations import (
@@ -48,10 +49,14 @@ _USABLE = 8
 _SMALL = 40
 "A table with fewer nodes is filled quickly."
 _FAST = 0.25
+_NEIGHBOUR = 1.0
 _STEADY = 5.0
+"Seconds between two steps of upkeep: while the table is small, while neighbours wait to be met, else."
 _SAVED = 300
 _RETRY_MOST = 60.0
 _DENSITIES = 15
+_ESTIMATE = 10.0
+"Seconds for which an estimate of the size of the DHT is good."
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +113,11 @@ class Node:
         self._server = Server(family, Tokens(rng), self._peers, self._items, self._near, self._proven)
         self._saved: dict[Endpoint, bytes] = {}
         self._routers: list[Endpoint] = []
-        self._introduced: dict[Endpoint, bytes] = {}
+        self._introduced = Introductions()
         self._operations: dict[Operation, None] = {}
         self._densities: deque[int] = deque(maxlen=_DENSITIES)
+        self._estimate: int | None = None
+        self._next_estimate = now
         self._sampled: dict[Endpoint, float] = {}
         self._started = False
         self._joining: Lookup | None = None
@@ -355,7 +362,18 @@ class Node:
 
     @property
     def _expected(self) -> int | None:
-        return median_low(self._densities) if len(self._densities) >= 3 else None
+        """How far from a target its eighth nearest node commonly is, as far as we know.
+
+        The smaller of what lookups saw and what our own neighbourhood is like: who joined a small DHT does not go on
+        believing that it is small.
+        """
+        if self._now >= self._next_estimate:
+            self._next_estimate = self._now + _ESTIMATE
+            near = self.table.nearest(self.table.own, self.settings.k)
+            own = [near[-1].number ^ self.table.own] if len(near) == self.settings.k else []
+            seen = [median_low(self._densities)] if self._densities else []
+            self._estimate = min(own + seen, default=None)
+        return self._estimate
 
     def _note_density(self, lookup: Lookup) -> None:
         """How far the eighth nearest node is tells how many there are: what is much nearer was put there."""
@@ -374,8 +392,7 @@ class Node:
             call.error = message
             call.asker.failed(call, now)
             return
-        if self.table.replied(message.id, call.remote, now - call.sent, now):
-            self._introduced.pop(call.remote, None)
+        self.table.replied(message.id, call.remote, now - call.sent, now)
         call.asker.replied(call, message, now)
 
     def _silent(self, call: Call, now: float) -> None:
@@ -403,14 +420,22 @@ class Node:
         return node.closest(target) if node is not None else ()
 
     def closest(self, target: int) -> list[krpc.NodeInfo]:
-        """Eight good nodes near a target. Of a crowd only a few are named, so that others stay to be found."""
+        """Eight good nodes near a target. Of a crowd only a few are named, so that others stay to be found.
+
+        Where more than eight are as near as eight should be, half of the answer is drawn from them all.
+        """
         k = self.settings.k
-        found = self.table.nearest(target, 2 * k)
+        found = self.table.nearest(target, 3 * k)
         expected = self._expected
-        if expected is not None and crowded([c.number ^ target for c in found[:k]], expected):
+        if expected is None:
+            return [c.info for c in found[:k]]
+        if crowded([c.number ^ target for c in found[:k]], expected):
             crowd = [c for c in found if c.number ^ target < expected >> CROWD_SHIFT]
             others = [c for c in found if c not in crowd]
             found = [*crowd[: max(CROWD - 2, k - len(others))], *others]
+        within = sum(c.number ^ target < expected for c in found)
+        if within > k:
+            found = [*found[: k // 2], *self._rng.sample(found[k // 2 : within], k - k // 2)]
         return [c.info for c in found[:k]]
 
     def _proven(self, remote: Endpoint) -> bool:
@@ -431,11 +456,9 @@ class Node:
                     self._introduce(node.endpoint, node.id)
 
     def _introduce(self, endpoint: Endpoint, node_id: bytes) -> None:
-        if endpoint in self._introduced or len(self._introduced) >= limits.DHT_INTRODUCTIONS:
-            return
-        if node_id and not self.table.wants(krpc.NodeInfo(node_id, endpoint)):
-            return
-        self._introduced[endpoint] = node_id
+        self._introduced.add(endpoint, node_id, self.table)
+        if self._introduced.urgent and self._started:
+            self._next_upkeep = min(self._next_upkeep, self._now + _NEIGHBOUR)
 
     # keeping the table
 
@@ -467,16 +490,18 @@ class Node:
     def _upkeep(self, now: float) -> None:
         """One small thing: join again, meet somebody who was introduced, or see whether an old contact is there."""
         small = len(self.table) < _SMALL
-        self._next_upkeep = now + (_FAST if small and self._introduced else _STEADY * self._rng.uniform(0.8, 1.2))
+        self._next_upkeep = now + _STEADY * self._rng.uniform(0.8, 1.2)
         if now >= self._next_join and self._joining is None:
             self._join(now)
             return
-        while self._introduced:
-            endpoint = next(iter(self._introduced))
-            node_id = self._introduced.pop(endpoint)
-            if not node_id or self.table.wants(krpc.NodeInfo(node_id, endpoint)):
-                self._rpc.ask(endpoint, krpc.Ping(), One(nothing), None, now)
-                return
+        newcomer = self._introduced.next(self.table)
+        if self._introduced and small:
+            self._next_upkeep = now + _FAST
+        elif self._introduced.urgent:
+            self._next_upkeep = now + _NEIGHBOUR
+        if newcomer is not None:
+            self._rpc.ask(newcomer, krpc.Ping(), One(nothing), None, now)
+            return
         contact = self.table.oldest()
         if contact is None:
             return

@@ -82,21 +82,13 @@ class Operation:
         self.lookup = lookup
         if self._cancelled:
             return
-        for candidate in self._places(lookup):
+        for candidate in lookup.places:
             question = self._writing(candidate)
             if question is not None:
                 self._open += 1
                 self._writes.append(self._rpc.ask(candidate.endpoint, question, self, candidate, now))
         if not self._open:
             self._end(now)
-
-    def _places(self, lookup: Lookup) -> list[Candidate]:
-        """Where to write: the nearest that count and gave a token; where none counts, the nearest at all."""
-        best = [c for c in lookup.nearest() if c.token is not None][: lookup.k]
-        if len(best) < lookup.k:
-            rest = [c for c in lookup.nearest(counting=False) if c.token is not None and c not in best]
-            best += rest[: lookup.k - len(best)]
-        return best
 
     def _writing(self, candidate: Candidate) -> krpc.Question | None:
         return None
@@ -215,7 +207,7 @@ class GetItem(Operation):
     def _result(self, lookup: Lookup, now: float) -> LookupResult:
         newest = self._best.seq if self._best is not None else 0
         having = [endpoint for endpoint, seq in self._have.items() if seq == newest]
-        nearest = [c.endpoint for c in self._places(lookup)]
+        nearest = [c.endpoint for c in lookup.places]
         return LookupResult(
             lookup.target, lookup.queried, lookup.answered, lookup.hops, now - lookup.started, self._announced,
             item=self._best, copies=len(having),

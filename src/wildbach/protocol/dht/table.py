@@ -113,6 +113,11 @@ class Table:
             return False
         return len(bucket.contacts) < bucket.size or len(bucket.waiting) < limits.DHT_REPLACEMENTS
 
+    def lacks(self, node_id: bytes) -> bool:
+        """Whether the bucket of an id has fewer than eight nodes."""
+        bucket = self._buckets[self.index(int.from_bytes(node_id, "big"))]
+        return bucket is None or len(bucket.contacts) < limits.DHT_K
+
     def replied(self, node_id: bytes, endpoint: Endpoint, rtt: float, now: float) -> bool:
         """A node replied to us: it is alive, and what it says is its id. True where it is in the table now."""
         known = self._endpoints.get(endpoint)
