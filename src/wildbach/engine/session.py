@@ -271,7 +271,8 @@ class Session:
         wanted = self.settings.connections
         roads: dict[str, Transport] = {"tcp": self._transport} if wanted.tcp or self._simulated else {}
         if wanted.utp and not self._simulated:
-            roads["utp"] = self._utp = self._streams = UtpTransport(self._datagrams, rng=self._rng)
+            roads["utp"] = self._streams = UtpTransport(self._datagrams, rng=self._rng)
+            self._utp = self._utp or self._streams
             self._exits = [self._streams.close, *self._exits]
         if not roads:
             raise UsageError("there is no road to peers: switch on connections.tcp or connections.utp")
