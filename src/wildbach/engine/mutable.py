@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -187,17 +187,17 @@ class Mutables:
         kept = (await self._threads.run(self._store.kept, AREA)).get(name)
         if kept is not None:
             _take_up(one, kept)
-        await self._begin(one)
-        return one
-
-    async def _begin(self, one: Following) -> None:
         self._followed[one.name] = one
         await self._save(one)
-        if self._library.torrent(one.torrent) is not None:
-            one.found.set()
         if one.link.first is not None and one.seq < 0:
             torrent = await self._library.add(self._magnet(one, one.link.first.hashes), one.options)
             one.torrent = torrent.key
+        self._begin(one)
+        return one
+
+    def _begin(self, one: Following) -> None:
+        self._followed[one.name] = one
+        if self._library.torrent(one.torrent) is not None:
             one.found.set()
         one.task = self._scope.spawn(f"follow:{one.name[:8]}", self._follow(one), contain=self._report)
 
@@ -239,16 +239,16 @@ class Mutables:
         if one is not None:
             one.look.set()
 
-    async def restore(self) -> int:
-        """Go on following what the last run followed. Returns how many links that are."""
-        count = 0
-        for name, raw in (await self._threads.run(self._store.kept, AREA)).items():
-            if name not in self._followed:
-                one = _read(name, raw)
-                if one is not None:
-                    await self._begin(one)
-                    count += 1
-        return count
+    async def remembered(self) -> list[Following]:
+        """What the last run followed."""
+        kept = await self._threads.run(self._store.kept, AREA)
+        return [one for name, raw in kept.items() if (one := _read(name, raw)) is not None]
+
+    def restore(self, remembered: Iterable[Following]) -> None:
+        """Go on following, now that the torrents are back."""
+        for one in remembered:
+            if one.name not in self._followed:
+                self._begin(one)
 
     async def _follow(self, one: Following) -> None:
         self._dht.replaced[one.target] = lambda _item: one.look.set()

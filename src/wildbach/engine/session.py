@@ -410,8 +410,9 @@ class Session:
         The complete ones are listed, announced and can be called at once, without a look at their files; what is
         not complete is opened. What was followed is followed again. Raises StorageError where the state cannot be read.
         """
+        followed = await self.mutables.remembered()
         count = await self._dormitory.restore()
-        await self.mutables.restore()
+        self.mutables.restore(followed)
         return count
 
     def adopt(self, key: str, hashes: InfoHashes, options: AddOptions, brief: Brief | None) -> Torrent:
