@@ -27,6 +27,8 @@ LT_DEFAULTS = "libtorrent as it comes"
 WB = "wildbach"
 LT_RC4 = "lt rc4"
 WB_RC4 = "wb rc4"
+LT_UTP = "lt utp"
+WB_UTP = "wb utp"
 
 # libtorrent at its best on loopback. Each value was tried against the default on a 2-core machine; what did not matter
 # was left alone. No encryption and no uTP (their cost is a bench of its own), no rate limits, no slot limit.
@@ -53,7 +55,12 @@ LT_TUNED: dict[str, object] = {
 LT_ENCRYPTED: dict[str, object] = {
     "in_enc_policy": 0, "out_enc_policy": 0, "allowed_enc_level": 2, "prefer_rc4": True,
 }
-WB_ENCRYPTED = {"peers.encryption": "require", "peers.encryption_payload": "rc4"}
+LT_BY_UTP: dict[str, object] = {
+    "enable_incoming_utp": True, "enable_outgoing_utp": True,
+    "enable_incoming_tcp": False, "enable_outgoing_tcp": False,
+}
+WB_BY_UTP: dict[str, object] = {"connections.tcp": False}
+WB_ENCRYPTED: dict[str, object] = {"peers.encryption": "require", "peers.encryption_payload": "rc4"}
 
 
 def contender(name: str, home: Path) -> JsonProcess:
@@ -63,9 +70,11 @@ def contender(name: str, home: Path) -> JsonProcess:
         return lt_process(LT_TUNED if name == LT else {})
     if name == LT_RC4:
         return lt_process({**LT_TUNED, **LT_ENCRYPTED})
+    if name == LT_UTP:
+        return lt_process({**LT_TUNED, **LT_BY_UTP})
     side = Path(__file__).with_name("wb_side.py")
     env = {**os.environ, "PYTHONPATH": str(side.parents[1] / "src")}
-    chosen = WB_ENCRYPTED if name == WB_RC4 else {}
+    chosen: dict[str, object] = {WB_RC4: WB_ENCRYPTED, WB_UTP: WB_BY_UTP}.get(name, {})
     return JsonProcess([sys.executable, str(side), json.dumps({"data_dir": str(home), "settings": chosen})], env=env)
 
 

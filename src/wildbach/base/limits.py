@@ -132,6 +132,39 @@ WEB_SEED_RETRY_SECONDS = 3600
 WEB_SEED_REQUEST_BYTES = 16 * MIB
 "In one range."
 
+# uTP
+UTP_PACKET_BYTES = 1400
+"The largest packet that is sent: what tunnels and PPPoE nearly always let through."
+UTP_PACKET_BYTES_SURE = 1200
+"What every path of today carries (IPv6 guarantees it): tried first."
+UTP_PACKET_BYTES_LEAST = 548
+"Where even that gets lost again and again."
+UTP_EXTENSIONS = 8
+UTP_SACK_BYTES = 128
+"1024 packets behind a gap are told of in one ack."
+UTP_RECEIVE_BYTES = 4 * MIB
+"Bytes of one stream that may be on their way, unread or out of order."
+UTP_RECEIVE_BYTES_ALL = 64 * MIB
+"Bytes unread or out of order of all streams: beyond it their windows are small."
+UTP_FLIGHT_BYTES = 8 * MIB
+"Bytes of one stream that are sent and not yet acknowledged."
+UTP_FLIGHT_PACKETS = 8192
+UTP_REORDER_PACKETS = 4096
+"How far a packet may be ahead of the next one in order."
+UTP_STREAMS = 4000
+UTP_LINGERING = 256
+"Streams that were closed and wait for their last packets to be acknowledged."
+UTP_LINGER_SECONDS = 10.0
+UTP_UNCONFIRMED = 256
+"Callers whose address is not proven."
+UTP_UNCONFIRMED_SECONDS = 10.0
+UTP_RESETS_PER_SECOND = 50
+UTP_SYN_TRIES = 3
+UTP_TIMEOUTS = 7
+"Times-out in a row after which a stream is broken."
+UTP_SEND_STUCK_BYTES = 4 * MIB
+"Packets the kernel would not take that wait for it."
+
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
 TRACKER_SERVER_PEERS_PER_TORRENT = 20_000

@@ -60,6 +60,7 @@ from wildbach.net.resolve import Guard, Resolver, SystemResolver
 from wildbach.net.tcp import TcpTransport
 from wildbach.net.transport import Listener, Transport
 from wildbach.net.udp import Datagrams
+from wildbach.net.utp import UtpTransport
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.metainfo.magnet import Magnet
@@ -94,6 +95,8 @@ class Session:
         "Bugs that were survived since the start."
         self._transport = transport if transport is not None else TcpTransport()
         self._utp = utp
+        "For calls through a common peer."
+        self._streams: UtpTransport | None = None
         self._simulated = transport is not None
         self._external = ExternalAddress()
         self._discovery: Discovery | None = None
@@ -151,8 +154,7 @@ class Session:
         )
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
-            roads=Roads({"tcp": self._transport}, lambda: self.settings, self._rng),
-            utp=self._utp,
+            roads=Roads(self._transports(), lambda: self.settings, self._rng), utp=self._utp,
             web=self._http, threads=self._threads, pool=self._pool, writer=self._make_writer(),
             hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
@@ -167,9 +169,11 @@ class Session:
         self._door = Door(self, self._shared)
         try:
             await self._listen()
-            self._external.families = self._families() if self._listeners else ()
-            if self._announcers is None:
+            if self._announcers is None or (self._streams is not None and self.settings.connections.listen):
                 self._open_datagrams()
+            if self._streams is not None:
+                self._listeners += await self._listen_for_utp(self._streams)
+            self._external.families = self._families() if self._listeners else ()
             if not self._simulated:
                 self._discover()
         except BaseException:
@@ -241,12 +245,25 @@ class Session:
         """The IP versions peers can call us by: trackers are to know each of these addresses (BEP 7)."""
         return tuple(sorted({6 if ":" in endpoint.host else 4 for endpoint in self.listening})) or (0,)
 
+    def _transports(self) -> dict[str, Transport]:
+        """The roads to peers; a simulated network has one."""
+        wanted = self.settings.connections
+        roads: dict[str, Transport] = {"tcp": self._transport} if wanted.tcp or self._simulated else {}
+        if wanted.utp and not self._simulated:
+            roads["utp"] = self._utp = self._streams = UtpTransport(self._datagrams, rng=self._rng)
+            self._exits = [self._streams.close, *self._exits]
+            if self._announcers is not None:
+                self._exits.append(self._datagrams.close)
+        if not roads:
+            raise UsageError("there is no road to peers: switch on connections.tcp or connections.utp")
+        return roads
+
     def _open_datagrams(self) -> None:
         """UDP beside the first TCP listener of each IP version, on the same port where that is free."""
         bound: dict[bool, None] = {}
         for endpoint in self.listening or (Endpoint("0.0.0.0", 0),):
             six = ":" in endpoint.host
-            if six in bound:
+            if six in bound or (6 if six else 4) in self._datagrams.families:
                 continue
             bound[six] = None
             try:
@@ -485,15 +502,26 @@ class Session:
             last: NetworkError | None = None
             for port in range(at.port, at.port + 1 + (settings.port_tries if at.port else 0)):
                 try:
-                    self._listeners.append(
-                        await self._transport.listen(Endpoint(at.host, min(port, 65535)), self._door.accept)
-                    )
+                    await self._listen_at(Endpoint(at.host, min(port, 65535)))
                     last = None
                     break
                 except NetworkError as error:
                     last = error
             if last is not None and at.host != "::":
                 raise last  # a machine without IPv6 is no reason to stop
+
+    async def _listen_at(self, at: Endpoint) -> None:
+        if self.settings.connections.tcp or self._simulated:
+            self._listeners.append(await self._transport.listen(at, self._door.accept))
+        elif self._streams is not None:
+            self._datagrams.open([at])
+
+    async def _listen_for_utp(self, utp: UtpTransport) -> list[Listener]:
+        """Take peers over uTP where the datagrams are. Returns what is to be told as ours where TCP is not used."""
+        found: list[Listener] = []
+        for endpoint in self._datagrams.endpoints if self.settings.connections.listen else ():
+            found.append(await utp.listen(endpoint, self._door.accept))
+        return [] if self.settings.connections.tcp else found
 
     def called(self, swarm: bytes) -> Torrent | None:
         """Whose peer a handshake with this hash is."""

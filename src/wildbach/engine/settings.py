@@ -14,6 +14,8 @@ class ConnectionSettings(Section):
         ("0.0.0.0:6881", "[::]:6881"), "Addresses to accept peers on, HOST:PORT. Port 0 picks a free one; empty: none."
     )
     port_tries: int = setting(10, "How many ports above the chosen one are tried when it is taken.", min=0, max=1000)
+    tcp: bool = setting(True, "Call and accept peers over TCP.")
+    utp: bool = setting(True, "Call and accept peers over uTP (BEP 29), which gives way to everything else on a link.")
     most: int = setting(limits.CONNECTIONS, "Connections in all.", live=True, min=1, max=100_000)
     per_torrent: int = setting(limits.CONNECTIONS_PER_TORRENT, "Connections of one torrent.", live=True, min=1, max=240)
     half_open: int = setting(limits.HALF_OPEN, "Connections being made at the same time.", live=True, min=1, max=1000)

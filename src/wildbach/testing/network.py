@@ -93,6 +93,33 @@ class MemoryDatagrams:
         self._bound.clear()
 
 
+class Link:
+    """The way out of a machine for datagrams: so many bytes a second, and a queue whose end is dropped."""
+
+    HEADERS = 28
+
+    def __init__(self, rate: float, queue: float) -> None:
+        """`queue` is how long a packet waits at most, in seconds."""
+        self.rate = rate
+        self.queue = queue
+        self.dropped = 0
+        self.carried = 0
+        self.waits: list[tuple[float, float]] = []
+        "When a packet came, and how long it waited."
+        self._free = 0.0
+
+    def take(self, size: int, now: float) -> float | None:
+        """Seconds until a packet of `size` bytes is through; None where it is dropped."""
+        wait = max(0.0, self._free - now)
+        if wait > self.queue:
+            self.dropped += 1
+            return None
+        self.waits.append((now, wait))
+        self.carried += size + self.HEADERS
+        self._free = max(self._free, now) + (size + self.HEADERS) / self.rate
+        return self._free - now
+
+
 class Host(Access):
     """A machine: addresses, two links, and a transport to dial and to listen with."""
 
@@ -106,6 +133,8 @@ class Host(Access):
         self.network = network
         self.addresses = addresses
         self.latency = latency
+        self.link: Link | None = None
+        "What its datagrams have to go through; None for a way without a bottleneck."
         self.inbound = "open"
         "`open`, or `drop` as a firewall does: dials to it time out."
         self.transport = MemoryTransport(self)
@@ -316,6 +345,11 @@ class Network(Medium):
             if self.loss and rng.random() < self.loss:
                 continue
             delay = host.latency + far.latency + (rng.uniform(0, self.jitter) if self.jitter else 0.0)
+            if host.link is not None:
+                waits = host.link.take(len(data), self.loop.time())
+                if waits is None:
+                    continue
+                delay += waits
             self.loop.call_later(delay, self._datagram, source, to, bytes(data))
 
     def _datagram(self, source: Endpoint, to: Endpoint, data: bytes) -> None:

@@ -9,11 +9,13 @@ from wildbach.disk.files import FileStorage
 from wildbach.disk.memory import MemoryStorage
 from wildbach.disk.wrappers import Slow
 from wildbach.net.tcp import TcpTransport
+from wildbach.net.udp import Datagrams
+from wildbach.net.utp import UtpTransport
 from wildbach.protocol.mse import Method
 from wildbach.testing.contracts import STORAGE, TRANSPORT, StorageCase, TransportPair
 from wildbach.testing.encrypted import EncryptedTransport
 from wildbach.testing.loop import sim
-from wildbach.testing.network import Network
+from wildbach.testing.network import MemoryDatagrams, Network
 from wildbach.testing.storage import SharedStorage
 
 checks = pytest.mark.parametrize("check", TRANSPORT, ids=lambda check: check.__name__)
@@ -29,6 +31,47 @@ def test_tcp_keeps_the_contract_of_a_transport(check, host):
         await asyncio.sleep(0)
 
     asyncio.run(main())
+
+
+@checks
+@pytest.mark.parametrize(("host", "offload"), [("127.0.0.1", True), ("127.0.0.1", False), ("::1", True)])
+def test_utp_keeps_the_contract_of_a_transport(check, host, offload):
+    async def main():
+        near, far = Datagrams(offload=offload), Datagrams(offload=offload)
+        near.open([Endpoint(host, 0)])
+        far.open([Endpoint(host, 0)])
+        one, two = UtpTransport(near), UtpTransport(far)
+        try:
+            await check(TransportPair(one, two, Endpoint(host, 0)))
+            await asyncio.sleep(0)
+        finally:
+            one.close()
+            two.close()
+            near.close()
+            far.close()
+
+    asyncio.run(main())
+
+
+@checks
+@pytest.mark.parametrize("links", [{"loss": 0.0}, {"loss": 0.05, "jitter": 0.004, "duplicate": 0.02}])
+def test_utp_over_simulated_datagrams_keeps_the_contract_of_a_transport(check, links):
+    async def main():
+        network = Network(**links)
+        sides = []
+        for _ in range(2):
+            host = network.host()
+            datagrams = MemoryDatagrams(host)
+            datagrams.open([Endpoint(host.address, 6881)])
+            sides.append(UtpTransport(datagrams, rng=random.Random(len(sides))))
+        try:
+            await check(TransportPair(*sides, Endpoint(network.hosts[1].address, 0)))
+            await asyncio.sleep(0.05)
+        finally:
+            for side in sides:
+                side.close()
+
+    sim(3, until=600).run(main())
 
 
 @checks
