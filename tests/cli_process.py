@@ -24,6 +24,7 @@ class Command:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.env = os.environ | {"PYTHONPATH": str(SOURCE), "WILDBACH_STATE": str(folder / "state")}
+        self.env.setdefault("WILDBACH_DHT_BOOTSTRAP", "")  # nobody outside is asked
         self.env.pop("NO_COLOR", None)
 
     def run(

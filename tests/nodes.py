@@ -13,6 +13,7 @@ from typing import cast
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.disk.memory import MemoryStorage
+from wildbach.disk.resume import ResumeStore
 from wildbach.disk.storage import Storage
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session, Source
@@ -23,7 +24,7 @@ from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.testing.content import Content
 from wildbach.testing.nat import NatKind
-from wildbach.testing.network import Host, MemoryTransport, Network
+from wildbach.testing.network import Host, MemoryDatagrams, MemoryTransport, Network
 
 PORT = 6881
 
@@ -72,7 +73,9 @@ class Told:
         return [(offset, min(BLOCK, size - offset)) for offset in range(0, size, BLOCK)]
 
 
-def make(kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, seed: int = 1) -> Made:
+def make(
+    kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, seed: int = 1, private: bool = False,
+) -> Made:
     rng = Random(seed)
     data = {tuple(name.split("/")): rng.randbytes(size) for name, size in sizes.items()}
     sources = [SourceFile(path, len(content)) for path, content in data.items()]
@@ -80,7 +83,7 @@ def make(kind: Kind, sizes: Mapping[str, int], *, piece_length: int = 65536, see
     contents = tuple(data[source.path] for source in plan.files)
     for pieces in plan.jobs():
         plan.add(pieces, *hash_pieces(plan, pieces, lambda file, at, length: contents[file][at : at + length]))
-    return Made(plan.finish(), contents)
+    return Made(plan.finish(private=private), contents)
 
 
 def settings(**peers: object) -> Settings:
@@ -128,12 +131,13 @@ class Node:
 @asynccontextmanager
 async def node(
     network: Network, seed: int = 0, chosen: Settings | None = None, *, behind: NatKind | None = None,
-    utp: bool = False, **link: float,
+    utp: bool = False, host: Host | None = None, udp: bool = False, resume: ResumeStore | None = None, **link: float,
 ) -> AsyncIterator[Node]:
     """A session on a machine of its own, `behind` a router where one is named. Its ids and choices follow from `seed`.
-    `utp`: all its streams are such.
+    `utp`: all its streams are such. `udp`: it speaks in datagrams too.
     """
-    host = network.host(**link) if behind is None else network.home(behind, **link)  # type: ignore[arg-type]
+    if host is None:
+        host = network.host(**link) if behind is None else network.home(behind, **link)  # type: ignore[arg-type]
     road = MemoryTransport(host, PORT) if utp else None
     stores: dict[str, MemoryStorage] = {}
     filled: dict[str, Made] = {}
@@ -149,6 +153,7 @@ async def node(
     rng = Random(hashlib.sha256(f"{seed} {host.address}".encode()).digest())
     session = Session(
         chosen or settings(), transport=road or host.transport, utp=road, storage=open_storage, rng=rng, announcers=(),
+        resume=resume, datagrams=MemoryDatagrams(host) if udp else None,
     )
     async with session:
         yield Node(host, session, filled, stores)

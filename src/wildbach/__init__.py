@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     )
     from wildbach.base.events import Event
     from wildbach.base.ids import Endpoint, InfoHashes
+    from wildbach.engine.dht import DhtView
+    from wildbach.engine.dhtqueue import DhtTorrentView
     from wildbach.engine.discovery import DiscoveryView
     from wildbach.engine.events import (
         ExternalAddressChanged,
         MetadataReady,
+        MutableUpdated,
         PeerBanned,
         PeerConnected,
         PeerDropped,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from wildbach.engine.session import Session
     from wildbach.engine.settings import (
         ConnectionSettings,
+        DhtSettings,
         DiscoverySettings,
         DiskSettings,
         PeerSettings,
@@ -57,7 +61,7 @@ if TYPE_CHECKING:
     from wildbach.engine.views import FileView, PeerView, TorrentView
     from wildbach.protocol.metainfo.document import Metainfo
     from wildbach.protocol.metainfo.info import File, Info
-    from wildbach.protocol.metainfo.magnet import Magnet
+    from wildbach.protocol.metainfo.magnet import Magnet, MutableLink
     from wildbach.runtime.bus import Lagged
 
 __version__ = "0.1.0"
@@ -65,6 +69,9 @@ __version__ = "0.1.0"
 __all__ = [
     "AddOptions",
     "ConnectionSettings",
+    "DhtSettings",
+    "DhtTorrentView",
+    "DhtView",
     "DiscoverySettings",
     "DiscoveryView",
     "DiskSettings",
@@ -81,6 +88,8 @@ __all__ = [
     "Magnet",
     "MetadataReady",
     "Metainfo",
+    "MutableLink",
+    "MutableUpdated",
     "NetworkError",
     "PeerBanned",
     "PeerConnected",
@@ -116,23 +125,25 @@ _HOMES = {
     ),
     "wildbach.base.events": ("Event",),
     "wildbach.base.ids": ("Endpoint", "InfoHashes"),
+    "wildbach.engine.dht": ("DhtView",),
+    "wildbach.engine.dhtqueue": ("DhtTorrentView",),
     "wildbach.engine.discovery": ("DiscoveryView",),
     "wildbach.engine.events": (
-        "ExternalAddressChanged", "MetadataReady", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone",
-        "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged", "TorrentAdded", "TorrentComplete",
-        "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
+        "ExternalAddressChanged", "MetadataReady", "MutableUpdated", "PeerBanned", "PeerConnected", "PeerDropped",
+        "PieceDone", "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged", "TorrentAdded",
+        "TorrentComplete", "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
     ),
     "wildbach.engine.options": ("AddOptions",),
     "wildbach.engine.session": ("Session",),
     "wildbach.engine.settings": (
-        "ConnectionSettings", "DiscoverySettings", "DiskSettings", "PeerSettings", "RateSettings", "Settings",
-        "TrackerSettings",
+        "ConnectionSettings", "DhtSettings", "DiscoverySettings", "DiskSettings", "PeerSettings", "RateSettings",
+        "Settings", "TrackerSettings",
     ),
     "wildbach.engine.torrent": ("Torrent",),
     "wildbach.engine.views": ("FileView", "PeerView", "TorrentView"),
     "wildbach.protocol.metainfo.document": ("Metainfo",),
     "wildbach.protocol.metainfo.info": ("File", "Info"),
-    "wildbach.protocol.metainfo.magnet": ("Magnet",),
+    "wildbach.protocol.metainfo.magnet": ("Magnet", "MutableLink"),
     "wildbach.runtime.bus": ("Lagged",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

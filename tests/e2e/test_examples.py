@@ -68,7 +68,7 @@ def has_copy(folder: Path) -> bool:
 
 def test_each_example_has_10_to_60_lines_and_says_how_it_is_called() -> None:
     programs = sorted(EXAMPLES.glob("*.py"))
-    assert len(programs) == 5
+    assert len(programs) == 6
     for program in programs:
         text = program.read_text(encoding="utf-8")
         assert 10 <= len(text.splitlines()) <= 60, program.name
@@ -139,6 +139,14 @@ def test_swarm_in_one_process(stage: tuple[Path, Metainfo]) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("complete:") == 2
     assert has_copy(folder / "work" / "one") and has_copy(folder / "work" / "two")
+
+
+def test_publish_and_follow(stage: tuple[Path, Metainfo]) -> None:
+    folder, _ = stage
+    done = run([str(EXAMPLES / "publish_and_follow.py"), f"{NAME}.torrent", "src", "work"], folder)
+    assert done.returncode == 0, done.stderr
+    assert "link: magnet:?xs=urn:btpk:" in done.stdout and "number 1" in done.stdout
+    assert has_copy(folder / "work" / "copy")
 
 
 def blocks() -> list[tuple[str, str]]:

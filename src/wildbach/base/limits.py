@@ -165,6 +165,16 @@ UTP_TIMEOUTS = 7
 UTP_SEND_STUCK_BYTES = 4 * MIB
 "Packets the kernel would not take that wait for it."
 
+# the engine's part of the DHT
+DHT_PORT_NODES_PER_MINUTE = 60
+"Nodes that peers name with PORT messages and that are looked at (BEP 5)."
+DHT_SAVED_NODES = 300
+"Of each IP version, from one run to the next."
+DHT_ITEMS_KEPT = 1000
+"Items that are put again every hour."
+DHT_FOLLOWED = 1000
+"Mutable torrents that are followed (BEP 46)."
+
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
 TRACKER_SERVER_PEERS_PER_TORRENT = 20_000

@@ -26,7 +26,7 @@ from wildbach.disk.resume import Note, Progress, ResumeRecord, Summary, apply
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x77696C64
 "Marks the file as wildbach's."
 BUSY_SECONDS = 15.0
@@ -53,6 +53,7 @@ _TABLES = {
     "settings": "CREATE TABLE settings (name TEXT PRIMARY KEY, data BLOB, sum BLOB)",
     "statistics": "CREATE TABLE statistics (name TEXT PRIMARY KEY, value INTEGER, sum BLOB)",
 }
+_KEPT = {"kept": "CREATE TABLE kept (area TEXT, name TEXT, data BLOB, sum BLOB, PRIMARY KEY (area, name))"}
 _OURS = ("version", "torrents", "places")
 "Totals that are the store's own."
 _INDEXES = (
@@ -61,7 +62,7 @@ _INDEXES = (
     "CREATE INDEX roots_by_key ON roots (key)",
 )
 
-_MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES.values(), *_INDEXES),)
+_MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES.values(), *_INDEXES), (*_KEPT.values(),))
 "The statements that lead from each version to the next."
 
 
@@ -162,7 +163,7 @@ class Database:
 
     def _verify(self, db: sqlite3.Connection) -> None:
         found = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type='table'"))
-        for name, text in _TABLES.items():
+        for name, text in (*_TABLES.items(), *_KEPT.items()):
             if found.get(name.encode()) != text.encode():
                 raise Damaged(f"the table {name} is not as it was made")
         if self._statistic(db, "version") != VERSION:
@@ -442,6 +443,32 @@ class Database:
 
         self._do(work, durable=True)
 
+    # what parts of the engine keep
+
+    def kept(self, area: str) -> dict[str, bytes]:
+        def work(db: sqlite3.Connection) -> dict[str, bytes]:
+            out = {}
+            for raw, data, check in db.execute("SELECT name, data, sum FROM kept WHERE area=? ORDER BY name", (area,)):
+                name = _text(raw)
+                if check != _sum(area, name, data):
+                    raise Damaged(f"{name} of {area} is not as it was written")
+                out[name] = bytes(data)
+            return out
+
+        return self._do(work)
+
+    def keep(self, area: str, changes: Mapping[str, bytes | None], *, durable: bool = False) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            for name, data in changes.items():
+                if data is None:
+                    db.execute("DELETE FROM kept WHERE area=? AND name=?", (area, name))
+                else:
+                    db.execute(
+                        "INSERT OR REPLACE INTO kept VALUES (?,?,?,?)", (area, name, data, _sum(area, name, data))
+                    )
+
+        self._do(work, durable=durable)
+
 
 # rows
 
@@ -606,6 +633,11 @@ def _salvage(aside: str, db: sqlite3.Connection, put_statistic: Callable[[sqlite
                     with contextlib.suppress(Damaged, TypeError, AttributeError):
                         if check == _sum(_text(name), data):
                             db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?)", (_text(name), data, check))
+            for area, name, data, check in _rows(old, "SELECT area, name, data, sum FROM kept"):
+                with contextlib.suppress(Damaged, TypeError, AttributeError):
+                    row = (_text(area), _text(name), data, check)
+                    if check == _sum(*row[:3]):
+                        db.execute("INSERT OR IGNORE INTO kept VALUES (?,?,?,?)", row)
             for name, value, check in _rows(old, "SELECT name, value, sum FROM statistics"):
                 with contextlib.suppress(Damaged, TypeError, AttributeError):
                     if check == _sum(_text(name), value) and _text(name) not in _OURS:

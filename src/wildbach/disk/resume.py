@@ -175,6 +175,12 @@ class ResumeStore(Protocol):
     def set_setting(self, name: str, value: str | None) -> None:
         """Save a settings patch, or forget it."""
 
+    def kept(self, area: str) -> dict[str, bytes]:
+        """What a part of the engine keeps for the next run: values by name, in the order of the names."""
+
+    def keep(self, area: str, changes: Mapping[str, bytes | None], *, durable: bool = False) -> None:
+        """Change some of these values, all or none; None takes one out. `durable`: not even a power cut undoes it."""
+
     def close(self) -> None: ...
 
 
@@ -201,6 +207,9 @@ class MemoryResume:
         self._statistics: dict[str, int] = {}
         self._settings: dict[str, str] = {}
         self._offers: dict[str, dict[int, bytes]] = {}
+        self._kept: dict[str, dict[str, bytes]] = {}
+        self._kept_synced: dict[str, dict[str, bytes]] | None = None
+        "What the last sync has of these, where they changed since."
         self._synced: dict[str, Progress] = {}
         "What the last sync has of the progresses that changed since."
         self._counted: dict[str, int] | None = None
@@ -211,6 +220,7 @@ class MemoryResume:
     def _sync(self) -> None:
         self._synced = {}
         self._counted = None
+        self._kept_synced = None
         self._tail = []
 
     def lose_unsynced(self, keep: int = 0) -> None:
@@ -220,6 +230,8 @@ class MemoryResume:
             self._records[key].progress = progress
         if self._counted is not None:
             self._statistics = self._counted
+        if self._kept_synced is not None:
+            self._kept = self._kept_synced
         self._sync()
         for change in tail[:keep]:
             self._do(change)
@@ -302,6 +314,26 @@ class MemoryResume:
         else:
             self._settings[name] = value
         self._sync()
+
+    def kept(self, area: str) -> dict[str, bytes]:
+        return dict(sorted(self._kept.get(area, {}).items()))
+
+    def keep(self, area: str, changes: Mapping[str, bytes | None], *, durable: bool = False) -> None:
+        kept = dict(changes)
+
+        def change() -> None:
+            if self._kept_synced is None:
+                self._kept_synced = {name: dict(values) for name, values in self._kept.items()}
+            values = self._kept.setdefault(area, {})
+            for name, data in kept.items():
+                if data is None:
+                    values.pop(name, None)
+                else:
+                    values[name] = data
+
+        self._do(change)
+        if durable:
+            self._sync()
 
     def close(self) -> None:
         return

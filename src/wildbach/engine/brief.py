@@ -37,10 +37,7 @@ class Brief:
 
     def to_json(self, hashes: InfoHashes, options: AddOptions | None = None) -> dict[str, Any]:
         """What is written down, with what was asked for in `options` and is not the default."""
-        asked = {} if options is None else {
-            name: list(value) if isinstance(value, tuple) else value
-            for name in _ASKED if (value := getattr(options, name)) != _DEFAULTS[name]
-        }
+        asked = {} if options is None else asked_of(options)
         return {
             "v1": hashes.v1.hex() if hashes.v1 is not None else "",
             "v2": hashes.v2.hex() if hashes.v2 is not None else "",
@@ -56,6 +53,14 @@ _ASKED: Final = (
 )
 "The options that a later run goes on with. Paths and names are in the record, files in the priorities."
 _DEFAULTS: Final = {name: getattr(AddOptions(), name) for name in _ASKED}
+
+
+def asked_of(options: AddOptions) -> dict[str, Any]:
+    """What was asked for and is not the default, as JSON values."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name in _ASKED if (value := getattr(options, name)) != _DEFAULTS[name]
+    }
 
 
 class OptionsReader:

@@ -45,6 +45,11 @@ class ConnectionsOwner(Protocol):
         """Something is missing: seeds are of use."""
         ...
 
+    @property
+    def private(self) -> bool:
+        """Only its trackers may name peers (BEP 27)."""
+        ...
+
     def bug(self, peer: Peer) -> None: ...
 
 
@@ -105,7 +110,8 @@ class Connections:
         self.known.forget(endpoint)
 
     def handshake(self, info_hash: bytes) -> Handshake:
-        return Handshake(info_hash, self._peer_id, v2=self._owner.hashes.v2 is not None)
+        dht = self._shared.dht.running and not self._owner.private
+        return Handshake(info_hash, self._peer_id, v2=self._owner.hashes.v2 is not None, dht=dht)
 
     # -- calling
 
@@ -224,6 +230,9 @@ class Connections:
             self._shared.roads.worked(peer.remote, peer.connection.kind)
         self._talk.joined(peer)
         self._swarm.join(peer)
+        port = self._shared.dht.port_for(peer.remote) if theirs.dht and not self._owner.private else 0
+        if port:
+            peer.send(codec.port(port))
         self._talk.speaks_v2(peer)
         self._shared.bus.publish(events.PeerConnected(self._owner.key, str(peer.remote), peer.client))
         self._shared.wake()

@@ -84,6 +84,20 @@ class TrackerAnnounced(TorrentEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class MutableUpdated(TorrentEvent):
+    """The owner of a key that is followed published this torrent (BEP 46)."""
+
+    public_key: str
+    "In hex."
+    salt: str
+    "In hex."
+    seq: int
+    "The number of what was published."
+    former: str
+    "The key of the torrent that this one replaces; empty for the first."
+
+
+@dataclass(frozen=True, slots=True)
 class PortMapped(Event):
     """The router lets peers in."""
 

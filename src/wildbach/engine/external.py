@@ -69,6 +69,12 @@ class ExternalAddress:
         if parsed is not None and classify(str(parsed)) is Reach.GLOBAL:
             self._count(parsed.version, str(parsed), "router")
 
+    def dht_says(self, address: str) -> None:
+        """Nodes of the DHT in several networks agree on our address (BEP 42): together they have one vote."""
+        parsed = addresses.parse(address)
+        if parsed is not None and classify(str(parsed)) is Reach.GLOBAL:
+            self._count(parsed.version, str(parsed), "dht")
+
     def _count(self, family: int, address: str, network: str) -> None:
         votes = self._votes[family]
         votes[network] = address

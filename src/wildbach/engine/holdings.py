@@ -171,7 +171,7 @@ class Holdings:
             return 0
         run = self._shared.threads.run
         missing = [file for file in wanted if not storage.exists(file)]
-        found = await run(reuse.find, self._shared.resume, self._key, self._metainfo, missing)
+        found = await run(reuse.find, self._shared.resume, self._key, self._metainfo, missing, self._options.similar)
         good = whole = 0
         for file, origins in found.items():
             pieces = self._geometry.file_pieces(file)

@@ -77,6 +77,10 @@ class Living(Protocol):
 
     def layers_found(self, root: bytes, layer: bytes) -> None: ...
 
+    def use_dht(self, on: bool) -> None:
+        """Look it up and announce it in the DHT from now on, or do not."""
+        ...
+
 
 class Life:
     """The state of one torrent, and the judge of its pieces (`downloads.Judge`)."""
@@ -123,11 +127,13 @@ class Life:
         self.state = State.PAUSED if paused else State.SEEDING
 
     def announce(self) -> None:
-        """Tell the trackers, or do not, as the state wants it."""
+        """Tell the trackers and the DHT, or do not, as the state wants it."""
         trackers = self._owner.tracker_list
+        on = self.state in (State.METADATA, State.DOWNLOADING, State.SEEDING)
+        self._owner.use_dht(on)
         if trackers is None:
             return
-        if self.state in (State.METADATA, State.DOWNLOADING, State.SEEDING):
+        if on:
             self._shared.announcing.start(trackers)
         else:
             self._shared.announcing.stop(trackers)

@@ -42,6 +42,8 @@ class AddOptions:
     "Appended to the names of files until they are complete, as `disk.layout.INCOMPLETE_SUFFIX`."
     incomplete_path: Path | None = None
     "The folder that has the files until everything wanted is complete; then they move to `save_path`."
+    similar: tuple[bytes, ...] = ()
+    "Info hashes (20 bytes) of torrents that may have files of this one: what they have here is not fetched again."
     exclude: tuple[str, ...] = ()
     "Shell patterns of files that are not wanted: names, or paths below the torrent's folder; case does not matter."
     metadata_only: bool = False

@@ -49,8 +49,12 @@ def marks(metainfo: Metainfo, files: Iterable[int]) -> dict[int, bytes]:
     return out
 
 
-def find(store: ResumeStore, key: str, metainfo: Metainfo, files: Sequence[int]) -> dict[int, list[Origin]]:
-    """For each of the files that somebody may have, where it should be. Blocks. Raises StorageError."""
+def find(
+    store: ResumeStore, key: str, metainfo: Metainfo, files: Sequence[int], similar: Sequence[bytes] = (),
+) -> dict[int, list[Origin]]:
+    """For each of the files that somebody may have, where it should be. `similar` are info hashes of torrents that
+    may, besides those that the torrent itself names. Blocks. Raises StorageError.
+    """
     library = _Library(store, key)
     out: dict[int, list[Origin]] = {}
     for number in files:
@@ -60,7 +64,7 @@ def find(store: ResumeStore, key: str, metainfo: Metainfo, files: Sequence[int])
         for mark in (file.root, file.sha1):
             for holder, theirs in store.holders(mark)[:_TRIES] if mark is not None else ():
                 library.add(out, number, file.length, holder, theirs)
-    hints = [*_names(metainfo.similar), *_collections(metainfo)]
+    hints = [*_names(similar), *_names(metainfo.similar), *_collections(metainfo)]
     for holder in dict.fromkeys(holder for mark in hints for holder, _ in store.holders(mark)[:_TORRENTS]):
         theirs_by_size = library.by_size(holder)
         for number in files:

@@ -26,6 +26,7 @@ from wildbach.base.rate import TokenBucket
 from wildbach.disk.datadir import DataDir
 from wildbach.disk.files import FileOptions, FileStorage
 from wildbach.disk.hasher import Hasher
+from wildbach.disk.keys import Keys
 from wildbach.disk.layout import Layout
 from wildbach.disk.moving import delete
 from wildbach.disk.parts import parts_name
@@ -39,6 +40,7 @@ from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAn
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
 from wildbach.engine.brief import Brief
+from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.discovery import Discovery, DiscoveryView
 from wildbach.engine.door import Door
@@ -46,6 +48,7 @@ from wildbach.engine.dormitory import Dormitory
 from wildbach.engine.external import ExternalAddress
 from wildbach.engine.flows import FlowBudget, FlowView
 from wildbach.engine.holdings import OpenStorage
+from wildbach.engine.mutable import Mutables
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer
 from wildbach.engine.roads import Roads
@@ -59,18 +62,20 @@ from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Guard, Resolver, SystemResolver
 from wildbach.net.tcp import TcpTransport
 from wildbach.net.transport import Listener, Transport
-from wildbach.net.udp import Datagrams
+from wildbach.net.udp import Datagrams, DatagramService
 from wildbach.net.utp import UtpTransport
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
-from wildbach.protocol.metainfo.magnet import Magnet
+from wildbach.protocol.metainfo.magnet import Magnet, MutableLink, is_mutable
 from wildbach.runtime.bus import Bus, Subscription
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 
 log = logging.getLogger("wildbach")
 
-Source = Metainfo | Magnet | InfoHashes | bytes | str | Path
+Fixed = Metainfo | Magnet | InfoHashes | bytes | str | Path
+"What names one torrent."
+Source = Fixed | MutableLink
 "What a torrent may be added from; text is a magnet link, an info hash, or the path of a torrent file."
 
 _FAST_SECONDS: Final = 0.05
@@ -88,6 +93,7 @@ class Session:
         transport: Transport | None = None, utp: Transport | None = None,
         storage: Callable[[Info, AddOptions], Storage] | None = None, rng: Random | None = None,
         resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
+        datagrams: DatagramService | None = None,
     ) -> None:
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir
@@ -105,7 +111,8 @@ class Session:
         self._given_resume = resume
         self._data: DataDir | None = None
         self._announcers = announcers
-        self._datagrams = Datagrams()
+        self._datagrams: DatagramService = datagrams if datagrams is not None else Datagrams()
+        self._speaks_udp = announcers is None or datagrams is not None
         self._http: HttpClient | None = None
         "For trackers and web seeds; None in a simulated network."
         self._guard: Guard | None = None
@@ -152,12 +159,21 @@ class Session:
             self, self._scope, self._threads, loop.time, self._report, resume=store, lasting=resume is not None,
             data=self._data,
         )
+        self.dht = Dht(
+            self._datagrams, self._guard, self._scope, store, self._threads, self._rng,
+            settings=lambda: self.settings.dht, clock=loop.time, report=self._report, seen_at=self._external.dht_says,
+        )
+        self.mutables = Mutables(
+            self, self.dht, self._scope, store, self._threads, self._bus, self._rng,
+            settings=lambda: self.settings.dht, report=self._report,
+            keys=Keys(self.data_dir) if self.data_dir is not None else None,
+        )
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
             roads=Roads(self._transports(), lambda: self.settings, self._rng), utp=self._utp,
             web=self._http, threads=self._threads, pool=self._pool, writer=self._make_writer(),
             hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
-            announcing=announcing, resume=store, sync_gate=asyncio.Lock(),
+            announcing=announcing, dht=self.dht, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=BanList(), dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
             external=self._external,
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
@@ -169,11 +185,13 @@ class Session:
         self._door = Door(self, self._shared)
         try:
             await self._listen()
-            if self._announcers is None or (self._streams is not None and self.settings.connections.listen):
+            if self._speaks_udp or (self._streams is not None and self.settings.connections.listen):
                 self._open_datagrams()
             if self._streams is not None:
                 self._listeners += await self._listen_for_utp(self._streams)
             self._external.families = self._families() if self._listeners else ()
+            if self._speaks_udp:
+                await self.dht.open()
             if not self._simulated:
                 self._discover()
         except BaseException:
@@ -199,6 +217,7 @@ class Session:
             self._timer = None
         for listener in self._listeners:
             listener.close()
+        await self.mutables.close()
         if self._discovery is not None:
             await self._discovery.close()
         await self._dormitory.close()
@@ -206,10 +225,12 @@ class Session:
             if not torrent.asleep:
                 await torrent.close()
         await self._shared.announcing.close()
+        await self.dht.close()
         for call in self._exits:
             waiting = call()
             if waiting is not None:
                 await waiting
+        self._datagrams.close()
         for peer in list(self._shared.greeting.values()):
             peer.close()
         self._bus.close()
@@ -232,7 +253,7 @@ class Session:
     def _make_announcers(self) -> list[Announcer]:
         guard, client = self._open_http()
         udp = UdpAnnouncer(self._datagrams, guard)
-        self._exits = [udp.close, *self._exits, self._datagrams.close]
+        self._exits = [udp.close, *self._exits]
         http = HttpAnnouncer(client)
         by_scheme: dict[str, Announcer] = {"http": http, "https": http, "udp": udp}
         texts = TxtResolver()
@@ -252,8 +273,6 @@ class Session:
         if wanted.utp and not self._simulated:
             roads["utp"] = self._utp = self._streams = UtpTransport(self._datagrams, rng=self._rng)
             self._exits = [self._streams.close, *self._exits]
-            if self._announcers is not None:
-                self._exits.append(self._datagrams.close)
         if not roads:
             raise UsageError("there is no road to peers: switch on connections.tcp or connections.utp")
         return roads
@@ -329,11 +348,16 @@ class Session:
     async def add(self, source: Source, options: AddOptions | None = None) -> Torrent:
         """Add a torrent. One that is there already is returned, and learns the peers and trackers of the new source.
         A magnet link that names files (`so=`, BEP 53) chooses them, unless the options do; of a torrent that is there,
-        these files are fetched too.
+        these files are fetched too. A link to a mutable torrent (BEP 46) is followed from now on; this waits until the
+        DHT knows which torrent that is (`mutables.follow` does not wait).
 
         Raises FormatError for a source that is no torrent, StorageError where a file cannot be read.
         """
         options = options if options is not None else AddOptions()
+        if isinstance(source, str) and is_mutable(source):
+            source = MutableLink.parse(source)
+        if isinstance(source, MutableLink):
+            return await self.mutables.torrent_of(await self.mutables.follow(source, options))
         metainfo, magnet, hashes = await self._read(source)
         if magnet is not None and magnet.select and options.select is None:
             options = replace(options, select=magnet.wants)
@@ -383,9 +407,11 @@ class Session:
         Returns how many there are.
 
         The complete ones are listed, announced and can be called at once, without a look at their files; what is
-        not complete is opened. Raises StorageError where the state cannot be read.
+        not complete is opened. What was followed is followed again. Raises StorageError where the state cannot be read.
         """
-        return await self._dormitory.restore()
+        count = await self._dormitory.restore()
+        await self.mutables.restore()
+        return count
 
     def adopt(self, key: str, hashes: InfoHashes, options: AddOptions, brief: Brief | None) -> Torrent:
         """List a torrent. For the parts of a session only; `add` is what callers want."""
@@ -416,7 +442,7 @@ class Session:
                 return torrent
         return None
 
-    async def _read(self, source: Source) -> tuple[Metainfo | None, Magnet | None, InfoHashes]:
+    async def _read(self, source: Fixed) -> tuple[Metainfo | None, Magnet | None, InfoHashes]:
         if isinstance(source, str):
             bare = len(source) in (32, 40, 64, 68) and source.isalnum()
             source = Magnet.parse(source) if bare or source[:7].lower() == "magnet:" else Path(source)
@@ -439,6 +465,7 @@ class Session:
             for sleeper in (torrent, *self._torrents.values()):
                 if sleeper.asleep and sleeper.name == torrent.name:
                     await self._dormitory.wake_up(sleeper.key)
+        await self.mutables.removed(torrent.key)
         self._torrents.pop(torrent.key, None)
         for swarm in torrent.hashes.swarms:
             if self._by_hash.get(swarm) is torrent:

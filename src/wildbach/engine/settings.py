@@ -120,6 +120,31 @@ class WebSeedSettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class DhtSettings(Section):
+    enabled: bool = setting(True, "Find peers without trackers (BEP 5). Private torrents never use it.")
+    bootstrap: tuple[str, ...] = setting(
+        ("dht.libtorrent.org:25401", "dht.transmissionbt.com:6881", "router.bittorrent.com:6881"),
+        "Nodes to ask first, HOST:PORT, where none of the last run answers. A session that listens on this machine "
+        "only asks those that are written as addresses.",
+    )
+    upload_rate: int = setting(
+        8000, "Bytes a second that the DHT may send over each IP version. Announces wait for them, downloads first.",
+        live=True, min=500, max=10_000_000,
+    )
+    read_only: bool = setting(False, "Ask others and answer nobody (BEP 43), as behind a costly connection.", live=True)
+    announce_seconds: float = setting(
+        900.0, "How often a torrent is announced.", live=True, min=60, max=86_400,
+    )
+    put_seconds: float = setting(
+        3600.0, "How often the items that were published here or are followed are stored again (BEP 44).", live=True,
+        min=60, max=86_400,
+    )
+    follow_seconds: float = setting(
+        3600.0, "How often it is asked whether a followed torrent has changed (BEP 46).", live=True, min=1, max=86_400,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings(Section):
     """Everything that can be chosen, by section."""
 
@@ -130,3 +155,4 @@ class Settings(Section):
     trackers: TrackerSettings = section(TrackerSettings, "Announcing.")
     discovery: DiscoverySettings = section(DiscoverySettings, "Finding and being found without trackers.")
     web_seeds: WebSeedSettings = section(WebSeedSettings, "Downloading from web servers.")
+    dht: DhtSettings = section(DhtSettings, "The distributed hash table.")

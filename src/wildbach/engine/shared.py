@@ -17,6 +17,7 @@ from wildbach.disk.resume import ResumeStore
 from wildbach.disk.writer import Writer
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BanList
+from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.external import ExternalAddress
 from wildbach.engine.peer import Peer
@@ -49,6 +50,7 @@ class Shared:
     buffers: SendBuffers
     paths: PathRegistry
     announcing: Announcing
+    dht: Dht
     resume: ResumeStore
     sync_gate: asyncio.Lock
     "One sync in flight."

@@ -68,6 +68,10 @@ class SwarmOwner(Protocol):
 
     def hash_message(self, peer: Peer, message: codec.HashMessage) -> None: ...
 
+    def dht_port(self, peer: Peer, port: int) -> None:
+        """It says where its DHT node is (BEP 5)."""
+        ...
+
     def bug(self, peer: Peer) -> None: ...
 
 
@@ -201,6 +205,8 @@ class Swarm:
             self._owner.extended(peer, event)
         elif isinstance(event, codec.HashMessage):
             self._owner.hash_message(peer, event)
+        elif isinstance(event, codec.Port):
+            self._owner.dht_port(peer, event.port)
         elif isinstance(event, codec.Blocks | codec.Requests | codec.RequestRow):
             raise RemoteError("talks of blocks before anybody knows of pieces")
         elif not isinstance(event, codec.KeepAlive):
@@ -255,8 +261,10 @@ class Swarm:
                 self._owner.extended(peer, event)
             case codec.HashMessage():
                 self._owner.hash_message(peer, event)
+            case codec.Port(port):
+                self._owner.dht_port(peer, port)
             case _:
-                pass  # keep-alive and port change nothing here
+                pass  # a keep-alive changes nothing here
 
     def _haves(self, peer: Peer, items: list[int], content: Content) -> None:
         picker = content.picker

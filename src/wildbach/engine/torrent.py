@@ -14,6 +14,8 @@ from wildbach.disk.layout import Layout
 from wildbach.engine import events
 from wildbach.engine.brief import Brief, brief_of
 from wildbach.engine.connections import Connections
+from wildbach.engine.dhtpart import DhtPart
+from wildbach.engine.dhtqueue import DhtTorrentView
 from wildbach.engine.hashes import Fetched
 from wildbach.engine.holdings import Holdings, OpenStorage
 from wildbach.engine.leaves import Leaves
@@ -45,7 +47,7 @@ class Torrent:
     """
 
     __slots__ = (
-        "_next_tell", "_shared", "awake_parts", "brief", "hashes", "key", "known", "life", "number",
+        "_next_tell", "_shared", "awake_parts", "brief", "dht_part", "hashes", "key", "known", "life", "number",
         "options", "peer_id", "port", "tracker_list",
     )
 
@@ -64,6 +66,7 @@ class Torrent:
         "What is known of it without its metainfo, where it was restored."
         self.peer_id = new_peer_id(shared.rng, anonymous=shared.settings.peers.anonymous)
         self.tracker_list: TrackerList | None = None
+        self.dht_part = DhtPart(self, shared.dht)
         self.awake_parts: Parts | None = None
         self.known: Known | None = None
         self.life = Life(self, shared, open_storage)
@@ -108,6 +111,11 @@ class Torrent:
     @property
     def asleep(self) -> bool:
         return self.life.asleep
+
+    @property
+    def whole(self) -> bool:
+        """All that is wanted is verified."""
+        return self.life.whole
 
     @property
     def content(self) -> Content | None:
@@ -193,6 +201,8 @@ class Torrent:
         announcing = self._shared.announcing
         if metainfo is not None:
             self.know(metainfo)
+            if not metainfo.info.private:
+                self._shared.dht.hint(metainfo.nodes)
         self.tracker_list = announcing.add(
             self, self.hashes.swarms, tiers, private=metainfo is not None and metainfo.info.private
         )
@@ -248,12 +258,17 @@ class Torrent:
         """Ask the trackers again as soon as they permit; one of them, or all. `force`: at once, dead ones too."""
         if self.tracker_list is not None:
             self._shared.announcing.reannounce(self.tracker_list, url, force=force)
+        if url is None:
+            self.dht_part.again()
 
     def scrape(self, url: str | None = None) -> None:
-        """Ask trackers how large the swarm is (BEP 48): one of them, or those in use. `trackers` shows what they say.
+        """Ask trackers how large the swarm is (BEP 48): one of them, or those in use, and the DHT (BEP 33). `trackers`
+        and `dht` show what they say.
         """
         if self.tracker_list is not None:
             self._shared.announcing.scrape(self.tracker_list, url)
+        if url is None:
+            self.dht_part.again(scrape=True)
 
     def trackers(self) -> tuple[TrackerView, ...]:
         return self.tracker_list.views(self._shared.clock()) if self.tracker_list is not None else ()
@@ -305,6 +320,7 @@ class Torrent:
 
     async def close(self) -> None:
         """End everything of this torrent; what was claimed as durable stays so."""
+        self.use_dht(False)
         await self.life.close()
         if self.tracker_list is not None:
             self._shared.announcing.remove(self.tracker_list)
@@ -457,6 +473,7 @@ class Torrent:
         self.know(Metainfo.from_info(info, web_seeds=self.parts.web.named))
         if self.tracker_list is not None:
             self.tracker_list.private = info.private
+        self.dht_part.renew()
         self._shared.bus.publish(events.MetadataReady(self.key, info.name, info.size))
 
     def layers_found(self, root: bytes, layer: bytes) -> None:
@@ -514,6 +531,21 @@ class Torrent:
     def received(self) -> int:
         return self.life.received
 
+    # -- the DHT
+
+    def use_dht(self, on: bool) -> None:
+        """Look it up and announce it in the DHT from now on, or do not."""
+        self.dht_part.use(on)
+
+    def dht(self) -> DhtTorrentView | None:
+        """How it fares in the DHT; None where it does not use it: private, paused or stopped, or there is no DHT."""
+        return self.dht_part.view()
+
+    def dht_port(self, peer: Peer, port: int) -> None:
+        self.dht_part.named(Endpoint(peer.remote.host, port))
+
+    # -- Announced, again
+
     def on_peers(self, peers: list[Endpoint]) -> None:
         self.add_peers(peers, "tracker")
 
@@ -555,6 +587,7 @@ class Torrent:
         if hashes == self.hashes:
             return
         self.hashes = hashes
+        self.dht_part.renew()
         self._shared.learned(self.key, hashes)
         for peer in list(self.swarm.peers.values()):
             peer.v2 = hashes.v2 is not None and peer.info_hash == hashes.v2[:20]

@@ -10,6 +10,7 @@ from wildbach.base import bitfield
 from wildbach.base.ids import InfoHashes
 from wildbach.engine.brief import Brief
 from wildbach.engine.connections import Connections
+from wildbach.engine.dhtpart import DhtPart
 from wildbach.engine.peer import Peer
 from wildbach.engine.state import State
 from wildbach.engine.swarm import Content, Swarm
@@ -106,6 +107,7 @@ class Seen(Protocol):
     key: str
     hashes: InfoHashes
     tracker_list: TrackerList | None
+    dht_part: DhtPart
 
     @property
     def state(self) -> State: ...
@@ -200,7 +202,8 @@ def why(seen: Seen, now: float) -> str:
     if not peers:
         if seen.links.calling:
             return f"calling {seen.links.calling} peers"
-        reason = seen.tracker_list.reason(now) if seen.tracker_list is not None else ""
+        reasons = [seen.tracker_list.reason(now) if seen.tracker_list is not None else "", seen.dht_part.reason]
+        reason = "; ".join(filter(None, reasons))
         if reason and not len(seen.links.known):
             return f"no peers: {reason}"
         return "no peers are known" if not len(seen.links.known) else "none of the known peers answers"

@@ -114,6 +114,15 @@ class _Socket:
             self.sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, how)
 
 
+class DatagramService(DatagramSocket, Protocol):
+    """What a session needs: a road it opens and closes itself."""
+
+    def open(self, at: Iterable[Endpoint]) -> None:
+        """Bind one socket for each endpoint, at most one an IP version; port 0 for any. Raises NetworkError."""
+
+    def close(self) -> None: ...
+
+
 class Datagrams:
     """Sockets, dispatch and counters. Sending never blocks: what the kernel does not take is lost.
 

@@ -12,6 +12,14 @@ from tests.interop.peers.process import lt_process
 MISSING = None if importlib.util.find_spec("libtorrent") else "libtorrent has no wheel for this Python"
 
 
+DHT: dict[str, object] = {
+    "enable_dht": True, "dht_bootstrap_nodes": "", "dht_restrict_routing_ips": False, "dht_restrict_search_ips": False,
+    "dht_ignore_dark_internet": False, "dht_prefer_verified_node_ids": False, "dht_enforce_node_id": False,
+}
+"""Settings with which libtorrent takes part in a DHT on loopback: many nodes at one address, with ids that do not fit
+it."""
+
+
 class Libtorrent(Closing):
     name = "libtorrent"
     makes_empty_files = True

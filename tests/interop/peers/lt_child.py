@@ -5,7 +5,9 @@ seconds of the system-wide monotonic clock, so that the parent can compare proce
 
 Commands: `add` (id, torrent or magnet, save, peers), `add_many` (folder, save, count, first), `connect` and `start`
 (id, peers), `flush` (id), `recheck` (id), `status` (id), `peers` (id), `scrape` (id), `announce` (id), `remove` (id),
-`settings` (values), `create` (path, out, piece_length, kind, trackers, private), `quit`.
+`settings` (values), `create` (path, out, piece_length, kind, trackers, private), `dht_node` (host, port), `dht_nodes`,
+`dht_peers` (info_hash), `dht_announce` (info_hash, port), `dht_get` (target), `dht_put` (value), `dht_get_mutable`
+(key, salt), `dht_put_mutable` (secret, key, salt, value), `quit`. Hashes, keys and values are in hex.
 
 With `"log": true` beside the settings each message that a peer sent (`way` is in) or was sent (out) is an event `log`;
 with `"distant": true` upload slots and limits count for peers on loopback.
@@ -62,7 +64,8 @@ class Child:
         categories = lt.alert.category_t
         mask = (
             categories.error_notification | categories.status_notification | categories.storage_notification
-            | categories.connect_notification | categories.tracker_notification
+            | categories.connect_notification | categories.tracker_notification | categories.dht_notification
+            | categories.dht_operation_notification
         )
         if config.get("log"):
             mask |= categories.peer_log_notification
@@ -83,7 +86,8 @@ class Child:
 
     def do_add(
         self, id: str, save: str, torrent: str = "", magnet: str = "", peers: list[list[Any]] | None = None,
-        seed_mode: bool = False, pex: bool = False, lsd: bool = False, priorities: list[int] | None = None,
+        seed_mode: bool = False, pex: bool = False, lsd: bool = False, dht: bool = False,
+        priorities: list[int] | None = None,
     ) -> None:
         if torrent:
             params = lt.load_torrent_file(torrent)
@@ -92,7 +96,8 @@ class Child:
         params.save_path = save
         flags = lt.torrent_flags
         params.flags &= ~(flags.auto_managed | flags.paused)
-        params.flags |= flags.disable_dht
+        if not dht:
+            params.flags |= flags.disable_dht
         if not lsd:
             params.flags |= flags.disable_lsd
         if not pex:
@@ -175,6 +180,55 @@ class Child:
         Path(out).write_bytes(lt.bencode(creator.generate()))
         emit("created", seconds=time.monotonic() - start)
 
+    # the DHT
+
+    def do_dht_node(self, host: str, port: int) -> None:
+        self.session.add_dht_node((host, port))
+
+    def do_dht_nodes(self) -> None:
+        self.session.post_dht_stats()
+
+    def do_dht_peers(self, info_hash: str) -> None:
+        self.session.dht_get_peers(lt.sha1_hash(bytes.fromhex(info_hash)))
+
+    def do_dht_announce(self, info_hash: str, port: int) -> None:
+        self.session.dht_announce(lt.sha1_hash(bytes.fromhex(info_hash)), port, 0)
+
+    def do_dht_get(self, target: str) -> None:
+        self.session.dht_get_immutable_item(lt.sha1_hash(bytes.fromhex(target)))
+
+    def do_dht_put(self, value: str) -> None:
+        target = self.session.dht_put_immutable_item(bytes.fromhex(value))
+        emit("dht_target", target=target.to_bytes().hex())
+
+    def do_dht_get_mutable(self, key: str, salt: str) -> None:
+        self.session.dht_get_mutable_item(bytes.fromhex(key), bytes.fromhex(salt))
+
+    def do_dht_put_mutable(self, secret: str, key: str, salt: str, value: str) -> None:
+        """`secret`: the 64 bytes that Ed25519 makes of a seed."""
+        self.session.dht_put_mutable_item(*(bytes.fromhex(text) for text in (secret, key, value, salt)))
+
+    def dht_alert(self, alert: lt.alert) -> bool:
+        if isinstance(alert, lt.dht_stats_alert):
+            emit("dht_nodes", count=sum(bucket["num_nodes"] for bucket in alert.routing_table))
+        elif isinstance(alert, lt.dht_bootstrap_alert):
+            emit("dht_bootstrap")
+        elif isinstance(alert, lt.dht_get_peers_reply_alert):
+            found = [list(peer) for peer in alert.peers()]
+            emit("dht_peers", info_hash=alert.info_hash.to_bytes().hex(), peers=found)
+        elif isinstance(alert, lt.dht_immutable_item_alert):
+            emit("dht_item", target=alert.target.to_bytes().hex(), value=lt.bencode(alert.item).hex())
+        elif isinstance(alert, lt.dht_mutable_item_alert):
+            emit(
+                "dht_mutable", key=bytes(alert.key).hex(), seq=alert.seq, value=lt.bencode(alert.item).hex(),
+                authoritative=alert.authoritative,
+            )
+        elif isinstance(alert, lt.dht_put_alert):
+            emit("dht_put", text=str(alert), nodes=alert.num_success)
+        else:
+            return False
+        return True
+
     def do_quit(self) -> None:
         emit("bye")
         sys.stdout.flush()
@@ -194,6 +248,8 @@ class Child:
                     "log", way="out" if said[1] == "==>" else "in", name=said[2], facts=said[3],
                     id=self.names.get(alert.handle, ""), peer=list(alert.endpoint),
                 )
+            return
+        if self.dht_alert(alert):
             return
         if isinstance(alert, lt.external_ip_alert):
             emit("external_ip", address=str(alert.external_address))

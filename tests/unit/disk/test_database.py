@@ -103,6 +103,50 @@ def test_totals_and_settings(store: ResumeStore) -> None:
     assert store.setting("x") is None
 
 
+def test_parts_of_the_engine_keep_values_by_name(store: ResumeStore) -> None:
+    assert store.kept("dht") == {}
+    store.keep("dht", {"b": b"\0\xff", "a": b""})
+    store.keep("other", {"b": b"x"}, durable=True)
+    assert list(store.kept("dht").items()) == [("a", b""), ("b", b"\0\xff")]
+    store.keep("dht", {"a": None, "b": b"new", "c": None})
+    assert store.kept("dht") == {"b": b"new"}
+    assert store.kept("other") == {"b": b"x"}
+
+
+def test_what_was_kept_without_a_sync_is_lost_with_the_power() -> None:
+    store = MemoryResume()
+    store.keep("dht", {"a": b"1"}, durable=True)
+    store.keep("dht", {"a": b"2", "b": b"3"})
+    store.lose_unsynced()
+    assert store.kept("dht") == {"a": b"1"}
+
+
+def test_a_file_of_the_first_version_gets_the_table_of_kept_values(tmp_path: Path) -> None:
+    old = Database(tmp_path / "state.db")
+    old.save(record("k"))
+    old.close()
+    with sqlite3.connect(tmp_path / "state.db", isolation_level=None) as past:
+        past.execute("DROP TABLE kept")
+        past.execute("PRAGMA user_version=1")
+        past.execute("INSERT OR REPLACE INTO statistics VALUES (?,?,?)", ("version", 1, module._sum("version", 1)))
+    past.close()
+    new = Database(tmp_path / "state.db")
+    new.keep("dht", {"a": b"1"})
+    assert (new.load("k"), new.kept("dht"), new.damaged) == (record("k"), {"a": b"1"}, [])
+    new.close()
+
+
+def test_a_kept_value_that_is_damaged_is_dropped_and_the_rest_stays(tmp_path: Path) -> None:
+    store = Database(tmp_path / "state.db")
+    store.keep("dht", {"a": b"1", "b": b"2"})
+    with sqlite3.connect(tmp_path / "state.db") as vandal:
+        vandal.execute("UPDATE kept SET data = x'ff' WHERE name = 'a'")
+    vandal.close()
+    assert store.kept("dht") == {"b": b"2"}
+    assert len(store.damaged) == 1
+    store.close()
+
+
 def test_the_memory_model_loses_its_unsynced_tail_in_order() -> None:
     store = MemoryResume()
     store.save(record("k"))
@@ -305,7 +349,7 @@ def test_who_waits_too_long_for_a_process_that_sleeps_is_told_so(
 
 def test_a_newer_file_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as future:
-        future.setattr(module, "VERSION", 2)
+        future.setattr(module, "VERSION", module.VERSION + 1)
         future.setattr(module, "_MIGRATIONS", (*module._MIGRATIONS, ("CREATE TABLE future (x)",)))
         Database(tmp_path / "state.db").close()
     before = (tmp_path / "state.db").read_bytes()
@@ -319,7 +363,7 @@ def test_an_older_file_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest
     old = Database(tmp_path / "state.db")
     old.save(record("k"))
     old.close()
-    monkeypatch.setattr(module, "VERSION", 2)
+    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
     monkeypatch.setattr(module, "_MIGRATIONS", (*module._MIGRATIONS, ("CREATE TABLE future (x)",)))
     new = Database(tmp_path / "state.db")
     assert new.load("k") == record("k")

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from wildbach.base.errors import NetworkError, StorageError
+from wildbach.base.errors import NetworkError, StorageError, UsageError
 from wildbach.disk.probe import probe
 from wildbach.engine import checkup
 from wildbach.engine.checkup import Finding, Level
@@ -25,6 +25,7 @@ from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
 from wildbach.interfaces.cli.wishes import Wishes
 from wildbach.net.machine import examine
+from wildbach.protocol.metainfo import MutableLink
 from wildbach.runtime.workers import Threads
 
 LOOK_SECONDS = 0.1
@@ -72,7 +73,9 @@ async def _look(
     names: tuple[str, ...], folder: Path, wishes: Wishes, seconds: float, stop: Stop,
 ) -> AsyncIterator[Finding]:
     settings = wishes.settings()
-    loaded = await fetching.load_all(names)
+    loaded = [one for one in await fetching.load_all(names) if not isinstance(one, MutableLink)]
+    if len(loaded) < len(names):
+        raise UsageError("doctor looks at torrents; a link to one that changes is followed by `wildbach get`")
     folders.check(folder)
     threads = Threads(2)
     try:

@@ -9,12 +9,12 @@ from wildbach.interfaces.cli import sources, text
 from wildbach.interfaces.cli.kinds import HostPort, is_literal
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Guard, Purpose, SystemResolver
-from wildbach.protocol.metainfo import Magnet, Metainfo
+from wildbach.protocol.metainfo import Metainfo
 
 FETCH_SECONDS = 60.0
 
 
-async def fetch(url: str) -> Metainfo | Magnet:
+async def fetch(url: str) -> Metainfo | sources.Link:
     """The torrent behind an http(s) URL. Raises NetworkError or FormatError, with the URL named."""
     resolver = SystemResolver()
     client = HttpClient(Guard(resolver))
@@ -32,7 +32,7 @@ async def fetch(url: str) -> Metainfo | Magnet:
     return sources.parse(reply.body, url)
 
 
-async def load_all(names: tuple[str, ...]) -> list[Metainfo | Magnet]:
+async def load_all(names: tuple[str, ...]) -> list[Metainfo | sources.Link]:
     """Every SOURCE of a command line, URLs too."""
     return [await fetch(name) if sources.is_url(name) else sources.load(name) for name in names]
 

@@ -14,7 +14,7 @@ from wildbach.disk.layout import INCOMPLETE_SUFFIX, LAYOUTS
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
-from wildbach.interfaces.cli import fetching, folders, output, running, text
+from wildbach.interfaces.cli import fetching, finding, folders, output, running, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.select import Selection
@@ -113,7 +113,12 @@ async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
             layout=job.layout,
             sequential=job.sequential,
         )
-        torrents: list[Torrent] = [await session.add(one, options) for one in loaded]
+        torrents: list[Torrent] = []
+        for one in loaded:
+            torrent = await finding.add(session, one, options, stop, wishes, job.timeout)
+            if torrent is None:
+                return stop.code if stop.asked else Exit.NETWORK
+            torrents.append(torrent)
         code = await work.follow(stop, session, torrents)
         if stop.asked and wishes.talks:
             running.say_stopping()

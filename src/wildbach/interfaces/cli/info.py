@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.tree import Tree
 from wildbach.base.errors import WildbachError
 from wildbach.interfaces.cli import output, sources, text
 from wildbach.interfaces.cli.exits import Exit
-from wildbach.protocol.metainfo import File, Info, Magnet, Metainfo
+from wildbach.protocol.metainfo import File, Info, Magnet, Metainfo, MutableLink
 
 SHOWN_FILES = 200
 "Files in the tree without --all."
@@ -37,9 +38,9 @@ def command(source: tuple[str, ...], as_json: bool, everything: bool) -> int:
             worst = worst or code
             continue
         if as_json:
-            output.record(describe_magnet(loaded) if isinstance(loaded, Magnet) else describe(loaded))
-        elif isinstance(loaded, Magnet):
-            show_magnet(loaded)
+            output.record(describe(loaded) if isinstance(loaded, Metainfo) else describe_link(loaded))
+        elif not isinstance(loaded, Metainfo):
+            show_link(loaded)
         else:
             show(loaded, everything)
     return worst
@@ -99,8 +100,18 @@ def _file(index: int, file: File) -> dict[str, object]:
     return facts
 
 
-def describe_magnet(magnet: Magnet) -> dict[str, object]:
+def describe_link(link: Magnet | MutableLink) -> dict[str, object]:
     """The JSON form of a link."""
+    if isinstance(link, Magnet):
+        return describe_magnet(link)
+    return {
+        "name": link.name, "public_key": link.public_key.hex(), "salt": link.salt.hex(),
+        "trackers": list(link.trackers), "peers": _peers(link.peers),
+        "first": describe_magnet(link.first) if link.first is not None else None, "magnet": link.to_uri(),
+    }
+
+
+def describe_magnet(magnet: Magnet) -> dict[str, object]:
     return {
         "name": magnet.name,
         "infohash_v1": _hex(magnet.hashes.v1),
@@ -108,9 +119,13 @@ def describe_magnet(magnet: Magnet) -> dict[str, object]:
         "size": magnet.length,
         "trackers": list(magnet.trackers),
         "web_seeds": list(magnet.web_seeds),
-        "peers": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in magnet.peers],
+        "peers": _peers(magnet.peers),
         "magnet": magnet.to_uri(),
     }
+
+
+def _peers(peers: Sequence[tuple[str, int]]) -> list[str]:
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in peers]
 
 
 def show(torrent: Metainfo, everything: bool) -> None:
@@ -136,6 +151,24 @@ def show(torrent: Metainfo, everything: bool) -> None:
     console.print(_tree(info, everything))
     for warning in torrent.warnings:
         console.print(Text(f"warning: {text.clean(warning)}", style="yellow"))
+
+
+def show_link(link: Magnet | MutableLink) -> None:
+    """The parts of a link."""
+    if isinstance(link, Magnet):
+        show_magnet(link)
+        return
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console.print(Text(text.clean(link.name or "(no name)"), style="bold"))
+    _facts(console, [
+        ("kind", "whatever torrent was published last under the key"),
+        ("public key", link.public_key.hex()),
+        ("salt", link.salt.hex()),
+        ("info hash v1", _hex(link.first.hashes.v1) if link.first is not None else None),
+        ("info hash v2", _hex(link.first.hashes.v2) if link.first is not None else None),
+        *(("tracker", url) for url in link.trackers),
+        *(("peer", peer) for peer in _peers(link.peers)),
+    ])
 
 
 def show_magnet(magnet: Magnet) -> None:

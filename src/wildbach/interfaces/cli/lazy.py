@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "info": "Show what a .torrent file or a magnet link says.",
     "verify": "Check content on disk against a .torrent file.",
     "magnet": "Print the magnet link of a torrent, or take one apart.",
+    "publish": "Publish a torrent in the DHT under a key, or put another one in its place.",
     "tracker": "Run a tracker (HTTP and UDP).",
     "doctor": "Look for what could be wrong, and say what to do about it.",
     "demo": "Watch a whole swarm work on this machine: a tracker, a seed, three downloaders.",

@@ -8,7 +8,7 @@ import click
 
 from wildbach.interfaces.cli import info, output, sources
 from wildbach.interfaces.cli.kinds import HOST_PORT, HostPort
-from wildbach.protocol.metainfo import Magnet
+from wildbach.protocol.metainfo import Metainfo
 
 
 @click.command("magnet")
@@ -23,11 +23,11 @@ def command(source: str, trackers: tuple[str, ...], peers: tuple[HostPort, ...],
     SOURCE is a .torrent file, - for stdin, an info hash, or a magnet link, which is printed in its canonical form.
     """
     loaded = sources.load(source)
-    link = loaded if isinstance(loaded, Magnet) else sources.link_of(loaded)
+    link = sources.link_of(loaded) if isinstance(loaded, Metainfo) else loaded
     link = dataclasses.replace(link, trackers=(*link.trackers, *trackers), peers=(*link.peers, *peers))
     if as_json:
-        output.record(info.describe_magnet(link))
+        output.record(info.describe_link(link))
     elif parse:
-        info.show_magnet(link)
+        info.show_link(link)
     else:
         output.line(link.to_uri())

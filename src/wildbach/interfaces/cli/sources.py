@@ -10,7 +10,11 @@ from typing import BinaryIO
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, StorageError, UsageError
 from wildbach.interfaces.cli import text
-from wildbach.protocol.metainfo import Magnet, Metainfo
+from wildbach.protocol.metainfo import Magnet, Metainfo, MutableLink
+from wildbach.protocol.metainfo.magnet import is_mutable
+
+Link = Magnet | MutableLink
+"What a link names: a torrent, or whatever is published under a key (BEP 46)."
 
 _HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|1220[0-9A-Fa-f]{64}|[A-Za-z2-7]{32}")
 
@@ -19,7 +23,7 @@ def is_url(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def load(source: str) -> Metainfo | Magnet:
+def load(source: str) -> Metainfo | Link:
     """Read everything but a URL.
 
     Raises UsageError where there is no such thing, StorageError where it cannot be read, FormatError and LimitError,
@@ -49,7 +53,7 @@ def load(source: str) -> Metainfo | Magnet:
 def load_torrent(source: str) -> Metainfo:
     """`load`, for commands that need the whole torrent and not only its name."""
     loaded = load(source)
-    if isinstance(loaded, Magnet):
+    if not isinstance(loaded, Metainfo):
         raise UsageError("a .torrent file is needed here; `wildbach get` fetches the content of a magnet link")
     return loaded
 
@@ -65,7 +69,7 @@ def link_of(torrent: Metainfo) -> Magnet:
     )
 
 
-def parse(data: bytes, source: str) -> Metainfo | Magnet:
+def parse(data: bytes, source: str) -> Metainfo | Link:
     """The content of a file or of stdin: a torrent, or a line with a magnet link."""
     if data[:7].lower() == b"magnet:":
         return _magnet(data.decode("utf-8", "replace").strip(), source)
@@ -77,8 +81,10 @@ def parse(data: bytes, source: str) -> Metainfo | Magnet:
         raise type(error)(error.message, where=source) from error
 
 
-def _magnet(link: str, source: str) -> Magnet:
+def _magnet(link: str, source: str) -> Link:
     try:
+        if is_mutable(link):
+            return MutableLink.parse(link)
         return Magnet.parse(link)
     except FormatError as error:
         raise type(error)(error.message, where=source) from error

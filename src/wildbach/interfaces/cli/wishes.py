@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -80,15 +80,24 @@ class Wishes:
 
 def common(function: Callable[..., int]) -> Callable[..., int]:
     """Add the common flags to a command, which gets them as one argument `wishes`."""
+    return _with(function, _OPTIONS)
 
+
+def network(function: Callable[..., int]) -> Callable[..., int]:
+    """The same with those flags only that do not speak of one torrent's peers and speed."""
+    return _with(function, [_OPTIONS[number] for number in (2, 5, 6, 7, 8)])
+
+
+def _with(function: Callable[..., int], flags: Sequence[Callable[[Any], Any]]) -> Callable[..., int]:
     @wraps(function)
     def gathered(**values: Any) -> int:
-        wishes = Wishes(**{name: values.pop(name) for name in Wishes.__dataclass_fields__})
+        known = Wishes.__dataclass_fields__
+        wishes = Wishes(**{name: values.pop(name) for name in list(values) if name in known})
         for url in wishes.trackers:
             check_tracker(url)
         return function(wishes=wishes, **values)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(flags):
         gathered = option(gathered)
     return gathered
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from wildbach.base.errors import WildbachError
 from wildbach.base.events import Event
-from wildbach.engine.events import PieceDone
+from wildbach.engine.events import MutableUpdated, PieceDone
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.views import TorrentView
@@ -44,13 +44,16 @@ class Work:
     untold: list[Exception] = field(default_factory=list)
     "Why events cannot be printed any more."
 
-    async def follow(self, stop: Stop, session: Session, torrents: Sequence[Torrent]) -> Exit:
-        """Until every torrent is complete and flushed or failed, or somebody stops it."""
+    async def follow(self, stop: Stop, session: Session, torrents: list[Torrent]) -> Exit:
+        """Until every torrent is complete and flushed or failed, or somebody stops it. One that is published anew
+        (BEP 46) meanwhile is replaced in `torrents`.
+        """
         async with Scope("follow") as scope:
             if self.as_json:
                 scope.spawn("events", self._print_events(session), contain=self.untold.append)
             for torrent in torrents:
                 scope.spawn(f"wait:{torrent.key}", self._wait(torrent, stop))
+            scope.spawn("updates", self._updates(session, torrents, stop, scope), contain=self.untold.append)
             with Board(quiet=self.quiet or self.as_json) as board:
                 code = await self._loop(stop, torrents, board)
         if self.as_json:
@@ -68,6 +71,15 @@ class Work:
         else:
             self.complete.add(torrent.key)
         stop.nudge()
+
+    async def _updates(self, session: Session, torrents: list[Torrent], stop: Stop, scope: Scope) -> None:
+        with session.subscribe(MutableUpdated) as changes:
+            async for event in changes:
+                former = [torrent.key for torrent in torrents]
+                fresh = session.torrent(event.torrent) if isinstance(event, MutableUpdated) else None
+                if fresh is not None and isinstance(event, MutableUpdated) and event.former in former:
+                    torrents[former.index(event.former)] = fresh
+                    scope.spawn(f"wait:{fresh.key}", self._wait(fresh, stop))
 
     async def _print_events(self, session: Session) -> None:
         with session.subscribe(Event) as events:
@@ -97,14 +109,15 @@ class Work:
                 if torrent.key not in said and (torrent.key in self.complete or torrent.key in self.failed):
                     said.add(torrent.key)
                     self._say_end(torrent, view, board)
-            if len(said) == len(torrents) and self._finished(views):
+            all_said = all(torrent.key in said for torrent in torrents)
+            if all_said and self._finished(views):
                 return self._code()
             if stop.asked:
-                return self._code() if len(said) == len(torrents) else stop.code
+                return self._code() if all_said else stop.code
             total = sum(view.downloaded + view.done for view in views)
             if total != moved:
                 moved_at, moved = now, total
-            if self.timeout is not None and now - moved_at >= self.timeout and len(said) < len(torrents):
+            if self.timeout is not None and now - moved_at >= self.timeout and not all_said:
                 output.warn(f"nothing arrived for {self.timeout:g} seconds: {_reasons(views)}")
                 if _lonely(torrents):
                     output.advise(LONELY)

@@ -1,4 +1,4 @@
-"""Magnet links (BEP 9, 53; v2 hashes: BEP 52) and bare info hashes."""
+"""Magnet links (BEP 9, 53; v2 hashes: BEP 52; to what changes: BEP 46) and bare info hashes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
 from wildbach.base import limits
-from wildbach.base.errors import FormatError, LimitError
+from wildbach.base.errors import FormatError, LimitError, UsageError
 from wildbach.base.ids import InfoHashes
 from wildbach.protocol.metainfo.document import clean_url
 from wildbach.protocol.metainfo.info import File
@@ -47,23 +47,18 @@ class Magnet:
 
         Raises FormatError where there is no valid hash or two of one kind that differ. Odd other parts are passed over.
         """
-        text = text.strip().encode("utf-8", "replace").decode()  # without lone surrogates, as arguments may have them
+        text = _plain(text)
         if len(text) > limits.MAGNET_BYTES:
             raise LimitError(f"longer than MAGNET_BYTES = {limits.MAGNET_BYTES}", where="magnet")
         if text[:7].lower() != "magnet:":
             return cls(_bare(text))
-        fields: dict[str, list[str]] = {}
-        for item in text[7:].removeprefix("?").replace("&amp;", "&").split("&"):
-            key, _, value = item.partition("=")
-            key = key.lower()
-            # Some links number equal keys: `tr.1`, `tr.2`.
-            fields.setdefault(key if key == "x.pe" else key.partition(".")[0], []).append(value)
+        fields = _fields(text)
         trackers = _urls(fields.get("tr", []), limits.TRACKERS_PER_TORRENT)
         web_seeds = _urls(fields.get("ws", []), limits.WEB_SEEDS_PER_TORRENT)
         length = fields.get("xl", [""])[0]
         return cls(
             hashes=_hashes(fields.get("xt", [])),
-            name=printable(unquote_to_bytes(fields.get("dn", [""])[0].replace("+", " ")), 1000),
+            name=_name(fields),
             trackers=trackers,
             web_seeds=web_seeds,
             peers=_peers(fields.get("x.pe", [])),
@@ -92,6 +87,105 @@ class Magnet:
         if self.select:
             parts.append("so=" + ",".join(f"{r[0]}-{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in self.select))
         return "magnet:?" + "&".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class MutableLink:
+    """A link to whatever torrent the owner of a key says is the newest (BEP 46): `xs=urn:btpk:KEY&s=SALT`."""
+
+    public_key: bytes
+    "Ed25519, 32 bytes."
+    salt: bytes = b""
+    "Parts the torrents of one key."
+    name: str = ""
+    "For display only."
+    trackers: tuple[str, ...] = ()
+    "For each torrent it leads to, besides the DHT."
+    peers: tuple[tuple[str, int], ...] = ()
+    first: Magnet | None = None
+    "The torrent the link names besides (`xt`): it may have been the newest when the link was made."
+
+    def __post_init__(self) -> None:
+        if len(self.public_key) != 32:
+            raise UsageError("a public key has 32 bytes")
+        if len(self.salt) > limits.DHT_SALT_BYTES:
+            raise UsageError(f"a salt has at most DHT_SALT_BYTES = {limits.DHT_SALT_BYTES} bytes")
+
+    @classmethod
+    def parse(cls, text: str) -> MutableLink:
+        """Read such a link. Raises FormatError where there is no public key, or two that differ."""
+        text = _plain(text)
+        if len(text) > limits.MAGNET_BYTES:
+            raise LimitError(f"longer than MAGNET_BYTES = {limits.MAGNET_BYTES}", where="magnet")
+        fields = _fields(text) if text[:7].lower() == "magnet:" else {}
+        keys = [key for value in fields.get("xs", []) if (key := _public_key(value)) is not None]
+        if not keys:
+            raise FormatError("there is no public key: xs=urn:btpk: and 64 hex digits", where="magnet.xs")
+        if any(key != keys[0] for key in keys):
+            raise FormatError("two public keys that differ", where="magnet.xs")
+        salt = unquote_to_bytes(fields.get("s", [""])[0]).decode("ascii", "replace")
+        if len(salt) % 2 or (salt and _HEX.fullmatch(salt) is None) or len(salt) > 2 * limits.DHT_SALT_BYTES:
+            raise FormatError(
+                f"a salt is at most {limits.DHT_SALT_BYTES} bytes in hex digits", where="magnet.s"
+            )
+        name = _name(fields)
+        trackers = _urls(fields.get("tr", []), limits.TRACKERS_PER_TORRENT)
+        peers = _peers(fields.get("x.pe", []))
+        topics = fields.get("xt", [])
+        first = Magnet(_hashes(topics), name, trackers, peers=peers) if any(map(_is_hash, topics)) else None
+        return cls(keys[0], bytes.fromhex(salt), name, trackers, peers, first)
+
+    def to_uri(self) -> str:
+        """The link in one fixed order of keys. `MutableLink.parse` reads the same value from it."""
+        parts = [f"xs=urn:btpk:{self.public_key.hex()}"]
+        if self.salt:
+            parts.append(f"s={self.salt.hex()}")
+        if self.first is not None:
+            hashes = self.first.hashes
+            parts += [f"xt=urn:btih:{hashes.v1.hex()}"] if hashes.v1 is not None else []
+            parts += [f"xt=urn:btmh:{_SHA256}{hashes.v2.hex()}"] if hashes.v2 is not None else []
+        if self.name:
+            parts.append(f"dn={quote(self.name, safe='')}")
+        parts += [f"tr={quote(url, safe='')}" for url in self.trackers]
+        parts += [f"x.pe={f'[{host}]' if ':' in host else host}:{port}" for host, port in self.peers]
+        return "magnet:?" + "&".join(parts)
+
+
+def is_mutable(text: str) -> bool:
+    """Whether a text is a link of BEP 46, and not the one of a torrent."""
+    text = _plain(text)
+    return text[:7].lower() == "magnet:" and len(text) <= limits.MAGNET_BYTES and any(
+        _public_key(value) is not None for value in _fields(text).get("xs", [])
+    )
+
+
+def _public_key(value: str) -> bytes | None:
+    urn, _, text = unquote_to_bytes(value).decode("ascii", "replace").rpartition(":")
+    return bytes.fromhex(text) if urn.lower() == "urn:btpk" and len(text) == 64 and _HEX.fullmatch(text) else None
+
+
+def _is_hash(topic: str) -> bool:
+    return unquote_to_bytes(topic).decode("ascii", "replace").rpartition(":")[0].lower() in _DIGITS
+
+
+def _plain(text: str) -> str:
+    """Without blanks around it, and without lone surrogates, as arguments may have them."""
+    return text.strip().encode("utf-8", "replace").decode()
+
+
+def _fields(text: str) -> dict[str, list[str]]:
+    """The values of a magnet link, by key in lower case."""
+    fields: dict[str, list[str]] = {}
+    for item in text[7:].removeprefix("?").replace("&amp;", "&").split("&"):
+        key, _, value = item.partition("=")
+        key = key.lower()
+        # Some links number equal keys: `tr.1`, `tr.2`.
+        fields.setdefault(key if key == "x.pe" else key.partition(".")[0], []).append(value)
+    return fields
+
+
+def _name(fields: dict[str, list[str]]) -> str:
+    return printable(unquote_to_bytes(fields.get("dn", [""])[0].replace("+", " ")), 1000)
 
 
 def _digest(text: str) -> bytes | None:

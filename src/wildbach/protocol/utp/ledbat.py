@@ -34,6 +34,8 @@ _PERIOD: Final = 30.0
 _PERIODS: Final = 8
 _LOOK_TRIPS: Final = 1.0
 _NEAR: Final = 0.004
+_SLACK: Final = 0.004
+"Seconds that answers may take besides the path."
 _FILTER: Final = 4
 _GONE: Final = 1 << 30
 _FIRST_WINDOW: Final = 10
@@ -111,9 +113,11 @@ class Congestion:
     @property
     def rate(self) -> float:
         """Bytes a second to send at, so that a window leaves evenly; 0: as fast as it goes."""
-        if self.rtt < 0.002:
+        # A remote that was held up for a while has a long round trip behind it: the path is as short as it was.
+        trip = min(self.rtt, self.least_rtt + self.delay + _SLACK) if self.least_rtt else self.rtt
+        if trip < 0.002 + _SLACK:
             return 0.0
-        return self.window * (2.0 if self.slow_start else 1.25) / self.rtt
+        return self.window * (2.0 if self.slow_start else 1.25) / trip
 
     # -- samples
 

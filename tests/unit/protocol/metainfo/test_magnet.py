@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b32encode
 from urllib.parse import quote
 
@@ -14,7 +15,8 @@ from tests.published import published
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
 from wildbach.base.ids import InfoHashes
-from wildbach.protocol.metainfo import Magnet
+from wildbach.protocol.metainfo import Magnet, MutableLink
+from wildbach.protocol.metainfo.magnet import is_mutable
 
 V1 = bytes.fromhex("631a31dd0a46257d5078c0dee4e66e26f73e42ac")
 V2 = bytes.fromhex("d8dd32ac93357c368556af3ac1d95c9d76bd0dff6fa9833ecdac3d53134efabb")
@@ -223,3 +225,54 @@ def test_only_format_errors_come_out(text: str) -> None:
         Magnet.parse(text)
     except FormatError:
         return
+
+
+# links to mutable torrents (BEP 46)
+
+KEY = bytes(range(32))
+
+
+@pytest.mark.vector(46)
+def test_the_links_of_bep_46_are_read_and_lead_to_its_targets() -> None:
+    values = published(46)
+    for text, told in values["links"].items():
+        assert is_mutable(text)
+        link = MutableLink.parse(text)
+        assert (link.public_key.hex(), link.salt.hex()) == (values["public_key"], told["salt"])
+        assert hashlib.sha1(link.public_key + link.salt, usedforsecurity=False).hexdigest() == told["target"]
+        assert link.to_uri() == text
+
+
+def test_a_mutable_link_may_name_trackers_peers_and_the_torrent_of_today() -> None:
+    first = Magnet(InfoHashes(V1, V2), "a b", ("http://t/announce",), peers=(("::1", 6),))
+    link = MutableLink(KEY, b"\0salt", "a b", ("http://t/announce",), (("::1", 6),), first)
+    assert MutableLink.parse(link.to_uri()) == link
+    assert MutableLink.parse(f"magnet:?s=&xs=URN:BTPK:{KEY.hex().upper()}&xs=http://x/") == MutableLink(KEY)
+
+
+@pytest.mark.parametrize("text", [
+    "magnet:?xs=urn:btpk:00", f"magnet:?xt=urn:btih:{V1.hex()}", KEY.hex(), f"magnet:?xs=urn:btpk:{KEY.hex()[1:]}g",
+    f"magnet:?xs=urn:btpk:{KEY.hex()}&s=6", f"magnet:?xs=urn:btpk:{KEY.hex()}&s=zz",
+    f"magnet:?xs=urn:btpk:{KEY.hex()}&s={'00' * 65}", f"magnet:?xs=urn:btpk:{KEY.hex()}&xs=urn:btpk:{'00' * 32}",
+    f"magnet:?xs=urn:btpk:{KEY.hex()}&xt=urn:btih:00",
+])
+def test_what_is_no_mutable_link_is_refused(text: str) -> None:
+    with pytest.raises(FormatError):
+        MutableLink.parse(text)
+
+
+def test_a_link_to_a_torrent_is_not_mutable_and_a_mutable_one_is_no_torrent() -> None:
+    assert not is_mutable(f"magnet:?xt=urn:btih:{V1.hex()}") and not is_mutable(V1.hex())
+    with pytest.raises(FormatError, match="no BitTorrent info hash"):
+        Magnet.parse(f"magnet:?xs=urn:btpk:{KEY.hex()}")
+
+
+@given(st.text(st.sampled_from("magnet:?xsturnbpkdh=&%0123456789abcdef.-"), max_size=200))
+def test_no_text_breaks_the_reader_of_mutable_links(rest: str) -> None:
+    text = f"magnet:?xs=urn:btpk:{KEY.hex()}&{rest}"
+    assert is_mutable(text)
+    try:
+        link = MutableLink.parse(text)
+    except FormatError:
+        return
+    assert MutableLink.parse(link.to_uri()).salt == link.salt
