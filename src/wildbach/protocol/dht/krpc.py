@@ -15,6 +15,7 @@ from wildbach.base import limits
 from wildbach.base.errors import FormatError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol import bencode, compact
+from wildbach.protocol.dht.places import place
 
 VERSION = b"WB\x00\x01"
 
@@ -431,7 +432,7 @@ def _want_text(want: tuple[int, ...]) -> bytes:
 def encode_reply(reply: Reply) -> bytes:
     parts = [b"d"]
     if reply.ip is not None:
-        raw = compact.encode(reply.ip)
+        raw = _compact(reply.ip)
         parts.append(b"2:ip%d:%b" % (len(raw), raw))
     parts.append(b"1:rd")
     if reply.bloom_peers:
@@ -443,7 +444,7 @@ def encode_reply(reply: Reply) -> bytes:
         parts.append(b"1:k32:%b" % reply.key)
     for name, nodes in ((b"5:nodes", reply.nodes), (b"6:nodes6", reply.nodes6)):
         if nodes:
-            raw = b"".join([node.id + compact.encode(node.endpoint) for node in nodes])
+            raw = b"".join([node.id + _compact(node.endpoint) for node in nodes])
             parts.append(b"%b%d:%b" % (name, len(raw), raw))
     if reply.samples is not None:
         parts.append(b"3:numi%de7:samples%d:%b" % (reply.num, 20 * len(reply.samples), b"".join(reply.samples)))
@@ -458,11 +459,19 @@ def encode_reply(reply: Reply) -> bytes:
     if reply.values:
         parts.append(b"6:valuesl")
         for peer in reply.values:
-            raw = compact.encode(peer)
+            raw = _compact(peer)
             parts.append(b"%d:%b" % (len(raw), raw))
         parts.append(b"e")
     parts.append(b"e1:t%d:%b1:v4:%b1:y1:re" % (len(reply.tid), reply.tid, VERSION))
     return b"".join(parts)
+
+
+def _compact(endpoint: Endpoint) -> bytes:
+    """`compact.encode`, with the address remembered. Raises ValueError where the host is no address."""
+    at = place(endpoint.host)
+    if at is None:
+        raise ValueError(f"not an address: {endpoint.host!r}")
+    return at.packed + endpoint.port.to_bytes(2, "big")
 
 
 def encode_error(error: Error) -> bytes:

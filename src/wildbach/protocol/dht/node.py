@@ -54,6 +54,8 @@ _STEADY = 5.0
 "Seconds between two steps of upkeep: while the table is small, while neighbours wait to be met, else."
 _SAVED = 300
 _RETRY_MOST = 60.0
+_REJOIN = 60.0
+"Seconds to the second search for our own id; twice as long after each."
 _DENSITIES = 15
 _ESTIMATE = 10.0
 "Seconds for which an estimate of the size of the DHT is good."
@@ -122,6 +124,7 @@ class Node:
         self._started = False
         self._joining: Lookup | None = None
         self._retry = 5.0
+        self._rejoin = _REJOIN
         self._next_join = now
         self._next_upkeep = now
         self._next_expiry = now + 60.0
@@ -369,9 +372,9 @@ class Node:
         """
         if self._now >= self._next_estimate:
             self._next_estimate = self._now + _ESTIMATE
-            near = self.table.nearest(self.table.own, self.settings.k)
-            own = [near[-1].number ^ self.table.own] if len(near) == self.settings.k else []
-            seen = [median_low(self._densities)] if self._densities else []
+            near = self.table.nearest(self.table.own, 2 * self.settings.k)
+            own = [(near[-1].number ^ self.table.own) // 2] if len(near) == 2 * self.settings.k else []
+            seen = [median_low(self._densities)] if len(self._densities) >= (3 if own else 1) else []
             self._estimate = min(own + seen, default=None)
         return self._estimate
 
@@ -482,7 +485,9 @@ class Node:
             self._retry = min(2 * self._retry, _RETRY_MOST)
             return
         self._retry = 5.0
-        self._next_join = now + limits.DHT_GOOD_SECONDS * self._rng.uniform(0.8, 1.2)
+        # Soon again at first: whoever joins knows few, and those who join at the same time not at all.
+        self._next_join = now + self._rejoin * self._rng.uniform(0.8, 1.2)
+        self._rejoin = min(2 * self._rejoin, limits.DHT_GOOD_SECONDS)
         for endpoint, node_id in self._saved.items():
             self._introduce(endpoint, node_id)
         self._saved.clear()

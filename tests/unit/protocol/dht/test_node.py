@@ -212,17 +212,36 @@ def test_nodes_that_lie_about_where_others_are_do_not_make_us_knock_there() -> N
 def test_ten_thousand_forged_queries_get_less_than_five_times_their_bytes_and_little_a_second() -> None:
     node = alone()
     rng = Random(3)
-    came = left = 0
+    # There is something large to be had: an item of the full size, and a swarm whose filters are longer than all else.
+    item = items.immutable(b"x" * 996)
+    for number, question in enumerate((krpc.Get(item.target), krpc.GetPeers(HASH))):
+        reply = ask(node, question)
+        assert isinstance(reply, krpc.Reply) and reply.token is not None
+        write = krpc.AnnouncePeer(HASH, 6881, reply.token) if number else krpc.Put(reply.token, item.raw)
+        assert isinstance(ask(node, write), krpc.Reply)
+    node.outgoing.clear()
+    came = left = answers = 0
     scrape = krpc.GetPeers(HASH, (), False, True)
-    questions = [krpc.FindNode(HASH), scrape, krpc.Get(HASH), krpc.Sample(HASH), krpc.Ping()]
+    questions = [krpc.FindNode(HASH), scrape, krpc.Get(item.target), krpc.Get(item.target), krpc.Sample(HASH)]
     for number in range(10_000):
         at = Endpoint(f"{rng.randrange(20, 99)}.{rng.randrange(200)}.{rng.randrange(200)}.7", 4000)
         data = krpc.encode_query(b"qq", rng.randbytes(20), rng.choice(questions))
-        came += len(data) + HEADERS[4]
-        node.received(at, data, number / 500)
+        came += len(data)
+        node.received(at, data, 10.0 + number / 500)
+        answers += sum(len(out) for to, out in node.outgoing if to == at and b"1:y1:q" not in out)
         left += sum(len(out) + HEADERS[4] for to, out in node.outgoing)
         node.outgoing.clear()
-    assert left <= 5 * came and left <= (20 + 3) * limits.DHT_BYTES_PER_SECOND
+    # What was put before left some credit.
+    assert 0 < answers <= 5 * came + 2000
+    assert left <= (20 + 3) * limits.DHT_BYTES_PER_SECOND
+
+
+def test_a_victim_that_is_named_in_forged_queries_is_answered_fifty_times_in_five_minutes() -> None:
+    node = alone()
+    answered = 0
+    for number in range(10_000):
+        answered += ask(node, krpc.FindNode(HASH), now=1.0 + number / 1000) is not None
+    assert answered == 50
 
 
 def test_who_floods_is_not_heard_for_five_minutes() -> None:
