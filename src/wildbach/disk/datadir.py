@@ -43,6 +43,10 @@ class TorrentLock:
             os.close(self._fd)
             self._fd = -1
 
+    def __del__(self) -> None:
+        # Whoever waited for it in a thread may have been cancelled: then nobody else lets go of it.
+        self.release()
+
     def __enter__(self) -> TorrentLock:
         return self
 

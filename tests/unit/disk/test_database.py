@@ -500,6 +500,15 @@ def test_one_process_at_a_time_works_on_a_torrent(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_claim_that_nobody_holds_any_more_is_let_go(tmp_path: Path) -> None:
+    one, two = DataDir(tmp_path), DataDir(tmp_path)
+    held = one.claim("k")
+    with pytest.raises(StorageError):
+        two.claim("k")
+    del held  # as when whoever asked for it was cancelled meanwhile
+    two.claim("k").release()
+
+
 def test_a_torrent_lock_whose_folder_was_removed_is_released_all_the_same(tmp_path: Path) -> None:
     folder = DataDir(tmp_path / "d")
     lock = folder.claim("k")
