@@ -101,7 +101,7 @@ class Database:
             except (Damaged, sqlite3.Error, UnicodeDecodeError) as error:
                 if not self._is_damage(error):
                     raise
-                self._db = self._rescue()
+                self._db = self._rescue(opening=True)
             undo.callback(self._db.close)
             system.sync_path(os.path.dirname(self.path))
             undo.pop_all()
@@ -127,33 +127,38 @@ class Database:
             db.execute("PRAGMA synchronous=FULL")
             self._full = True
             self._migrate(db)
-            self._verify(db)
             undo.pop_all()
         return db
 
     def _migrate(self, db: sqlite3.Connection) -> None:
+        # Looked at in the same transaction: others write meanwhile, and half of what they wrote would seem damaged.
         with _transaction(db):
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            (application,) = db.execute("PRAGMA application_id").fetchone()
-            tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if not version and not application and not tables:
-                db.execute(f"PRAGMA application_id={APPLICATION}")
-            elif application != APPLICATION or not version:
-                raise Damaged("not a state file")
-            elif version > VERSION:
-                if self._newer(db, version):
-                    raise StorageError(
-                        f"{self.path} was written by a newer version of wildbach", path=self.path, code="newer_state"
-                    )
-                raise Damaged("its version is not what it says")
-            if version < VERSION:
-                for statements in _MIGRATIONS[version:]:
-                    for statement in statements:
-                        db.execute(statement)
-                db.execute(f"PRAGMA user_version={VERSION}")
-                self._put_statistic(db, "version", VERSION)
-                if not version:
-                    self._put_statistic(db, "torrents", 0)
+            self._bring_up(db)
+            self._verify(db)
+
+    def _bring_up(self, db: sqlite3.Connection) -> None:
+        """Lead from its version to ours, in a transaction of the caller's."""
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not version and not application and not tables:
+            db.execute(f"PRAGMA application_id={APPLICATION}")
+        elif application != APPLICATION or not version:
+            raise Damaged("not a state file")
+        elif version > VERSION:
+            if self._newer(db, version):
+                raise StorageError(
+                    f"{self.path} was written by a newer version of wildbach", path=self.path, code="newer_state"
+                )
+            raise Damaged("its version is not what it says")
+        if version < VERSION:
+            for statements in _MIGRATIONS[version:]:
+                for statement in statements:
+                    db.execute(statement)
+            db.execute(f"PRAGMA user_version={VERSION}")
+            self._put_statistic(db, "version", VERSION)
+            if not version:
+                self._put_statistic(db, "torrents", 0)
 
     @staticmethod
     def _newer(db: sqlite3.Connection, version: int) -> bool:
@@ -174,12 +179,23 @@ class Database:
 
     # damage
 
-    def _rescue(self) -> sqlite3.Connection:
-        """Put the damaged file aside and make a new one of what is whole in it."""
+    def _rescue(self, *, opening: bool = False) -> sqlite3.Connection:
+        """Put the damaged file aside and make a new one of what is whole in it. `opening`: it was the whole file that
+        seemed damaged, so it is looked at again when nobody else is at work.
+        """
         self._be_alone()
         if self._repaired():
             system.lock(self._guard, shared=True, wait=True)
             return self._open()
+        if opening:
+            try:
+                db = self._open()
+            except (Damaged, sqlite3.Error, UnicodeDecodeError) as error:
+                if not self._is_damage(error):
+                    raise
+            else:
+                system.lock(self._guard, shared=True, wait=True)
+                return db
         aside = self._put_aside()
         self.damaged.append(aside)
         db = self._open()
