@@ -57,6 +57,29 @@ def run(report: Report, *, size: int = GIB, rounds: int = 3, kinds: tuple[str, .
                 compare(report, kind, rows[WB, WB], rows[LT, LT])
 
 
+def alike(
+    report: Report, what: str, pair: tuple[str, str], target: float, size: int, rounds: int, kinds: tuple[str, ...],
+) -> None:
+    """Each contender of a pair with itself: how fast the second is beside the first."""
+    with harness.workspace() as work:
+        content = work / "seed" / "content.bin"
+        content.parent.mkdir()
+        harness.make_content(content, size)
+        for kind in kinds:
+            torrent = work / f"{kind}.torrent"
+            harness.make_torrent(content, torrent, kind, MIB)
+            rows: dict[str, list[dict[str, Any]]] = {name: [] for name in pair}
+            for _ in range(rounds):
+                for name, runs in rows.items():
+                    runs.append(transfer(name, name, torrent, content, work / "leech", size))
+            report.say(f"one seed -> one leech, {what}, {kind}, {size / GIB:g} GiB: median (best) of {rounds} rounds")
+            for name, runs in rows.items():
+                report.say(line(name, name, runs))
+            report.facts[kind] = rows
+            anchor, ours = (median(rows[name], "mib_s") for name in pair)
+            report.verdict(f"{kind} {what} speed", ours / anchor, target)
+
+
 def line(seeder: str, leecher: str, runs: list[dict[str, Any]]) -> str:
     return (
         f"  {seeder:>10} -> {leecher:<10} {median(runs, 'mib_s'):6.0f} ({max(run['mib_s'] for run in runs):.0f}) MiB/s"

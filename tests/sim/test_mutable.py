@@ -52,6 +52,16 @@ async def newest(one: Node, made: Made) -> Torrent:
     return torrent
 
 
+async def begun(world: World) -> tuple[Node, Node]:
+    """A DHT with somebody who seeds OLD and has published it as number 1, and one who can follow that."""
+    await world.grow(12)
+    publisher = world.nodes[2]
+    follower = await world.join(follow_seconds=60.0)
+    await publisher.seed(OLD)
+    await publish(publisher, OLD, 1)
+    return publisher, follower
+
+
 @pytest.mark.parametrize("kind", ["v1", "v2", "hybrid"])
 def test_a_torrent_is_published_and_followed_across_an_update(kind: Kind, tmp_path: Path) -> None:
     old, new = make(kind, {"a": 200_000}, seed=1), make(kind, {"a": 210_000}, seed=2)
@@ -86,10 +96,7 @@ def test_an_older_number_and_a_wrong_signature_change_nothing() -> None:
     async def main() -> None:
         async with AsyncExitStack() as stack:
             world = World(stack)
-            await world.grow(12)
-            publisher = world.nodes[2]
-            follower = await world.join(follow_seconds=60.0)
-            await publisher.seed(OLD)
+            publisher, follower = await begun(world)
             await publisher.seed(NEW)
             await publish(publisher, NEW, 7)
             await follower.add(LINK)
@@ -144,11 +151,7 @@ def test_a_newer_one_takes_the_place_of_one_that_nobody_has() -> None:
     async def main() -> None:
         async with AsyncExitStack() as stack:
             world = World(stack)
-            await world.grow(12)
-            publisher = world.nodes[2]
-            follower = await world.join(follow_seconds=60.0)
-            await publisher.seed(OLD)
-            await publish(publisher, OLD, 1)
+            publisher, follower = await begun(world)
             await follower.add(LINK)
             await newest(follower, OLD)
             lost = make("v1", {"x": 20_000}, seed=9)
@@ -185,11 +188,7 @@ def test_a_paused_torrent_is_updated_and_stays_paused() -> None:
     async def main() -> None:
         async with AsyncExitStack() as stack:
             world = World(stack)
-            await world.grow(12)
-            publisher = world.nodes[2]
-            follower = await world.join(follow_seconds=60.0)
-            await publisher.seed(OLD)
-            await publish(publisher, OLD, 1)
+            publisher, follower = await begun(world)
             torrent = await follower.add(LINK)
             await done(torrent)
             await torrent.pause()

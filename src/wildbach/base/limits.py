@@ -162,8 +162,6 @@ UTP_RESETS_PER_SECOND = 50
 UTP_SYN_TRIES = 3
 UTP_TIMEOUTS = 7
 "Times-out in a row after which a stream is broken."
-UTP_SEND_STUCK_BYTES = 4 * MIB
-"Packets the kernel would not take that wait for it."
 
 # the engine's part of the DHT
 DHT_PORT_NODES_PER_MINUTE = 60

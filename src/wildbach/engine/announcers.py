@@ -14,7 +14,7 @@ from wildbach.base.errors import FormatError, NetworkError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.net.http import HttpClient, Response
 from wildbach.net.resolve import Guard, Purpose
-from wildbach.net.udp import Handler
+from wildbach.net.udp import DatagramSocket
 from wildbach.protocol.tracker import http, preferences, udp
 from wildbach.protocol.tracker.announce import (
     AnnounceReply,
@@ -99,19 +99,6 @@ class Directed:
         if not self._wanted() or "." not in host or addresses.parse(host) is not None:
             return None
         return preferences.read(await self._texts.texts(host))
-
-
-class DatagramSocket(Protocol):
-    """What UDP trackers need of `net.udp.Datagrams`."""
-
-    @property
-    def families(self) -> tuple[int, ...]: ...
-
-    def attach(self, handler: Handler) -> None: ...
-
-    def detach(self, handler: Handler) -> None: ...
-
-    def send(self, remote: Endpoint, data: bytes) -> bool: ...
 
 
 class HttpAnnouncer:

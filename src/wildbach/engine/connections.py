@@ -270,7 +270,7 @@ class Connections:
         they give; then the least canonical goes (BEP 40).
         """
         peers = [
-            peer for peer in self._swarm.peers.values() if not peer.closing and peer.connection.kind != "http"
+            peer for peer in self._swarm.peers.values() if not peer.closing and not peer.web
         ]
         if len(peers) < self._shared.settings.connections.per_torrent and self._shared.room():
             return True
@@ -305,7 +305,7 @@ class Connections:
         peer = Peer(number, lane, self._swarm, outgoing=True, now=self._shared.clock())
         peer.source = "web_seed"
         peer.client = name
-        peer.run_on = True
+        peer.web = True
         peer.reqq = limits.REQUESTS_QUEUED
         peer.open(Handshake(self._owner.hashes.swarms[0], bytes(20), extension=False, fast=False))
         self._joined[number] = None

@@ -6,7 +6,7 @@ into its chunk. A whole chunk goes to the writer, which hashes and writes it; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from wildbach.base import bitfield, limits
@@ -318,7 +318,7 @@ class Downloads:
         mine = peer.mine
         if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
             return mine
-        if peer.run_on and peer.proven:
+        if peer.web and peer.proven:
             piece = picker.onward(have, peer.last_piece)
             if piece is not None:
                 return piece
@@ -744,9 +744,6 @@ class Downloads:
         self._idle = call
         if call is not None and not self.in_hand:
             call()
-
-    def owing(self) -> Iterable[Peer]:
-        return (peer for peer in self.peers.values() if peer.owed.blocks)
 
 
 def _silent(peer: Peer, now: float) -> bool:

@@ -1,8 +1,8 @@
-"""A polite node: how many new flows a second leave this machine, and fewer where the way out is overwhelmed.
+"""A polite node: how many calls to peers begin a second, and fewer where the way out is overwhelmed.
 
 A home router keeps an entry for every flow, for minutes after its last packet, and many keep no more than a few
-thousand: a client that calls everybody it hears of fills the table, and then nobody in the house gets through. So there
-is one budget for all that opens flows: calls by TCP and by uTP, and questions to nodes of the DHT.
+thousand: a client that calls everybody it hears of fills the table, and then nobody in the house gets through. So the
+calls of all torrents have one budget; the DHT has its own, in bytes (`dht.upload_rate`).
 
 The *guard* measures. It knows what share of calls is answered as a rule (most calls to strangers are not). Where far
 fewer are than that, and chance does not explain it, the table is full or the line is down: the budget is halved, and

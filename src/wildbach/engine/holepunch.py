@@ -40,7 +40,7 @@ class PunchOwner(Protocol):
 
 def punched_at(peer: Peer) -> Endpoint | None:
     """Where others may call a peer by uTP: where its own datagrams come from, or else the port it listens on."""
-    if peer.connection.kind == "http":
+    if peer.web:
         return None  # a web seed is called by its URL
     if peer.outgoing or by_utp(peer):
         return peer.remote

@@ -121,7 +121,6 @@ class Peer:
         "remote",
         "reqq",
         "rtt",
-        "run_on",
         "says",
         "seed",
         "sent_before",
@@ -136,6 +135,7 @@ class Peer:
         "v2",
         "v2_able",
         "waiting_since",
+        "web",
     )
 
     def __init__(self, number: int, connection: Connection, owner: PeerOwner, *, outgoing: bool, now: float) -> None:
@@ -177,8 +177,8 @@ class Peer:
         self.mine: OpenPiece | None = None
         self.last_piece = -1
         "The piece it was asked for last."
-        self.run_on = False
-        "Best asked for what follows in the torrent, as a web server is."
+        self.web = False
+        "It is a web server (`engine.weblane`): best asked for what follows in the torrent, and nobody can call it."
         self.grown = 8
         "The window grows by what arrives, so it doubles each round trip until the measured speed bounds it."
         self.late = 0

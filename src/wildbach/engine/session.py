@@ -116,7 +116,6 @@ class Session:
         self._http: HttpClient | None = None
         "For trackers and web seeds; None in a simulated network."
         self._guard: Guard | None = None
-        self._simulated = transport is not None
         self._exits: list[Callable[[], Awaitable[None] | None]] = []
         "How to close what was opened for talking to trackers."
         self._rng = rng if rng is not None else SystemRandom()
@@ -245,7 +244,7 @@ class Session:
         """The guarded client of this session."""
         if self._http is None or self._guard is None:
             resolver = self._resolver = SystemResolver()
-            self._guard = Guard(resolver)
+            self._guard = Guard(resolver, allow_idna=self.settings.trackers.idna)
             self._http = HttpClient(self._guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
             self._exits += [self._http.close, resolver.close]
         return self._guard, self._http

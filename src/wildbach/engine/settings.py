@@ -20,8 +20,8 @@ class ConnectionSettings(Section):
     per_torrent: int = setting(limits.CONNECTIONS_PER_TORRENT, "Connections of one torrent.", live=True, min=1, max=240)
     half_open: int = setting(limits.HALF_OPEN, "Connections being made at the same time.", live=True, min=1, max=1000)
     new_flows: float = setting(
-        20.0, "New flows into the Internet a second, of everything: more fill the tables of home routers. Fewer are "
-        "opened while hardly any is answered. 0: no limit.", live=True, min=0, max=10_000,
+        20.0, "Calls to peers on the Internet that begin in a second, of all torrents: more fill the tables of home "
+        "routers. Fewer begin while hardly any is answered. 0: no limit.", live=True, min=0, max=10_000,
     )
     dial_seconds: float = setting(10.0, "How long a connection may take to be made.", live=True, min=1, max=120)
 

@@ -225,7 +225,7 @@ def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView
     """`pieces` is how many the torrent has, 0 where that is not known."""
     return tuple(
         PeerView(
-            "" if peer.connection.kind == "http" else str(peer.remote), peer.client, peer.source,
+            "" if peer.web else str(peer.remote), peer.client, peer.source,
             peer.connection.kind, peer.outgoing, peer.seed,
             peer.have.bit_count() / pieces if pieces else 0.0, peer.down.rate(now), peer.up.rate(now),
             peer.down.total, peer.up.total, peer.choked, peer.am_choking, peer.interested, peer.am_interested,

@@ -25,7 +25,7 @@ from wildbach.protocol.wire import codec
 
 _HEADER: Final = Struct(">IBII")
 _ZEROS: Final = bytes(1 << 16)
-Wanted = tuple[int, int, int]
+Span = tuple[int, int, int]
 "Piece, offset, length: a block, or several in a row."
 
 
@@ -73,8 +73,8 @@ class Lane:
         self._sink: Sink | None = None
         self._decoder = codec.Decoder(geometry.piece_count)
         self._unread = b""
-        self._rows: deque[Wanted] = deque()
-        self._coming: deque[Wanted] = deque()
+        self._rows: deque[Span] = deque()
+        self._coming: deque[Span] = deque()
         "Blocks of the range that is being fetched, the first perhaps in part."
         self._block = bytearray()
         "A message that is not whole yet."
@@ -173,7 +173,7 @@ class Lane:
         """As `closing`, which may have changed while something was awaited."""
         return self.closing
 
-    def _next_range(self) -> Wanted:
+    def _next_range(self) -> Span:
         """The first of the rows, and those that follow it without a gap."""
         length = self._geometry.piece_length
         first = self._rows[0]

@@ -152,7 +152,7 @@ class WebSeeds:
             if len(self._seeds) >= limits.WEB_SEEDS_PER_TORRENT:
                 return
             try:
-                parts, port = split(url)
+                parts, port = split(url, allow_idna=True)  # whether such a name is asked is the guard's to say
                 if parts.scheme not in ("http", "https"):
                     raise ForbiddenURL("an http or https URL is needed")
             except ForbiddenURL as error:

@@ -18,7 +18,7 @@ from typing import Final, Protocol, runtime_checkable
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
-from wildbach.net.listening import cannot_listen
+from wildbach.net.listening import datagram_socket
 
 Handler = Callable[[Endpoint, bytes], bool]
 "Takes a datagram and who sent it; true where it was meant for this handler. Must not raise."
@@ -152,18 +152,7 @@ class Datagrams:
             self._sockets[version] = self._bind(endpoint, version)
 
     def _bind(self, endpoint: Endpoint, version: int) -> _Socket:
-        sock = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            if version == 6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                with contextlib.suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, option, _RECEIVE_BUFFER)
-            sock.bind(endpoint)
-        except OSError as error:
-            sock.close()
-            raise cannot_listen(endpoint, error, " (UDP)") from None
+        sock = datagram_socket(endpoint, _RECEIVE_BUFFER)
         made = _Socket(sock, version == 6, self._offload)
         asyncio.get_running_loop().add_reader(sock, self._readable, made)
         return made

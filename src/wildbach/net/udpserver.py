@@ -7,7 +7,6 @@ system call of its own; elsewhere each datagram is received and sent by itself. 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import errno
 import socket
@@ -18,7 +17,7 @@ from collections.abc import Callable
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
-from wildbach.net.listening import cannot_listen
+from wildbach.net.listening import datagram_socket
 
 Handler = Callable[[bytes, bytes], "bytes | None"]
 "Takes the packed address of a sender (4 or 16 bytes) and its datagram; gives the answer, or None. Must not raise."
@@ -53,27 +52,12 @@ class UdpServer:
 
     def open(self, at: Endpoint, *, shared: bool = False) -> Endpoint:
         """Bind and serve; port 0 for any. `shared`: other processes bind the same port too. Raises NetworkError."""
-        six = ":" in at.host
-        sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            if six:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if shared:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                with contextlib.suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-            sock.bind(at)
-        except OSError as error:
-            sock.close()
-            raise cannot_listen(at, error, " (UDP)") from None
-        self._sock = sock
+        self._sock = sock = datagram_socket(at, _BUFFER, shared=shared)
         self._loop = asyncio.get_running_loop()
         if self._plain:
             self._loop.add_reader(sock, self._one_by_one, sock)
         else:
-            self._messages = _Messages(16 if six else 4)
+            self._messages = _Messages(16 if ":" in at.host else 4)
             self._loop.add_reader(sock, self._batches, sock)
         return Endpoint(*sock.getsockname()[:2])
 

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests import encounters
-from tests.interop.peers.base import Address, Closing, Daemon, free_port, poll, post
+from tests.interop.peers.base import Address, Daemon, Program, free_port, poll, post
 from tests.interop.peers.process import ChildError
 
 MISSING = None if shutil.which("aria2c") else "aria2c is not installed (Debian: aria2)"
 
 
-class Aria2(Closing):
+class Aria2(Program):
     name = "aria2"
     makes_empty_files = True
     dials = True
@@ -25,7 +24,7 @@ class Aria2(Closing):
         self.endpoint: Address = ("127.0.0.1", free_port())
         self._rpc = free_port()
         work.mkdir(parents=True, exist_ok=True)
-        self._daemon = Daemon(
+        self.begin(Daemon(
             [
                 "aria2c", "--no-conf=true", "--enable-rpc=true", f"--rpc-listen-port={self._rpc}",
                 f"--listen-port={self.endpoint[1]}", "--interface=127.0.0.1", "--disable-ipv6=true",
@@ -37,21 +36,10 @@ class Aria2(Closing):
                 "--auto-save-interval=0", f"--dir={work}", *options,
             ],
             work / "aria2.log",
-        )
-        try:
-            poll(self._alive, 20, self._daemon.story)
-        except BaseException:
-            self.close()
-            raise
+        ))
 
-    def _alive(self) -> bool | None:
-        if self._daemon.process.poll() is not None:
-            raise ChildError(self._daemon.story())
-        try:
-            self.version: str = self._call("aria2.getVersion")["version"]
-        except OSError:
-            return None
-        encounters.note("aria2")
+    def answers(self) -> bool:
+        self.version: str = self._call("aria2.getVersion")["version"]
         return True
 
     def _call(self, method: str, *params: object) -> Any:
@@ -89,6 +77,3 @@ class Aria2(Closing):
 
     def wait_complete(self, seconds: float = 60.0) -> None:
         poll(self._complete, seconds, lambda: f"{self._call('aria2.tellActive')}\n{self._daemon.story()}")
-
-    def close(self) -> None:
-        self._daemon.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+from tests import encounters
 from tests.interop.peers.process import ChildError, stop
 
 T = TypeVar("T")
@@ -105,6 +106,39 @@ class Daemon(Closing):
 
     def close(self) -> None:
         stop(self.process)
+
+
+class Program(Closing):
+    """A foreign program that runs as a daemon. It has started once it answers; that is noted (`tests.encounters`)."""
+
+    name: str
+    _daemon: Daemon
+
+    def begin(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        try:
+            poll(self._there, 20, daemon.story)
+        except BaseException:
+            self.close()
+            raise
+
+    def _there(self) -> bool | None:
+        if self._daemon.process.poll() is not None:
+            raise ChildError(self._daemon.story())
+        try:
+            if not self.answers():
+                return None
+        except OSError:
+            return None
+        encounters.note(self.name)
+        return True
+
+    def answers(self) -> bool:
+        """Ask it something. Raises OSError, or says False, while it is not ready."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._daemon.close()
 
 
 def post(url: str, body: object, headers: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, str], Any]:

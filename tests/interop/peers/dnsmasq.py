@@ -8,9 +8,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests import encounters
-from tests.interop.peers.base import Closing, Daemon, poll
-from tests.interop.peers.process import ChildError
+from tests.interop.peers.base import Daemon, Program
 
 from wildbach.base.ids import Endpoint
 
@@ -18,7 +16,9 @@ PROGRAM = shutil.which("dnsmasq", path=f"{os.environ.get('PATH', '')}:/usr/sbin"
 MISSING = None if PROGRAM else "dnsmasq is not installed (Debian: dnsmasq-base)"
 
 
-class Dnsmasq(Closing):
+class Dnsmasq(Program):
+    name = "dnsmasq"
+
     def __init__(self, work: Path, texts: Mapping[str, Sequence[str]]) -> None:
         assert PROGRAM is not None
         work.mkdir(parents=True, exist_ok=True)
@@ -27,33 +27,18 @@ class Dnsmasq(Closing):
             port: int = probe.getsockname()[1]
         self.endpoint = Endpoint("127.0.0.1", port)
         records = [f"--txt-record={name},{text}" for name, all_ in texts.items() for text in all_]
-        self._daemon = Daemon(
+        self.begin(Daemon(
             [
                 PROGRAM, "--keep-in-foreground", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
                 "--no-resolv", "--no-hosts", "--no-poll", "--conf-file=/dev/null", f"--pid-file={work / 'pid'}",
                 "--local=/#/", "--log-facility=-", "--local-ttl=300", *records,
             ],
             work / "dnsmasq.log",
-        )
-        try:
-            poll(self._alive, 20, self._daemon.story)
-        except BaseException:
-            self.close()
-            raise
+        ))
 
-    def _alive(self) -> bool | None:
-        if self._daemon.process.poll() is not None:
-            raise ChildError(self._daemon.story())
+    def answers(self) -> bool:
         with socket.socket(type=socket.SOCK_DGRAM) as sock:
             sock.settimeout(0.2)
             sock.connect(self.endpoint)
-            try:
-                sock.send(b"\0\1\1\0\0\1\0\0\0\0\0\0\4test\0\0\x10\0\1")
-                sock.recv(512)
-            except OSError:
-                return None
-        encounters.note("dnsmasq")
-        return True
-
-    def close(self) -> None:
-        self._daemon.close()
+            sock.send(b"\0\1\1\0\0\1\0\0\0\0\0\0\4test\0\0\x10\0\1")
+            return bool(sock.recv(512))

@@ -10,9 +10,7 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
-from tests import encounters
-from tests.interop.peers.base import Closing, Daemon, free_port, poll
-from tests.interop.peers.process import ChildError
+from tests.interop.peers.base import Daemon, Program, free_port
 
 from wildbach.protocol import bencode
 
@@ -20,8 +18,10 @@ MISSING = None if shutil.which("opentracker") else "opentracker is not installed
 _FRESH = count(1)
 
 
-class OpenTracker(Closing):
+class OpenTracker(Program):
     """Each has an address of its own: libtorrent keeps UDP connection ids by address alone."""
+
+    name = "opentracker"
 
     def __init__(self, work: Path, serves: Sequence[bytes]) -> None:
         self.host = f"127.72.0.{next(_FRESH)}"
@@ -34,28 +34,17 @@ class OpenTracker(Closing):
         work.chmod(0o755)
         (work / "allowed").write_text("".join(f"{swarm.hex()}\n" for swarm in serves))
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        self._daemon = Daemon(
+        self.begin(Daemon(
             ["opentracker", "-i", self.host, "-p", str(self.port), "-P", str(self.port), "-w", "allowed",
              "-d", str(work), *user],
             work / "opentracker.log",
-        )
-        try:
-            poll(self._alive, 20, self._daemon.story)
-        except BaseException:
-            self.close()
-            raise
+        ))
 
-    def _alive(self) -> bool | None:
-        if self._daemon.process.poll() is not None:
-            raise ChildError(self._daemon.story())
+    def answers(self) -> bool:
         # It answers before it has read its list. Who says good-bye is not looked up there, so somebody comes first.
-        try:
-            if b"failure" in self._say("started"):
-                return None
-            self._say("stopped")
-        except OSError:
-            return None
-        encounters.note("opentracker")
+        if b"failure" in self._say("started"):
+            return False
+        self._say("stopped")
         return True
 
     def _say(self, event: str) -> bytes:
@@ -72,6 +61,3 @@ class OpenTracker(Closing):
             files = bencode.decode_prefix(answer.read(), strict=False)[0][b"files"]
         found = files.get(info_hash, {})
         return found.get(b"complete", 0), found.get(b"incomplete", 0), found.get(b"downloaded", 0)
-
-    def close(self) -> None:
-        self._daemon.close()

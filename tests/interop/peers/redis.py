@@ -6,15 +6,15 @@ import shutil
 import socket
 from pathlib import Path
 
-from tests import encounters
-from tests.interop.peers.base import Closing, Daemon, free_port, poll
-from tests.interop.peers.process import ChildError
+from tests.interop.peers.base import Daemon, Program, free_port
 
 MISSING = None if shutil.which("redis-server") else "redis-server is not installed (Debian: redis-server)"
 
 
-class Redis(Closing):
+class Redis(Program):
     """Keeps nothing on disk, so a new start is an empty one."""
+
+    name = "redis"
 
     def __init__(self, work: Path) -> None:
         work.mkdir(parents=True, exist_ok=True)
@@ -24,27 +24,14 @@ class Redis(Closing):
         self.start()
 
     def start(self) -> None:
-        self._daemon = Daemon(
+        self.begin(Daemon(
             ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no",
              "--dir", str(self._work)],
             self._work / "redis.log",
-        )
-        try:
-            poll(self._alive, 20, self._daemon.story)
-        except BaseException:
-            self.close()
-            raise
+        ))
 
-    def _alive(self) -> bool | None:
-        if self._daemon.process.poll() is not None:
-            raise ChildError(self._daemon.story())
-        try:
-            if self.ask("PING") != b"+PONG\r\n":
-                return None
-        except OSError:
-            return None
-        encounters.note("redis")
-        return True
+    def answers(self) -> bool:
+        return self.ask("PING") == b"+PONG\r\n"
 
     def ask(self, *words: str) -> bytes:
         """One command; the beginning of its raw reply."""
@@ -55,6 +42,3 @@ class Redis(Closing):
     def kill(self) -> None:
         self._daemon.process.kill()
         self._daemon.process.wait()
-
-    def close(self) -> None:
-        self._daemon.close()

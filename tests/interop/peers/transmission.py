@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests import encounters
-from tests.interop.peers.base import Address, Closing, Daemon, free_port, poll, post
+from tests.interop.peers.base import Address, Daemon, Program, free_port, poll, post
 from tests.interop.peers.process import ChildError
 
 MISSING = None if shutil.which("transmission-daemon") else "transmission-daemon is not installed"
@@ -46,7 +45,7 @@ SETTINGS: dict[str, object] = {
 CHECK_WAIT, CHECKING = 1, 2
 
 
-class Transmission(Closing):
+class Transmission(Program):
     name = "transmission"
     makes_empty_files = False
     dials = False
@@ -63,25 +62,14 @@ class Transmission(Closing):
         self._url = f"http://127.0.0.1:{rpc}/transmission/rpc"
         self._session = ""
         self._torrent = 0
-        self._daemon = Daemon(
+        self.begin(Daemon(
             ["transmission-daemon", "--foreground", "--config-dir", str(config), "--log-info"],
             work / "transmission.log",
             env={**os.environ, "HOME": str(work), "TR_CURL_SSL_NO_VERIFY": "1"},
-        )
-        try:
-            poll(self._alive, 20, self._daemon.story)
-        except BaseException:
-            self.close()
-            raise
+        ))
 
-    def _alive(self) -> bool | None:
-        if self._daemon.process.poll() is not None:
-            raise ChildError(self._daemon.story())
-        try:
-            self.version: str = self._call("session-get", fields=["version"])["version"]
-        except OSError:
-            return None
-        encounters.note("transmission")
+    def answers(self) -> bool:
+        self.version: str = self._call("session-get", fields=["version"])["version"]
         return True
 
     def _call(self, method: str, **arguments: object) -> dict[str, Any]:
@@ -131,6 +119,3 @@ class Transmission(Closing):
 
     def wait_complete(self, seconds: float = 60.0) -> None:
         poll(self._complete, seconds, lambda: f"{self._row()}\n{self._daemon.story()}")
-
-    def close(self) -> None:
-        self._daemon.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,14 @@ from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
-from wildbach.engine.settings import ConnectionSettings, DiskSettings, RateSettings, Settings, WebSeedSettings
+from wildbach.engine.settings import (
+    ConnectionSettings,
+    DiskSettings,
+    RateSettings,
+    Settings,
+    TrackerSettings,
+    WebSeedSettings,
+)
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.webseeds import WebSeedState, WebSeedView
 from wildbach.protocol.metainfo import Metainfo
@@ -340,6 +348,32 @@ def test_web_seeds_are_switched_off_by_the_setting(tmp_path: Path) -> None:
             await other.metadata()
             await asyncio.sleep(0)
             assert server.asked == [] and torrent.peers() == ()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("idna", [True, False])
+def test_an_internationalised_name_is_asked_where_that_is_chosen(
+    idna: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Names:
+        async def resolve(self, host: str, family: int) -> list[str]:
+            return ["127.0.0.1"]
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("wildbach.engine.session.SystemResolver", Names)
+    made = make("v1", {"a": 100_000})
+    chosen = replace(settings(), trackers=TrackerSettings(idna=idna))
+
+    async def main() -> None:
+        async with scripted(good(made)) as server, Session(chosen, announcers=()) as session:
+            url = server.url.replace("127.0.0.1", "xn--sed-una.example")
+            torrent = await session.add(seeded(made, url), AddOptions(save_path=tmp_path))
+            await until(lambda: torrent.web_seeds() and (torrent.web_seeds()[0].reason or torrent.view().progress == 1))
+            assert ("internationalised" in torrent.web_seeds()[0].reason) is not idna
+            assert bool(server.asked) is idna
 
     asyncio.run(main())
 

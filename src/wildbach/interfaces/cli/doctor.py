@@ -13,12 +13,11 @@ from rich.text import Text
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
 from wildbach.disk.probe import probe
-from wildbach.engine import checkup
-from wildbach.engine.checkup import Finding, Level
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
-from wildbach.interfaces.cli import fetching, folders, output, running, text
+from wildbach.interfaces.cli import checkup, fetching, folders, output, running, text
+from wildbach.interfaces.cli.checkup import Finding, Level
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.kinds import HOST_PORT, HostPort
 from wildbach.interfaces.cli.running import Stop
@@ -50,8 +49,8 @@ def command(
 ) -> int:
     """Look for what could be wrong, and say what to do about it.
 
-    The machine, the disk, the ports and the ways to find peers; with TORRENT, its trackers too. Nothing is downloaded
-    and nothing is announced. Exit code 0 means that nothing is at fault.
+    The machine, the disk, the ports and the router, whose ports are given back at the end; with TORRENT, its trackers
+    too. Nothing is downloaded and no torrent is announced. Exit code 0 means that nothing is at fault.
     """
     wishes = Wishes(listen=listen, settings_given=settings_given, state=state)
 

@@ -99,11 +99,6 @@ class Stream:
     def over(self) -> bool:
         return self.phase is Phase.OVER
 
-    @property
-    def unacknowledged(self) -> int:
-        """Payload bytes that are sent and not known to be there."""
-        return self._flight.bytes
-
     def write(self, data: bytes | bytearray | memoryview, free: Free | None = None) -> None:
         """Queue bytes. They are copied into packets when these leave; then `free` is called."""
         view = memoryview(data)

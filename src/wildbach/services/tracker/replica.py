@@ -103,7 +103,6 @@ class Replica:
         self.up = False
         self.trouble = ""
         "Why the log is away; empty while it is not."
-        self.applied = 0
         self.written = 0
         self.dropped = 0
         "Bytes of changes that were not written while the log was away; made up for later."
@@ -185,7 +184,6 @@ class Replica:
             age = max(0, int((self._wall() - when) / self._slot))
             for flags, info_hash, key in records:
                 self._store.apply(info_hash, key, flags, age)
-            self.applied += len(records)
 
     def _everything(self) -> Iterator[bytes]:
         """The whole table as batches, for a log that lost it. A batch has peers of one age, told by its time."""

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wildbach.base import limits
 from wildbach.base.errors import FormatError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.dht import krpc
@@ -86,7 +85,3 @@ def test_no_bytes_bring_it_to_fall(data: bytes) -> None:
     for raw in (data, b"d1:rd2:id20:" + data, b"d1:ad2:id20:" + ID + data):
         with contextlib.suppress(FormatError):
             krpc.decode(raw)
-
-
-def test_the_limits_are_those_of_security() -> None:
-    assert (limits.KRPC_DEPTH, limits.KRPC_TOKENS) == (8, 500)

@@ -15,6 +15,7 @@ from wildbach.disk.probe import DiskProbe
 from wildbach.engine.flows import FlowView
 from wildbach.engine.portmap import PortMapView
 from wildbach.engine.trackerlist import TrackerView
+from wildbach.interfaces.cli.text import size
 from wildbach.net.machine import Machine
 
 _MIB: Final = 1 << 20
@@ -81,13 +82,13 @@ def _of_ways(machine: Machine) -> Finding:
 def of_disk(probe: DiskProbe, what: str) -> list[Finding]:
     """`what` names the folder's part: `downloads`, `state`."""
     speed = (
-        f"{what} in {probe.path}: {_size(probe.free)} free, writes {_size(probe.write_rate)}/s flushed, reads "
-        f"{_size(probe.read_rate)}/s, a flush takes {probe.flush_seconds * 1000:.1f} ms"
+        f"{what} in {probe.path}: {size(probe.free)} free, writes {size(probe.write_rate)}/s flushed, reads "
+        f"{size(probe.read_rate)}/s, a flush takes {probe.flush_seconds * 1000:.1f} ms"
     )
     found = [Finding("disk", Level.GOOD, speed)]
     if probe.free < _ROOM_LITTLE:
         found.append(Finding(
-            "disk", Level.WARNING, f"{what}: only {_size(probe.free)} are free",
+            "disk", Level.WARNING, f"{what}: only {size(probe.free)} are free",
             "make room, or choose another folder with -o; a torrent stops when the disk is full, and loses nothing",
         ))
     if probe.write_rate < _RATE_SLOW or probe.flush_seconds > _FLUSH_SLOW:
@@ -101,15 +102,6 @@ def of_disk(probe: DiskProbe, what: str) -> list[Finding]:
             "go by worker threads",
         ))
     return found
-
-
-def _size(count: float) -> str:
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
 
 
 def of_ports(wanted: tuple[str, ...], got: tuple[Endpoint, ...]) -> list[Finding]:

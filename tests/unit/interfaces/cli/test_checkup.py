@@ -6,11 +6,11 @@ import pytest
 
 from wildbach.base.ids import Endpoint
 from wildbach.disk.probe import DiskProbe
-from wildbach.engine import checkup
-from wildbach.engine.checkup import Finding, Level
 from wildbach.engine.flows import FlowView
 from wildbach.engine.portmap import MappingView, PortMapView
 from wildbach.engine.trackerlist import TrackerState, TrackerView
+from wildbach.interfaces.cli import checkup
+from wildbach.interfaces.cli.checkup import Finding, Level
 from wildbach.net.machine import Machine
 
 FINE = Machine("3.11.7", "Linux 6.1 x86_64", 8, 65536, True, 4 << 20, "cubic", {4: "192.168.1.5", 6: "2001:4860::5"})
