@@ -121,8 +121,22 @@ UDP_TRACKER_PENDING = 10_000
 TRACKER_PLACES = 10
 "Ports that a host's TXT record names for its trackers (BEP 34)."
 DNS_ANSWERS = 50
+"Records of one reply that are read."
+DNS_ALIASES = 16
+"Names of one reply that lead from one to the next."
+DNS_POINTERS = 32
+"Pieces that the name of a record is put together of."
 DNS_SECONDS = 2.0
-"For each of two name servers."
+"For each of two name servers, and once more where a reply has to come over TCP."
+DNS_NAMES = 4096
+"Questions of which the answer is remembered."
+DNS_UNDER_WAY = 16
+"Questions at once; more wait for their turn."
+DNS_STRAYS = 32
+"Datagrams that do not answer our question, until the next server is asked: each may be a guess of somebody else."
+RESOLV_CONF_BYTES = 16 * KIB
+HOSTS_FILE_BYTES = 256 * KIB
+"What is read of /etc/hosts."
 DATAGRAM_BYTES = 65_535
 
 WEB_SEED_SKIP_BYTES = MIB

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.interop.peers.base import Daemon, Program
+from tests.interop.peers.base import Daemon, Program, free_port
 
 from wildbach.base.ids import Endpoint
 
@@ -19,14 +19,17 @@ MISSING = None if PROGRAM else "dnsmasq is not installed (Debian: dnsmasq-base)"
 class Dnsmasq(Program):
     name = "dnsmasq"
 
-    def __init__(self, work: Path, texts: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, work: Path, texts: Mapping[str, Sequence[str]], *, hosts: Mapping[str, Sequence[str]] | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
         assert PROGRAM is not None
         work.mkdir(parents=True, exist_ok=True)
-        with socket.socket(type=socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
+        port = free_port()
         self.endpoint = Endpoint("127.0.0.1", port)
         records = [f"--txt-record={name},{text}" for name, all_ in texts.items() for text in all_]
+        records += [f"--host-record={name},{host}" for name, all_ in (hosts or {}).items() for host in all_]
+        records += [f"--cname={name},{to}" for name, to in (aliases or {}).items()]
         self.begin(Daemon(
             [
                 PROGRAM, "--keep-in-foreground", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
