@@ -40,8 +40,9 @@ def test_a_line_of_emule_is_a_range_a_level_and_remarks() -> None:
     )
     found = parse(data)
     assert (found.bad, len(found.ranges), found.ranges.addresses4, found.ranges.addresses6) == (0, 3, 9, 0)
-    inside, outside = ["1.9.96.105", "1.9.96.110", "2.2.2.3", "7.7.7.7"], ["1.9.96.111", "3.3.3.3", "4.4.4.4", "5.5.5.5"]
-    assert blocked(data, "1.9.96.104", *inside, *outside) == inside
+    inside = ["1.9.96.105", "1.9.96.110", "2.2.2.3", "7.7.7.7"]
+    outside = ["1.9.96.104", "1.9.96.111", "3.3.3.3", "4.4.4.4", "5.5.5.5"]
+    assert blocked(data, *inside, *outside) == inside
 
 
 def test_zeros_in_front_do_not_make_an_octet_octal() -> None:
