@@ -103,6 +103,25 @@ ALLOWED_FAST = 5
 SEND_QUEUE_BYTES = 4 * MIB
 "A peer that does not read its replies is dropped above this."
 
+# addresses that nothing is exchanged with
+FILTER_BYTES = 128 * MIB
+"One list, unpacked; the longest that are published have some 40 MiB."
+FILTER_RANGES = 2_000_000
+"IPv4 ranges of one list; the longest that are published have half a million."
+FILTER_RANGES6 = 200_000
+"IPv6 ranges of one list, which take ten times the memory and time."
+FILTER_BAD_LINES = 100_000
+"Lines of one list that are not understood; above it the file is something else."
+FILTER_SOURCES = 50
+FILTER_SECONDS = 300.0
+"For one list to be fetched: some servers are slow, and nobody waits for it."
+FILTER_ANSWERS = 10_000
+"Addresses of which is remembered whether they are blocked: looking one up costs two microseconds."
+FILTER_VALIDATOR_CHARS = 512
+"An ETag or a date of a server that is sent back to it."
+PACKED_MEMBERS = 2000
+"Parts of a gzip or zip file."
+
 # trackers, web seeds
 TRACKER_BODY_BYTES = MIB
 TRACKER_REDIRECTS = 5

@@ -4,6 +4,7 @@
     state.db.lock                          held shared by each of them; alone by the one that repairs
     state.db.damaged-N                     what was put aside
     locks/KEY.lock                         held by the process that writes to a torrent
+    filters/HASH.list                      lists of blocked addresses as their URLs gave them
 
 A lock ends with its process, however that ends.
 """

@@ -145,6 +145,15 @@ class DhtSettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class FilterSettings(Section):
+    sources: tuple[str, ...] = setting(
+        (), "Files and http(s) URLs of lists: eMule (.dat), PeerGuardian (.p2p, .p2b), or addresses, networks and "
+        "ranges one a line; gzip or zip is unpacked. A file that changes is read again.", live=True,
+    )
+    refresh_hours: float = setting(24.0, "How often lists at URLs are fetched again.", live=True, min=1, max=8760)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings(Section):
     """Everything that can be chosen, by section."""
 
@@ -156,3 +165,4 @@ class Settings(Section):
     discovery: DiscoverySettings = section(DiscoverySettings, "Finding and being found without trackers.")
     web_seeds: WebSeedSettings = section(WebSeedSettings, "Downloading from web servers.")
     dht: DhtSettings = section(DhtSettings, "The distributed hash table.")
+    filter: FilterSettings = section(FilterSettings, "Addresses that nothing is exchanged with.")
