@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ExternalAddressChanged,
         MetadataReady,
         MutableUpdated,
+        NetworkChanged,
         PeerBanned,
         PeerConnected,
         PeerDropped,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
         TorrentStopped,
         TrackerAnnounced,
     )
+    from wildbach.engine.ipfilter import IpFilterView
+    from wildbach.engine.network import NetworkView
     from wildbach.engine.options import AddOptions
     from wildbach.engine.session import Session
     from wildbach.engine.settings import (
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
         DhtSettings,
         DiscoverySettings,
         DiskSettings,
+        FilterSettings,
+        NetworkSettings,
         PeerSettings,
         RateSettings,
         Settings,
@@ -80,9 +85,11 @@ __all__ = [
     "ExternalAddressChanged",
     "File",
     "FileView",
+    "FilterSettings",
     "FormatError",
     "Info",
     "InfoHashes",
+    "IpFilterView",
     "Lagged",
     "LimitError",
     "Magnet",
@@ -90,7 +97,10 @@ __all__ = [
     "Metainfo",
     "MutableLink",
     "MutableUpdated",
+    "NetworkChanged",
     "NetworkError",
+    "NetworkSettings",
+    "NetworkView",
     "PeerBanned",
     "PeerConnected",
     "PeerDropped",
@@ -129,15 +139,17 @@ _HOMES = {
     "wildbach.engine.dhtqueue": ("DhtTorrentView",),
     "wildbach.engine.discovery": ("DiscoveryView",),
     "wildbach.engine.events": (
-        "ExternalAddressChanged", "MetadataReady", "MutableUpdated", "PeerBanned", "PeerConnected", "PeerDropped",
-        "PieceDone", "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged", "TorrentAdded",
+        "ExternalAddressChanged", "MetadataReady", "MutableUpdated", "NetworkChanged", "PeerBanned", "PeerConnected",
+        "PeerDropped", "PieceDone", "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged", "TorrentAdded",
         "TorrentComplete", "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
     ),
+    "wildbach.engine.ipfilter": ("IpFilterView",),
+    "wildbach.engine.network": ("NetworkView",),
     "wildbach.engine.options": ("AddOptions",),
     "wildbach.engine.session": ("Session",),
     "wildbach.engine.settings": (
-        "ConnectionSettings", "DhtSettings", "DiscoverySettings", "DiskSettings", "PeerSettings", "RateSettings",
-        "Settings", "TrackerSettings",
+        "ConnectionSettings", "DhtSettings", "DiscoverySettings", "DiskSettings", "FilterSettings", "NetworkSettings",
+        "PeerSettings", "RateSettings", "Settings", "TrackerSettings",
     ),
     "wildbach.engine.torrent": ("Torrent",),
     "wildbach.engine.views": ("FileView", "PeerView", "TorrentView"),

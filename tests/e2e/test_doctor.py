@@ -47,3 +47,50 @@ def test_a_port_that_is_taken_is_a_fault_with_advice(cli: Command) -> None:
     assert done.returncode == 1
     (fault,) = [event for event in events(done.stdout) if event["level"] == "fault"]
     assert fault["area"] == "ports" and "--listen" in fault["advice"]
+
+
+def found_by(cli: Command, *args: object, env: dict[str, str] | None = None) -> list[dict[str, object]]:
+    cli.env |= env or {}
+    return events(cli.run("doctor", "--listen", "127.0.0.1:0", "--seconds", "1", "--json", *args).stdout)
+
+
+def test_an_interface_that_is_away_is_a_fault_and_nothing_else_is_used(cli: Command) -> None:
+    done = cli.run("doctor", "--interface", "tun99", "--seconds", "1")
+    assert done.returncode == 1
+    assert "interface: the network interface tun99 is away" in done.stdout and "no port is listened at" in done.stdout
+
+
+def test_the_interface_that_is_there_is_named_with_its_address(cli: Command) -> None:
+    found = found_by(cli, "--interface", "lo", "--set", "network.dns=127.0.0.1:5353")
+    assert [(one["area"], one["level"]) for one in found if one["area"] in ("interface", "names")] == [
+        ("interface", "good"), ("names", "good")]
+
+
+def test_a_proxy_that_is_not_there_is_a_fault_that_does_not_tell_the_password(cli: Command) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody listens behind it
+        url = f"socks5://anna:secret@127.0.0.1:{silent.getsockname()[1]}"
+        found = found_by(cli, env={"WILDBACH_NETWORK_PROXY": url})
+    (fault,) = [one for one in found if one["area"] == "proxy"]
+    assert fault["level"] == "fault" and "cannot be reached" in str(fault["text"])
+    assert "secret" not in str(found)
+
+
+def test_a_list_of_blocked_addresses_is_counted_and_a_missing_one_named(cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "good.dat").write_text("1.2.3.4 - 1.2.3.9 , 0 , somebody\n10.0.0.0/8\n")
+    found = found_by(cli, "--set", f"filter.sources={tmp_path / 'good.dat'},{tmp_path / 'none.dat'}")
+    texts = [(one["level"], one["text"]) for one in found if one["area"] == "filter"]
+    assert ("good", "2 ranges of addresses are blocked") in texts
+    assert any(level == "warning" and "none.dat" in str(text) for level, text in texts)
+
+
+@pytest.mark.parametrize(("flag", "value", "says"), [
+    ("--proxy", "ftp://x:1", "a proxy is socks5://HOST:PORT"),
+    ("--proxy", "socks5://", "no host"),
+    ("--set", "network.call_ports=9-1", "FIRST-LAST"),
+    ("--set", "network.dns=9.9.9.9", "set that too"),
+    ("--set", "connections.listen=127.0.0.1:9-1", "HOST:FIRST-LAST"),
+])
+def test_a_wrong_setting_is_said_before_anything_is_tried(cli: Command, flag: str, value: str, says: str) -> None:
+    done = cli.run("doctor", flag, value, "--seconds", "1")
+    assert done.returncode == 2 and says in done.stderr, done.stderr

@@ -47,7 +47,8 @@ def test_leeches_that_have_it_between_them_finish_without_a_seed():
             await swarm.finished(60)
             return given
 
-    assert sim(2).run(main()) < 2 * len(WHAT.data)
+    # 1.7 to 2.15 times over twelve seeds; each leech for itself would be 4.
+    assert sim(2).run(main()) < 2.3 * len(WHAT.data)
 
 
 def _spread(leeches, piece):

@@ -158,6 +158,13 @@ HOSTS_FILE_BYTES = 256 * KIB
 "What is read of /etc/hosts."
 DATAGRAM_BYTES = 65_535
 
+PROXY_SECONDS = 8.0
+"For a proxy to answer, the connection to the far end included; less than a call may take."
+PROXY_HEAD_BYTES = 8 * KIB
+"The head of an HTTP proxy's answer."
+PROXY_RETRY_SECONDS = 60.0
+"The longest wait before a proxy that failed is asked again to pass on datagrams."
+
 WEB_SEED_SKIP_BYTES = MIB
 "A server that cannot give parts of files is sent away where more would have to be passed over."
 WEB_SEED_RETRY_SECONDS = 3600

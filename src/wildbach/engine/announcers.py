@@ -150,10 +150,12 @@ class UdpAnnouncer:
 
     def __init__(
         self, datagrams: DatagramSocket, guard: Guard, *, first_timeout: float = FIRST_TIMEOUT,
-        transactions: Callable[[], int] = lambda: secrets.randbits(32),
+        transactions: Callable[[], int] = lambda: secrets.randbits(32), obstacle: Callable[[], str] = lambda: "",
     ) -> None:
+        """`obstacle`: why datagrams cannot leave, in plain words; empty where they can."""
         self._datagrams = datagrams
         self._guard = guard
+        self._obstacle = obstacle
         self._client = UdpClient(transactions, first_timeout=first_timeout)
         self._waiters: dict[Exchange, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -187,6 +189,9 @@ class UdpAnnouncer:
                 waiter.set_exception(NetworkError("closed"))
 
     def _pick(self, addresses: tuple[str, ...], port: int) -> Endpoint:
+        obstacle = self._obstacle()
+        if obstacle:
+            raise NetworkError(obstacle)
         families = self._datagrams.families
         for address in addresses:
             if (6 if ":" in address else 4) in families:

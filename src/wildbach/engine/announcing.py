@@ -72,14 +72,16 @@ class Announcing:
         self, announcers: Sequence[Announcer], scope: Scope, *, clock: Callable[[], float], rng: Rng,
         settings: Callable[[], TrackerSettings], families: Callable[[], tuple[int, ...]] = lambda: (0,),
         classify: Callable[[str], Reach] = addresses.classify, secret: bytes | None = None,
-        external: ExternalAddress | None = None,
+        external: ExternalAddress | None = None, shut: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`shut`: nothing can leave this machine, so nobody is asked; `resume` ends that."""
         self._scope = scope.child("announcing")
         self._clock = clock
         self._rng = rng
         self._settings = settings
         self._families = families
         self._classify = classify
+        self._shut = shut
         self.external = external if external is not None else ExternalAddress()
         "Trackers say at which address they see us (BEP 24)."
         self._secret = secret if secret is not None else secrets.token_bytes(16)
@@ -172,6 +174,21 @@ class Announcing:
         self._examine(trackers, now)
         self._pump()
 
+    def resume(self) -> None:
+        """The network was away, and is back, perhaps with another address: ask all as soon as they permit, those that
+        failed meanwhile at once.
+        """
+        now = self._clock()
+        for host in list(self._hosts.values()):
+            host.resting_until = 0.0
+        for trackers in list(self._lists):
+            for tracker in trackers.all():
+                for leg in tracker.legs:
+                    if leg.next_at < math.inf:
+                        leg.next_at = min(leg.next_at, now if leg.fails else max(now, leg.min_at))
+            self._examine(trackers, now)
+        self._pump()
+
     def scrape(self, trackers: TrackerList, url: str | None = None) -> None:
         """Ask for the swarm's numbers, also while stopped: of one tracker, or of those in use."""
         for tracker in trackers.all() if url is not None else list(trackers.walk()):
@@ -245,7 +262,7 @@ class Announcing:
                 self._pump()
                 await asyncio.sleep(0)
         self._pump()
-        if self._goodbyes:
+        if self._goodbyes and not self._shut():
             self._gone = asyncio.get_running_loop().create_future()
             patience = self._settings().stop_seconds if seconds is None else seconds
             await asyncio.wait([self._gone], timeout=patience)
@@ -319,6 +336,8 @@ class Announcing:
 
     def _pump(self) -> None:
         """Start as much as the bounds permit."""
+        if self._shut():
+            return
         now = self._clock()
         budget = _BUDGET
         for lane in self._lanes:

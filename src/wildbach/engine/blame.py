@@ -9,7 +9,7 @@ alone is proof at once, and so are the leaves of a v2 tree. Nobody is banned wit
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Generic, TypeVar
@@ -142,11 +142,16 @@ def ban_name(endpoint: Endpoint) -> str:
 
 
 class BanList:
-    """The banned, for a time or for ever, with the reasons counted. Bounded: the oldest ban makes room."""
+    """Who may not be a peer: the banned, for a time or for ever, with the reasons counted, and those that the IP filter
+    `blocks`. Bounded: the oldest ban makes room.
+    """
 
-    __slots__ = ("_bans", "_most", "reasons")
+    __slots__ = ("_bans", "_blocks", "_most", "reasons")
 
-    def __init__(self, most: int = limits.BANS) -> None:
+    def __init__(
+        self, most: int = limits.BANS, *, blocks: Callable[[str], bool] = lambda _host: False,
+    ) -> None:
+        self._blocks = blocks
         self._bans: dict[str, Ban] = {}
         self._most = most
         self.reasons: Counter[str] = Counter()
@@ -171,6 +176,8 @@ class BanList:
         return self._bans.pop(who, None) is not None or self._bans.pop(ban_name(Endpoint(who, 0)), None) is not None
 
     def banned(self, endpoint: Endpoint, now: float) -> bool:
+        if self._blocks(endpoint.host):
+            return True
         if not self._bans:
             return False
         who = ban_name(endpoint)

@@ -24,6 +24,7 @@ from wildbach.engine.webseeds import WebSeeds
 from wildbach.net.transport import Connection
 from wildbach.protocol.peer_id import client_name
 from wildbach.protocol.peer_priority import peer_priority
+from wildbach.protocol.proxy import ProxyError
 from wildbach.protocol.wire import codec
 from wildbach.protocol.wire.handshake import Handshake
 from wildbach.runtime.tasks import Scope
@@ -82,6 +83,11 @@ class Connections:
         """There is a connection, or there may be one by itself."""
         return bool(self._swarm.peers or self.calling or self._web.active or self.known.soonest() is not None)
 
+    @property
+    def obstacle(self) -> str:
+        """Why no call can be made, in plain words; empty where one can."""
+        return self._shared.network.obstacle
+
     def add(self, endpoints: Sequence[Endpoint], source: str) -> None:
         """Remember endpoints to call, and call them as there is room."""
         if self.known.add(endpoints, source):
@@ -118,7 +124,7 @@ class Connections:
     def call(self, now: float) -> None:
         """Call whom we know, as far as the limits allow."""
         settings = self._shared.settings.connections
-        if not self._owner.open_to_peers:
+        if not self._owner.open_to_peers or self._shared.network.shut:
             return
         wants = self._owner.wants
         while (
@@ -140,7 +146,14 @@ class Connections:
         greeting = self.handshake(self._owner.hashes.swarms[0])
         try:
             reached = await shared.roads.call(endpoint, greeting.info_hash, greeting.to_bytes())
+        except ProxyError:
+            # Nobody's fault who was called.
+            self.known.ended(endpoint, shared.clock(), seed=False)
+            return
         except (NetworkError, RemoteError, TimeoutError) as error:
+            if shared.network.shut:
+                self.known.ended(endpoint, shared.clock(), seed=False)
+                return
             self.known.failed(endpoint, shared.clock())
             shared.dials.ended(endpoint, getattr(error, "code", "") == "refused", shared.clock())
             self._talk.punch.failed(endpoint)

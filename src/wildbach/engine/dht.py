@@ -86,7 +86,9 @@ class Dht:
         self, datagrams: DhtSocket, guard: Admission | None, scope: Scope, store: ResumeStore, threads: Threads,
         rng: Rng, *, settings: Callable[[], DhtSettings], clock: Callable[[], float],
         report: Callable[[Exception], None], seen_at: Callable[[str], None] = lambda _address: None,
+        blocks: Callable[[str], bool] = lambda _host: False,
     ) -> None:
+        """`blocks`: addresses that nothing is exchanged with."""
         self._settings = settings
         self._clock = clock
         self._scope = scope
@@ -95,7 +97,7 @@ class Dht:
         self._report = report
         self._nodes = DhtNodes(
             datagrams, guard, scope, store, threads, rng, settings=settings, clock=clock, report=report,
-            stirred=self._stirred, seen_at=seen_at,
+            stirred=self._stirred, seen_at=seen_at, blocks=blocks,
         )
         self._queue = DhtQueue(rng, lambda: settings().announce_seconds)
         self._items = DhtItems(rng, lambda: settings().put_seconds, self._save)
@@ -105,15 +107,20 @@ class Dht:
         self._ready = asyncio.Event()
         self._stirring = False
         self._closed = False
+        self._opened = False
         self.replaced: dict[bytes, Callable[[Item], None]] = {}
         "Who wants to know that the DHT has a newer item than the one that is kept, by target."
 
     async def open(self) -> None:
-        """Join the DHT, where it is wanted. The sockets must be bound. Raises UsageError for wrong settings."""
+        """Join the DHT, where it is wanted, at the sockets that are bound; called again when others are. Raises
+        UsageError for wrong settings.
+        """
         for text in self._settings().bootstrap:
             parse_node(text)
         if self._settings().enabled:
-            self._items.load(await self._threads.run(self._store.kept, dhtitems.AREA), self._clock())
+            if not self._opened:
+                self._opened = True
+                self._items.load(await self._threads.run(self._store.kept, dhtitems.AREA), self._clock())
             await self._nodes.open()
 
     async def close(self) -> None:
@@ -134,8 +141,10 @@ class Dht:
     # -- what torrents do
 
     def join(self, owner: Wanting, hashes: tuple[bytes, ...]) -> Entry | None:
-        """Look a torrent up from now on, and announce it. None where there is no DHT."""
-        if not self.running:
+        """Look a torrent up from now on, and announce it. None where there is no DHT; where its sockets wait for their
+        network, so does the torrent.
+        """
+        if self._closed or not self._opened:
             return None
         now = self._clock()
         self._nodes.arm(now + _SOON, now)

@@ -79,6 +79,7 @@ class DhtNodes:
         self, datagrams: DhtSocket, guard: Admission | None, scope: Scope, store: ResumeStore, threads: Threads,
         rng: Rng, *, settings: Callable[[], DhtSettings], clock: Callable[[], float],
         report: Callable[[Exception], None], stirred: Callable[[float], None], seen_at: Callable[[str], None],
+        blocks: Callable[[str], bool],
     ) -> None:
         self.settings = settings
         self.homes: dict[int, Home] = {}
@@ -93,6 +94,7 @@ class DhtNodes:
         self._report = report
         self._stirred = stirred
         self._seen_at = seen_at
+        self._blocks = blocks
         self._timer: asyncio.TimerHandle | None = None
         self._hints: dict[tuple[str, int], None] = {}
         "Nodes that torrent files name and that were not looked up yet."
@@ -103,10 +105,16 @@ class DhtNodes:
         "Why names of the settings were not found, in plain words."
 
     async def open(self) -> None:
-        """Take up where the last run stopped. The sockets must be bound."""
+        """Take up where the last run stopped, at the sockets that are bound. May be called again, when others are."""
         now = self._clock()
+        began = bool(self.homes)
         for endpoint in self._datagrams.endpoints:
             family = 6 if ":" in endpoint.host else 4
+            there = self.homes.get(family)
+            if there is not None:
+                there.host, there.port = endpoint
+                there.node.again(now)
+                continue
             node_id, saved = await self._threads.run(self._load, family)
             chosen = self.settings()
             # Write tokens and transactions must not be guessed: the session's own generator, not one derived from it.
@@ -124,6 +132,10 @@ class DhtNodes:
             return
         if len(self.homes) == 2:
             self.homes[4].node.sibling, self.homes[6].node.sibling = self.homes[6].node, self.homes[4].node
+        if began:
+            self._hinted.set()
+            self.flush(now)
+            return
         self._datagrams.attach(self._received)
         self._scope.spawn("bootstrap", self._look_for_nodes(), contain=self._report)
         self._scope.spawn("save", self._save_now_and_then(), contain=self._report)
@@ -178,6 +190,8 @@ class DhtNodes:
         home = self.homes.get(6 if ":" in remote.host else 4)
         if home is None or not data.startswith(b"d"):
             return False
+        if self._blocks(remote.host):
+            return True
         if home.reach is Reach.LOCAL and classify(remote.host) is not Reach.LOCAL:
             return False
         now = self._clock()
@@ -206,7 +220,8 @@ class DhtNodes:
             outgoing = home.node.outgoing[:]
             home.node.outgoing.clear()
             for remote, data in outgoing:
-                if home.reach is not Reach.LOCAL or classify(remote.host) is Reach.LOCAL:
+                away = home.reach is Reach.LOCAL and classify(remote.host) is not Reach.LOCAL
+                if not away and not self._blocks(remote.host):
                     self._datagrams.send(remote, data)
             due = home.node.next_tick
             if due is not None and (soonest is None or due < soonest):
@@ -271,7 +286,10 @@ class DhtNodes:
         home = self.homes[family]
         found: list[Endpoint] = []
         for host, port in hints:
-            found += [at for at in await self._find(host, port, family) if may_dial(at, home.reach)]
+            found += [
+                at for at in await self._find(host, port, family)
+                if may_dial(at, home.reach) or (addresses.parse(at.host) is None and at.port >= 1024)
+            ]
         remembers, home.remembers = home.remembers, False
         if not found and not remembers:
             for text in self.settings().bootstrap:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -18,8 +19,10 @@ from wildbach.engine.external import ExternalAddress
 from wildbach.engine.lan import LanTorrent, LanView, LocalDiscovery
 from wildbach.engine.portmap import PortMapping, PortMapView
 from wildbach.engine.settings import Settings
-from wildbach.net.interfaces import default_gateway, interfaces
+from wildbach.net.http import ask_device
+from wildbach.net.interfaces import Gateway, default_gateway
 from wildbach.net.lan import Lan
+from wildbach.net.outlet import Outlet
 from wildbach.net.portmap import DatagramMapper, Mapped, Mapper, UpnpMapper
 from wildbach.runtime.bus import Bus
 from wildbach.runtime.tasks import Scope
@@ -52,14 +55,14 @@ class DiscoveryOwner(Protocol):
 
 
 class Discovery:
-    """What of it is on. `tcp`, `udp`: where the session listens. `hidden`: nothing may leave by other ways than the
-    chosen one (a proxy, an interface), so all of it is off.
+    """What of it is on. `tcp`, `udp`: where the session listens. `outlet`: by which interface. `hidden`: all goes
+    through a proxy, so all of it is off.
     """
 
     def __init__(
         self, owner: DiscoveryOwner, scope: Scope, bus: Bus, settings: Settings, external: ExternalAddress, *,
         tcp: Sequence[Endpoint], udp: Sequence[Endpoint], clock: Callable[[], float], rng: Random,
-        report: Callable[[Exception], None], hidden: bool = False,
+        report: Callable[[Exception], None], outlet: Outlet, hidden: bool = False,
     ) -> None:
         self._owner = owner
         self._scope = scope.child("discovery")
@@ -75,10 +78,10 @@ class Discovery:
             return
         if settings.discovery.lsd and not settings.peers.anonymous:
             self._lan = LocalDiscovery(owner.torrent, owner.by_swarm, self._port, clock, rng)
-            self._sockets = Lan([at for at in tcp if _callable(at)], self._lan.receive, find=interfaces)
+            self._sockets = Lan([at for at in tcp if _callable(at)], self._lan.receive, find=outlet.interfaces)
             self._lan.use(self._sockets)
         for family in sorted(self._tcp):
-            mappers = _mappers(family, settings, clock, rng)
+            mappers = _mappers(family, settings, clock, rng, outlet)
             if mappers:
                 datagrams = {6 if ":" in at.host else 4: at.port for at in reversed(udp)}
                 self._maps.append(PortMapping(
@@ -145,11 +148,21 @@ def _callable(at: Endpoint) -> bool:
     return classify(at.host) is not Reach.LOCAL
 
 
-def _mappers(family: int, settings: Settings, clock: Callable[[], float], rng: Random) -> Mapping[str, Mapper]:
+def _mappers(
+    family: int, settings: Settings, clock: Callable[[], float], rng: Random, outlet: Outlet,
+) -> Mapping[str, Mapper]:
+    def gateway(family: int) -> Gateway | None:
+        way = outlet.way
+        if way is None and outlet.bound:
+            return None
+        return default_gateway(family, interface=way.name if way is not None else "")
+
     mappers: dict[str, Mapper] = {}
     if settings.discovery.natpmp:
-        mappers["pcp" if family == 6 else "pcp/natpmp"] = DatagramMapper(family, rng, clock, gateway=default_gateway)
+        mappers["pcp" if family == 6 else "pcp/natpmp"] = DatagramMapper(
+            family, rng, clock, gateway=gateway, claim=outlet.claim)
     if settings.discovery.upnp and family == 4:
         name = "" if settings.peers.anonymous else "wildbach"
-        mappers["upnp"] = UpnpMapper(rng, gateway=default_gateway, description=name)
+        mappers["upnp"] = UpnpMapper(
+            rng, gateway=gateway, description=name, claim=outlet.claim, ask=partial(ask_device, outlet=outlet))
     return mappers

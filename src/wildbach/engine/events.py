@@ -8,6 +8,15 @@ from wildbach.base.events import Event, TorrentEvent
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkChanged(Event):
+    """The network interface that everything keeps to went, or came back."""
+
+    up: bool
+    reason: str
+    "Why nothing leaves, in plain words; empty while it does."
+
+
+@dataclass(frozen=True, slots=True)
 class TorrentAdded(TorrentEvent):
     title: str
 

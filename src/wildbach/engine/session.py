@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random, SystemRandom
@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from wildbach.base import limits
 from wildbach.base.addresses import Reach, classify
-from wildbach.base.errors import NetworkError, UsageError
+from wildbach.base.errors import NetworkError, RemoteError, UsageError
 from wildbach.base.events import Event
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
@@ -33,6 +33,7 @@ from wildbach.disk.parts import parts_name
 from wildbach.disk.pool import ChunkPool
 from wildbach.disk.registry import PathRegistry
 from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
+from wildbach.disk.shelf import Shelf
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_writer
 from wildbach.engine import events, names
@@ -48,7 +49,9 @@ from wildbach.engine.dormitory import Dormitory
 from wildbach.engine.external import ExternalAddress
 from wildbach.engine.flows import FlowBudget, FlowView
 from wildbach.engine.holdings import OpenStorage
+from wildbach.engine.ipfilter import IpFilter, IpFilterView
 from wildbach.engine.mutable import Mutables
+from wildbach.engine.network import Network, NetworkView
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer
 from wildbach.engine.roads import Roads
@@ -57,13 +60,10 @@ from wildbach.engine.shared import Shared
 from wildbach.engine.talk import CLIENT
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
-from wildbach.net.dns import TxtResolver
-from wildbach.net.http import HttpClient
-from wildbach.net.resolve import Guard, Resolver, SystemResolver
-from wildbach.net.tcp import TcpTransport
-from wildbach.net.transport import Listener, Transport
-from wildbach.net.udp import Datagrams, DatagramService
-from wildbach.net.utp import UtpTransport
+from wildbach.engine.ways import Ways
+from wildbach.net.resolve import Resolver
+from wildbach.net.transport import Connection, Transport
+from wildbach.net.udp import DatagramService
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.metainfo.magnet import Magnet, MutableLink, is_mutable
@@ -99,24 +99,20 @@ class Session:
         self.data_dir = data_dir
         self.internal_errors = 0
         "Bugs that were survived since the start."
-        self._transport = transport if transport is not None else TcpTransport()
+        self._transport = transport
         self._utp = utp
         "For calls through a common peer."
-        self._streams: UtpTransport | None = None
         self._simulated = transport is not None
         self._external = ExternalAddress()
         self._discovery: Discovery | None = None
-        self._resolver: Resolver | None = None
         self._make_storage = storage
         self._given_resume = resume
         self._data: DataDir | None = None
         self._announcers = announcers
-        self._datagrams: DatagramService = datagrams if datagrams is not None else Datagrams()
-        self._speaks_udp = announcers is None or datagrams is not None
-        self._http: HttpClient | None = None
-        "For trackers and web seeds; None in a simulated network."
-        self._guard: Guard | None = None
-        self._exits: list[Callable[[], Awaitable[None] | None]] = []
+        self._datagrams = datagrams
+        self._ways: Ways | None = None
+        "None in a simulated network."
+        self._exits: list[Callable[[], None]] = []
         "How to close what was opened for talking to trackers."
         self._rng = rng if rng is not None else SystemRandom()
         self._scope = Scope("session")
@@ -125,7 +121,6 @@ class Session:
         self._paths = PathRegistry()
         self._by_hash: dict[bytes, Torrent] = {}
         self._opener: OpenStorage = self._open_storage
-        self._listeners: list[Listener] = []
         self._numbers = 0
         self._public_port = 0
         "The port that peers call us at, where the router changes it."
@@ -139,28 +134,42 @@ class Session:
         loop = asyncio.get_running_loop()
         self._loop = loop
         settings = self.settings
+        self._bans = BanList(blocks=self._blocks)
+        if not self._simulated:
+            self._ways = Ways(
+                settings, user_agent="" if settings.peers.anonymous else CLIENT, blocks=self._blocks)
+        ways = self._ways
+        network = self._network = Network(
+            self, settings, self._scope, self._rng, self._report, ways=ways, transport=self._transport,
+            datagrams=self._datagrams, speaks_udp=self._announcers is None or self._datagrams is not None,
+        )
         self._threads = Threads(4)
         self._pool = ChunkPool(settings.disk.memory)
         await self._scope.__aenter__()
-        if not self._simulated:
-            self._open_http()
-        announcers = self._announcers if self._announcers is not None else self._make_announcers()
         announcing = Announcing(
-            announcers, self._scope, clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
-            families=self._families, external=self._external,
+            self._announcers if self._announcers is not None else self._make_announcers(), self._scope,
+            clock=loop.time, rng=self._rng, settings=lambda: self.settings.trackers,
+            families=lambda: network.families, external=self._external, shut=lambda: network.shut,
         )
         resume = self._given_resume
         if resume is None and self.data_dir is not None:
             self._data = await self._threads.run(DataDir, self.data_dir)
             resume = await self._threads.run(self._data.open_database)
         store = resume if resume is not None else MemoryResume()
+        self._filter = IpFilter(
+            self._scope, self._threads, settings=lambda: self.settings.filter,
+            fetcher=ways.http if ways is not None else None,
+            shelf=Shelf(self.data_dir / "filters") if self.data_dir is not None else None,
+            clock=loop.time, report=self._report,
+        )
         self._dormitory = Dormitory(
             self, self._scope, self._threads, loop.time, self._report, resume=store, lasting=resume is not None,
             data=self._data,
         )
         self.dht = Dht(
-            self._datagrams, self._guard, self._scope, store, self._threads, self._rng,
+            network.datagrams, ways.guard if ways is not None else None, self._scope, store, self._threads, self._rng,
             settings=lambda: self.settings.dht, clock=loop.time, report=self._report, seen_at=self._external.dht_says,
+            blocks=self._blocks,
         )
         self.mutables = Mutables(
             self, self.dht, self._scope, store, self._threads, self._bus, self._rng,
@@ -169,11 +178,12 @@ class Session:
         )
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
-            roads=Roads(self._transports(), lambda: self.settings, self._rng), utp=self._utp,
-            web=self._http, threads=self._threads, pool=self._pool, writer=self._make_writer(),
-            hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
+            roads=Roads(network.transports, lambda: self.settings, self._rng),
+            utp=self._utp if self._utp is not None else network.utp, network=network,
+            web=ways.http if ways is not None else None, threads=self._threads, pool=self._pool,
+            writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, dht=self.dht, resume=store, sync_gate=asyncio.Lock(),
-            bus=self._bus, bans=BanList(), dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
+            bus=self._bus, bans=self._bans, dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
             external=self._external,
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
@@ -183,16 +193,10 @@ class Session:
         )
         self._door = Door(self, self._shared)
         try:
-            await self._listen()
-            if self._speaks_udp or (self._streams is not None and self.settings.connections.listen):
-                self._open_datagrams()
-            if self._streams is not None:
-                self._listeners += await self._listen_for_utp(self._streams)
-            self._external.families = self._families() if self._listeners else ()
-            if self._speaks_udp:
-                await self.dht.open()
-            if not self._simulated:
-                self._discover()
+            self._filter.subscribe(self._filter_changed)
+            await self._filter.load()
+            await network.open()
+            await self._reached()
         except BaseException:
             await self.close()
             raise
@@ -214,8 +218,8 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for listener in self._listeners:
-            listener.close()
+        self._network.stop_listening()
+        await self._filter.close()
         await self.mutables.close()
         if self._discovery is not None:
             await self._discovery.close()
@@ -226,10 +230,10 @@ class Session:
         await self._shared.announcing.close()
         await self.dht.close()
         for call in self._exits:
-            waiting = call()
-            if waiting is not None:
-                await waiting
-        self._datagrams.close()
+            call()
+        await self._network.close()
+        if self._ways is not None:
+            await self._ways.close()
         for peer in list(self._shared.greeting.values()):
             peer.close()
         self._bus.close()
@@ -240,62 +244,93 @@ class Session:
         self._threads.close()
         self._pool.close()
 
-    def _open_http(self) -> tuple[Guard, HttpClient]:
-        """The guarded client of this session."""
-        if self._http is None or self._guard is None:
-            resolver = self._resolver = SystemResolver()
-            self._guard = Guard(resolver, allow_idna=self.settings.trackers.idna)
-            self._http = HttpClient(self._guard, user_agent="" if self.settings.peers.anonymous else CLIENT)
-            self._exits += [self._http.close, resolver.close]
-        return self._guard, self._http
-
     def _make_announcers(self) -> list[Announcer]:
-        guard, client = self._open_http()
-        udp = UdpAnnouncer(self._datagrams, guard)
-        self._exits = [udp.close, *self._exits]
-        http = HttpAnnouncer(client)
+        if self._ways is None:
+            raise UsageError("a simulated network needs announcers of its own")
+        network, ways = self._network, self._ways
+        udp = UdpAnnouncer(network.datagrams, ways.guard, obstacle=lambda: network.no_datagrams)
+        self._exits.append(udp.close)
+        http = HttpAnnouncer(ways.http)
         by_scheme: dict[str, Announcer] = {"http": http, "https": http, "udp": udp}
-        texts = TxtResolver()
+        texts = ways.texts()
+        if texts is None:
+            return [http, udp]
         return [Directed(announcer, by_scheme, texts, self._ask_preferences) for announcer in (http, udp)]
 
     def _ask_preferences(self) -> bool:
         return self.settings.trackers.dns_preferences and not self.settings.peers.anonymous
 
-    def _families(self) -> tuple[int, ...]:
-        """The IP versions peers can call us by: trackers are to know each of these addresses (BEP 7)."""
-        return tuple(sorted({6 if ":" in endpoint.host else 4 for endpoint in self.listening})) or (0,)
+    # -- the network
 
-    def _transports(self) -> dict[str, Transport]:
-        """The roads to peers; a simulated network has one."""
-        wanted = self.settings.connections
-        roads: dict[str, Transport] = {"tcp": self._transport} if wanted.tcp or self._simulated else {}
-        if wanted.utp and not self._simulated:
-            roads["utp"] = self._streams = UtpTransport(self._datagrams, rng=self._rng)
-            self._utp = self._utp or self._streams
-            self._exits = [self._streams.close, *self._exits]
-        if not roads:
-            raise UsageError("there is no road to peers: switch on connections.tcp or connections.utp")
-        return roads
+    async def _reached(self) -> None:
+        """The sockets are open, as far as they can be."""
+        network = self._network
+        self._external.families = network.families if self.listening else ()
+        if network.speaks_udp:
+            await self.dht.open()
+        if self._ways is not None:
+            self._discovery = Discovery(
+                self, self._scope, self._bus, self.settings, self._external, tcp=self.listening,
+                udp=network.datagrams.endpoints, clock=self._loop.time, rng=self._rng, report=self._report,
+                outlet=self._ways.outlet, hidden=network.proxied,
+            )
+            self._discovery.start()
 
-    def _open_datagrams(self) -> None:
-        """UDP beside the first TCP listener of each IP version, on the same port where that is free."""
-        bound: dict[bool, None] = {}
-        for endpoint in self.listening or (Endpoint("0.0.0.0", 0),):
-            six = ":" in endpoint.host
-            if six in bound or (6 if six else 4) in self._datagrams.families:
-                continue
-            bound[six] = None
-            try:
-                self._datagrams.open([endpoint])
-            except NetworkError:
-                self._datagrams.open([Endpoint(endpoint.host, 0)])
+    def accept(self, connection: Connection) -> None:
+        """Somebody called. For the parts of a session only."""
+        self._door.accept(connection)
 
-    def _discover(self) -> None:
-        self._discovery = Discovery(
-            self, self._scope, self._bus, self.settings, self._external, tcp=self.listening,
-            udp=self._datagrams.endpoints, clock=self._loop.time, rng=self._rng, report=self._report,
-        )
-        self._discovery.start()
+    def network_went(self, error: NetworkError) -> None:
+        """The interface is away: all connections are over. For the parts of a session only."""
+        for peer in list(self._shared.greeting.values()):
+            peer.close(error)
+        for torrent in list(self._dormitory.awake.values()):
+            torrent.swarm.close_all(error)
+        self._bus.publish(events.NetworkChanged(False, error.message))
+
+    async def network_came(self) -> None:
+        """It is back: call, announce and look again. For the parts of a session only."""
+        discovery, self._discovery = self._discovery, None
+        if discovery is not None:
+            await discovery.close()
+        await self._reached()
+        self.public_port(self._port)
+        for torrent in list(self._torrents.values()):
+            torrent.network_came()
+        self._shared.announcing.resume()
+        self._bus.publish(events.NetworkChanged(True, ""))
+
+    # -- the IP filter
+
+    @property
+    def ip_filter(self) -> IpFilterView:
+        """The addresses that nothing is exchanged with."""
+        return self._filter.view()
+
+    async def reload_ip_filter(self) -> IpFilterView:
+        """Read its lists again now, those at URLs too."""
+        await self._filter.reload()
+        return self._filter.view()
+
+    def _blocks(self, host: str) -> bool:
+        return self._filter.blocks(host)
+
+    def _filter_changed(self) -> None:
+        """Leave those whom we may not speak with any more."""
+        for peer in [*self._shared.greeting.values(), *(
+            peer for torrent in self._dormitory.awake.values() for peer in torrent.swarm.peers.values()
+        )]:
+            if not peer.web and self._filter.blocks(peer.remote.host):
+                peer.close(RemoteError("the IP filter blocks its address"))
+
+    @property
+    def network(self) -> NetworkView:
+        """By which ways this session speaks with the world."""
+        return self._network.view()
+
+    async def examine_network(self) -> NetworkView:
+        """The same after a look at the proxy, where there is one."""
+        return await self._network.examine()
 
     def _make_hasher(self) -> Hasher:
         return Hasher(self._threads, processes=self.settings.disk.workers != "threads")
@@ -318,7 +353,7 @@ class Session:
     @property
     def listening(self) -> tuple[Endpoint, ...]:
         """Where peers can reach this session; the ports are the real ones."""
-        return tuple(listener.endpoint for listener in self._listeners)
+        return self._network.listening
 
     @property
     def external_ips(self) -> tuple[str, ...]:
@@ -329,6 +364,11 @@ class Session:
     def discovery(self) -> DiscoveryView:
         """How we are found: mapped ports, local discovery, our own address."""
         return self._discovery.view() if self._discovery is not None else DiscoveryView(self.external_ips)
+
+    @property
+    def _port(self) -> int:
+        """Where peers call us; 0: nowhere."""
+        return self.listening[0].port if self.listening else 0
 
     def public_port(self, port: int) -> None:
         """Peers call us at this port: what the router passes on. For the parts of a session only."""
@@ -393,9 +433,10 @@ class Session:
         """The peers a magnet link names, those with a host name as soon as that is found."""
         torrent.add_peers(names.literal(magnet.peers), "magnet")
         unknown = names.named(magnet.peers)
-        if unknown and self._resolver is not None:
+        resolver = self._ways.resolver if self._ways is not None else None
+        if unknown and resolver is not None:
             self._scope.spawn(
-                f"names:{torrent.key[:8]}", self._look_up(self._resolver, torrent, unknown), contain=self._report)
+                f"names:{torrent.key[:8]}", self._look_up(resolver, torrent, unknown), contain=self._report)
 
     async def _look_up(self, resolver: Resolver, torrent: Torrent, unknown: list[tuple[str, int]]) -> None:
         found = await names.look_up(resolver, unknown)
@@ -418,7 +459,7 @@ class Session:
         """List a torrent. For the parts of a session only; `add` is what callers want."""
         torrent = Torrent(
             self._shared, hashes, options, self._opener, key=key, brief=brief,
-            port=self._public_port or (self._listeners[0].endpoint.port if self._listeners else 0),
+            port=self._public_port or self._port,
         )
         self._torrents[key] = torrent
         for swarm in hashes.swarms:
@@ -523,34 +564,6 @@ class Session:
 
     # -- peers that call
 
-    async def _listen(self) -> None:
-        settings = self.settings.connections
-        for text in settings.listen:
-            at = parse_endpoint(text)
-            last: NetworkError | None = None
-            for port in range(at.port, at.port + 1 + (settings.port_tries if at.port else 0)):
-                try:
-                    await self._listen_at(Endpoint(at.host, min(port, 65535)))
-                    last = None
-                    break
-                except NetworkError as error:
-                    last = error
-            if last is not None and at.host != "::":
-                raise last  # a machine without IPv6 is no reason to stop
-
-    async def _listen_at(self, at: Endpoint) -> None:
-        if self.settings.connections.tcp or self._simulated:
-            self._listeners.append(await self._transport.listen(at, self._door.accept))
-        elif self._streams is not None:
-            self._datagrams.open([at])
-
-    async def _listen_for_utp(self, utp: UtpTransport) -> list[Listener]:
-        """Take peers over uTP where the datagrams are. Returns what is to be told as ours where TCP is not used."""
-        found: list[Listener] = []
-        for endpoint in self._datagrams.endpoints if self.settings.connections.listen else ():
-            found.append(await utp.listen(endpoint, self._door.accept))
-        return [] if self.settings.connections.tcp else found
-
     def called(self, swarm: bytes) -> Torrent | None:
         """Whose peer a handshake with this hash is."""
         return self._by_hash.get(swarm)
@@ -608,8 +621,6 @@ class Session:
             self._wake()
 
 
-
-
 async def _want_too(torrent: Torrent, magnet: Magnet) -> None:
     """A link names files of a torrent that is there: those that are not fetched are from now on (BEP 53)."""
     info = torrent.info
@@ -617,14 +628,6 @@ async def _want_too(torrent: Torrent, magnet: Magnet) -> None:
         more = {f.index: 1 for f in torrent.files() if not f.priority and magnet.wants(f.index, info.files[f.index])}
         if more:
             await torrent.set_priorities(more)
-
-
-def parse_endpoint(text: str) -> Endpoint:
-    """`HOST:PORT` or `[HOST]:PORT`. Raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise UsageError(f"{text!r} is not HOST:PORT")
-    return Endpoint(host.strip("[]") or "0.0.0.0", int(port))
 
 
 def _is_local(endpoint: Endpoint) -> bool:

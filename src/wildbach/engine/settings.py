@@ -11,9 +11,9 @@ from wildbach.base.settings import Section, section, setting
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings(Section):
     listen: tuple[str, ...] = setting(
-        ("0.0.0.0:6881", "[::]:6881"), "Addresses to accept peers on, HOST:PORT. Port 0 picks a free one; empty: none."
+        ("0.0.0.0:6881-6891", "[::]:6881-6891"), "Addresses to accept peers on: HOST:PORT, or HOST:FIRST-LAST for the "
+        "first of these ports that is free. Port 0 picks a free one; empty: none."
     )
-    port_tries: int = setting(10, "How many ports above the chosen one are tried when it is taken.", min=0, max=1000)
     tcp: bool = setting(True, "Call and accept peers over TCP.")
     utp: bool = setting(True, "Call and accept peers over uTP (BEP 29), which gives way to everything else on a link.")
     most: int = setting(limits.CONNECTIONS, "Connections in all.", live=True, min=1, max=100_000)
@@ -24,6 +24,25 @@ class ConnectionSettings(Section):
         "routers. Fewer begin while hardly any is answered. 0: no limit.", live=True, min=0, max=10_000,
     )
     dial_seconds: float = setting(10.0, "How long a connection may take to be made.", live=True, min=1, max=120)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings(Section):
+    interface: str = setting(
+        "", "The network interface that everything keeps to, such as tun0 of a VPN, or an address of it; empty: any. "
+        "While it is away nothing leaves, questions to name servers included."
+    )
+    dns: tuple[str, ...] = setting(
+        (), "Addresses of the name servers that are asked through network.interface; none: those of this machine."
+    )
+    call_ports: str = setting(
+        "", "The local ports of TCP calls, FIRST-LAST, for firewalls that go by them; empty: any."
+    )
+    proxy: str = setting(
+        "", "The proxy that everything goes through, socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ "
+        "before the host where it wants to know us. It looks up names; nobody can call us over TCP; an HTTP proxy has "
+        "no uTP, no DHT and no UDP trackers. Where it fails, nothing goes another way.", secret=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +184,5 @@ class Settings(Section):
     discovery: DiscoverySettings = section(DiscoverySettings, "Finding and being found without trackers.")
     web_seeds: WebSeedSettings = section(WebSeedSettings, "Downloading from web servers.")
     dht: DhtSettings = section(DhtSettings, "The distributed hash table.")
+    network: NetworkSettings = section(NetworkSettings, "The way out: interface and proxy.")
     filter: FilterSettings = section(FilterSettings, "Addresses that nothing is exchanged with.")

@@ -20,6 +20,7 @@ from wildbach.engine.blame import BanList
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.external import ExternalAddress
+from wildbach.engine.network import Network
 from wildbach.engine.peer import Peer
 from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
@@ -41,6 +42,7 @@ class Shared:
     roads: Roads
     utp: Transport | None
     "For calls through a common peer (BEP 55), which only uTP can make; None where there is none."
+    network: Network
     web: HttpClient | None
     "For web seeds; None in a simulated network."
     threads: Threads

@@ -232,6 +232,13 @@ class Torrent:
         if self.awake_parts is not None:
             self.awake_parts.talk.port = port
 
+    def network_came(self) -> None:
+        """The network was away, and is back: call those who were there, and ask the DHT."""
+        if self.awake_parts is not None:
+            self.links.known.all_again()
+            self._shared.wake()
+        self.dht_part.again()
+
     def add_peer(self, endpoint: Endpoint) -> None:
         self.add_peers([endpoint])
 

@@ -200,6 +200,8 @@ def why(seen: Seen, now: float) -> str:
         return ""
     peers = list(seen.swarm.peers.values())
     if not peers:
+        if seen.links.obstacle:
+            return seen.links.obstacle
         if seen.links.calling:
             return f"calling {seen.links.calling} peers"
         reasons = [seen.tracker_list.reason(now) if seen.tracker_list is not None else "", seen.dht_part.reason]

@@ -20,12 +20,11 @@ from typing import Final
 from wildbach.base import addresses, limits
 from wildbach.base.errors import FormatError, NetworkError
 from wildbach.base.ids import Endpoint
+from wildbach.net.outlet import NO_SUCH_ADDRESS, Claim, anywhere
 from wildbach.protocol import dns
 from wildbach.protocol.dns import Kind, Outcome, Question
 from wildbach.runtime.tasks import Scope
 
-Claim = Callable[[socket.socket, int], None]
-"Makes a new socket, for IP version 4 or 6, go the right way. Raises NetworkError where there is none at present."
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _RESOLVED_CONF: Final = Path("/run/systemd/resolve/resolv.conf")
 _HOSTS_FILE: Final = Path("/etc/hosts")
@@ -77,10 +76,6 @@ def _lines(path: Path, bound: int) -> list[list[str]]:
         # The last line may be there in part only, and say something else then.
         data = data[: data.rfind(b"\n") + 1]
     return [line.partition("#")[0].split() for line in data.decode("ascii", "replace").splitlines()]
-
-
-def _anywhere(sock: socket.socket, version: int) -> None:
-    """Any way will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +150,10 @@ class _Servers:
                     found = await self._by_stream(server, question)
             except OSError:
                 continue
+            except NetworkError as error:
+                if error.code != NO_SUCH_ADDRESS:
+                    raise
+                continue  # a server of an IP version that the interface does not have
             except FormatError:
                 why = "a name server's reply is broken"
                 continue
@@ -221,7 +220,7 @@ class TxtResolver:
 
     def __init__(
         self, servers: Sequence[Endpoint] | None = None, *, seconds: float = limits.DNS_SECONDS,
-        claim: Claim = _anywhere,
+        claim: Claim = anywhere,
     ) -> None:
         servers = system_servers() if servers is None else servers
         self._servers = _Servers(servers, seconds, claim, _TEXTS_KEPT, None)
@@ -242,7 +241,7 @@ class DnsResolver:
     """
 
     def __init__(
-        self, servers: Sequence[Endpoint], *, seconds: float = limits.DNS_SECONDS, claim: Claim = _anywhere,
+        self, servers: Sequence[Endpoint], *, seconds: float = limits.DNS_SECONDS, claim: Claim = anywhere,
         hosts: Path = _HOSTS_FILE, clock: Callable[[], float] | None = None,
     ) -> None:
         self._servers = _Servers(servers, seconds, claim, _ADDRESSES_KEPT, clock)

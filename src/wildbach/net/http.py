@@ -1,7 +1,7 @@
 """Fetching over HTTP: the one way wildbach opens a URL that it did not make up itself.
 
-Every hop is checked by the Guard and then connected to exactly the address that was checked. No cookies, no proxies
-from the environment, bounded size, time and redirects.
+Every hop is checked by the Guard and then connected to exactly the address that was checked, or, where all goes through
+a proxy, to the name that was. No cookies, no proxies from the environment, bounded size, time and redirects.
 """
 
 from __future__ import annotations
@@ -14,16 +14,22 @@ from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import unquote, urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from wildbach.base import limits
 from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, LimitError, NetworkError
+from wildbach.net.outlet import Outlet
+from wildbach.net.proxy import Proxy
 from wildbach.net.resolve import ForbiddenURL, Guard, Purpose, Target
+from wildbach.protocol.proxy import ProxyError, Unreachable
 
 Sink = Callable[[bytes], None]
 
@@ -31,6 +37,8 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _ADDRESSES = 3
 "Addresses of one name that are tried in turn."
 _CONNECT_SECONDS = 6.0
+_PROXY_LOGIN = 407
+_WRONG_LOGIN = "the proxy does not take this user and password, or wants them"
 _READ_AHEAD = 1 << 20
 "Bytes of a body that may wait to be looked at."
 _KEPT = 32
@@ -67,6 +75,7 @@ class Streamed:
     "The body as it comes, as it was sent; reading slowly slows the server down."
 
 
+AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
 Handle = Callable[[aiohttp.ClientResponse, Target], Awaitable[Response | None]]
 
 
@@ -90,18 +99,26 @@ class _Pinned(AbstractResolver):
 class _Origin:
     """Connections to one address of one origin; never shared with another, so a check cannot be slipped past."""
 
-    __slots__ = ("session", "users")
+    __slots__ = ("proxy", "session", "users")
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, proxy: URL | None = None) -> None:
         self.session = session
+        self.proxy = proxy
+        "An HTTP proxy; SOCKS is below HTTP."
         self.users = 0
 
 
 class HttpClient:
-    """Fetches what the guard admits. Close it at the end. An empty `user_agent` sends none."""
+    """Fetches what the guard admits. Close it at the end. An empty `user_agent` sends none. `outlet`: by which
+    interface; `proxy`: through which proxy, with a guard that leaves names to it.
+    """
 
-    def __init__(self, guard: Guard, *, user_agent: str = "wildbach") -> None:
+    def __init__(
+        self, guard: Guard, *, user_agent: str = "wildbach", outlet: Outlet | None = None, proxy: Proxy | None = None,
+    ) -> None:
         self._guard = guard
+        self._outlet = outlet if outlet is not None else Outlet()
+        self._proxy = proxy
         self._agent = user_agent
         self._tls: ssl.SSLContext | None = None
         self._origins: OrderedDict[tuple[str, str, int, str], _Origin] = OrderedDict()
@@ -140,6 +157,10 @@ class HttpClient:
     async def close(self) -> None:
         """Close every connection."""
         self._closed = True
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Close every connection; new ones may be made."""
         origins = list(self._origins.values())
         self._origins.clear()
         for origin in origins:
@@ -175,12 +196,16 @@ class HttpClient:
         if login is not None:
             user, word = (unquote(part) for part in login)
             send["Authorization"] = "Basic " + b64encode(f"{user}:{word}".encode()).decode()
+        if self._proxy is not None and target.scheme == "http":
+            send |= _sign_in(self._proxy)
         tries = target.addresses[:_ADDRESSES]
         for number, address in enumerate(tries):
             try:
                 return await self._request(target, address, send, handle)
             except aiohttp.ClientConnectorCertificateError as error:
                 raise NetworkError("the server's certificate is not valid", detail=str(error)) from None
+            except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
+                raise _of_proxy(error) from None
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
                 if number + 1 == len(tries):
                     raise NetworkError(_plain(error), address=address) from None
@@ -198,7 +223,10 @@ class HttpClient:
         try:
             async with origin.session.get(
                 URL(target.url, encoded=True), headers=headers, allow_redirects=False, read_bufsize=_READ_AHEAD,
+                proxy=origin.proxy, proxy_headers=_sign_in(self._proxy) if self._proxy is not None else None,
             ) as reply:
+                if reply.status == _PROXY_LOGIN and origin.proxy is not None:
+                    raise ProxyError(_WRONG_LOGIN, code="proxy_login")
                 if reply.status in _REDIRECTS:
                     location = reply.headers.get("Location", "")
                     reply.close()
@@ -215,7 +243,10 @@ class HttpClient:
         key = (target.scheme, target.host, target.port, address)
         origin = self._origins.get(key)
         if origin is None:
-            origin = self._origins[key] = _Origin(self._open(target.scheme, address))
+            made = await self._open(target.scheme, address, target.port)
+            origin = self._origins.setdefault(key, made)
+            if origin is not made:
+                await made.session.close()
         self._origins.move_to_end(key)
         if len(self._origins) > _KEPT:
             idle = next((k for k, o in self._origins.items() if not o.users and k != key), None)
@@ -223,18 +254,79 @@ class HttpClient:
                 await self._origins.pop(idle).session.close()
         return origin
 
-    def _open(self, scheme: str, address: str) -> aiohttp.ClientSession:
+    async def _open(self, scheme: str, address: str, port: int) -> _Origin:
         if scheme == "https" and self._tls is None:
             self._tls = ssl.create_default_context()
-        connector = aiohttp.TCPConnector(
+        proxy = self._proxy
+        if proxy is None:
+            return _Origin(self._session(self._direct(address)))
+        if proxy.address.kind == "socks5":
+            return _Origin(self._session(_Through(proxy, address, port, self._tls)))
+        located = (await proxy.locate())[0]
+        url = URL.build(scheme="http", host=proxy.address.host, port=proxy.address.port)
+        return _Origin(self._session(self._direct(located)), url)
+
+    def _direct(self, address: str) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(
             resolver=_Pinned(address), use_dns_cache=False, limit=0, keepalive_timeout=15.0,
             ssl=self._tls if self._tls is not None else True,
+            socket_factory=self._make_socket if self._outlet.bound else None,
         )
+
+    def _make_socket(self, info: AddrInfo) -> socket.socket:
+        return self._outlet.call_socket(6 if info[0] == socket.AF_INET6 else 4)
+
+    def _session(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         )
+
+
+class _Through(aiohttp.BaseConnector):
+    """Connections to one place through a SOCKS5 proxy."""
+
+    def __init__(self, proxy: Proxy, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        super().__init__(limit=0, keepalive_timeout=15.0)
+        self._through = proxy
+        self._host = host
+        self._port = port
+        self._tls = tls
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], bounds: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        sock = await self._through.open(self._host, self._port)
+        name = (req.url.raw_host or "").rstrip(".")
+        try:
+            _, made = await self._loop.create_connection(
+                self._factory, sock=sock, ssl=self._tls if req.is_ssl() else None,
+                server_hostname=name if req.is_ssl() else None,
+            )
+        except ssl.CertificateError as error:
+            raise NetworkError("the server's certificate is not valid", detail=str(error)) from None
+        except ssl.SSLError as error:
+            raise NetworkError(f"no secure connection: {error.reason or 'the handshake failed'}") from None
+        except OSError as error:
+            raise NetworkError(error.strerror or "no connection") from None
+        return made
+
+
+def _sign_in(proxy: Proxy) -> dict[str, str]:
+    """The header by which an HTTP proxy knows us: of the request itself, or, where that is encrypted, of CONNECT."""
+    at = proxy.address
+    if at.kind != "http" or not at.user:
+        return {}
+    return {"Proxy-Authorization": "Basic " + b64encode(f"{at.user}:{at.password}".encode()).decode()}
+
+
+def _of_proxy(error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError) -> NetworkError:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        if error.status == _PROXY_LOGIN:
+            return ProxyError(_WRONG_LOGIN, code="proxy_login")
+        return Unreachable(f"the proxy did not connect (HTTP {error.status})")
+    return ProxyError(f"the proxy cannot be reached: {error.os_error.strerror or 'no connection'}")
 
 
 async def _whole(reply: aiohttp.ClientResponse, target: Target, limit: int, sink: Sink | None) -> Response:
@@ -302,13 +394,17 @@ def _plain(error: Exception) -> str:
 
 async def ask_device(
     url: str, address: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes = b"",
-    limit: int, seconds: float,
+    limit: int, seconds: float, outlet: Outlet | None = None,
 ) -> Response:
     """One request to a device of the local network, at exactly `address`. No redirect is followed, nothing is kept.
 
     Raises NetworkError, or LimitError where the reply has more than `limit` bytes.
     """
-    connector = aiohttp.TCPConnector(resolver=_Pinned(address), use_dns_cache=False, force_close=True)
+    by = outlet if outlet is not None else Outlet()
+    connector = aiohttp.TCPConnector(
+        resolver=_Pinned(address), use_dns_cache=False, force_close=True,
+        socket_factory=(lambda _: by.call_socket(6 if ":" in address else 4)) if by.bound else None,
+    )
     try:
         async with asyncio.timeout(seconds), aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False,

@@ -5,10 +5,11 @@ Linux only (netlink and /proc/net). Elsewhere the lists are empty, and what need
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
 from pathlib import Path
@@ -20,6 +21,8 @@ from wildbach.base.addresses import parse
 _UP, _LOOPBACK, _POINT_TO_POINT, _MULTICAST = 0x1, 0x8, 0x10, 0x1000
 _GETLINK, _NEWLINK, _GETADDR, _NEWADDR, _DONE, _ERROR = 18, 16, 22, 20, 3, 2
 _REQUEST_DUMP: Final = 0x301
+_GROUPS: Final = 0x1 | 0x10 | 0x100
+"News of links, IPv4 addresses and IPv6 addresses."
 _MESSAGE = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _LINK = struct.Struct("=BxHiII")
@@ -105,11 +108,53 @@ def interfaces() -> tuple[Interface, ...]:
             bool(flags & _POINT_TO_POINT), tuple(own.get(index, ())),
         )
         for index, (name, flags) in sorted(names.items())
-    )[: limits.LAN_INTERFACES]
+    )
 
 
-def parse_routes4(text: str) -> tuple[str, str] | None:
-    """The gateway and interface of the best default route in the text of /proc/net/route."""
+class Changes:
+    """Calls back when an interface or an address comes or goes."""
+
+    def __init__(self, sock: socket.socket, changed: Callable[[], None]) -> None:
+        self._sock = sock
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._readable)
+
+    @classmethod
+    def watch(cls, changed: Callable[[], None]) -> Changes | None:
+        """None where the system does not tell."""
+        family = getattr(socket, "AF_NETLINK", None)
+        if family is None:
+            return None
+        try:
+            sock = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
+        except OSError:
+            return None
+        try:
+            sock.bind((0, _GROUPS))
+        except OSError:
+            sock.close()
+            return None
+        return cls(sock, changed)
+
+    def _readable(self) -> None:
+        for _ in range(_MESSAGES):
+            try:
+                self._sock.recv(1 << 16)
+            except BlockingIOError:
+                break
+            except OSError:
+                continue  # more happened than the kernel kept: that something did is all that counts
+        self._changed()
+
+    def close(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
+
+
+def parse_routes4(text: str, interface: str = "") -> tuple[str, str] | None:
+    """The gateway and interface of the best default route, or the best of one interface, in /proc/net/route."""
     best: tuple[int, str, str] | None = None
     for line in text.splitlines()[1:]:
         words = line.split()
@@ -119,14 +164,14 @@ def parse_routes4(text: str) -> tuple[str, str] | None:
             )
         except (IndexError, ValueError):
             continue
-        if target or mask or not flags & _ROUTE_UP or not flags & _ROUTE_GATEWAY:
+        if target or mask or not flags & _ROUTE_UP or not flags & _ROUTE_GATEWAY or interface not in ("", name):
             continue
         if best is None or metric < best[0]:
             best = (metric, str(IPv4Address(gateway.to_bytes(4, "little"))), name)
     return best[1:] if best is not None else None
 
 
-def parse_routes6(text: str) -> tuple[str, str] | None:
+def parse_routes6(text: str, interface: str = "") -> tuple[str, str] | None:
     """The same of /proc/net/ipv6_route."""
     best: tuple[int, str, str] | None = None
     for line in text.splitlines():
@@ -138,17 +183,19 @@ def parse_routes6(text: str) -> tuple[str, str] | None:
             continue
         if target.strip("0") or prefix != "00" or not flags & _ROUTE_GATEWAY or len(hop) != 16 or not any(hop):
             continue
+        if interface not in ("", name):
+            continue
         if best is None or metric < best[0]:
             best = (metric, str(IPv6Address(hop)), name)
     return best[1:] if best is not None else None
 
 
-def default_gateway(family: int, proc: Path = Path("/proc/net")) -> Gateway | None:
-    """The router of the best default route, 4 or 6."""
+def default_gateway(family: int, proc: Path = Path("/proc/net"), interface: str = "") -> Gateway | None:
+    """The router of the best default route, 4 or 6; with `interface` of those that leave by it."""
     try:
         with (proc / ("ipv6_route" if family == 6 else "route")).open("r", encoding="ascii", errors="replace") as file:
             text = file.read(limits.MIB)
-        found = parse_routes6(text) if family == 6 else parse_routes4(text)
+        found = parse_routes6(text, interface) if family == 6 else parse_routes4(text, interface)
         return Gateway(*found, socket.if_nametoindex(found[1])) if found is not None else None
     except OSError:
         return None

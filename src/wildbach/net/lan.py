@@ -86,7 +86,7 @@ class Lan:
                 ), None)
                 if own is not None:
                     chosen.append((interface, own))
-        return chosen
+        return chosen[: limits.LAN_INTERFACES]
 
     def _open(self, family: int) -> None:
         group = GROUPS[family]

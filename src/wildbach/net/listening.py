@@ -12,15 +12,18 @@ from typing import Final
 
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
+from wildbach.net.outlet import Claim, anywhere
 
 _LISTEN_CODES: Final = {
     errno.EADDRINUSE: "port_in_use", errno.EADDRNOTAVAIL: "not_our_address", errno.EACCES: "port_forbidden",
 }
 
 
-def datagram_socket(at: Endpoint, buffer: int, *, shared: bool = False) -> socket.socket:
+def datagram_socket(
+    at: Endpoint, buffer: int, *, shared: bool = False, claim: Claim = anywhere,
+) -> socket.socket:
     """A non-blocking UDP socket bound to `at`; port 0 for any. `shared`: other processes may bind the same port.
-    `buffer`: bytes each way, as far as the system allows. Raises NetworkError.
+    `buffer`: bytes each way, as far as the system allows. `claim` ties it to an interface. Raises NetworkError.
     """
     six = ":" in at.host
     sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
@@ -33,10 +36,14 @@ def datagram_socket(at: Endpoint, buffer: int, *, shared: bool = False) -> socke
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, option, buffer)
+        claim(sock, 6 if six else 4)
         sock.bind(at)
     except OSError as error:
         sock.close()
         raise cannot_listen(at, error, " (UDP)") from None
+    except NetworkError:
+        sock.close()
+        raise
     return sock
 
 

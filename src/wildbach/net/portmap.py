@@ -20,6 +20,7 @@ from wildbach.base.errors import FormatError, NetworkError, RemoteError
 from wildbach.base.ids import Endpoint
 from wildbach.net.http import Response, ask_device
 from wildbach.net.interfaces import Gateway, Interface, default_gateway, interfaces, own_address
+from wildbach.net.outlet import Claim, anywhere
 from wildbach.protocol.portmap import igd, natpmp, pcp, ssdp
 from wildbach.protocol.portmap.igd import Fault
 from wildbach.protocol.portmap.natpmp import Epoch
@@ -78,12 +79,13 @@ class Mapper(Protocol):
 class _Line:
     """Datagrams to one router and back. Connected, so that nobody else's arrive."""
 
-    def __init__(self, gateway: Gateway, own: str, port: int) -> None:
+    def __init__(self, gateway: Gateway, own: str, port: int, claim: Claim) -> None:
         self._lock = asyncio.Lock()
         six = ":" in gateway.address
         self._sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._sock.setblocking(False)
+            claim(self._sock, 6 if six else 4)
             if six:
                 self._sock.bind((own, 0))
                 self._sock.connect((gateway.address, port, 0, gateway.index))
@@ -93,6 +95,9 @@ class _Line:
         except OSError as error:
             self._sock.close()
             raise NetworkError(error.strerror or "no socket") from None
+        except NetworkError:
+            self._sock.close()
+            raise
 
     async def ask(self, request: bytes, read: Callable[[bytes], T | None]) -> T:
         """Send until `read` makes something of what comes back. Raises NetworkError where nothing does."""
@@ -124,7 +129,7 @@ class DatagramMapper:
     def __init__(
         self, family: int, rng: Random, clock: Callable[[], float], *,
         gateway: Callable[[int], Gateway | None] = default_gateway, own: Callable[[Gateway], str] = own_address,
-        port: int = natpmp.PORT,
+        port: int = natpmp.PORT, claim: Claim = anywhere,
     ) -> None:
         self.method = "pcp"
         self._family = family
@@ -133,6 +138,7 @@ class DatagramMapper:
         self._gateway = gateway
         self._own = own
         self._port = port
+        self._claim = claim
         self._epoch = Epoch()
         self._lost = False
         self._address = ""
@@ -149,7 +155,7 @@ class DatagramMapper:
         own = self._own(gateway)
         if not own:
             raise NetworkError("this machine has no address that could be called")
-        return _Line(gateway, own, self._port)
+        return _Line(gateway, own, self._port, self._claim)
 
     def _saw(self, epoch: int) -> None:
         if self._epoch.lost(epoch, self._clock()):
@@ -246,6 +252,7 @@ class UpnpMapper:
         self, rng: Random, *, gateway: Callable[[int], Gateway | None] = default_gateway,
         own: Callable[[Gateway], str] = own_address, find: Callable[[], tuple[Interface, ...]] = interfaces,
         at: Endpoint = ssdp.GROUP, ask: Ask = ask_device, description: str = "wildbach",
+        claim: Claim = anywhere,
     ) -> None:
         self.method = "upnp"
         self.lost = False
@@ -257,6 +264,7 @@ class UpnpMapper:
         self._at = at
         self._ask = ask
         self._description = description
+        self._claim = claim
         self._host = ""
         self._own_host = ""
         self._service: igd.Service | None = None
@@ -292,6 +300,7 @@ class UpnpMapper:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
             try:
+                self._claim(sock, 4)
                 sock.bind((own, 0))
                 sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 2)
                 sock.setsockopt(

@@ -24,6 +24,7 @@ _PORTS = {"http": 80, "https": 443, "udp": 0}
 _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?", re.ASCII)
 _NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]+)", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\]")
+_NEAR_NAMES = (".local", ".lan", ".internal", ".home.arpa", ".home", ".localdomain")
 _DISTANCE = {Reach.LOCAL: 0, Reach.PRIVATE: 1, Reach.GLOBAL: 2}
 _FAMILIES = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -157,7 +158,10 @@ def split(url: str, *, allow_idna: bool = False) -> tuple[SplitResult, int]:
 
 
 class Guard:
-    """Decides which addresses a URL may lead to. `local` names networks to treat like this machine (tests).
+    """Decides which addresses a URL may lead to; never to one that the IP filter `blocks`.
+
+    `local` names networks to treat like this machine (tests). `resolver`: None where a proxy looks names up; then a URL
+    may lead to a name, which is judged by what it says of itself.
 
     Rules for what is not GLOBAL: a tracker only with the path `/announce` (or its `/scrape`), a web seed only without
     a query, a URL the user typed always; a redirect never leads nearer than where it came from. What is FORBIDDEN is
@@ -165,13 +169,14 @@ class Guard:
     """
 
     def __init__(
-        self, resolver: Resolver, *, local: Iterable[Network] = (), allow_idna: bool = False,
-        classify: Callable[[str], Reach] | None = None,
+        self, resolver: Resolver | None, *, local: Iterable[Network] = (), allow_idna: bool = False,
+        classify: Callable[[str], Reach] | None = None, blocks: Callable[[str], bool] = lambda host: False,
     ) -> None:
         networks = tuple(local)
         self._resolver = resolver
         self._idna = allow_idna
         self._classify = classify or (lambda host: addresses.classify(host, networks))
+        self._blocks = blocks
 
     async def admit(
         self, url: str, purpose: Purpose, *, family: int = 0, source: Target | None = None
@@ -189,13 +194,18 @@ class Guard:
             found = [str(literal)]
             if family and family != literal.version:
                 raise NetworkError(f"{host} is no IPv{family} address", host=host)
+        elif self._resolver is None:
+            found = [host]
         else:
             found = await self._resolver.resolve(host, family)
         good, refusal = [], f"{host} has no address"
         nearest = Reach.GLOBAL
         for address in found[:16]:
-            reach = self._classify(address)
+            named = literal is None and self._resolver is None
+            reach = _reach_of_name(address) if named else self._classify(address)
             reason = _refusal(reach, parts, purpose, source)
+            if not named and self._blocks(address):
+                reason = "the URL leads to an address that the IP filter blocks"
             if reason:
                 refusal = reason
                 continue
@@ -209,6 +219,14 @@ class Guard:
             bare.geturl(), parts.scheme, host, port, bare.path,
             (parts.username or "", parts.password or "") if "@" in parts.netloc else None, tuple(good), nearest,
         )
+
+
+def _reach_of_name(host: str) -> Reach:
+    """Of a name that somebody else looks up: the machine's own, one of the network around it, or any."""
+    host = host.rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return Reach.LOCAL
+    return Reach.PRIVATE if "." not in host or host.endswith(_NEAR_NAMES) else Reach.GLOBAL
 
 
 def _check_redirect(source: Target, parts: SplitResult) -> None:

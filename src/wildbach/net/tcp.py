@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.net.listening import cannot_listen
+from wildbach.net.outlet import Outlet
 from wildbach.net.transport import Connection, Landing, Sink, land
 
 _SCRATCH = 2 << 20
@@ -281,7 +282,8 @@ class TcpListener:
 class TcpTransport:
     """Dials and listens on IPv4 and IPv6."""
 
-    def __init__(self) -> None:
+    def __init__(self, outlet: Outlet | None = None) -> None:
+        self._outlet = outlet if outlet is not None else Outlet()
         self._turn: _Turn | None = None
 
     def _shared(self, loop: asyncio.AbstractEventLoop) -> _Turn:
@@ -290,29 +292,39 @@ class TcpTransport:
         return self._turn
 
     async def dial(self, remote: Endpoint) -> Connection:
-        loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in remote.host else socket.AF_INET
+        sock = self._outlet.call_socket(6 if ":" in remote.host else 4)
         try:
-            sock = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as error:
-            raise _translate(error) from error
-        try:
-            sock.setblocking(False)
-            await loop.sock_connect(sock, (remote.host, remote.port))
-            _tune(sock)
-            return TcpConnection(loop, sock, self._shared(loop))
+            await asyncio.get_running_loop().sock_connect(sock, (remote.host, remote.port))
         except OSError as error:
             sock.close()
             raise _translate(error) from error
         except BaseException:
             sock.close()
             raise
+        return self.adopt(sock)
+
+    def adopt(self, sock: socket.socket, remote: Endpoint | None = None) -> TcpConnection:
+        """A connection over a non-blocking socket that is connected. `remote`: who is behind it, where that is not the
+        one it is connected to. Raises NetworkError.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            _tune(sock)
+            connection = TcpConnection(loop, sock, self._shared(loop))
+        except OSError as error:
+            sock.close()
+            raise _translate(error) from error
+        if remote is not None:
+            connection.remote = remote
+        return connection
 
     async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> TcpListener:
         loop = asyncio.get_running_loop()
+        at = Endpoint(self._outlet.place(at.host), at.port)
         family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
+            self._outlet.claim(sock, 6 if ":" in at.host else 4)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -322,6 +334,9 @@ class TcpTransport:
         except OSError as error:
             sock.close()
             raise cannot_listen(at, error) from error
+        except NetworkError:
+            sock.close()
+            raise
         return TcpListener(loop, sock, self._shared(loop), accept)
 
 

@@ -19,6 +19,7 @@ from wildbach.base import limits
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.net.listening import datagram_socket
+from wildbach.net.outlet import Outlet
 
 Handler = Callable[[Endpoint, bytes], bool]
 "Takes a datagram and who sent it; true where it was meant for this handler. Must not raise."
@@ -126,11 +127,14 @@ class DatagramService(DatagramSocket, Protocol):
 class Datagrams:
     """Sockets, dispatch and counters. Sending never blocks: what the kernel does not take is lost.
 
-    `offload`: use what the kernel has for trains; without, every packet is a call of its own.
+    `offload`: use what the kernel has for trains; without, every packet is a call of its own. They can be opened again
+    after `close`; handlers stay.
     """
 
-    def __init__(self, *, offload: bool = True) -> None:
+    def __init__(self, *, offload: bool = True, outlet: Outlet | None = None) -> None:
+        self._outlet = outlet if outlet is not None else Outlet()
         self._sockets: dict[int, _Socket] = {}
+        self._deaf: list[socket.socket] = []
         self._handlers: list[Handler] = []
         self._train_handler: TrainHandler | None = None
         self._after: Callable[[], None] | None = None
@@ -145,6 +149,8 @@ class Datagrams:
     def open(self, at: Iterable[Endpoint]) -> None:
         """Bind one socket for each endpoint, at most one an IP version; port 0 for any. Raises NetworkError."""
         self._loop = asyncio.get_running_loop()
+        if self._deaf and not self._sockets:
+            self.close()
         for endpoint in at:
             version = 6 if ":" in endpoint.host else 4
             if version in self._sockets:
@@ -152,7 +158,8 @@ class Datagrams:
             self._sockets[version] = self._bind(endpoint, version)
 
     def _bind(self, endpoint: Endpoint, version: int) -> _Socket:
-        sock = datagram_socket(endpoint, _RECEIVE_BUFFER)
+        at = Endpoint(self._outlet.place(endpoint.host), endpoint.port)
+        sock = datagram_socket(at, _RECEIVE_BUFFER, claim=self._outlet.claim)
         made = _Socket(sock, version == 6, self._offload)
         asyncio.get_running_loop().add_reader(sock, self._readable, made)
         return made
@@ -265,13 +272,23 @@ class Datagrams:
             again()
 
     def close(self) -> None:
-        """Close the sockets. May be called twice."""
+        """Close the sockets. May be called twice.
+
+        Where the interface has just gone, they are only deaf and dumb until the next call: closed ones would have the
+        kernel complain, by another interface, to those whose packets are still on their way here.
+        """
+        for sock in self._deaf:
+            sock.close()
+        self._deaf.clear()
         for made in self._sockets.values():
             if self._loop is not None and not self._loop.is_closed():
                 self._loop.remove_reader(made.sock)
                 self._loop.remove_writer(made.sock)
             made.waiting.clear()
-            made.sock.close()
+            if self._outlet.open:
+                made.sock.close()
+            else:
+                self._deaf.append(made.sock)
         self._sockets.clear()
 
     def _readable(self, made: _Socket) -> None:

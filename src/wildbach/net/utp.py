@@ -355,12 +355,16 @@ class UtpTransport:
         if self._closed:
             return
         self._closed = True
-        self._listeners.clear()
-        for connection in list(self._streams.values()):
-            connection.abort()
+        self.cut()
         if self._housekeeper is not None:
             self._housekeeper.cancel()
         self.trains.detach_trains(self._received)
+
+    def cut(self) -> None:
+        """End all streams now, and take no calls until `listen`."""
+        self._listeners.clear()
+        for connection in list(self._streams.values()):
+            connection.abort()
 
     def _begin(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()

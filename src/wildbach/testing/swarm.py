@@ -31,7 +31,7 @@ from wildbach.testing.storage import SharedStorage
 
 PORT = 6881
 SETTINGS = Settings(
-    connections=ConnectionSettings(listen=(f"0.0.0.0:{PORT}",), port_tries=0),
+    connections=ConnectionSettings(listen=(f"0.0.0.0:{PORT}",)),
     peers=PeerSettings(encryption="off"),
     disk=DiskSettings(memory=16 << 20, workers="threads"),
 )

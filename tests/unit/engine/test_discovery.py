@@ -10,7 +10,7 @@ import pytest
 
 from nodes import make
 from wildbach.base.ids import InfoHashes
-from wildbach.engine import session as module
+from wildbach.engine import ways
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import ConnectionSettings, DiskSettings, PeerSettings, Settings
@@ -35,8 +35,8 @@ def test_where_all_may_call_both_are_on_but_for_what_would_tell_of_us(
 ) -> None:
     # This machine has no network for the moment: nothing leaves.
     nothing: tuple[Interface, ...] = ()
-    monkeypatch.setattr("wildbach.engine.discovery.interfaces", lambda: nothing)
-    monkeypatch.setattr("wildbach.engine.discovery.default_gateway", lambda family: None)
+    monkeypatch.setattr("wildbach.net.outlet.Outlet.interfaces", lambda self: nothing)
+    monkeypatch.setattr("wildbach.engine.discovery.default_gateway", lambda family, interface: None)
     chosen = replace(
         LOCAL, connections=ConnectionSettings(listen=("0.0.0.0:0",)), peers=PeerSettings(anonymous=anonymous))
 
@@ -88,7 +88,7 @@ def test_peers_of_a_magnet_link_may_have_names(monkeypatch: pytest.MonkeyPatch) 
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(module, "SystemResolver", Resolver)
+    monkeypatch.setattr(ways, "SystemResolver", Resolver)
 
     async def main() -> None:
         async with Session(LOCAL) as other:

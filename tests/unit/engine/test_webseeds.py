@@ -363,7 +363,7 @@ def test_an_internationalised_name_is_asked_where_that_is_chosen(
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("wildbach.engine.session.SystemResolver", Names)
+    monkeypatch.setattr("wildbach.engine.ways.SystemResolver", Names)
     made = make("v1", {"a": 100_000})
     chosen = replace(settings(), trackers=TrackerSettings(idna=idna))
 

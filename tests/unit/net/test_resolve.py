@@ -178,3 +178,43 @@ def test_the_system_resolver_keeps_answers(monkeypatch: pytest.MonkeyPatch) -> N
         resolver.close()
 
     run(main())
+
+
+BEHIND = Guard(None)
+"Names are the proxy's."
+
+
+@pytest.mark.parametrize(("url", "purpose", "reach"), [
+    ("http://tracker.example:7000/announce", Purpose.TRACKER, Reach.GLOBAL),
+    ("https://seed.example/file?x=1", Purpose.WEB_SEED, Reach.GLOBAL),
+    ("udp://tracker.example:80", Purpose.TRACKER, Reach.GLOBAL),
+    ("http://localhost:9/announce", Purpose.TRACKER, Reach.LOCAL),
+    ("http://nas/announce", Purpose.TRACKER, Reach.PRIVATE), ("http://nas.lan/x", Purpose.USER, Reach.PRIVATE),
+])
+def test_behind_a_proxy_a_name_is_where_a_url_leads(url: str, purpose: Purpose, reach: Reach) -> None:
+    target = run(BEHIND.admit(url, purpose))
+    assert target.addresses == (target.host,) and target.reach is reach
+
+
+@pytest.mark.parametrize("url", [
+    "http://localhost/admin", "http://a.localhost/x", "http://LOCALHOST./x", "http://nas/x", "http://nas.local/x",
+    "http://router.home.arpa/x", "http://127.0.0.1/x", "http://169.254.169.254/announce", "http://0.0.0.0/announce",
+])
+def test_behind_a_proxy_names_of_machines_and_home_networks_are_only_asked_as_trackers(url: str) -> None:
+    with pytest.raises(ForbiddenURL):
+        run(BEHIND.admit(url, Purpose.TRACKER))
+
+
+def test_behind_a_proxy_no_redirect_leads_nearer() -> None:
+    source = run(BEHIND.admit("http://tracker.example/announce", Purpose.TRACKER))
+    for url in ("http://localhost/announce", "http://nas.lan/announce", "http://10.0.0.1/announce"):
+        with pytest.raises(ForbiddenURL):
+            run(BEHIND.admit(url, Purpose.TRACKER, source=source))
+
+
+def test_an_address_that_the_ip_filter_blocks_is_not_fetched_from() -> None:
+    guard = Guard(Names(), blocks=lambda host: host == "8.8.8.8")
+    for url in ("http://global.example/announce", "http://8.8.8.8/announce"):
+        with pytest.raises(ForbiddenURL, match="IP filter"):
+            run(guard.admit(url, Purpose.TRACKER))
+    assert run(guard.admit("http://8.8.4.4/announce", Purpose.TRACKER)).addresses == ("8.8.4.4",)

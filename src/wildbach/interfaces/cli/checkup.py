@@ -13,10 +13,14 @@ from wildbach.base.addresses import Reach, classify
 from wildbach.base.ids import Endpoint
 from wildbach.disk.probe import DiskProbe
 from wildbach.engine.flows import FlowView
+from wildbach.engine.ipfilter import IpFilterView
+from wildbach.engine.network import NetworkView
 from wildbach.engine.portmap import PortMapView
 from wildbach.engine.trackerlist import TrackerView
+from wildbach.engine.ways import parse_listen
 from wildbach.interfaces.cli.text import size
 from wildbach.net.machine import Machine
+from wildbach.net.proxy import ProxyView
 
 _MIB: Final = 1 << 20
 _FILES_FEW: Final = 4096
@@ -104,12 +108,69 @@ def of_disk(probe: DiskProbe, what: str) -> list[Finding]:
     return found
 
 
+def of_network(view: NetworkView) -> list[Finding]:
+    """The interface and the proxy that everything keeps to; nothing where neither is chosen."""
+    found = []
+    if view.interface and not view.addresses:
+        found.append(Finding(
+            "interface", Level.FAULT, view.obstacle, "start the VPN, or mend network.interface (`ip -brief address` "
+            "shows what there is); nothing goes another way meanwhile",
+        ))
+    elif view.interface:
+        found.append(Finding(
+            "interface", Level.GOOD, f"everything keeps to {view.interface}: {', '.join(view.addresses)}"))
+        if not view.name_servers and view.proxy is None:
+            found.append(Finding(
+                "names", Level.FAULT, "no name server of this machine can be asked through it",
+                "set network.dns to one that can, as that of the VPN",
+            ))
+        elif view.proxy is None:
+            found.append(Finding("names", Level.GOOD, f"names are asked of {', '.join(map(str, view.name_servers))}"))
+    if view.proxy is not None:
+        found += _of_proxy(view.proxy)
+    return found
+
+
+def _of_proxy(view: ProxyView) -> list[Finding]:
+    if view.failure:
+        return [Finding(
+            "proxy", Level.FAULT, view.failure, "mend network.proxy, or start the proxy; nothing goes past it",
+        )]
+    found = [Finding("proxy", Level.GOOD, f"everything goes through {view.proxy}, which looks up names")]
+    if view.datagrams != "passed on":
+        found.append(Finding(
+            "proxy", Level.NOTE, f"no uTP, no DHT and no UDP trackers: {view.datagrams}",
+            "a SOCKS5 proxy with UDP ASSOCIATE, such as Dante, has them",
+        ))
+    return found
+
+
+def of_filter(view: IpFilterView) -> list[Finding]:
+    """The lists of the IP filter; nothing where there are none."""
+    found = [
+        Finding(
+            "filter", Level.WARNING, f"{source.name}: {source.failure}",
+            "mend filter.sources; meanwhile "
+            + ("the list holds as it was" if source.ranges else "nobody of that list is blocked"),
+        )
+        for source in view.sources if source.failure
+    ]
+    for source in view.sources:
+        if source.bad and not source.failure:
+            found.append(Finding(
+                "filter", Level.NOTE,
+                f"{source.name}: {source.bad} lines are not understood, line {source.first_bad} the first of them"))
+    if view.ranges:
+        found.append(Finding("filter", Level.GOOD, f"{view.ranges} ranges of addresses are blocked"))
+    return found
+
+
 def of_ports(wanted: tuple[str, ...], got: tuple[Endpoint, ...]) -> list[Finding]:
     """`wanted` as in the settings; `got` as the session listens."""
     if not got:
         return [Finding("ports", Level.NOTE, "no port is listened at: only peers that accept calls can be met")]
     found = [Finding("ports", Level.GOOD, "listening at " + ", ".join(map(str, got)))]
-    asked = {int(port) for text in wanted if (port := text.rpartition(":")[2]).isdigit() and port != "0"}
+    asked = {ports[0] for text in wanted if (ports := parse_listen(text)[1])[0]}
     moved = sorted({at.port for at in got} - asked)
     if asked and moved:
         found.append(Finding(

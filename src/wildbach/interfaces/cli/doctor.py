@@ -37,6 +37,8 @@ _MARKS = {Level.GOOD: ("✓", "green"), Level.NOTE: ("·", "cyan"), Level.WARNIN
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=".", metavar="DIR",
               help="The folder for downloads, whose disk is measured.  [default: this folder]")
 @click.option("--listen", type=HOST_PORT, multiple=True, help="Where peers are to reach us; may be repeated.")
+@click.option("--interface", metavar="NAME", help="The network interface that everything is to keep to.")
+@click.option("--proxy", metavar="URL", help="The proxy that everything is to go through.")
 @click.option("--set", "settings_given", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Where progress is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]")
@@ -44,15 +46,15 @@ _MARKS = {Level.GOOD: ("✓", "green"), Level.NOTE: ("·", "cyan"), Level.WARNIN
               help="How long to wait for answers from the network.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: a finding each.")
 def command(
-    torrents: tuple[str, ...], folder: Path, listen: tuple[HostPort, ...], settings_given: tuple[str, ...],
-    state: Path | None, seconds: float, as_json: bool,
+    torrents: tuple[str, ...], folder: Path, listen: tuple[HostPort, ...], interface: str | None,
+    proxy: str | None, settings_given: tuple[str, ...], state: Path | None, seconds: float, as_json: bool,
 ) -> int:
     """Look for what could be wrong, and say what to do about it.
 
     The machine, the disk, the ports and the router, whose ports are given back at the end; with TORRENT, its trackers
     too. Nothing is downloaded and no torrent is announced. Exit code 0 means that nothing is at fault.
     """
-    wishes = Wishes(listen=listen, settings_given=settings_given, state=state)
+    wishes = Wishes(listen=listen, interface=interface, proxy=proxy, settings_given=settings_given, state=state)
 
     async def work(stop: Stop) -> Exit:
         tally: Counter[Level] = Counter()
@@ -72,7 +74,7 @@ async def _look(
     names: tuple[str, ...], folder: Path, wishes: Wishes, seconds: float, stop: Stop,
 ) -> AsyncIterator[Finding]:
     settings = wishes.settings()
-    loaded = [one for one in await fetching.load_all(names) if not isinstance(one, MutableLink)]
+    loaded = [one for one in await fetching.load_all(names, settings) if not isinstance(one, MutableLink)]
     if len(loaded) < len(names):
         raise UsageError("doctor looks at torrents; a link to one that changes is followed by `wildbach get`")
     folders.check(folder)
@@ -92,6 +94,10 @@ async def _look(
         threads.close()
     try:
         async with Session(settings) as session:
+            for found in checkup.of_network(await session.examine_network()):
+                yield found
+            for found in checkup.of_filter(await session.reload_ip_filter()):
+                yield found
             for found in checkup.of_ports(settings.connections.listen, session.listening):
                 yield found
             for found in await _ask_router(session, seconds, stop):

@@ -86,7 +86,8 @@ def command(wishes: Wishes, **values: object) -> int:
 
 async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
     """Get everything the job names."""
-    loaded = await running.unless_stopped(stop, lambda: fetching.load_all(job.sources))
+    settings = wishes.settings()
+    loaded = await running.unless_stopped(stop, lambda: fetching.load_all(job.sources, settings))
     if loaded is None:
         return stop.code
     selection = Selection(job.selected)
@@ -94,12 +95,12 @@ async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
         if isinstance(one, Metainfo):
             # A wrong word is said before anything is created.
             selection.check(one.info)
-    peers = await fetching.endpoints(wishes.peers)
+    peers = await fetching.endpoints(wishes.peers, settings)
     work = Work(
         seed=job.seed or job.ratio is not None, ratio=job.ratio, timeout=job.timeout, as_json=wishes.as_json,
         quiet=wishes.quiet, selection=selection,
     )
-    async with Session(wishes.settings(), data_dir=folder_for(job.folder, wishes.state)) as session:
+    async with Session(settings, data_dir=folder_for(job.folder, wishes.state)) as session:
         options = AddOptions(
             save_path=job.folder,
             peers=peers,

@@ -36,9 +36,10 @@ def command(torrents: tuple[str, ...], data: Path, ratio: float | None, wishes: 
 async def give(names: tuple[str, ...], data: Path, ratio: float | None, wishes: Wishes, stop: Stop) -> Exit:
     """Seed until somebody stops it or the ratio is reached."""
     loaded = [sources.load_torrent(name) for name in names]
-    peers = await fetching.endpoints(wishes.peers)
+    settings = wishes.settings()
+    peers = await fetching.endpoints(wishes.peers, settings)
     work = Work(seed=True, ratio=ratio, as_json=wishes.as_json, quiet=wishes.quiet, done_word="ready")
-    async with Session(wishes.settings(), data_dir=folder_for(data, wishes.state)) as session:
+    async with Session(settings, data_dir=folder_for(data, wishes.state)) as session:
         options = AddOptions(save_path=data, peers=peers, trackers=wishes.trackers, seed_only=True)
         torrents: list[Torrent] = [await session.add(one, options) for one in loaded]
         if wishes.as_json:

@@ -23,6 +23,12 @@ _OPTIONS = (
     click.option("--tracker", "trackers", multiple=True, metavar="URL", help="One more tracker; may be repeated."),
     click.option("--listen", type=HOST_PORT, multiple=True,
                  help="Where peers reach us; port 0 takes any; may be repeated.  [default: port 6881 or one after it]"),
+    click.option("--interface", metavar="NAME",
+                 help="Keep to this network interface, as tun0 of a VPN, or to this address; nothing leaves while it "
+                      "is away."),
+    click.option("--proxy", metavar="URL",
+                 help="Go through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...; $WILDBACH_NETWORK_PROXY "
+                      "keeps the password out of the list of processes."),
     click.option("--limit-down", type=SIZE, default=0, metavar="RATE", help="Bytes a second: 500K, 2M."),
     click.option("--limit-up", type=SIZE, default=0, metavar="RATE", help="Bytes a second: 500K, 2M."),
     click.option("--set", "settings_given", multiple=True, metavar="KEY=VALUE",
@@ -41,6 +47,8 @@ class Wishes:
     peers: tuple[HostPort, ...] = ()
     trackers: tuple[str, ...] = ()
     listen: tuple[HostPort, ...] = ()
+    interface: str | None = None
+    proxy: str | None = None
     limit_down: int = 0
     limit_up: int = 0
     settings_given: tuple[str, ...] = ()
@@ -60,7 +68,11 @@ class Wishes:
         """
         flags: dict[str, object] = {}
         if self.listen:
-            flags |= {"connections.listen": [_spelled(at) for at in self.listen], "connections.port_tries": 0}
+            flags |= {"connections.listen": [_spelled(at) for at in self.listen]}
+        if self.interface is not None:
+            flags["network.interface"] = self.interface
+        if self.proxy is not None:
+            flags["network.proxy"] = self.proxy
         if self.limit_down or self.limit_up:
             flags |= {"rates.down": self.limit_down, "rates.up": self.limit_up, "rates.limit_local": True}
         known = options(Settings)
@@ -85,7 +97,7 @@ def common(function: Callable[..., int]) -> Callable[..., int]:
 
 def network(function: Callable[..., int]) -> Callable[..., int]:
     """The same with those flags only that do not speak of one torrent's peers and speed."""
-    return _with(function, [_OPTIONS[number] for number in (2, 5, 6, 7, 8)])
+    return _with(function, [_OPTIONS[number] for number in (2, 3, 4, 7, 8, 9, 10)])
 
 
 def _with(function: Callable[..., int], flags: Sequence[Callable[[Any], Any]]) -> Callable[..., int]:

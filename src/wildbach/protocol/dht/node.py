@@ -222,14 +222,34 @@ class Node:
             self._saved[endpoint] = node_id if node_id is not None else b""
 
     def bootstrap(self, endpoints: Iterable[Endpoint], now: float) -> None:
-        """Join the DHT through the nodes added before and these. Repeated until it works; may be called again."""
+        """Join the DHT through the nodes added before and these. Repeated until it works; may be called again. One may
+        have a name instead of an address, where a proxy looks it up.
+        """
         self._now = now
         for endpoint in endpoints:
-            if endpoint not in self._routers:
+            if place(endpoint.host) is None:
+                self._meet(endpoint, now)
+            elif endpoint not in self._routers:
                 self._routers.append(endpoint)
         self._started = True
         self._next_upkeep = min(self._next_upkeep, now + _FAST)
         self._join(now)
+
+    def again(self, now: float) -> None:
+        """Our own connection was away, and is back: join again at once."""
+        self._now = now
+        self._retry = 5.0
+        self._next_join = self._next_upkeep = now
+
+    def _meet(self, endpoint: Endpoint, now: float) -> None:
+        """Ask a node whose address is not known; its answer tells that."""
+
+        def met(reply: krpc.Reply | None, at: float) -> None:
+            if reply is not None and call.remote not in self._routers:
+                self._routers.append(call.remote)
+                self._join(at)
+
+        call = self._rpc.ask(endpoint, krpc.FindNode(self._id, ()), One(met), None, now)
 
     def external(self, ip: str, voter: Endpoint, now: float) -> None:
         """`voter` says that our address is `ip`. When enough agree and our id does not fit, we take one that does."""

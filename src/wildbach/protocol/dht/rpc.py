@@ -1,6 +1,7 @@
 """Questions to other nodes: sent within the byte budget, matched to replies, given up in time.
 
-A reply counts where both its transaction id, 32 random bits, and its source are those of a question that is open.
+A reply counts where both its transaction id, 32 random bits, and its source are those of a question that is open. Of
+one to a name, which a proxy looks up, the source is not known, and is that of the reply from then on.
 Questions wait for the budget in the order they came and are not lost, except when too many wait.
 """
 
@@ -15,6 +16,7 @@ from wildbach.base import limits
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.dht import krpc
 from wildbach.protocol.dht.guard import HEADERS, Budget
+from wildbach.protocol.dht.places import place
 
 
 class Asker(Protocol):
@@ -64,6 +66,8 @@ class Rpc:
         self._calls: dict[bytes, Call] = {}
         self._remotes: dict[Endpoint, int] = {}
         "How many questions are open to each."
+        self._by_name = 0
+        "Questions to names, which a proxy looks up: their answers have an address that is not known here."
         self._waiting: deque[Call] = deque()
         self._short: deque[Call] = deque()
         self._long: deque[Call] = deque()
@@ -90,6 +94,7 @@ class Rpc:
     def _drop(self, call: Call) -> None:
         if self._calls.pop(call.tid, None) is not None:
             left = self._remotes.pop(call.remote) - 1
+            self._by_name -= place(call.remote.host) is None
             if left:
                 self._remotes[call.remote] = left
 
@@ -108,6 +113,7 @@ class Rpc:
         call.tid, call.sent = tid, now
         self._calls[tid] = call
         self._remotes[call.remote] = self._remotes.get(call.remote, 0) + 1
+        self._by_name += place(call.remote.host) is None
         self._short.append(call)
         self._long.append(call)
         self._out(call.remote, krpc.encode_query(tid, self.node_id, call.question, read_only=self.read_only))
@@ -130,15 +136,16 @@ class Rpc:
     def expects(self, remote: Endpoint, tid: bytes) -> Call | None:
         """The open question a reply belongs to, which is closed by this."""
         call = self._calls.get(tid)
-        if call is None or call.remote != remote:
+        if call is None or (call.remote != remote and place(call.remote.host) is not None):
             return None
         call.open = False
         self._drop(call)
+        call.remote = remote
         return call
 
     def awaits(self, remote: Endpoint) -> bool:
-        """Whether a reply of this node is expected."""
-        return remote in self._remotes
+        """Whether a reply of this node is expected; whose address is not known may be anybody."""
+        return remote in self._remotes or bool(self._by_name)
 
     def tick(self, now: float) -> None:
         while self._short and (not self._short[0].open or now >= self._short[0].sent + limits.DHT_SHORT_SECONDS):

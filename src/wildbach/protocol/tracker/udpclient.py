@@ -11,7 +11,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 
-from wildbach.base import limits
+from wildbach.base import addresses, limits
 from wildbach.base.errors import FormatError, NetworkError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.tracker import udp
@@ -103,15 +103,16 @@ class UdpClient:
     def received(self, remote: Endpoint, data: bytes, now: float) -> tuple[bool, list[Exchange]]:
         """Take a datagram. True where it is one of ours; then also the exchanges it ended.
 
-        A reply counts only from the address that was asked and with the number that was drawn for it.
+        A reply counts only from the address that was asked and with the number that was drawn for it. Where a name was
+        asked, which a proxy looks up, its address is not known here: then the number counts alone.
         """
         head = udp.parse_head(data)
         waiter = self._sent.get(head[1]) if head is not None else None
-        if waiter is None or waiter.remote != remote:
+        if waiter is None or (waiter.remote != remote and addresses.parse(waiter.remote.host) is not None):
             return False, []
         if isinstance(waiter, _Address):
             return True, self._connected(waiter, data, now)
-        return True, self._answered(waiter, data, now)
+        return True, self._answered(waiter, data, 6 if ":" in remote.host else 4, now)
 
     def tick(self, now: float) -> list[Exchange]:
         """Send again what got no answer in time; returns the exchanges that are given up."""
@@ -185,11 +186,11 @@ class UdpClient:
                 self._send(exchange, now)
         return []
 
-    def _answered(self, exchange: Exchange, data: bytes, now: float) -> list[Exchange]:
+    def _answered(self, exchange: Exchange, data: bytes, family: int, now: float) -> list[Exchange]:
         request = exchange.request
         try:
             if isinstance(request, AnnounceRequest):
-                exchange.reply = udp.parse_announce_reply(data, 6 if ":" in exchange.remote.host else 4)
+                exchange.reply = udp.parse_announce_reply(data, family)
             else:
                 exchange.reply = ScrapeReply(udp.parse_scrape_reply(data, request.info_hashes))
         except TrackerFailure as error:

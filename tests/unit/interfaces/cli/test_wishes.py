@@ -13,7 +13,6 @@ def test_flags_become_settings() -> None:
         settings_given=("peers.anonymous=true", "peers.upload_slots=3"),
     ).settings()
     assert settings.connections.listen == ("127.0.0.1:0", "[::1]:7", "0.0.0.0:8")
-    assert settings.connections.port_tries == 0
     assert (settings.rates.down, settings.rates.up, settings.rates.limit_local) == (5, 0, True)
     assert settings.peers.anonymous and settings.peers.upload_slots == 3
 

@@ -276,3 +276,20 @@ def test_what_is_not_of_the_dht_is_left_to_others() -> None:
 @pytest.mark.parametrize("port", [0, 22, 1023])
 def test_nobody_is_answered_at_a_port_of_another_service(port: int) -> None:
     assert ask(alone(), krpc.Ping(), Endpoint("55.66.77.88", port)) is None
+
+
+def test_a_node_that_only_a_proxy_can_look_up_is_met_at_the_address_it_answers_from() -> None:
+    node = alone()
+    node.outgoing.clear()
+    named = Endpoint("router.example", 6881)
+    node.bootstrap([named], 0.0)
+    asked = [data for to, data in node.outgoing if to == named]
+    assert len(asked) == 1
+    question = krpc.decode(asked[0])
+    assert isinstance(question, krpc.Query)
+    node.received(STRANGER, krpc.encode_reply(krpc.Reply(b"zzzz", bytes([1]) * 20)), 0.1)
+    assert len(node.table) == 0, "the number of the question counts"
+    node.outgoing.clear()
+    node.received(STRANGER, krpc.encode_reply(krpc.Reply(question.tid, bytes([1]) * 20)), 0.2)
+    assert [contact.endpoint for contact in node.table] == [STRANGER]
+    assert STRANGER in [to for to, _ in node.outgoing], "and it is asked for our own id"

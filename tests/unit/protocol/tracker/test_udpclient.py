@@ -174,3 +174,19 @@ def test_any_course_ends_every_exchange_once(steps: list[tuple[str, int, bytes]]
         over += c.tick(c.next_tick)
     assert sorted(map(id, over)) == sorted(map(id, begun))
     assert c.pending == 0
+
+
+def test_a_tracker_that_only_a_proxy_can_look_up_answers_from_an_address_nobody_here_knew() -> None:
+    """The number that was drawn counts alone then; the address tells how long a peer is."""
+    c = client()
+    exchange = c.begin(Endpoint("t.example", 80), REQUEST, 0.0)
+    (connect_request,) = sent(c)
+    assert isinstance(connect_request, udp.ConnectRequest)
+    six = Endpoint("2001:db8::9", 80)
+    assert c.received(six, udp.connect_reply(connect_request.transaction + 1, 7), 0.1) == (False, [])
+    assert c.received(six, udp.connect_reply(connect_request.transaction, 7), 0.1) == (True, [])
+    (announce,) = sent(c)
+    assert isinstance(announce, udp.UdpAnnounce)
+    reply = udp.announce_reply(announce.transaction, 900, 1, 2, bytes(15) + b"\1\0\5")
+    assert c.received(six, reply, 0.2) == (True, [exchange])
+    assert isinstance(exchange.reply, AnnounceReply) and exchange.reply.peers == (Endpoint("::1", 5),)

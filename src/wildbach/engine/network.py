@@ -1,0 +1,277 @@
+"""How a session reaches peers and is reached: its transports, its sockets, and the interface or proxy they keep to.
+
+The sockets live as long as the interface they are tied to. When it goes, all of them are closed at once and nothing
+leaves; when it is back, they are opened again where they were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Protocol
+
+from wildbach.base.errors import NetworkError, UsageError
+from wildbach.base.ids import Endpoint
+from wildbach.engine.settings import Settings
+from wildbach.engine.ways import Ways, parse_listen
+from wildbach.net.outlet import AWAY, NO_SUCH_ADDRESS
+from wildbach.net.proxy import ProxiedDatagrams, ProxiedTransport, ProxyView
+from wildbach.net.tcp import TcpTransport
+from wildbach.net.transport import Connection, Listener, Transport
+from wildbach.net.udp import Datagrams, DatagramService
+from wildbach.net.utp import UtpTransport
+from wildbach.runtime.tasks import Scope
+
+_AGAIN_SECONDS: Final = 5.0
+"Where the ports cannot be taken at once when the interface is back."
+_PATIENCE_SECONDS: Final = 2.0
+"For a proxy to say that it passes on datagrams, before all begins without them."
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkView:
+    """By which ways a session speaks with the world."""
+
+    interface: str
+    "The interface that everything keeps to; empty: any."
+    addresses: tuple[str, ...]
+    "Ours on it; none where it is away."
+    obstacle: str
+    "Why nothing leaves, in plain words; empty where something does."
+    proxy: ProxyView | None
+    listening: tuple[Endpoint, ...]
+    name_servers: tuple[Endpoint, ...]
+    "Asked through the interface; none where the system, or a proxy, looks names up."
+
+
+class NetworkOwner(Protocol):
+    """The session."""
+
+    def accept(self, connection: Connection) -> None:
+        """Somebody called."""
+        ...
+
+    def network_went(self, error: NetworkError) -> None:
+        """All sockets are closed; what went over them is over."""
+        ...
+
+    async def network_came(self) -> None:
+        """The sockets are open again, perhaps at another address."""
+        ...
+
+
+class Network:
+    """`ways`: None in a simulated network, whose `transport` and `datagrams` are given. `speaks_udp`: others than uTP
+    need datagrams.
+    """
+
+    def __init__(
+        self, owner: NetworkOwner, settings: Settings, scope: Scope, rng: Random,
+        report: Callable[[Exception], None], *,
+        ways: Ways | None, transport: Transport | None, datagrams: DatagramService | None, speaks_udp: bool,
+    ) -> None:
+        self._owner = owner
+        self._settings = settings
+        self._scope = scope.child("network")
+        self._report = report
+        self.ways = ways
+        self._simulated = transport is not None
+        self.transports: dict[str, Transport] = {}
+        "The roads to peers by the kind of their connections."
+        self.utp: UtpTransport | None = None
+        proxy = ways.proxy if ways is not None else None
+        self.proxied = proxy is not None
+        "Nobody can call us, and nothing may leave another way."
+        self.speaks_udp = speaks_udp and (ways is None or ways.datagrams)
+        tcp = TcpTransport(ways.outlet) if ways is not None else TcpTransport()
+        if transport is None:
+            transport = ProxiedTransport(proxy, tcp) if proxy is not None else tcp
+        self._transport = transport
+        self._relayed: ProxiedDatagrams | None = None
+        if datagrams is None:
+            if proxy is not None and self.speaks_udp:
+                datagrams = self._relayed = ProxiedDatagrams(proxy, self._scope, report)
+            else:
+                datagrams = Datagrams(outlet=ways.outlet if ways is not None else None)
+        self.datagrams = datagrams
+        wanted = settings.connections
+        if wanted.tcp or self._simulated:
+            self.transports["tcp"] = transport
+        if wanted.utp and not self._simulated and (ways is None or ways.datagrams):
+            self.transports["utp"] = self.utp = UtpTransport(self.datagrams, rng=rng)
+        if not self.transports:
+            raise UsageError(
+                "there is no road to peers: switch on connections.tcp" if self.proxied
+                else "there is no road to peers: switch on connections.tcp or connections.utp"
+            )
+        self._listeners: list[Listener] = []
+        self._ports: dict[str, int] = {}
+        "Those that were taken, by what the settings say."
+        self._opened = False
+        self._moved = asyncio.Event()
+
+    @property
+    def listening(self) -> tuple[Endpoint, ...]:
+        """Where peers can reach this session; the ports are the real ones."""
+        return tuple(listener.endpoint for listener in self._listeners)
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """The IP versions peers can call us by: trackers are to know each of these addresses (BEP 7)."""
+        return tuple(sorted({6 if ":" in endpoint.host else 4 for endpoint in self.listening})) or (0,)
+
+    @property
+    def obstacle(self) -> str:
+        """Why nothing leaves, in plain words; empty where something does, as far as is known."""
+        return self.ways.obstacle if self.ways is not None else ""
+
+    @property
+    def shut(self) -> bool:
+        """Nothing can leave: to try is of no use."""
+        return self.ways is not None and not self.ways.outlet.open
+
+    @property
+    def no_datagrams(self) -> str:
+        """Why datagrams do not leave, in plain words; empty where they do."""
+        if self.ways is not None and not self.ways.datagrams:
+            return "an HTTP proxy passes on no datagrams"
+        return self._relayed.failure if self._relayed is not None else ""
+
+    def view(self) -> NetworkView:
+        ways = self.ways
+        way = ways.outlet.way if ways is not None else None
+        proxy = None
+        if ways is not None and ways.proxy is not None:
+            datagrams = self.no_datagrams
+            if not datagrams and self._relayed is not None:
+                datagrams = "passed on" if self._relayed.joined else "waiting"
+            proxy = ProxyView(str(ways.proxy.address), ways.proxy.failure, datagrams)
+        return NetworkView(
+            ways.outlet.wanted if ways is not None else "", tuple(way.own.values()) if way is not None else (),
+            self.obstacle, proxy, self.listening,
+            ways.name_servers if ways is not None and ways.outlet.bound and not self.proxied else (),
+        )
+
+    async def examine(self) -> NetworkView:
+        """The same after a look at the proxy."""
+        if self.ways is not None and self.ways.proxy is not None and not self.ways.proxy.failure:
+            await self.ways.proxy.check()
+        return self.view()
+
+    # -- sockets
+
+    async def open(self) -> None:
+        """Take the ports. Raises NetworkError; that the interface is away is none: then it is waited for."""
+        if self.ways is not None and self.ways.outlet.bound:
+            self.ways.outlet.subscribe(self._outlet_changed)
+            self.ways.outlet.watch()
+            self._scope.spawn("interface", self._follow(), contain=self._report)
+        if not self.shut:
+            await self._open()
+
+    async def close(self) -> None:
+        await self._scope.close()
+        self._close()
+        if self.utp is not None:
+            self.utp.close()
+        self.datagrams.close()
+
+    def stop_listening(self) -> None:
+        """Nobody is let in any more."""
+        for listener in self._listeners:
+            listener.close()
+
+    async def _open(self) -> None:
+        self._opened = True
+        if not self.proxied:
+            for text in self._settings.connections.listen:
+                await self._listen(text)
+        if self.speaks_udp or (self.utp is not None and self._settings.connections.listen):
+            self._open_datagrams()
+        if self.utp is not None and self._settings.connections.listen:
+            for endpoint in self.datagrams.endpoints:
+                listener = await self.utp.listen(endpoint, self._owner.accept)
+                if not self._settings.connections.tcp and not self.proxied:
+                    self._listeners.append(listener)
+        if self._relayed is not None:
+            # What is sent before would be lost, and be sent again only seconds later.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await self._relayed.wait()
+
+    def _close(self) -> None:
+        self.stop_listening()
+        self._listeners.clear()
+        if self.utp is not None:
+            self.utp.cut()
+        self.datagrams.close()
+
+    async def _listen(self, text: str) -> None:
+        host, ports = parse_listen(text)
+        last: NetworkError | None = None
+        for port in (self._ports[text],) if self._ports.get(text) else ports:
+            try:
+                at = await self._listen_at(Endpoint(host, port))
+            except NetworkError as error:
+                last = error
+                if error.code != "port_in_use":
+                    break
+            else:
+                self._ports[text] = at.port
+                return
+        # A machine without IPv6 is no reason to stop, and neither is an interface that has one IP version only.
+        if last is not None and host != "::" and not (host == "0.0.0.0" and last.code == NO_SUCH_ADDRESS):
+            raise last
+
+    async def _listen_at(self, at: Endpoint) -> Endpoint:
+        if self._settings.connections.tcp or self._simulated:
+            listener = await self._transport.listen(at, self._owner.accept)
+            self._listeners.append(listener)
+            return listener.endpoint
+        self.datagrams.open([at])
+        return self.datagrams.endpoints[-1]
+
+    def _open_datagrams(self) -> None:
+        """UDP beside the first TCP listener of each IP version, on the same port where that is free."""
+        bound: dict[bool, None] = {}
+        for endpoint in self.listening or (Endpoint("0.0.0.0", 0),):
+            six = ":" in endpoint.host
+            if six in bound or (6 if six else 4) in self.datagrams.families:
+                continue
+            bound[six] = None
+            try:
+                self.datagrams.open([endpoint])
+            except NetworkError:
+                self.datagrams.open([Endpoint(endpoint.host, 0)])
+
+    # -- the interface comes and goes
+
+    def _outlet_changed(self) -> None:
+        """Whatever is open was tied to the interface as it was."""
+        if self._opened:
+            self._opened = False
+            self._close()
+            reason = self.ways.outlet.reason if self.ways is not None else ""
+            self._owner.network_went(
+                NetworkError(reason or "the network interface has another address now", code=AWAY))
+        self._moved.set()
+
+    async def _follow(self) -> None:
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            if self.ways is not None:
+                await self.ways.http.cut()
+            while not self.shut:
+                try:
+                    await self._open()
+                except NetworkError:
+                    # The address may not be ready yet, or somebody has our port.
+                    self._close()
+                    await asyncio.sleep(_AGAIN_SECONDS)
+                    continue
+                await self._owner.network_came()
+                break

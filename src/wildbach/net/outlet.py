@@ -1,0 +1,242 @@
+"""The way out: by any network interface, or by one only, as that of a VPN.
+
+A socket that is tied to an interface sends nothing by another one, whatever the routes say, and nothing at all while
+the interface is away: then there is an error, never another way. Linux ties sockets to the device itself; where that is
+not possible they are bound to its address, and whoever owns them closes them when `subscribe` tells that it went.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from wildbach.base.addresses import parse
+from wildbach.base.errors import NetworkError
+from wildbach.net.interfaces import Changes, Interface, interfaces
+
+AWAY: Final = "interface_away"
+NO_SUCH_ADDRESS: Final = "no_such_address"
+"The interface has no address of this IP version."
+_DEVICE: Final = getattr(socket, "SO_BINDTODEVICE", None)
+_PORT_LATER: Final = 24
+"IP_BIND_ADDRESS_NO_PORT: the port is chosen when the remote is known, so that ports do not run out."
+_POLL_SECONDS: Final = 2.0
+
+
+Claim = Callable[[socket.socket, int], None]
+"Ties a socket of IP version 4 or 6 to an interface before it is bound or connected; may raise NetworkError."
+
+
+def anywhere(sock: socket.socket, family: int) -> None:
+    """A claim that ties to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The interface as it is now."""
+
+    name: str
+    "Empty where the system does not tell its interfaces."
+    index: int = 0
+    own: dict[int, str] = field(default_factory=dict)
+    "Our address on it, by IP version."
+
+
+class Outlet:
+    """`wanted`: the name of an interface, or an address of one; empty: any. `ports`: the first and the last local port
+    of TCP calls; None: the system chooses.
+    """
+
+    def __init__(
+        self, wanted: str = "", *, ports: tuple[int, int] | None = None,
+        find: Callable[[], tuple[Interface, ...]] = interfaces,
+    ) -> None:
+        self.wanted = wanted
+        self._ports = ports
+        self._next_port = ports[0] if ports is not None else 0
+        self._find = find
+        self._way: Way | None = None
+        self._heard: list[Callable[[], None]] = []
+        self._changes: Changes | None = None
+        self._poll: asyncio.TimerHandle | None = None
+        self.refresh()
+
+    # -- what it is
+
+    @property
+    def bound(self) -> bool:
+        """Only one interface may be used."""
+        return bool(self.wanted)
+
+    @property
+    def open(self) -> bool:
+        """Packets can leave."""
+        return not self.wanted or self._way is not None
+
+    @property
+    def reason(self) -> str:
+        """Why nothing leaves, in plain words; empty where something does."""
+        return "" if self.open else f"the network interface {self.wanted} is away; nothing leaves until it is back"
+
+    @property
+    def way(self) -> Way | None:
+        """The interface that is used; None where any is, or where it is away."""
+        return self._way
+
+    def covers(self, interface: str) -> bool:
+        """Packets may leave by this interface."""
+        return not self.wanted or (self._way is not None and self._way.name == interface)
+
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Those that may be used."""
+        return tuple(found for found in self._find() if self.covers(found.name))
+
+    # -- sockets
+
+    def call_socket(self, family: int, kind: int = socket.SOCK_STREAM) -> socket.socket:
+        """A new non-blocking socket for a call, of IP version 4 or 6. Raises NetworkError."""
+        try:
+            sock = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, kind)
+        except OSError as error:
+            raise NetworkError(error.strerror or "no socket", errno=error.errno) from None
+        try:
+            sock.setblocking(False)
+            self.depart(sock, family)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def depart(self, sock: socket.socket, family: int) -> None:
+        """Tie a socket to the interface and to our address there, for a call. Raises NetworkError."""
+        self.claim(sock, family)
+        host = self._way.own[family] if self._way is not None else "::" if family == 6 else "0.0.0.0"
+        ports = self._ports if sock.type == socket.SOCK_STREAM else None
+        if ports is None:
+            if self._way is not None:
+                with contextlib.suppress(OSError):  # not in this kernel: then a port of its own for each call
+                    sock.setsockopt(socket.IPPROTO_IP, _PORT_LATER, 1)
+                self._bind(sock, host, 0)
+            return
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        first, last = ports
+        for _ in range(last - first + 1):
+            port = self._next_port
+            self._next_port = port + 1 if port < last else first
+            try:
+                self._bind(sock, host, port)
+            except NetworkError as error:
+                if error.code != "port_in_use":
+                    raise
+            else:
+                return
+        raise NetworkError(f"all ports for calls, {first} to {last}, are in use", code="port_in_use")
+
+    def _bind(self, sock: socket.socket, host: str, port: int) -> None:
+        try:
+            sock.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise NetworkError("the port is in use", code="port_in_use") from None
+            raise NetworkError(error.strerror or "cannot bind", errno=error.errno) from None
+
+    def claim(self, sock: socket.socket, family: int) -> None:
+        """Tie a socket to the interface before it is bound or connected. Raises NetworkError where it is away."""
+        if not self.wanted:
+            return
+        way = self._way
+        if way is None:
+            raise NetworkError(self.reason, code=AWAY)
+        if family not in way.own:
+            raise NetworkError(f"{self.wanted} has no IPv{family} address", code=NO_SUCH_ADDRESS)
+        if _DEVICE is None or not way.name:
+            return
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, _DEVICE, way.name.encode())
+        except OSError as error:
+            if error.errno != errno.EPERM:  # older kernels let only root do so: its address has to do
+                raise NetworkError(self.reason or f"{self.wanted} cannot be used: {error.strerror}",
+                                   code=AWAY) from None
+
+    def place(self, host: str) -> str:
+        """Where to listen when somebody asks for `host`: on the interface's own address of that IP version, where any
+        address was asked for. Raises NetworkError where there is none, or for an address of another interface.
+        """
+        if not self.wanted:
+            return host
+        family = 6 if ":" in host else 4
+        own = self._way.own.get(family) if self._way is not None else None
+        if own is None:
+            raise NetworkError(self.reason or f"{self.wanted} has no IPv{family} address", code=NO_SUCH_ADDRESS)
+        if host not in ("0.0.0.0", "::", own):
+            raise NetworkError(f"{host} is no address of {self.wanted}", code="not_our_address")
+        return own
+
+    # -- coming and going
+
+    def subscribe(self, heard: Callable[[], None]) -> None:
+        """`heard` is called after the interface went, came, or changed its address."""
+        self._heard.append(heard)
+
+    def watch(self) -> None:
+        """Take note of changes from now on. Called on the loop."""
+        if self.wanted and self._changes is None and self._poll is None:
+            self._changes = Changes.watch(self.refresh)
+            if self._changes is None:
+                self._look_again()
+
+    def _look_again(self) -> None:
+        self._poll = asyncio.get_running_loop().call_later(_POLL_SECONDS, self._look_again)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the interface as it is now."""
+        if not self.wanted:
+            return
+        before, self._way = self._way, self._look()
+        if before != self._way:
+            for heard in self._heard:
+                heard()
+
+    def _look(self) -> Way | None:
+        address = parse(self.wanted)
+        found = self._find()
+        if not found and address is not None:
+            return Way("", 0, {address.version: str(address)}) if _is_ours(str(address)) else None
+        for one in found:
+            if not one.up:
+                continue
+            if address is not None:
+                if any(own.ip == address for own in one.addresses):
+                    return Way(one.name, one.index, {address.version: str(address)})
+            elif one.name == self.wanted:
+                own: dict[int, str] = {}
+                for place in one.addresses:
+                    if not place.ip.is_link_local:
+                        own.setdefault(place.version, str(place.ip))
+                return Way(one.name, one.index, own) if own else None
+        return None
+
+    def close(self) -> None:
+        """Take no more note of changes."""
+        self._heard.clear()
+        if self._changes is not None:
+            self._changes.close()
+            self._changes = None
+        if self._poll is not None:
+            self._poll.cancel()
+            self._poll = None
+
+
+def _is_ours(host: str) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((host, 0))
+        except OSError:
+            return False
+    return True

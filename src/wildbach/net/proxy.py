@@ -1,0 +1,324 @@
+"""Everything by way of a proxy: streams through SOCKS5 or HTTP CONNECT, datagrams through a SOCKS5 association.
+
+Names are looked up by the proxy, so that no name server near us hears of them. Nothing goes past the proxy: while it
+does not answer, calls fail, and datagrams are lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from wildbach.base import addresses, limits
+from wildbach.base.errors import NetworkError
+from wildbach.base.ids import Endpoint
+from wildbach.net.listening import datagram_socket
+from wildbach.net.outlet import AWAY, Outlet
+from wildbach.net.resolve import Resolver
+from wildbach.net.tcp import TcpTransport
+from wildbach.net.transport import Connection, Listener
+from wildbach.net.udp import Data, Handler
+from wildbach.protocol.proxy import ProxyAddress, ProxyError, Tunnel, Unreachable, socks
+from wildbach.runtime.tasks import Scope
+
+_BATCH: Final = 256
+"Datagrams read in one turn of the loop."
+_BUFFER: Final = 4 << 20
+_RETRY_FIRST: Final = 1.0
+_ADDRESSES: Final = 3
+"Of a proxy's name, tried in turn."
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyView:
+    proxy: str
+    "Without user and password."
+    failure: str
+    "Why it could not be used the last time, in plain words; empty where it could."
+    datagrams: str
+    "What comes of datagrams: `passed on`, `waiting`, or why not; empty where none are asked for."
+
+
+class Proxy:
+    """One proxy. `resolver` looks up its own name and nothing else."""
+
+    def __init__(self, address: ProxyAddress, outlet: Outlet, resolver: Resolver) -> None:
+        self.address = address
+        self._outlet = outlet
+        self._resolver = resolver
+        self.failure = ""
+        "Why it could not be used the last time, in plain words."
+        self.heard: Callable[[], None] | None = None
+        "Called when `failure` has changed."
+
+    async def open(self, host: str, port: int) -> socket.socket:
+        """A socket whose far end is at an address, or at a name that the proxy looks up. Raises ProxyError,
+        Unreachable, or NetworkError where nothing can leave.
+        """
+        return await self.converse(self.address.tunnel(host, port))
+
+    async def converse(self, tunnel: Tunnel) -> socket.socket:
+        """The same for any request."""
+        try:
+            sock = await self._ask(tunnel)
+        except ProxyError as error:
+            self._note(error.message)
+            raise
+        except Unreachable:
+            self._note("")
+            raise
+        self._note("")
+        return sock
+
+    async def _ask(self, tunnel: Tunnel) -> socket.socket:
+        met = False
+        try:
+            async with asyncio.timeout(limits.PROXY_SECONDS):
+                sock = await self._connect()
+                try:
+                    # An HTTP proxy is silent as long as it tries to connect: that need not be its own fault.
+                    met = self.address.kind == "http"
+                    async for _ in _talk(sock, tunnel):
+                        met = True
+                except BaseException:
+                    sock.close()
+                    raise
+        except TimeoutError:
+            if not met:
+                raise ProxyError(f"the proxy {self.address} does not answer") from None
+            raise Unreachable(f"the proxy did not connect within {limits.PROXY_SECONDS:g} seconds") from None
+        return sock
+
+    async def check(self) -> None:
+        """Whether the proxy is there at all; `failure` tells."""
+        try:
+            async with asyncio.timeout(limits.PROXY_SECONDS):
+                (await self._connect()).close()
+        except TimeoutError:
+            self._note(f"the proxy {self.address} does not answer")
+        except NetworkError as error:
+            self._note(error.message)
+
+    async def locate(self) -> list[str]:
+        """The proxy's addresses. Raises ProxyError."""
+        if addresses.parse(self.address.host) is not None:
+            return [self.address.host]
+        try:
+            return await self._resolver.resolve(self.address.host, 0)
+        except NetworkError as error:
+            raise ProxyError(f"the proxy {self.address}: {error.message}", code=_finer(error)) from None
+
+    async def _connect(self) -> socket.socket:
+        problem: NetworkError = ProxyError(f"the proxy {self.address} has no address")
+        for host in (await self.locate())[:_ADDRESSES]:
+            try:
+                sock = self._outlet.call_socket(6 if ":" in host else 4)
+            except NetworkError as error:
+                problem = error
+                continue
+            try:
+                await asyncio.get_running_loop().sock_connect(sock, (host, self.address.port))
+            except OSError as error:
+                sock.close()
+                problem = ProxyError(f"the proxy {self.address} cannot be reached: {error.strerror or error}")
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise problem
+
+    def claim(self, sock: socket.socket, family: int) -> None:
+        """Tie a socket to the interface by which the proxy is reached."""
+        self._outlet.claim(sock, family)
+
+    def _note(self, failure: str) -> None:
+        if failure != self.failure:
+            self.failure = failure
+            if self.heard is not None:
+                self.heard()
+
+
+def _finer(error: NetworkError) -> str | None:
+    """That nothing can leave is not the proxy's doing."""
+    return error.code if error.code == AWAY else None
+
+
+async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[None]:
+    """Yields after each thing the proxy said."""
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.sock_sendall(sock, tunnel.begin())
+        while not tunnel.done:
+            data = await loop.sock_recv(sock, tunnel.wants)
+            if not data:
+                raise ProxyError("the proxy closed the connection")
+            say = tunnel.received(data)
+            if say:
+                await loop.sock_sendall(sock, say)
+            yield
+    except OSError as error:
+        raise ProxyError(f"the proxy broke the connection: {error.strerror or error}") from None
+
+
+class ProxiedTransport:
+    """Calls peers through a proxy. Nobody can call: there is nothing to listen at."""
+
+    def __init__(self, proxy: Proxy, tcp: TcpTransport) -> None:
+        self._proxy = proxy
+        self._tcp = tcp
+
+    async def dial(self, remote: Endpoint) -> Connection:
+        return self._tcp.adopt(await self._proxy.open(remote.host, remote.port), remote)
+
+    async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> Listener:
+        raise NetworkError("behind a proxy nobody can call", code="behind_proxy")
+
+
+class ProxiedDatagrams:
+    """Datagrams through a SOCKS5 association, which is made again whenever it ends. A datagram may go to a name; what
+    comes has an address. While there is no association all is lost.
+    """
+
+    def __init__(self, proxy: Proxy, scope: Scope, report: Callable[[Exception], None]) -> None:
+        self._proxy = proxy
+        self._scope = scope
+        self._report = report
+        self._handlers: list[Handler] = []
+        self._sock: socket.socket | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
+        self.failure = ""
+        "Why datagrams are not passed on, in plain words; empty where they are, or soon will be."
+        self.sent = 0
+        self.lost = 0
+        self.received = 0
+        self.unclaimed = 0
+
+    # -- DatagramService
+
+    def open(self, at: Iterable[Endpoint]) -> None:
+        """Where it is bound here does not matter: others see the proxy."""
+        if self._task is None:
+            self._task = self._scope.spawn("datagrams", self._keep(), contain=self._report)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (Endpoint("0.0.0.0", 0), Endpoint("::", 0)) if self._task is not None else ()
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        return (4, 6) if self._task is not None else ()
+
+    @property
+    def joined(self) -> bool:
+        """There is an association."""
+        return self._sock is not None
+
+    async def wait(self) -> None:
+        """Until there is an association, or the proxy has refused one."""
+        await self._tried.wait()
+
+    def attach(self, handler: Handler) -> None:
+        self._handlers.append(handler)
+
+    def detach(self, handler: Handler) -> None:
+        if handler in self._handlers:
+            self._handlers.remove(handler)
+
+    def send(self, remote: Endpoint, data: Data) -> bool:
+        """False where the datagram did not leave this machine."""
+        if self._sock is None:
+            self.lost += 1
+            return False
+        try:
+            self._sock.send(b"".join((socks.wrap(remote), data)))
+        except (OSError, Unreachable):
+            self.lost += 1
+            return False
+        self.sent += 1
+        return True
+
+    def close(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        self._drop()
+
+    # -- the association
+
+    async def _keep(self) -> None:
+        wait = _RETRY_FIRST
+        while True:
+            try:
+                await self._associate()
+                wait = _RETRY_FIRST
+            except NetworkError as error:
+                self.failure = error.message
+                self._tried.set()
+            finally:
+                self._drop()
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, limits.PROXY_RETRY_SECONDS)
+
+    async def _associate(self) -> None:
+        """Make an association and stay until it ends, which the end of its stream tells."""
+        loop = asyncio.get_running_loop()
+        tunnel = self._proxy.address.associate()
+        with await self._proxy.converse(tunnel) as control:
+            self._join(tunnel.bound, control)
+            with contextlib.suppress(OSError):
+                while await loop.sock_recv(control, 256):
+                    pass  # nothing is said there
+
+    def _join(self, relay: Endpoint, control: socket.socket) -> None:
+        host = control.getpeername()[0]
+        at = addresses.parse(relay.host)
+        if at is not None and not at.is_unspecified:
+            host = relay.host
+        own = control.getsockname()[0]
+        if (":" in host) != (":" in own):
+            raise ProxyError("the proxy's relay has an address of the other IP version")
+        sock = datagram_socket(Endpoint(own, 0), _BUFFER, claim=self._proxy.claim)
+        try:
+            # Connected: the kernel takes nothing from anybody else.
+            sock.connect((host, relay.port))
+        except OSError as error:
+            sock.close()
+            raise ProxyError(f"the proxy's relay at {relay} cannot be used: {error.strerror}") from None
+        self._sock = sock
+        self.failure = ""
+        self._tried.set()
+        asyncio.get_running_loop().add_reader(sock, self._readable, sock)
+
+    def _drop(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
+
+    def _readable(self, sock: socket.socket) -> None:
+        for _ in range(_BATCH):
+            try:
+                data = sock.recv(limits.DATAGRAM_BYTES)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                continue
+            found = socks.unwrap(data)
+            if found is None:
+                self.unclaimed += 1
+                continue
+            remote, at = found
+            self.received += 1
+            for handler in self._handlers:
+                if handler(remote, data[at:]):
+                    break
+            else:
+                self.unclaimed += 1
+            if self._sock is not sock:
+                return

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from ipaddress import ip_interface
+
+import pytest
+
+from wildbach.base.errors import NetworkError
+from wildbach.base.ids import Endpoint
+from wildbach.net.interfaces import Changes, Interface, interfaces
+from wildbach.net.outlet import AWAY, NO_SUCH_ADDRESS, Outlet
+from wildbach.net.tcp import TcpTransport
+from wildbach.net.udp import Datagrams
+
+
+def tunnel(*addresses: str, name: str = "tun0", index: int = 7, up: bool = True) -> Interface:
+    return Interface(name, index, up=up, addresses=tuple(ip_interface(text) for text in addresses))
+
+
+ETH = tunnel("192.168.1.5/24", name="eth0", index=2)
+TUN = tunnel("fe80::1/64", "10.8.0.2/24", "fd00::2/64")
+
+
+class Machine:
+    """Its interfaces as a test sets them."""
+
+    def __init__(self, *there: Interface) -> None:
+        self.there = there
+
+    def __call__(self) -> tuple[Interface, ...]:
+        return self.there
+
+
+def test_without_a_choice_everything_is_open() -> None:
+    outlet = Outlet(find=Machine())
+    assert outlet.open and not outlet.bound and not outlet.reason and outlet.covers("eth0")
+    assert outlet.place("0.0.0.0") == "0.0.0.0"
+
+
+def test_an_interface_is_found_by_its_name_or_by_one_of_its_addresses() -> None:
+    machine = Machine(ETH, TUN)
+    named, addressed = Outlet("tun0", find=machine), Outlet("10.8.0.2", find=machine)
+    assert named.way is not None and named.way.own == {4: "10.8.0.2", 6: "fd00::2"}
+    assert addressed.way is not None and addressed.way.own == {4: "10.8.0.2"} and addressed.way.name == "tun0"
+    assert not named.covers("eth0") and named.interfaces() == (TUN,)
+
+
+@pytest.mark.parametrize("there", [(), (ETH,), (ETH, tunnel("10.8.0.2/24", up=False)), (ETH, tunnel("fe80::1/64"))])
+def test_where_it_is_away_every_claim_fails(there: tuple[Interface, ...]) -> None:
+    outlet = Outlet("tun0", find=Machine(*there))
+    assert not outlet.open and "tun0 is away" in outlet.reason
+    with socket.socket() as sock, pytest.raises(NetworkError) as caught:
+        outlet.claim(sock, 4)
+    assert caught.value.code == AWAY
+    with pytest.raises(NetworkError):
+        outlet.call_socket(4)
+    with pytest.raises(NetworkError):
+        outlet.place("0.0.0.0")
+
+
+def test_who_subscribed_is_told_when_it_goes_and_comes_back_with_another_address() -> None:
+    machine = Machine(ETH, TUN)
+    outlet = Outlet("tun0", find=machine)
+    seen: list[bool] = []
+    outlet.subscribe(lambda: seen.append(outlet.open))
+    outlet.refresh()
+    machine.there = (ETH,)
+    outlet.refresh()
+    machine.there = (ETH, tunnel("10.8.0.9/24", index=9))
+    outlet.refresh()
+    outlet.refresh()
+    assert seen == [False, True] and outlet.way is not None and outlet.way.own == {4: "10.8.0.9"}
+
+
+def test_an_ip_version_that_it_does_not_have_is_not_used() -> None:
+    outlet = Outlet("tun0", find=Machine(tunnel("10.8.0.2/24")))
+    with socket.socket(socket.AF_INET6) as sock, pytest.raises(NetworkError, match="no IPv6") as caught:
+        outlet.claim(sock, 6)
+    assert caught.value.code == NO_SUCH_ADDRESS
+
+
+def test_one_listens_on_its_own_address_only() -> None:
+    outlet = Outlet("tun0", find=Machine(ETH, TUN))
+    assert [outlet.place(host) for host in ("0.0.0.0", "::", "10.8.0.2")] == ["10.8.0.2", "fd00::2", "10.8.0.2"]
+    with pytest.raises(NetworkError, match="no address of tun0"):
+        outlet.place("192.168.1.5")
+
+
+def test_calls_leave_by_the_ports_that_are_chosen_one_after_the_other() -> None:
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        port = taken.getsockname()[1]
+        outlet = Outlet(ports=(port, port))
+        with pytest.raises(NetworkError, match="in use") as caught:
+            outlet.call_socket(4)
+        assert caught.value.code == "port_in_use"
+    with outlet.call_socket(4) as sock:
+        assert sock.getsockname()[1] == port
+
+
+def test_the_kernel_ties_sockets_to_the_device_and_its_address() -> None:
+    """On loopback, which is an interface like others."""
+    outlet = Outlet("lo")
+    assert outlet.way is not None and outlet.way.own[4] == "127.0.0.1"
+
+    async def main() -> None:
+        tcp, datagrams = TcpTransport(outlet), Datagrams(outlet=outlet)
+        listener = await tcp.listen(Endpoint("0.0.0.0", 0), lambda connection: connection.close())
+        assert listener.endpoint.host == "127.0.0.1"
+        connection = await tcp.dial(listener.endpoint)
+        assert connection.local.host == "127.0.0.1"
+        datagrams.open([Endpoint("0.0.0.0", 0)])
+        assert datagrams.endpoints[0].host == "127.0.0.1"
+        connection.close()
+        listener.close()
+        datagrams.close()
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_sockets_of_an_interface_that_went_are_deaf_and_then_closed() -> None:
+    machine = Machine(*interfaces())
+    outlet = Outlet("lo", find=machine)
+
+    async def main() -> None:
+        datagrams = Datagrams(outlet=outlet)
+        datagrams.open([Endpoint("0.0.0.0", 0)])
+        machine.there = ()
+        outlet.refresh()
+        datagrams.close()
+        assert not datagrams.send(Endpoint("127.0.0.1", 9), b"x") and datagrams.endpoints == ()
+        with pytest.raises(NetworkError):
+            datagrams.open([Endpoint("0.0.0.0", 0)])
+        datagrams.close()
+
+    asyncio.run(main())
+
+
+def test_the_kernel_is_asked_for_news_of_interfaces() -> None:
+    async def main() -> None:
+        changes = Changes.watch(lambda: None)
+        assert changes is not None
+        changes.close()
+        changes.close()
+        outlet = Outlet("lo")
+        outlet.watch()
+        outlet.watch()
+        outlet.close()
+
+    asyncio.run(main())

@@ -1,0 +1,273 @@
+"""Streams and datagrams through proxies that a test wrote: those that work, stall, lie and go away."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from wildbach.base import limits
+from wildbach.base.errors import NetworkError
+from wildbach.base.ids import Endpoint
+from wildbach.net.outlet import Outlet
+from wildbach.net.proxy import ProxiedDatagrams, ProxiedTransport, Proxy
+from wildbach.net.tcp import TcpTransport
+from wildbach.protocol.proxy import ProxyError, Unreachable, parse, socks
+from wildbach.runtime.tasks import Scope
+
+GRANTED = b"\5\0\0\1\0\0\0\0\0\0"
+Story = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PROXY_SECONDS", 0.5)
+
+
+class Names:
+    """Looks up the proxy's own name."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def resolve(self, host: str, family: int) -> list[str]:
+        self.asked.append(host)
+        if host != "proxy.test":
+            raise NetworkError(f"cannot find {host}")
+        return ["127.0.0.1"]
+
+
+@asynccontextmanager
+async def proxy(story: Story, kind: str = "socks5", login: str = "", host: str = "127.0.0.1") -> AsyncIterator[Proxy]:
+    """A proxy that does with each connection as `story` says."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        try:
+            await story(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        yield Proxy(parse(f"{kind}://{login}{host}:{port}"), Outlet(), Names())
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.wait_closed()
+
+
+async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """What is asked for after a greeting without a password."""
+    await reader.readexactly(2 + (await reader.readexactly(2))[1] - 1 - 1)
+    writer.write(b"\5\0")
+    head = await reader.readexactly(4)
+    size = {1: 4, 4: 16}.get(head[3]) or (await reader.readexactly(1))[0]
+    return head + await reader.readexactly(size + 2)
+
+
+async def forever(reader: asyncio.StreamReader) -> None:
+    while await reader.read(65536):
+        pass
+
+
+async def good(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await greet(reader, writer)
+    writer.write(GRANTED + b"the far end speaks first")
+    await forever(reader)
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await forever(reader)
+
+
+async def silent_after_the_greeting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await greet(reader, writer)
+    await forever(reader)
+
+
+async def gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+
+
+async def web_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n<html>")
+    await forever(reader)
+
+
+async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await greet(reader, writer)
+    writer.write(b"\5\5\0\1\0\0\0\0\0\0")
+    await forever(reader)
+
+
+async def connects(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\nthe far end speaks first")
+    await forever(reader)
+
+
+@dataclass
+class Heard:
+    data: bytearray = field(default_factory=bytearray)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    said: asyncio.Event = field(default_factory=asyncio.Event)
+    missing = 0
+
+    def received(self, data: memoryview) -> int:
+        self.data += data
+        self.said.set()
+        return len(data)
+
+    def drained(self) -> None:
+        pass
+
+    def closed(self, error: Exception | None) -> None:
+        self.ended.set()
+
+
+@pytest.mark.parametrize(("kind", "story"), [("socks5", good), ("http", connects)])
+def test_what_the_far_end_says_right_behind_the_proxys_answer_is_not_lost(kind: str, story: Story) -> None:
+    async def main() -> None:
+        async with proxy(story, kind) as found:
+            connection = await ProxiedTransport(found, TcpTransport()).dial(Endpoint("25.1.2.3", 6881))
+            assert connection.remote == Endpoint("25.1.2.3", 6881) and connection.kind == "tcp"
+            heard = Heard()
+            connection.start(heard)
+            while len(heard.data) < len(b"the far end speaks first"):
+                heard.said.clear()
+                await heard.said.wait()
+            assert heard.data == b"the far end speaks first" and not found.failure
+            connection.close()
+            await heard.ended.wait()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("kind", "story", "error", "says"), [
+    ("socks5", silent, ProxyError, "does not answer"),
+    ("socks5", silent_after_the_greeting, Unreachable, "did not connect"),
+    ("http", silent, Unreachable, "did not connect"), ("socks5", gone, ProxyError, "closed|broke"),
+    ("http", gone, ProxyError, "closed|broke"), ("socks5", web_page, ProxyError, "no SOCKS5"),
+    ("socks5", refuses, Unreachable, "refused"),
+])
+def test_what_goes_wrong_is_said_in_time_and_noted_where_it_is_the_proxys_fault(
+    kind: str, story: Story, error: type[NetworkError], says: str,
+) -> None:
+    async def main() -> None:
+        async with proxy(story, kind) as found:
+            with pytest.raises(error, match=says):
+                await found.open("25.1.2.3", 80)
+            assert bool(found.failure) is (error is ProxyError)
+
+    asyncio.run(main())
+
+
+def test_a_failure_is_forgotten_once_the_proxy_works() -> None:
+    async def main() -> None:
+        changes: list[str] = []
+        async with proxy(good) as found:
+            found.failure = "was away"
+            found.heard = lambda: changes.append(found.failure)
+            (await found.open("25.1.2.3", 80)).close()
+            assert changes == [""]
+
+    asyncio.run(main())
+
+
+def test_the_proxys_own_name_is_looked_up_and_no_other() -> None:
+    async def main() -> None:
+        async with proxy(good, host="proxy.test") as found:
+            (await found.open("tracker.example", 80)).close()
+            assert isinstance(found._resolver, Names) and found._resolver.asked == ["proxy.test"]
+        async with proxy(good, host="other.test") as found:
+            with pytest.raises(ProxyError, match="cannot find"):
+                await found.open("tracker.example", 80)
+
+    asyncio.run(main())
+
+
+def test_nobody_can_call_through_a_proxy() -> None:
+    async def main() -> None:
+        async with proxy(good) as found:
+            with pytest.raises(NetworkError, match="nobody can call"):
+                await ProxiedTransport(found, TcpTransport()).listen(Endpoint("0.0.0.0", 0), lambda _: None)
+
+    asyncio.run(main())
+
+
+def test_datagrams_go_by_the_relay_and_only_its_own_come_back() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket(type=socket.SOCK_DGRAM) as relay, socket.socket(type=socket.SOCK_DGRAM) as stranger:
+            for sock in (relay, stranger):
+                sock.setblocking(False)
+                sock.bind(("127.0.0.1", 0))
+            ends = asyncio.Event()
+
+            async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                asked = await greet(reader, writer)
+                assert asked[1] == socks.ASSOCIATE
+                # No address of its own: that of the proxy is meant.
+                writer.write(b"\5\0\0\1\0\0\0\0" + relay.getsockname()[1].to_bytes(2, "big"))
+                await ends.wait()
+                ends.clear()
+
+            async with proxy(story) as found, Scope("test") as scope:
+                failures: list[Exception] = []
+                datagrams = ProxiedDatagrams(found, scope, failures.append)
+                got: asyncio.Queue[tuple[Endpoint, bytes]] = asyncio.Queue()
+                datagrams.attach(lambda remote, data: got.put_nowait((remote, data)) is None)
+                assert not datagrams.families and not datagrams.send(Endpoint("25.1.2.3", 1), b"lost")
+                datagrams.open([])
+                await datagrams.wait()
+                assert datagrams.families == (4, 6) and datagrams.joined
+
+                for host in ("25.1.2.3", "2001:db8::1", "router.example"):
+                    remote = Endpoint(host, 6881)
+                    assert datagrams.send(remote, b"out")
+                    data, ours = await loop.sock_recvfrom(relay, 1000)
+                    assert data == socks.wrap(remote) + b"out"
+                await loop.sock_sendto(stranger, socks.wrap(Endpoint("1.1.1.1", 1)) + b"forged", ours)
+                await loop.sock_sendto(relay, b"rubbish", ours)
+                await loop.sock_sendto(relay, socks.wrap(Endpoint("2001:db8::1", 1)) + b"in", ours)
+                assert await got.get() == (Endpoint("2001:db8::1", 1), b"in") and got.empty()
+                assert datagrams.unclaimed == 1
+
+                ends.set()
+                while datagrams.joined:
+                    await asyncio.sleep(0)
+                assert not datagrams.send(Endpoint("25.1.2.3", 1), b"nothing leaves meanwhile")
+                datagrams.close()
+                assert not datagrams.families and not failures
+
+    asyncio.run(main())
+
+
+def test_a_proxy_that_passes_on_no_datagrams_is_of_use_for_all_else() -> None:
+    async def main() -> None:
+        async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await greet(reader, writer)
+            writer.write(b"\5\7\0\1\0\0\0\0\0\0")
+            await forever(reader)
+
+        async with proxy(story) as found, Scope("test") as scope:
+            datagrams = ProxiedDatagrams(found, scope, lambda error: None)
+            datagrams.open([])
+            await datagrams.wait()
+            assert datagrams.failure == "the proxy passes on no datagrams" and not found.failure
+            datagrams.close()
+
+    asyncio.run(main())
