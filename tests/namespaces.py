@@ -9,10 +9,12 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 _FRESH = count(1)
+_ETC = Path("/etc/netns")
 
 
 def _missing() -> str | None:
@@ -37,6 +39,12 @@ class Space:
     def prefix(self) -> list[str]:
         """What is put before a command that shall run in it."""
         return ["ip", "netns", "exec", self.name]
+
+    def configure(self, name: str, text: str) -> None:
+        """What a file of /etc says to the programs in it, such as `resolv.conf`."""
+        folder = _ETC / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
 
     def run(self, *words: str, stdin: str | None = None) -> str:
         """Run a command in it to its end."""
@@ -73,6 +81,7 @@ class Lab:
     def close(self) -> None:
         for space in self.spaces:
             subprocess.run(["ip", "netns", "del", space.name], check=False, capture_output=True)
+            shutil.rmtree(_ETC / space.name, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
