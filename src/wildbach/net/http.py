@@ -205,7 +205,7 @@ class HttpClient:
             except aiohttp.ClientConnectorCertificateError as error:
                 raise NetworkError("the server's certificate is not valid", detail=str(error)) from None
             except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
-                raise _of_proxy(error) from None
+                raise self._of_proxy(error) from None
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
                 if number + 1 == len(tries):
                     raise NetworkError(_plain(error), address=address) from None
@@ -225,8 +225,11 @@ class HttpClient:
                 URL(target.url, encoded=True), headers=headers, allow_redirects=False, read_bufsize=_READ_AHEAD,
                 proxy=origin.proxy, proxy_headers=_sign_in(self._proxy) if self._proxy is not None else None,
             ) as reply:
-                if reply.status == _PROXY_LOGIN and origin.proxy is not None:
-                    raise ProxyError(_WRONG_LOGIN, code="proxy_login")
+                if self._proxy is not None and origin.proxy is not None:
+                    if reply.status == _PROXY_LOGIN:
+                        self._proxy.note(_WRONG_LOGIN)
+                        raise ProxyError(_WRONG_LOGIN, code="proxy_login")
+                    self._proxy.note("")
                 if reply.status in _REDIRECTS:
                     location = reply.headers.get("Location", "")
                     reply.close()
@@ -272,6 +275,19 @@ class HttpClient:
             ssl=self._tls if self._tls is not None else True,
             socket_factory=self._make_socket if self._outlet.bound else None,
         )
+
+    def _of_proxy(self, error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError) -> NetworkError:
+        """What a failure of an HTTP proxy is, or of what is behind it."""
+        found: NetworkError
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            found = ProxyError(f"the proxy cannot be reached: {_plain(error)}")
+        elif error.status == _PROXY_LOGIN:
+            found = ProxyError(_WRONG_LOGIN, code="proxy_login")
+        else:
+            found = Unreachable(f"the proxy did not connect (HTTP {error.status})")
+        if self._proxy is not None:
+            self._proxy.note(found.message if isinstance(found, ProxyError) else "")
+        return found
 
     def _make_socket(self, info: AddrInfo) -> socket.socket:
         return self._outlet.call_socket(6 if info[0] == socket.AF_INET6 else 4)
@@ -319,14 +335,6 @@ def _sign_in(proxy: Proxy) -> dict[str, str]:
     if at.kind != "http" or not at.user:
         return {}
     return {"Proxy-Authorization": "Basic " + b64encode(f"{at.user}:{at.password}".encode()).decode()}
-
-
-def _of_proxy(error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError) -> NetworkError:
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        if error.status == _PROXY_LOGIN:
-            return ProxyError(_WRONG_LOGIN, code="proxy_login")
-        return Unreachable(f"the proxy did not connect (HTTP {error.status})")
-    return ProxyError(f"the proxy cannot be reached: {error.os_error.strerror or 'no connection'}")
 
 
 async def _whole(reply: aiohttp.ClientResponse, target: Target, limit: int, sink: Sink | None) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
@@ -66,12 +67,12 @@ class Proxy:
         try:
             sock = await self._ask(tunnel)
         except ProxyError as error:
-            self._note(error.message)
+            self.note(error.message)
             raise
         except Unreachable:
-            self._note("")
+            self.note("")
             raise
-        self._note("")
+        self.note("")
         return sock
 
     async def _ask(self, tunnel: Tunnel) -> socket.socket:
@@ -99,9 +100,9 @@ class Proxy:
             async with asyncio.timeout(limits.PROXY_SECONDS):
                 (await self._connect()).close()
         except TimeoutError:
-            self._note(f"the proxy {self.address} does not answer")
+            self.note(f"the proxy {self.address} does not answer")
         except NetworkError as error:
-            self._note(error.message)
+            self.note(error.message)
 
     async def locate(self) -> list[str]:
         """The proxy's addresses. Raises ProxyError."""
@@ -124,7 +125,7 @@ class Proxy:
                 await asyncio.get_running_loop().sock_connect(sock, (host, self.address.port))
             except OSError as error:
                 sock.close()
-                problem = ProxyError(f"the proxy {self.address} cannot be reached: {error.strerror or error}")
+                problem = ProxyError(f"the proxy {self.address} cannot be reached: {_reason(error)}")
             except BaseException:
                 sock.close()
                 raise
@@ -136,7 +137,8 @@ class Proxy:
         """Tie a socket to the interface by which the proxy is reached."""
         self._outlet.claim(sock, family)
 
-    def _note(self, failure: str) -> None:
+    def note(self, failure: str) -> None:
+        """What came of using it: why it could not be, or an empty text."""
         if failure != self.failure:
             self.failure = failure
             if self.heard is not None:
@@ -146,6 +148,10 @@ class Proxy:
 def _finer(error: NetworkError) -> str | None:
     """That nothing can leave is not the proxy's doing."""
     return error.code if error.code == AWAY else None
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[None]:
@@ -162,7 +168,7 @@ async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[None]:
                 await loop.sock_sendall(sock, say)
             yield
     except OSError as error:
-        raise ProxyError(f"the proxy broke the connection: {error.strerror or error}") from None
+        raise ProxyError(f"the proxy broke the connection: {_reason(error)}") from None
 
 
 class ProxiedTransport:
@@ -289,7 +295,7 @@ class ProxiedDatagrams:
             sock.connect((host, relay.port))
         except OSError as error:
             sock.close()
-            raise ProxyError(f"the proxy's relay at {relay} cannot be used: {error.strerror}") from None
+            raise ProxyError(f"the proxy's relay at {relay} cannot be used: {_reason(error)}") from None
         self._sock = sock
         self.failure = ""
         self._tried.set()

@@ -13,8 +13,10 @@ import pytest
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
+from wildbach.net.http import HttpClient
 from wildbach.net.outlet import Outlet
 from wildbach.net.proxy import ProxiedDatagrams, ProxiedTransport, Proxy
+from wildbach.net.resolve import Guard, Purpose
 from wildbach.net.tcp import TcpTransport
 from wildbach.protocol.proxy import ProxyError, Unreachable, parse, socks
 from wildbach.runtime.tasks import Scope
@@ -269,5 +271,87 @@ def test_a_proxy_that_passes_on_no_datagrams_is_of_use_for_all_else() -> None:
             await datagrams.wait()
             assert datagrams.failure == "the proxy passes on no datagrams" and not found.failure
             datagrams.close()
+
+    asyncio.run(main())
+
+
+async def fetched(found: Proxy, url: str = "http://t.example:7000/announce") -> bytes:
+    client = HttpClient(Guard(None), proxy=found)
+    try:
+        return (await client.fetch(url, purpose=Purpose.TRACKER, limit=1000, seconds=5)).body
+    finally:
+        await client.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def test_a_url_is_fetched_through_socks_by_its_name_and_without_the_proxys_password() -> None:
+    async def main() -> None:
+        heard: list[bytes] = []
+
+        async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.append(await greet(reader, writer))
+            writer.write(GRANTED)
+            heard.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(OK)
+            await forever(reader)
+
+        async with proxy(story) as found:
+            assert await fetched(found) == b"ok"
+        assert heard[0] == b"\5\1\0\3t.example\x1b\x58"
+        assert heard[1].startswith(b"GET /announce HTTP/1.1\r\n") and b"roxy" not in heard[1]
+
+    asyncio.run(main())
+
+
+def test_an_http_proxy_is_given_the_whole_url_and_the_password() -> None:
+    async def main() -> None:
+        heard: list[bytes] = []
+
+        async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(OK)
+            await forever(reader)
+
+        async with proxy(story, "http", "anna:secret@") as found:
+            assert await fetched(found) == b"ok"
+        assert heard[0].startswith(b"GET http://t.example:7000/announce HTTP/1.1\r\n")
+        assert b"\r\nProxy-Authorization: Basic YW5uYTpzZWNyZXQ=\r\n" in heard[0]
+
+    asyncio.run(main())
+
+
+def test_of_an_encrypted_fetch_an_http_proxy_hears_the_name_and_what_follows_is_not_for_it() -> None:
+    async def main() -> None:
+        heard: list[bytes] = []
+
+        async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            heard.append(await reader.read(3))
+
+        async with proxy(story, "http", "anna:secret@") as found:
+            with pytest.raises(NetworkError):
+                await fetched(found, "https://t.example/announce")
+        assert heard[0].startswith(b"CONNECT t.example:443 HTTP/1.1\r\n")
+        assert b"\r\nProxy-Authorization: Basic YW5uYTpzZWNyZXQ=\r\n" in heard[0]
+        assert heard[1][:2] == b"\x16\x03", "a TLS hello"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("url", ["http://t.example/announce", "https://t.example/announce"])
+def test_an_http_proxy_that_wants_to_know_us_is_noted(url: str) -> None:
+    async def main() -> None:
+        async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
+            await forever(reader)
+
+        async with proxy(story, "http") as found:
+            with pytest.raises(ProxyError) as caught:
+                await fetched(found, url)
+            assert caught.value.code == "proxy_login" and "password" in found.failure
 
     asyncio.run(main())
