@@ -222,3 +222,23 @@ def test_a_magnet_gets_its_metadata_from_libtorrent_and_the_content_from_nginx(t
     (tmp_path / "www").mkdir()
     with nginx(tmp_path / "nginx", tmp_path / "www") as url:
         asyncio.run(main(url))
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2"])
+def test_a_magnet_without_peers_and_trackers_comes_from_nginx_alone(kind: str, tmp_path: Path) -> None:
+    """The link says where the torrent file is (`xs`), and where the content is (`ws`)."""
+
+    async def main(url: str) -> None:
+        metainfo, files = torrent(kind, tmp_path / "www", url)
+        (tmp_path / "www" / "made.torrent").write_bytes(metainfo.to_bytes())
+        link = Magnet(metainfo.info.hashes, web_seeds=(url,), sources=(url + "made.torrent",)).to_uri()
+        async with running() as session:
+            ours = await session.add(link, AddOptions(save_path=tmp_path / "out"))
+            async with asyncio.timeout(60):
+                await ours.complete()
+            assert same(files, tmp_path / "out") and not ours.trackers()
+            assert ours.web_seeds()[0].received == sum(file.length for file in metainfo.info.files if not file.pad)
+
+    (tmp_path / "www").mkdir()
+    with nginx(tmp_path / "nginx", tmp_path / "www") as url:
+        asyncio.run(main(url))

@@ -31,6 +31,10 @@ DHT_NODES_PER_TORRENT = 200
 MAGNET_BYTES = 64 * KIB
 MAGNET_PEERS = 200
 MAGNET_RANGES = 10_000
+MAGNET_SOURCES = 5
+"URLs of torrent files in one link (`xs`)."
+EXACT_SOURCE_SECONDS = 60.0
+"For one of them to be fetched."
 
 # peers
 MESSAGE_BYTES = 128 * KIB + 13

@@ -271,6 +271,7 @@ class Dormitory:
         if magnet is not None:
             torrent.parts.web.add(magnet.web_seeds)
             torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
+            torrent.look_for_file(magnet.sources)
         return 1
 
     async def look_up(

@@ -414,6 +414,7 @@ class Session:
                     there.add_web_seed(seed)
                 if magnet is not None:
                     self._add_peers(there, magnet)
+                    there.look_for_file(magnet.sources)
                     await _want_too(there, magnet)
                 return there
             lock = await self._dormitory.claim(hashes.key)
@@ -427,6 +428,7 @@ class Session:
                 torrent.parts.web.add(magnet.web_seeds)
         if magnet is not None:
             self._add_peers(torrent, magnet)
+            torrent.look_for_file(magnet.sources)
         return torrent
 
     def _add_peers(self, torrent: Torrent, magnet: Magnet) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from wildbach.base.errors import NetworkError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.layout import Layout
-from wildbach.engine import events
+from wildbach.engine import events, exactsource
 from wildbach.engine.brief import Brief, brief_of
 from wildbach.engine.connections import Connections
 from wildbach.engine.dhtpart import DhtPart
@@ -482,6 +482,29 @@ class Torrent:
             self.tracker_list.private = info.private
         self.dht_part.renew()
         self._shared.bus.publish(events.MetadataReady(self.key, info.name, info.size))
+
+    async def metadata_within(self, seconds: float) -> bool:
+        """Whether the metadata is here, waited for so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.parts.metadata.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def torrent_file_found(self, found: Metainfo) -> None:
+        """A torrent file with our hash came from a web server; only what the hash proves is taken of it."""
+        if self.known is None and self.state is State.METADATA:
+            self.metadata_found(found.info.raw)
+            for root, layer in found.piece_layers.items():
+                self.layers_found(root, layer)
+
+    def look_for_file(self, urls: Sequence[str]) -> None:
+        """The torrent file is said to be at these URLs."""
+        http = self._shared.web
+        if urls and http is not None and self.known is None:
+            self.parts.scope.spawn(
+                "sources", exactsource.look(self, urls, http, self._shared.threads), contain=self._shared.report)
 
     def layers_found(self, root: bytes, layer: bytes) -> None:
         if self.known is None:

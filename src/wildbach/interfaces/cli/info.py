@@ -118,7 +118,7 @@ def describe_magnet(magnet: Magnet) -> dict[str, object]:
         "infohash_v2": _hex(magnet.hashes.v2),
         "size": magnet.length,
         "trackers": list(magnet.trackers),
-        "web_seeds": list(magnet.web_seeds),
+        "web_seeds": list(magnet.web_seeds), "sources": list(magnet.sources),
         "peers": _peers(magnet.peers),
         "magnet": magnet.to_uri(),
     }
@@ -180,6 +180,7 @@ def show_magnet(magnet: Magnet) -> None:
         ("size", None if magnet.length is None else text.size(magnet.length)),
         *(("tracker", url) for url in magnet.trackers),
         *(("web seed", url) for url in magnet.web_seeds),
+        *(("torrent file", url) for url in magnet.sources),
         *(("peer", f"{host}:{port}") for host, port in magnet.peers),
     ])
 

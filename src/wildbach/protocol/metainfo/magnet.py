@@ -21,6 +21,7 @@ _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _PEER = re.compile(r"(?:\[([0-9a-fA-F:.]{2,45})\]|([0-9A-Za-z._-]{1,253})):([0-9]{1,5})")
 _SHA256 = "1220"
 "The multihash prefix of a SHA-256 of 32 bytes."
+_WEB = ("http://", "https://")
 _DIGITS = {"urn:btih": (32, 40), "urn:btmh": (68,)}
 
 
@@ -39,6 +40,8 @@ class Magnet:
     "File indices to download (`so`, BEP 53); none for all."
     length: int | None = None
     "Bytes of content (`xl`), as the link claims."
+    sources: tuple[str, ...] = ()
+    "URLs of the torrent file (`xs`), http or https."
 
     @classmethod
     def parse(cls, text: str) -> Magnet:
@@ -55,12 +58,14 @@ class Magnet:
         fields = _fields(text)
         trackers = _urls(fields.get("tr", []), limits.TRACKERS_PER_TORRENT)
         web_seeds = _urls(fields.get("ws", []), limits.WEB_SEEDS_PER_TORRENT)
+        sources = [url for url in _urls(fields.get("xs", []), limits.MAGNET_SOURCES) if url.startswith(_WEB)]
         length = fields.get("xl", [""])[0]
         return cls(
             hashes=_hashes(fields.get("xt", [])),
             name=_name(fields),
             trackers=trackers,
             web_seeds=web_seeds,
+            sources=tuple(sources),
             peers=_peers(fields.get("x.pe", [])),
             select=_ranges(fields.get("so", [])),
             length=int(length) if _NUMBER.fullmatch(length) is not None else None,
@@ -83,6 +88,7 @@ class Magnet:
             parts.append(f"xl={self.length}")
         parts += [f"tr={quote(url, safe='')}" for url in self.trackers]
         parts += [f"ws={quote(url, safe='')}" for url in self.web_seeds]
+        parts += [f"xs={quote(url, safe='')}" for url in self.sources]
         parts += [f"x.pe={f'[{host}]' if ':' in host else host}:{port}" for host, port in self.peers]
         if self.select:
             parts.append("so=" + ",".join(f"{r[0]}-{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in self.select))
