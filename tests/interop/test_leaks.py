@@ -202,8 +202,7 @@ def test_without_a_choice_the_same_session_goes_the_other_way(home: Home, tmp_pa
     _, metainfo = content(tmp_path)
     home.client.configure("resolv.conf", "nameserver 25.1.0.1\n")
     with listening(home.wrong) as sniffer, session(home.client, metainfo, tmp_path / "got") as ours:
-        kinds = {sniffer.wait("packet", where=lambda e, to=to: e["to"] == to)["protocol"] for to in ("25.1.0.1", NODE)}
-        assert kinds == {17}
+        sniffer.wait("packet", where=lambda packet: packet["to"] == "25.1.0.1")
         ours.send(cmd="quit")
         ours.wait("bye", seconds=SECONDS)
 
