@@ -105,6 +105,11 @@ class Discovery:
         if self._sockets is not None:
             self._sockets.close()
 
+    def silence(self) -> None:
+        """The network is away: say nothing to neighbours."""
+        if self._sockets is not None:
+            self._sockets.close()
+
     def view(self) -> DiscoveryView:
         return DiscoveryView(
             self._external.addresses, self._lan.view() if self._lan is not None else None,

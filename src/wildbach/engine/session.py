@@ -282,6 +282,8 @@ class Session:
 
     def network_went(self, error: NetworkError) -> None:
         """The interface is away: all connections are over. For the parts of a session only."""
+        if self._discovery is not None:
+            self._discovery.silence()
         for peer in list(self._shared.greeting.values()):
             peer.close(error)
         for torrent in list(self._dormitory.awake.values()):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wildbach.base import addresses, limits
+from wildbach.base.addresses import Reach
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.net.listening import datagram_socket
@@ -30,6 +31,7 @@ _BATCH: Final = 256
 "Datagrams read in one turn of the loop."
 _BUFFER: Final = 4 << 20
 _RETRY_FIRST: Final = 1.0
+_DISTANCE: Final = {Reach.LOCAL: 0, Reach.PRIVATE: 1, Reach.GLOBAL: 2}
 _ADDRESSES: Final = 3
 "Of a proxy's name, tried in turn."
 
@@ -148,6 +150,14 @@ class Proxy:
 def _finer(error: NetworkError) -> str | None:
     """That nothing can leave is not the proxy's doing."""
     return error.code if error.code == AWAY else None
+
+
+def _relay_host(said: str, proxy: str) -> str:
+    """Where to send datagrams: to the address that the proxy said, but not nearer to us than the proxy itself is, where
+    it could have us speak to something that only we can reach.
+    """
+    reach = addresses.classify(said)
+    return said if _DISTANCE.get(reach, -1) >= _DISTANCE.get(addresses.classify(proxy), 0) else proxy
 
 
 def _reason(error: OSError) -> str:
@@ -282,10 +292,7 @@ class ProxiedDatagrams:
                     pass  # nothing is said there
 
     def _join(self, relay: Endpoint, control: socket.socket) -> None:
-        host = control.getpeername()[0]
-        at = addresses.parse(relay.host)
-        if at is not None and not at.is_unspecified:
-            host = relay.host
+        host = _relay_host(relay.host, str(control.getpeername()[0]))
         own = control.getsockname()[0]
         if (":" in host) != (":" in own):
             raise ProxyError("the proxy's relay has an address of the other IP version")

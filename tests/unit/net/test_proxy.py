@@ -15,7 +15,7 @@ from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.net.http import HttpClient
 from wildbach.net.outlet import Outlet
-from wildbach.net.proxy import ProxiedDatagrams, ProxiedTransport, Proxy
+from wildbach.net.proxy import ProxiedDatagrams, ProxiedTransport, Proxy, _relay_host
 from wildbach.net.resolve import Guard, Purpose
 from wildbach.net.tcp import TcpTransport
 from wildbach.protocol.proxy import ProxyError, Unreachable, parse, socks
@@ -256,6 +256,16 @@ def test_datagrams_go_by_the_relay_and_only_its_own_come_back() -> None:
                 assert not datagrams.families and not failures
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("said", "proxy_at", "used"), [
+    ("0.0.0.0", "25.1.2.3", "25.1.2.3"), ("25.9.9.9", "25.1.2.3", "25.9.9.9"), ("127.0.0.1", "25.1.2.3", "25.1.2.3"),
+    ("192.168.1.1", "25.1.2.3", "25.1.2.3"), ("169.254.169.254", "127.0.0.1", "127.0.0.1"),
+    ("host", "10.0.0.1", "10.0.0.1"), ("10.0.0.9", "10.0.0.1", "10.0.0.9"), ("25.9.9.9", "127.0.0.1", "25.9.9.9"),
+    ("::1", "2001:4860::1", "2001:4860::1"),
+])
+def test_a_relay_is_no_nearer_to_us_than_its_proxy(said: str, proxy_at: str, used: str) -> None:
+    assert _relay_host(said, proxy_at) == used
 
 
 def test_a_proxy_that_passes_on_no_datagrams_is_of_use_for_all_else() -> None:
