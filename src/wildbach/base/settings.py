@@ -71,7 +71,7 @@ def setting(
     """
     facts = {"doc": doc, "live": live, "min": min, "max": max, "choices": tuple(choices), "unit": unit,
              "secret": secret}
-    return dataclasses.field(default=default, metadata={"setting": facts})
+    return dataclasses.field(default=default, metadata={"setting": facts}, repr=not secret)
 
 
 def section(kind: type[Any], doc: str) -> Any:

@@ -158,8 +158,8 @@ def _mappers(
 ) -> Mapping[str, Mapper]:
     def gateway(family: int) -> Gateway | None:
         way = outlet.way
-        if way is None and outlet.bound:
-            return None
+        if outlet.bound and (way is None or not way.name):
+            return None  # whose router it is nobody can tell
         return default_gateway(family, interface=way.name if way is not None else "")
 
     mappers: dict[str, Mapper] = {}

@@ -93,6 +93,9 @@ class _Source:
     "One look at a time."
 
     def take(self, found: Listing, loaded: float) -> None:
+        """Raises FormatError for a list that has become empty: servers say so when they do not want to give it."""
+        if not len(found.ranges) and len(self.ranges):
+            raise FormatError("the list is empty now", where="filter")
         self.ranges, self.bad, self.first_bad = found.ranges, found.bad, found.first_bad
         self.loaded, self.failure, self.fresh = loaded, "", False
 
@@ -172,6 +175,8 @@ class IpFilter:
 
     async def reload(self) -> None:
         """Read all files and fetch all URLs now. `view` tells what failed."""
+        if self._scope.closed:
+            return
         await self._look_at_files(again=True)
         fetches = [self._begin(source) for source in self._urls()]
         if fetches:
@@ -244,6 +249,8 @@ class IpFilter:
                 return
             source.stamp = stamp
             if isinstance(found, Listing):
+                # A file is emptied by whoever owns it.
+                source.ranges = Ranges()
                 source.take(found, self._wall())
             elif found is not None:
                 source.fail(found.message)

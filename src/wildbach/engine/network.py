@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Protocol
 
-from wildbach.base.errors import NetworkError, UsageError
+from wildbach.base.errors import NetworkError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.settings import Settings
 from wildbach.engine.ways import Ways, parse_listen
@@ -111,6 +111,8 @@ class Network:
         self._ports: dict[str, int] = {}
         "Those that were taken, by what the settings say."
         self._opened = False
+        self._trouble = ""
+        "Why the sockets could not be opened when the interface came."
         self._moved = asyncio.Event()
 
     @property
@@ -126,7 +128,12 @@ class Network:
     @property
     def obstacle(self) -> str:
         """Why nothing leaves, in plain words; empty where something does, as far as is known."""
-        return self.ways.obstacle if self.ways is not None else ""
+        return (self.ways.obstacle if self.ways is not None else "") or self._trouble
+
+    @property
+    def bound(self) -> bool:
+        """Everything keeps to one interface."""
+        return self.ways is not None and self.ways.outlet.bound
 
     @property
     def shut(self) -> bool:
@@ -166,8 +173,8 @@ class Network:
     async def open(self) -> None:
         """Take the ports. Raises NetworkError; that the interface is away is none: then it is waited for."""
         if self.ways is not None and self.ways.outlet.bound:
-            self.ways.outlet.subscribe(self._outlet_changed)
             self.ways.outlet.watch()
+            self.ways.outlet.subscribe(self._outlet_changed)
             self._scope.spawn("interface", self._follow(), contain=self._report)
         if not self.shut:
             await self._open()
@@ -237,15 +244,16 @@ class Network:
     def _open_datagrams(self) -> None:
         """UDP beside the first TCP listener of each IP version, on the same port where that is free."""
         bound: dict[bool, None] = {}
-        for endpoint in self.listening or (Endpoint("0.0.0.0", 0),):
+        for endpoint in self.listening or (Endpoint("0.0.0.0", 0), Endpoint("::", 0))[: 2 if self.bound else 1]:
             six = ":" in endpoint.host
             if six in bound or (6 if six else 4) in self.datagrams.families:
                 continue
             bound[six] = None
             try:
                 self.datagrams.open([endpoint])
-            except NetworkError:
-                self.datagrams.open([Endpoint(endpoint.host, 0)])
+            except NetworkError as error:
+                if error.code != NO_SUCH_ADDRESS:
+                    self.datagrams.open([Endpoint(endpoint.host, 0)])
 
     # -- the interface comes and goes
 
@@ -268,10 +276,15 @@ class Network:
             while not self.shut:
                 try:
                     await self._open()
-                except NetworkError:
+                    self._trouble = ""
+                    if self._opened:
+                        await self._owner.network_came()
+                    break
+                except NetworkError as error:
                     # The address may not be ready yet, or somebody has our port.
-                    self._close()
-                    await asyncio.sleep(_AGAIN_SECONDS)
-                    continue
-                await self._owner.network_came()
-                break
+                    self._trouble = error.message
+                except (WildbachError, OSError) as error:
+                    self._report(error)
+                self._opened = False
+                self._close()
+                await asyncio.sleep(_AGAIN_SECONDS)

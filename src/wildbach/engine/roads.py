@@ -22,6 +22,7 @@ from wildbach.engine.settings import Settings
 from wildbach.net.mse import encrypt
 from wildbach.net.transport import Connection, Transport
 from wildbach.protocol.mse import Method
+from wildbach.protocol.proxy import ProxyError
 from wildbach.runtime.tasks import Scope
 
 HEAD_START: Final = 0.25
@@ -196,8 +197,10 @@ class _Race:
         except NetworkError as error:
             self._open -= 1
             failed.set()
+            if self._error is None or isinstance(error, ProxyError):
+                self._error = error  # what a proxy did wrong explains what the other one met
             if not self._open and not self._won.done():
-                self._won.set_exception(error)
+                self._won.set_exception(self._error)
             return
         if self._won.done():
             connection.close()

@@ -86,10 +86,10 @@ def name_servers(texts: Sequence[str]) -> tuple[Endpoint, ...]:
         if addresses.parse(text) is not None:
             found.append(Endpoint(text, _DNS_PORT))
             continue
-        at = parse_endpoint(text)
-        if addresses.parse(at.host) is None or not at.port:
+        host, ports = _apart(text, f"network.dns: {text!r} is no address of a name server")
+        if addresses.parse(host) is None or len(ports) != 1 or not ports[0]:
             raise UsageError(f"network.dns: {text!r} is no address of a name server")
-        found.append(at)
+        found.append(Endpoint(host, ports[0]))
     return tuple(found)
 
 
@@ -118,18 +118,18 @@ def parse_ports(key: str, text: str) -> tuple[int, int] | None:
     return ports[0], ports[-1]
 
 
-def _apart(text: str) -> tuple[str, range]:
+def _apart(text: str, else_: str = "") -> tuple[str, range]:
     host, colon, tail = text.rpartition(":")
     ports = _ports(tail) if colon else None
     if ports is None:
-        raise UsageError(f"{text!r} is neither HOST:PORT nor HOST:FIRST-LAST")
+        raise UsageError(else_ or f"{text!r} is neither HOST:PORT nor HOST:FIRST-LAST")
     return host.strip("[]") or "0.0.0.0", ports
 
 
 def _ports(text: str) -> range | None:
     first, dash, last = text.partition("-")
     last = last if dash else first
-    if not all(word.isascii() and word.isdigit() and int(word) < 65536 for word in (first, last)):
+    if not all(word.isascii() and word.isdigit() and len(word) <= 5 and int(word) < 65536 for word in (first, last)):
         return None
     found = range(int(first), int(last) + 1)
     return found if found and not (dash and not int(first)) else None

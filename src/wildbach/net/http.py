@@ -226,7 +226,7 @@ class HttpClient:
                 proxy=origin.proxy, proxy_headers=_sign_in(self._proxy) if self._proxy is not None else None,
             ) as reply:
                 if self._proxy is not None and origin.proxy is not None:
-                    if reply.status == _PROXY_LOGIN:
+                    if reply.status == _PROXY_LOGIN and target.scheme == "http":
                         self._proxy.note(_WRONG_LOGIN)
                         raise ProxyError(_WRONG_LOGIN, code="proxy_login")
                     self._proxy.note("")
@@ -273,7 +273,7 @@ class HttpClient:
         return aiohttp.TCPConnector(
             resolver=_Pinned(address), use_dns_cache=False, limit=0, keepalive_timeout=15.0,
             ssl=self._tls if self._tls is not None else True,
-            socket_factory=self._make_socket if self._outlet.bound else None,
+            socket_factory=self._make_socket,
         )
 
     def _of_proxy(self, error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError) -> NetworkError:
@@ -381,6 +381,12 @@ async def _read(reply: aiohttp.ClientResponse, limit: int, sink: Sink | None) ->
             sink(chunk)
         else:
             parts.append(chunk)
+        if unpack is not None and unpack.eof:
+            # What follows is not of it, and may have no end.
+            reply.close()
+            break
+    if total and unpack is not None and not unpack.eof:
+        raise FormatError("cut short", where="reply")
     return b"".join(parts)
 
 

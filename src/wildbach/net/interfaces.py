@@ -85,23 +85,28 @@ def _attributes(data: memoryview) -> dict[int, bytes]:
 def interfaces() -> tuple[Interface, ...]:
     """All there are, with the addresses that may be used; none where the system does not say."""
     try:
-        names = {
-            index: (_attributes(body[_LINK.size :]).get(3, b"").rstrip(b"\0").decode("utf-8", "replace"), flags)
-            for what, body in _dump(_GETLINK) if what == _NEWLINK
-            for _, _, index, flags, _ in (_LINK.unpack_from(body),)
-        }
-        own: dict[int, list[IPv4Interface | IPv6Interface]] = {}
-        for what, body in _dump(_GETADDR):
-            if what != _NEWADDR:
-                continue
-            _, prefix, flags, _, index = _ADDRESS.unpack_from(body)
-            said = _attributes(body[_ADDRESS.size :])
-            raw = said.get(2, said.get(1, b""))
-            if len(raw) in (4, 16) and not flags & (_TENTATIVE | _DEPRECATED):
-                text = IPv4Address(raw) if len(raw) == 4 else IPv6Address(raw)
-                own.setdefault(index, []).append(ip_interface(f"{text}/{prefix}"))
+        return all_interfaces()
     except OSError:
         return ()
+
+
+def all_interfaces() -> tuple[Interface, ...]:
+    """The same; raises OSError where the system could not be asked."""
+    names = {
+        index: (_attributes(body[_LINK.size :]).get(3, b"").rstrip(b"\0").decode("utf-8", "replace"), flags)
+        for what, body in _dump(_GETLINK) if what == _NEWLINK
+        for _, _, index, flags, _ in (_LINK.unpack_from(body),)
+    }
+    own: dict[int, list[IPv4Interface | IPv6Interface]] = {}
+    for what, body in _dump(_GETADDR):
+        if what != _NEWADDR:
+            continue
+        _, prefix, flags, _, index = _ADDRESS.unpack_from(body)
+        said = _attributes(body[_ADDRESS.size :])
+        raw = said.get(2, said.get(1, b""))
+        if len(raw) in (4, 16) and not flags & (_TENTATIVE | _DEPRECATED):
+            text = IPv4Address(raw) if len(raw) == 4 else IPv6Address(raw)
+            own.setdefault(index, []).append(ip_interface(f"{text}/{prefix}"))
     return tuple(
         Interface(
             name, index, bool(flags & _UP), bool(flags & _MULTICAST), bool(flags & _LOOPBACK),

@@ -2,7 +2,7 @@
 
 A socket that is tied to an interface sends nothing by another one, whatever the routes say, and nothing at all while
 the interface is away: then there is an error, never another way. Linux ties sockets to the device itself; where that is
-not possible they are bound to its address, and whoever owns them closes them when `subscribe` tells that it went.
+not known they are bound to its address, and whoever owns them closes them when `subscribe` tells that it went.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 from wildbach.base.addresses import parse
 from wildbach.base.errors import NetworkError
-from wildbach.net.interfaces import Changes, Interface, interfaces
+from wildbach.net.interfaces import Changes, Interface, all_interfaces
 
 AWAY: Final = "interface_away"
 NO_SUCH_ADDRESS: Final = "no_such_address"
@@ -54,7 +54,7 @@ class Outlet:
 
     def __init__(
         self, wanted: str = "", *, ports: tuple[int, int] | None = None,
-        find: Callable[[], tuple[Interface, ...]] = interfaces,
+        find: Callable[[], tuple[Interface, ...]] = all_interfaces,
     ) -> None:
         self.wanted = wanted
         self._ports = ports
@@ -64,6 +64,8 @@ class Outlet:
         self._heard: list[Callable[[], None]] = []
         self._changes: Changes | None = None
         self._poll: asyncio.TimerHandle | None = None
+        self._doubtful = False
+        "The last look failed."
         self.refresh()
 
     # -- what it is
@@ -159,9 +161,13 @@ class Outlet:
         try:
             sock.setsockopt(socket.SOL_SOCKET, _DEVICE, way.name.encode())
         except OSError as error:
-            if error.errno != errno.EPERM:  # older kernels let only root do so: its address has to do
-                raise NetworkError(self.reason or f"{self.wanted} cannot be used: {error.strerror}",
-                                   code=AWAY) from None
+            if error.errno == errno.EPERM:
+                raise NetworkError(
+                    "this kernel lets only root tie a socket to an interface: it takes Linux 5.7, or CAP_NET_RAW",
+                    code="not_permitted",
+                ) from None
+            raise NetworkError(
+                self.reason or f"{self.wanted} cannot be used: {error.strerror}", code=AWAY) from None
 
     def place(self, host: str) -> str:
         """Where to listen when somebody asks for `host`: on the interface's own address of that IP version, where any
@@ -187,18 +193,29 @@ class Outlet:
         """Take note of changes from now on. Called on the loop."""
         if self.wanted and self._changes is None and self._poll is None:
             self._changes = Changes.watch(self.refresh)
-            if self._changes is None:
-                self._look_again()
+            self._look_again()
 
     def _look_again(self) -> None:
-        self._poll = asyncio.get_running_loop().call_later(_POLL_SECONDS, self._look_again)
+        """What happened before anybody listened counts too; and news can get lost, so who waits looks by itself."""
         self.refresh()
+        self._poll = None
+        if self._changes is None or self._way is None or self._doubtful:
+            self._poll = asyncio.get_running_loop().call_later(_POLL_SECONDS, self._look_again)
 
     def refresh(self) -> None:
         """Look at the interface as it is now."""
         if not self.wanted:
             return
-        before, self._way = self._way, self._look()
+        try:
+            now = self._look()
+            self._doubtful = False
+        except OSError:
+            # Nobody can tell, for want of a descriptor perhaps. Sockets stay tied to what was there, and cannot stray.
+            self._doubtful = True
+            now = self._way
+        before, self._way = self._way, now
+        if self._changes is not None and self._poll is None and (now is None or self._doubtful):
+            self._poll = asyncio.get_running_loop().call_later(_POLL_SECONDS, self._look_again)
         if before != self._way:
             for heard in self._heard:
                 heard()
@@ -234,6 +251,7 @@ class Outlet:
 
 
 def _is_ours(host: str) -> bool:
+    """Raises OSError where there is no socket to try it with."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             sock.bind((host, 0))

@@ -7,7 +7,6 @@ does not answer, calls fail, and datagrams are lost.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -208,6 +207,8 @@ class ProxiedDatagrams:
         self._sock: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()
+        self._near = False
+        "The proxy is on this machine."
         self.failure = ""
         "Why datagrams are not passed on, in plain words; empty where they are, or soon will be."
         self.sent = 0
@@ -276,6 +277,9 @@ class ProxiedDatagrams:
             except NetworkError as error:
                 self.failure = error.message
                 self._tried.set()
+            except OSError as error:
+                self.failure = f"the proxy broke the connection: {_reason(error)}"
+                self._tried.set()
             finally:
                 self._drop()
             await asyncio.sleep(wait)
@@ -287,15 +291,17 @@ class ProxiedDatagrams:
         tunnel = self._proxy.address.associate()
         with await self._proxy.converse(tunnel) as control:
             self._join(tunnel.bound, control)
-            with contextlib.suppress(OSError):
-                while await loop.sock_recv(control, 256):
-                    pass  # nothing is said there
+            if await loop.sock_recv(control, 1):
+                raise ProxyError("the proxy talks where nothing is said")
 
     def _join(self, relay: Endpoint, control: socket.socket) -> None:
         host = _relay_host(relay.host, str(control.getpeername()[0]))
         own = control.getsockname()[0]
         if (":" in host) != (":" in own):
             raise ProxyError("the proxy's relay has an address of the other IP version")
+        if not relay.port:
+            raise ProxyError("the proxy's relay has no port")
+        self._near = addresses.classify(str(control.getpeername()[0])) is Reach.LOCAL
         sock = datagram_socket(Endpoint(own, 0), _BUFFER, claim=self._proxy.claim)
         try:
             # Connected: the kernel takes nothing from anybody else.
@@ -323,7 +329,9 @@ class ProxiedDatagrams:
             except OSError:
                 continue
             found = socks.unwrap(data)
-            if found is None:
+            reach = addresses.classify(found[0].host) if found is not None else Reach.FORBIDDEN
+            if found is None or reach is Reach.FORBIDDEN or (reach is Reach.LOCAL and not self._near):
+                # Nobody on a machine far away is on this one.
                 self.unclaimed += 1
                 continue
             remote, at = found

@@ -167,7 +167,7 @@ def parse(data: bytes) -> Listing:
         _binary(data, found)
     else:
         _text(data, found)
-    if found.bad and not found.understood:
+    if found.bad > found.understood:
         raise FormatError(
             "no list of addresses: known are eMule (.dat), PeerGuardian (.p2p, .p2b), and plain lists of addresses, "
             "networks and ranges", where="filter",

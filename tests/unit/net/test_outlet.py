@@ -150,3 +150,31 @@ def test_the_kernel_is_asked_for_news_of_interfaces() -> None:
         outlet.close()
 
     asyncio.run(main())
+
+
+def test_where_nobody_can_tell_what_there_is_things_stay_as_they_were() -> None:
+    outlet = Outlet("tun0", find=Machine(TUN))
+    told: list[bool] = []
+    outlet.subscribe(lambda: told.append(outlet.open))
+
+    def fails() -> tuple[Interface, ...]:
+        raise OSError("no descriptor is left")
+
+    outlet._find = fails
+    outlet.refresh()
+    assert outlet.open and told == []
+    outlet._find = Machine(ETH)
+    outlet.refresh()
+    assert told == [False]
+
+
+def test_what_came_before_anybody_listened_is_seen_when_the_watch_begins() -> None:
+    async def main() -> None:
+        machine = Machine(ETH)
+        outlet = Outlet("tun0", find=machine)
+        machine.there = (ETH, TUN)
+        outlet.watch()
+        assert outlet.open
+        outlet.close()
+
+    asyncio.run(main())

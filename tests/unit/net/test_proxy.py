@@ -237,16 +237,17 @@ def test_datagrams_go_by_the_relay_and_only_its_own_come_back() -> None:
                 await datagrams.wait()
                 assert datagrams.families == (4, 6) and datagrams.joined
 
-                for host in ("25.1.2.3", "2001:db8::1", "router.example"):
+                for host in ("25.1.2.3", "2001:4860::1", "router.example"):
                     remote = Endpoint(host, 6881)
                     assert datagrams.send(remote, b"out")
                     data, ours = await loop.sock_recvfrom(relay, 1000)
                     assert data == socks.wrap(remote) + b"out"
                 await loop.sock_sendto(stranger, socks.wrap(Endpoint("1.1.1.1", 1)) + b"forged", ours)
-                await loop.sock_sendto(relay, b"rubbish", ours)
-                await loop.sock_sendto(relay, socks.wrap(Endpoint("2001:db8::1", 1)) + b"in", ours)
-                assert await got.get() == (Endpoint("2001:db8::1", 1), b"in") and got.empty()
-                assert datagrams.unclaimed == 1
+                for nonsense in (b"rubbish", socks.wrap(Endpoint("224.0.0.1", 1)) + b"x"):
+                    await loop.sock_sendto(relay, nonsense, ours)
+                await loop.sock_sendto(relay, socks.wrap(Endpoint("2001:4860::1", 1)) + b"in", ours)
+                assert await got.get() == (Endpoint("2001:4860::1", 1), b"in") and got.empty()
+                assert datagrams.unclaimed == 2
 
                 ends.set()
                 while datagrams.joined:
@@ -266,6 +267,34 @@ def test_datagrams_go_by_the_relay_and_only_its_own_come_back() -> None:
 ])
 def test_a_relay_is_no_nearer_to_us_than_its_proxy(said: str, proxy_at: str, used: str) -> None:
     assert _relay_host(said, proxy_at) == used
+
+
+@pytest.mark.parametrize("ending", [b"a word", None])
+def test_an_association_on_which_the_proxy_talks_or_that_it_breaks_is_over_and_said_so(ending: bytes | None) -> None:
+    async def main() -> None:
+        async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await greet(reader, writer)
+            sock = writer.get_extra_info("socket")
+            writer.write(b"\5\0\0\1\0\0\0\0\0\x09" + (ending or b""))
+            await writer.drain()
+            if ending is None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                writer.transport.abort()
+                return
+            await forever(reader)
+
+        async with proxy(story) as found, Scope("test") as scope:
+            bugs: list[Exception] = []
+            datagrams = ProxiedDatagrams(found, scope, bugs.append)
+            datagrams.open([])
+            async with asyncio.timeout(20):
+                while not datagrams.failure and ending is not None:
+                    await asyncio.sleep(0)
+                await datagrams.wait()
+            assert not bugs
+            datagrams.close()
+
+    asyncio.run(main())
 
 
 def test_a_proxy_that_passes_on_no_datagrams_is_of_use_for_all_else() -> None:

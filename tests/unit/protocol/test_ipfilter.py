@@ -176,7 +176,7 @@ def test_packed_lists_are_unpacked() -> None:
     ("FILTER_RANGES", 2, b"1.1.1.1\n1.1.1.1\n1.1.1.1"), ("FILTER_RANGES6", 1, b"::1\n::1"),
     ("FILTER_RANGES", 1, P2B + b"\1" + 2 * (b"\0" + bytes(8))),
     ("FILTER_RANGES", 1, P2B + b"\3" + bytes(4) + b"\0\0\0\2" + bytes(24)),
-    ("FILTER_BAD_LINES", 2, b"1.1.1.1\nx\nx\nx"),
+    ("FILTER_BAD_LINES", 2, b"1.1.1.1\n1.1.1.1\n1.1.1.1\nx\nx\nx"),
 ])
 def test_each_bound_has_a_name_in_its_error(
     monkeypatch: pytest.MonkeyPatch, name: str, value: int, data: bytes,

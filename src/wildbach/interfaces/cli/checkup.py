@@ -23,6 +23,7 @@ from wildbach.net.machine import Machine
 from wildbach.net.proxy import ProxyView
 
 _MIB: Final = 1 << 20
+_MOST_OF_ALL: Final = 1 << 31
 _FILES_FEW: Final = 4096
 _ROOM_LITTLE: Final = 1 << 30
 _FLUSH_SLOW: Final = 0.2
@@ -160,6 +161,11 @@ def of_filter(view: IpFilterView) -> list[Finding]:
             found.append(Finding(
                 "filter", Level.NOTE,
                 f"{source.name}: {source.bad} lines are not understood, line {source.first_bad} the first of them"))
+    if view.addresses4 > _MOST_OF_ALL:
+        found.append(Finding(
+            "filter", Level.WARNING, f"{100 * view.addresses4 / 2**32:.0f} % of all IPv4 addresses are blocked",
+            "look for ranges that are too large in the lists of filter.sources",
+        ))
     if view.ranges:
         found.append(Finding("filter", Level.GOOD, f"{view.ranges} ranges of addresses are blocked"))
     return found

@@ -48,6 +48,9 @@ class Work:
         """Until every torrent is complete and flushed or failed, or somebody stops it. One that is published anew
         (BEP 46) meanwhile is replaced in `torrents`.
         """
+        for source in session.ip_filter.sources:
+            if source.failure and not self.quiet:
+                output.warn(f"filter.sources: {text.clean(source.name)}: {text.clean(source.failure)}")
         async with Scope("follow") as scope:
             if self.as_json:
                 scope.spawn("events", self._print_events(session), contain=self.untold.append)

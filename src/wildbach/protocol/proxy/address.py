@@ -74,8 +74,9 @@ def parse(url: str) -> ProxyAddress:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise UsageError(f"the proxy's URL cannot be read: {error}") from None
+    except ValueError:
+        # What exactly is wrong may be a part of the password.
+        raise UsageError("the proxy's URL cannot be read: spell / ? # @ : in user and password as %XX") from None
     if not host or not host.isascii() or len(host) > socks.NAME_BYTES:
         raise UsageError("the proxy's URL has no host")
     if parts.path not in ("", "/") or parts.query or parts.fragment or port == 0:
