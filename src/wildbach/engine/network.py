@@ -27,6 +27,8 @@ from wildbach.runtime.tasks import Scope
 
 _AGAIN_SECONDS: Final = 5.0
 "Where the ports cannot be taken at once when the interface is back."
+_LATE_SECONDS: Final = 1.0
+"How long packets may still be on their way to us when the interface has gone."
 _PATIENCE_SECONDS: Final = 2.0
 "For a proxy to say that it passes on datagrams, before all begins without them."
 
@@ -86,7 +88,7 @@ class Network:
         self.proxied = proxy is not None
         "Nobody can call us, and nothing may leave another way."
         self.speaks_udp = speaks_udp and (ways is None or ways.datagrams)
-        tcp = TcpTransport(ways.outlet) if ways is not None else TcpTransport()
+        self._tcp = tcp = TcpTransport(ways.outlet) if ways is not None else TcpTransport()
         if transport is None:
             transport = ProxiedTransport(proxy, tcp) if proxy is not None else tcp
         self._transport = transport
@@ -185,6 +187,7 @@ class Network:
         if self.utp is not None:
             self.utp.close()
         self.datagrams.close()
+        self._tcp.settle()
 
     def stop_listening(self) -> None:
         """Nobody is let in any more."""
@@ -271,9 +274,13 @@ class Network:
         while True:
             await self._moved.wait()
             self._moved.clear()
+            if self.shut:
+                # Closed at once, sockets would have the kernel complain to whoever still sends, by another interface.
+                await asyncio.sleep(_LATE_SECONDS)
+            self._tcp.settle()
             if self.ways is not None:
                 await self.ways.http.cut()
-            while not self.shut:
+            while not self.shut and not self._opened:
                 try:
                     await self._open()
                     self._trouble = ""

