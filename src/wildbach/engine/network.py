@@ -270,6 +270,10 @@ class Network:
                 NetworkError(reason or "the network interface has another address now", code=AWAY))
         self._moved.set()
 
+    def _is_open(self) -> bool:
+        """It may change while somebody waits."""
+        return self._opened
+
     async def _follow(self) -> None:
         while True:
             await self._moved.wait()
@@ -280,11 +284,11 @@ class Network:
             self._tcp.settle()
             if self.ways is not None:
                 await self.ways.http.cut()
-            while not self.shut and not self._opened:
+            while not self.shut and not self._is_open():
                 try:
                     await self._open()
                     self._trouble = ""
-                    if self._opened:
+                    if self._is_open():
                         await self._owner.network_came()
                     break
                 except NetworkError as error:

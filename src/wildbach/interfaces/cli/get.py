@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +86,11 @@ def command(wishes: Wishes, **values: object) -> int:
     return running.run(lambda stop: download(job, wishes, stop))
 
 
+def _shown(words: Sequence[str]) -> list[str]:
+    """A command line for everybody to see: a proxy's password is left out."""
+    return [re.sub(r"^((--proxy=|network\.proxy=)?\w+://)[^/\s]*@", r"\1USER:PASSWORD@", word) for word in words]
+
+
 async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
     """Get everything the job names."""
     settings = wishes.settings()
@@ -124,5 +131,5 @@ async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
         if stop.asked and wishes.talks:
             running.say_stopping()
     if stop.asked and code == stop.code and wishes.talks:
-        output.line(f"Stopped. To go on: {text.clean(shlex.join(['wildbach', *sys.argv[1:]]))}")
+        output.line(f"Stopped. To go on: {text.clean(shlex.join(['wildbach', *_shown(sys.argv[1:])]))}")
     return code
