@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 from wildbach.base.ids import Endpoint
 
@@ -28,6 +29,10 @@ class Reach(StrEnum):
     GLOBAL = "global"
     FORBIDDEN = "forbidden"
     "Nothing to dial: multicast, unspecified, link-local (cloud metadata lives there), reserved, documentation."
+
+
+DISTANCE: Final = {Reach.FORBIDDEN: -1, Reach.LOCAL: 0, Reach.PRIVATE: 1, Reach.GLOBAL: 2}
+"The nearer, the less; nothing is so near that a FORBIDDEN address may follow."
 
 
 _V4_SPECIAL: tuple[tuple[IPv4Network, Reach], ...] = tuple(

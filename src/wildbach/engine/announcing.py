@@ -61,7 +61,6 @@ _ONLINE_SECONDS: Final = 3600.0
 _MIN_INTERVAL: Final = 60.0
 _JITTER_MOST: Final = 60.0
 _HURRY: Final = 4
-_DISTANCE: Final = {Reach.LOCAL: 0, Reach.PRIVATE: 1, Reach.GLOBAL: 2, Reach.FORBIDDEN: -1}
 
 
 class Announcing:
@@ -593,7 +592,7 @@ class Announcing:
 
     def _dialable(self, peer: Endpoint, source: Reach) -> bool:
         """A tracker may name peers as far away as itself or farther: no stranger makes us dial into our own network."""
-        return _DISTANCE[self._classify(peer.host)] >= _DISTANCE[source]
+        return addresses.DISTANCE[self._classify(peer.host)] >= addresses.DISTANCE[source]
 
     def _tell(self, tracker: Tracker, now: float) -> None:
         owner = tracker.owner

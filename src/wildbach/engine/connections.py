@@ -146,12 +146,9 @@ class Connections:
         greeting = self.handshake(self._owner.hashes.swarms[0])
         try:
             reached = await shared.roads.call(endpoint, greeting.info_hash, greeting.to_bytes())
-        except ProxyError:
-            # Nobody's fault who was called.
-            self.known.ended(endpoint, shared.clock(), seed=False)
-            return
         except (NetworkError, RemoteError, TimeoutError) as error:
-            if shared.network.shut:
+            if isinstance(error, ProxyError) or shared.network.shut:
+                # Nobody's fault who was called.
                 self.known.ended(endpoint, shared.clock(), seed=False)
                 return
             self.known.failed(endpoint, shared.clock())

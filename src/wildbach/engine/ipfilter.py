@@ -93,9 +93,6 @@ class _Source:
     "One look at a time."
 
     def take(self, found: Listing, loaded: float) -> None:
-        """Raises FormatError for a list that has become empty: servers say so when they do not want to give it."""
-        if not len(found.ranges) and len(self.ranges):
-            raise FormatError("the list is empty now", where="filter")
         self.ranges, self.bad, self.first_bad = found.ranges, found.bad, found.first_bad
         self.loaded, self.failure, self.fresh = loaded, "", False
 
@@ -249,8 +246,6 @@ class IpFilter:
                 return
             source.stamp = stamp
             if isinstance(found, Listing):
-                # A file is emptied by whoever owns it.
-                source.ranges = Ranges()
                 source.take(found, self._wall())
             elif found is not None:
                 source.fail(found.message)
@@ -303,7 +298,11 @@ class IpFilter:
             source.loaded, source.failure = now, ""
             await self._keep(source, now, None)
         elif reply.status == 200:
-            source.take(await self._threads.run(parse, reply.body), now)
+            found = await self._threads.run(parse, reply.body)
+            if not len(found.ranges) and len(source.ranges):
+                # Servers say so when they do not want to give it; whoever empties a file means it.
+                raise FormatError("the list is empty now", where="filter")
+            source.take(found, now)
             source.etag = _validator(reply.headers.get("etag"))
             source.modified = _validator(reply.headers.get("last-modified"))
             await self._keep(source, now, reply.body)

@@ -88,8 +88,8 @@ class Network:
         self.proxied = proxy is not None
         "Nobody can call us, and nothing may leave another way."
         self.speaks_udp = speaks_udp and (ways is None or ways.datagrams)
-        self._tcp = tcp = TcpTransport(ways.outlet) if ways is not None else TcpTransport()
         if transport is None:
+            tcp = TcpTransport(ways.outlet if ways is not None else None)
             transport = ProxiedTransport(proxy, tcp) if proxy is not None else tcp
         self._transport = transport
         self._relayed: ProxiedDatagrams | None = None
@@ -186,8 +186,6 @@ class Network:
         self._close()
         if self.utp is not None:
             self.utp.close()
-        self.datagrams.close()
-        self._tcp.settle()
 
     def stop_listening(self) -> None:
         """Nobody is let in any more."""
@@ -281,8 +279,8 @@ class Network:
             if self.shut:
                 # Closed at once, sockets would have the kernel complain to whoever still sends, by another interface.
                 await asyncio.sleep(_LATE_SECONDS)
-            self._tcp.settle()
             if self.ways is not None:
+                self.ways.outlet.settle()
                 await self.ways.http.cut()
             while not self.shut and not self._is_open():
                 try:

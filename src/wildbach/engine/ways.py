@@ -81,23 +81,16 @@ class Ways:
 
 def name_servers(texts: Sequence[str]) -> tuple[Endpoint, ...]:
     """Addresses, with a port where it is not 53: `9.9.9.9`, `10.8.0.1:5353`, `[fd00::1]:53`. Raises UsageError."""
-    found = []
-    for text in texts:
-        if addresses.parse(text) is not None:
-            found.append(Endpoint(text, _DNS_PORT))
-            continue
-        host, ports = _apart(text, f"network.dns: {text!r} is no address of a name server")
-        if addresses.parse(host) is None or len(ports) != 1 or not ports[0]:
-            raise UsageError(f"network.dns: {text!r} is no address of a name server")
-        found.append(Endpoint(host, ports[0]))
-    return tuple(found)
+    return tuple(_name_server(text) for text in texts)
 
 
-def parse_endpoint(text: str) -> Endpoint:
-    """`HOST:PORT` or `[HOST]:PORT`. Raises UsageError."""
-    host, ports = _apart(text)
-    if len(ports) != 1:
-        raise UsageError(f"{text!r} is not HOST:PORT")
+def _name_server(text: str) -> Endpoint:
+    if addresses.parse(text) is not None:
+        return Endpoint(text, _DNS_PORT)
+    host, _, tail = text.rpartition(":")
+    host, ports = host.strip("[]"), _ports(tail)
+    if addresses.parse(host) is None or ports is None or len(ports) != 1 or not ports[0]:
+        raise UsageError(f"network.dns: {text!r} is no address of a name server")
     return Endpoint(host, ports[0])
 
 
@@ -105,7 +98,11 @@ def parse_listen(text: str) -> tuple[str, range]:
     """Where to listen: `HOST:PORT`, or `HOST:FIRST-LAST` for the first of these ports that is free. Raises
     UsageError.
     """
-    return _apart(text)
+    host, colon, tail = text.rpartition(":")
+    ports = _ports(tail) if colon else None
+    if ports is None:
+        raise UsageError(f"connections.listen: {text!r} is neither HOST:PORT nor HOST:FIRST-LAST")
+    return host.strip("[]") or "0.0.0.0", ports
 
 
 def parse_ports(key: str, text: str) -> tuple[int, int] | None:
@@ -116,14 +113,6 @@ def parse_ports(key: str, text: str) -> tuple[int, int] | None:
     if ports is None or not ports[0]:
         raise UsageError(f"{key}: {text!r} is not FIRST-LAST, as in 50000-50999")
     return ports[0], ports[-1]
-
-
-def _apart(text: str, else_: str = "") -> tuple[str, range]:
-    host, colon, tail = text.rpartition(":")
-    ports = _ports(tail) if colon else None
-    if ports is None:
-        raise UsageError(else_ or f"{text!r} is neither HOST:PORT nor HOST:FIRST-LAST")
-    return host.strip("[]") or "0.0.0.0", ports
 
 
 def _ports(text: str) -> range | None:

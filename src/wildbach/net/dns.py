@@ -20,7 +20,7 @@ from typing import Final
 from wildbach.base import addresses, limits
 from wildbach.base.errors import FormatError, NetworkError
 from wildbach.base.ids import Endpoint
-from wildbach.net.outlet import NO_SUCH_ADDRESS, Claim, anywhere
+from wildbach.net.outlet import NO_SUCH_ADDRESS, Claim, anywhere, claimed_socket
 from wildbach.protocol import dns
 from wildbach.protocol.dns import Kind, Outcome, Question
 from wildbach.runtime.tasks import Scope
@@ -165,7 +165,7 @@ class _Servers:
     async def _by_datagram(self, server: Endpoint, question: Question) -> dns.Reply:
         """Raises OSError, or FormatError for a broken reply."""
         number = secrets.randbits(16)
-        with self._socket(server, socket.SOCK_DGRAM) as sock:
+        with claimed_socket(_version(server), socket.SOCK_DGRAM, self._claim) as sock:
             sock.connect(server)
             for _ in range(_SENDS):
                 with contextlib.suppress(TimeoutError):
@@ -178,7 +178,7 @@ class _Servers:
         """Raises OSError, or FormatError for a broken reply."""
         loop = asyncio.get_running_loop()
         number = secrets.randbits(16)
-        with self._socket(server, socket.SOCK_STREAM) as sock:
+        with claimed_socket(_version(server), socket.SOCK_STREAM, self._claim) as sock:
             async with asyncio.timeout(self._seconds):
                 await loop.sock_connect(sock, server)
                 await loop.sock_sendall(sock, dns.framed(dns.query(question, number)))
@@ -193,16 +193,9 @@ class _Servers:
             raise FormatError("the reply is to another question", where="dns")
         return reply
 
-    def _socket(self, server: Endpoint, kind: socket.SocketKind) -> socket.socket:
-        version = 6 if ":" in server.host else 4
-        sock = socket.socket(_FAMILIES[version], kind)
-        try:
-            sock.setblocking(False)
-            self._claim(sock, version)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+
+def _version(server: Endpoint) -> int:
+    return 6 if ":" in server.host else 4
 
 
 async def _heard(sock: socket.socket, question: Question, number: int) -> dns.Reply:

@@ -10,7 +10,6 @@ import asyncio
 import socket
 import ssl
 import zlib
-from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from wildbach.net.outlet import Outlet
 from wildbach.net.proxy import Proxy
 from wildbach.net.resolve import ForbiddenURL, Guard, Purpose, Target
 from wildbach.protocol.proxy import ProxyError, Unreachable
+from wildbach.protocol.proxy.connect import basic
 
 Sink = Callable[[bytes], None]
 
@@ -195,7 +195,7 @@ class HttpClient:
             send["User-Agent"] = self._agent
         if login is not None:
             user, word = (unquote(part) for part in login)
-            send["Authorization"] = "Basic " + b64encode(f"{user}:{word}".encode()).decode()
+            send["Authorization"] = basic(user, word)
         if self._proxy is not None and target.scheme == "http":
             send |= _sign_in(self._proxy)
         tries = target.addresses[:_ADDRESSES]
@@ -225,8 +225,8 @@ class HttpClient:
                 URL(target.url, encoded=True), headers=headers, allow_redirects=False, read_bufsize=_READ_AHEAD,
                 proxy=origin.proxy, proxy_headers=_sign_in(self._proxy) if self._proxy is not None else None,
             ) as reply:
-                if self._proxy is not None and origin.proxy is not None:
-                    if reply.status == _PROXY_LOGIN and target.scheme == "http":
+                if self._proxy is not None:
+                    if origin.proxy is not None and reply.status == _PROXY_LOGIN and target.scheme == "http":
                         self._proxy.note(_WRONG_LOGIN)
                         raise ProxyError(_WRONG_LOGIN, code="proxy_login")
                     self._proxy.note("")
@@ -241,15 +241,15 @@ class HttpClient:
             origin.users -= 1
 
     async def _origin(self, target: Target, address: str) -> _Origin:
+        key = (target.scheme, target.host, target.port, address)
+        at = address
+        if key not in self._origins and self._proxy is not None and self._proxy.address.kind == "http":
+            at = (await self._proxy.locate())[0]
         if self._closed:
             raise NetworkError("the HTTP client is closed")
-        key = (target.scheme, target.host, target.port, address)
         origin = self._origins.get(key)
         if origin is None:
-            made = await self._open(target.scheme, address, target.port)
-            origin = self._origins.setdefault(key, made)
-            if origin is not made:
-                await made.session.close()
+            origin = self._origins[key] = self._open(target.scheme, at, target.port)
         self._origins.move_to_end(key)
         if len(self._origins) > _KEPT:
             idle = next((k for k, o in self._origins.items() if not o.users and k != key), None)
@@ -257,17 +257,17 @@ class HttpClient:
                 await self._origins.pop(idle).session.close()
         return origin
 
-    async def _open(self, scheme: str, address: str, port: int) -> _Origin:
+    def _open(self, scheme: str, address: str, port: int) -> _Origin:
+        """`address`: of the target, or of the HTTP proxy that leads to it."""
         if scheme == "https" and self._tls is None:
             self._tls = ssl.create_default_context()
         proxy = self._proxy
-        if proxy is None:
-            return _Origin(self._session(self._direct(address)))
-        if proxy.address.kind == "socks5":
+        if proxy is not None and proxy.address.kind == "socks5":
             return _Origin(self._session(_Through(proxy, address, port, self._tls)))
-        located = (await proxy.locate())[0]
-        url = URL.build(scheme="http", host=proxy.address.host, port=proxy.address.port)
-        return _Origin(self._session(self._direct(located)), url)
+        url = None
+        if proxy is not None:
+            url = URL.build(scheme="http", host=proxy.address.host, port=proxy.address.port)
+        return _Origin(self._session(self._direct(address)), url)
 
     def _direct(self, address: str) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(
@@ -332,9 +332,9 @@ class _Through(aiohttp.BaseConnector):
 def _sign_in(proxy: Proxy) -> dict[str, str]:
     """The header by which an HTTP proxy knows us: of the request itself, or, where that is encrypted, of CONNECT."""
     at = proxy.address
-    if at.kind != "http" or not at.user:
+    if at.kind != "http" or not (at.user or at.password):
         return {}
-    return {"Proxy-Authorization": "Basic " + b64encode(f"{at.user}:{at.password}".encode()).decode()}
+    return {"Proxy-Authorization": basic(at.user, at.password)}
 
 
 async def _whole(reply: aiohttp.ClientResponse, target: Target, limit: int, sink: Sink | None) -> Response:

@@ -27,13 +27,24 @@ _PORT_LATER: Final = 24
 "IP_BIND_ADDRESS_NO_PORT: the port is chosen when the remote is known, so that ports do not run out."
 _POLL_SECONDS: Final = 2.0
 
-
 Claim = Callable[[socket.socket, int], None]
 "Ties a socket of IP version 4 or 6 to an interface before it is bound or connected; may raise NetworkError."
 
 
 def anywhere(sock: socket.socket, family: int) -> None:
     """A claim that ties to nothing."""
+
+
+def claimed_socket(family: int, kind: socket.SocketKind, claim: Claim) -> socket.socket:
+    """A new non-blocking socket of IP version 4 or 6. Raises OSError, and what the claim raises."""
+    sock = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, kind)
+    try:
+        sock.setblocking(False)
+        claim(sock, family)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,9 @@ class Outlet:
         self._poll: asyncio.TimerHandle | None = None
         self._doubtful = False
         "The last look failed."
+        self._loop: asyncio.AbstractEventLoop | None = None
+        "Set while it is watched."
+        self._released: list[socket.socket] = []
         self.refresh()
 
     # -- what it is
@@ -95,24 +109,35 @@ class Outlet:
         return not self.wanted or (self._way is not None and self._way.name == interface)
 
     def interfaces(self) -> tuple[Interface, ...]:
-        """Those that may be used."""
-        return tuple(found for found in self._find() if self.covers(found.name))
+        """Those that may be used; none where the system could not be asked."""
+        try:
+            return tuple(found for found in self._find() if self.covers(found.name))
+        except OSError:
+            return ()
 
     # -- sockets
 
-    def call_socket(self, family: int, kind: int = socket.SOCK_STREAM) -> socket.socket:
-        """A new non-blocking socket for a call, of IP version 4 or 6. Raises NetworkError."""
+    def call_socket(self, family: int) -> socket.socket:
+        """A new non-blocking socket for a TCP call over IP version 4 or 6. Raises NetworkError."""
         try:
-            sock = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, kind)
+            return claimed_socket(family, socket.SOCK_STREAM, self.depart)
         except OSError as error:
             raise NetworkError(error.strerror or "no socket", errno=error.errno) from None
-        try:
-            sock.setblocking(False)
-            self.depart(sock, family)
-        except BaseException:
+
+    def release(self, sock: socket.socket) -> None:
+        """Close a socket. Where the interface has just gone it is kept until `settle`, deaf and dumb: a closed one
+        would have the kernel complain, by another interface, to those whose packets are still on their way here.
+        """
+        if self.open:
             sock.close()
-            raise
-        return sock
+        else:
+            self._released.append(sock)
+
+    def settle(self) -> None:
+        """Close what was kept."""
+        for sock in self._released:
+            sock.close()
+        self._released.clear()
 
     def depart(self, sock: socket.socket, family: int) -> None:
         """Tie a socket to the interface and to our address there, for a call. Raises NetworkError."""
@@ -190,17 +215,15 @@ class Outlet:
         self._heard.append(heard)
 
     def watch(self) -> None:
-        """Take note of changes from now on. Called on the loop."""
-        if self.wanted and self._changes is None and self._poll is None:
+        """Take note of changes from now on, and of those since it was made. Called on the loop."""
+        if self.wanted and self._loop is None:
+            self._loop = asyncio.get_running_loop()
             self._changes = Changes.watch(self.refresh)
-            self._look_again()
+            self.refresh()
 
     def _look_again(self) -> None:
-        """What happened before anybody listened counts too; and news can get lost, so who waits looks by itself."""
-        self.refresh()
         self._poll = None
-        if self._changes is None or self._way is None or self._doubtful:
-            self._poll = asyncio.get_running_loop().call_later(_POLL_SECONDS, self._look_again)
+        self.refresh()
 
     def refresh(self) -> None:
         """Look at the interface as it is now."""
@@ -214,8 +237,9 @@ class Outlet:
             self._doubtful = True
             now = self._way
         before, self._way = self._way, now
-        if self._changes is not None and self._poll is None and (now is None or self._doubtful):
-            self._poll = asyncio.get_running_loop().call_later(_POLL_SECONDS, self._look_again)
+        # News can get lost, so who waits looks by itself.
+        if self._loop is not None and self._poll is None and (self._changes is None or now is None or self._doubtful):
+            self._poll = self._loop.call_later(_POLL_SECONDS, self._look_again)
         if before != self._way:
             for heard in self._heard:
                 heard()
@@ -240,8 +264,10 @@ class Outlet:
         return None
 
     def close(self) -> None:
-        """Take no more note of changes."""
+        """Take no more note of changes, and close what was kept."""
         self._heard.clear()
+        self._loop = None
+        self.settle()
         if self._changes is not None:
             self._changes.close()
             self._changes = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wildbach.base import addresses, limits
-from wildbach.base.addresses import Reach
+from wildbach.base.addresses import DISTANCE, Reach
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.net.listening import datagram_socket
@@ -30,7 +30,6 @@ _BATCH: Final = 256
 "Datagrams read in one turn of the loop."
 _BUFFER: Final = 4 << 20
 _RETRY_FIRST: Final = 1.0
-_DISTANCE: Final = {Reach.LOCAL: 0, Reach.PRIVATE: 1, Reach.GLOBAL: 2}
 _ADDRESSES: Final = 3
 "Of a proxy's name, tried in turn."
 
@@ -54,8 +53,6 @@ class Proxy:
         self._resolver = resolver
         self.failure = ""
         "Why it could not be used the last time, in plain words."
-        self.heard: Callable[[], None] | None = None
-        "Called when `failure` has changed."
 
     async def open(self, host: str, port: int) -> socket.socket:
         """A socket whose far end is at an address, or at a name that the proxy looks up. Raises ProxyError,
@@ -140,10 +137,7 @@ class Proxy:
 
     def note(self, failure: str) -> None:
         """What came of using it: why it could not be, or an empty text."""
-        if failure != self.failure:
-            self.failure = failure
-            if self.heard is not None:
-                self.heard()
+        self.failure = failure
 
 
 def _finer(error: NetworkError) -> str | None:
@@ -156,7 +150,8 @@ def _relay_host(said: str, proxy: str) -> str:
     it could have us speak to something that only we can reach.
     """
     reach = addresses.classify(said)
-    return said if _DISTANCE.get(reach, -1) >= _DISTANCE.get(addresses.classify(proxy), 0) else proxy
+    near = DISTANCE[reach] < DISTANCE[addresses.classify(proxy)]
+    return proxy if near or reach is Reach.FORBIDDEN else said
 
 
 def _reason(error: OSError) -> str:
@@ -295,13 +290,14 @@ class ProxiedDatagrams:
                 raise ProxyError("the proxy talks where nothing is said")
 
     def _join(self, relay: Endpoint, control: socket.socket) -> None:
-        host = _relay_host(relay.host, str(control.getpeername()[0]))
+        proxy = str(control.getpeername()[0])
+        host = _relay_host(relay.host, proxy)
         own = control.getsockname()[0]
         if (":" in host) != (":" in own):
             raise ProxyError("the proxy's relay has an address of the other IP version")
         if not relay.port:
             raise ProxyError("the proxy's relay has no port")
-        self._near = addresses.classify(str(control.getpeername()[0])) is Reach.LOCAL
+        self._near = addresses.classify(proxy) is Reach.LOCAL
         sock = datagram_socket(Endpoint(own, 0), _BUFFER, claim=self._proxy.claim)
         try:
             # Connected: the kernel takes nothing from anybody else.

@@ -17,7 +17,7 @@ from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from wildbach.base import addresses, limits
-from wildbach.base.addresses import Network, Reach
+from wildbach.base.addresses import DISTANCE, Network, Reach
 from wildbach.base.errors import NetworkError, UsageError
 
 _PORTS = {"http": 80, "https": 443, "udp": 0}
@@ -25,7 +25,6 @@ _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?", re.ASCII)
 _NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]+)", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\]")
 _NEAR_NAMES = (".local", ".lan", ".internal", ".home.arpa", ".home", ".localdomain")
-_DISTANCE = {Reach.LOCAL: 0, Reach.PRIVATE: 1, Reach.GLOBAL: 2}
 _FAMILIES = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -210,7 +209,7 @@ class Guard:
                 refusal = reason
                 continue
             good.append(address)
-            if _DISTANCE[reach] < _DISTANCE[nearest]:
+            if DISTANCE[reach] < DISTANCE[nearest]:
                 nearest = reach
         if not good:
             raise ForbiddenURL(refusal, host=host)
@@ -242,7 +241,7 @@ def _refusal(reach: Reach, parts: SplitResult, purpose: Purpose, source: Target 
     """Why an address of this reach may not be connected to; empty where it may."""
     if reach is Reach.FORBIDDEN:
         return "the URL leads to an address nobody should connect to"
-    if source is not None and _DISTANCE[reach] < _DISTANCE[source.reach]:
+    if source is not None and DISTANCE[reach] < DISTANCE[source.reach]:
         return f"a redirect from a {source.reach} to a {reach} address is not followed"
     if reach is Reach.GLOBAL or purpose is Purpose.USER or parts.scheme == "udp":
         return ""

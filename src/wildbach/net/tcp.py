@@ -40,32 +40,17 @@ _CONGESTION = getattr(socket, "TCP_CONGESTION", None)
 class _Turn:
     """Shares one turn of the loop between the connections that have something to read."""
 
-    __slots__ = ("_loop", "_open", "_outlet", "_parked", "_seen", "busy", "left", "scratch", "view")
+    __slots__ = ("_loop", "_open", "_seen", "busy", "left", "outlet", "scratch", "view")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, outlet: Outlet) -> None:
         self._loop = loop
-        self._outlet = outlet
-        self._parked: list[socket.socket] = []
+        self.outlet = outlet
         self.scratch = bytearray(_SCRATCH)
         self.view = memoryview(self.scratch)
         self.left = _TURN
         self.busy = 1
         self._seen = 0
         self._open = False
-
-    def done_with(self, sock: socket.socket) -> None:
-        """Close a socket. Where the interface has just gone it is kept until `settle`: what is still on its way here
-        would have the kernel complain, by another interface, about a socket that is closed.
-        """
-        if self._outlet.open:
-            sock.close()
-        else:
-            self._parked.append(sock)
-
-    def settle(self) -> None:
-        for sock in self._parked:
-            sock.close()
-        self._parked.clear()
 
     def share(self) -> int:
         """Bytes the caller may read now; 0: not in this turn, the selector reports it again in the next."""
@@ -240,7 +225,7 @@ class TcpConnection:
         if self._writing:
             self._writing = False
             self._loop.remove_writer(self._fd)
-        self._turn.done_with(self._sock)
+        self._turn.outlet.release(self._sock)
         self._rest = b""
         self._loop.call_soon(self._ended)
 
@@ -294,7 +279,7 @@ class TcpListener:
         if self._sock.fileno() >= 0 and not self._closed:
             self._closed = True
             self._loop.remove_reader(self._sock.fileno())
-            self._turn.done_with(self._sock)
+            self._turn.outlet.release(self._sock)
 
 
 class TcpTransport:
@@ -308,11 +293,6 @@ class TcpTransport:
         if self._turn is None:
             self._turn = _Turn(loop, self._outlet)
         return self._turn
-
-    def settle(self) -> None:
-        """Close what was kept when the interface went."""
-        if self._turn is not None:
-            self._turn.settle()
 
     async def dial(self, remote: Endpoint) -> Connection:
         sock = self._outlet.call_socket(6 if ":" in remote.host else 4)

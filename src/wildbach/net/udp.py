@@ -134,7 +134,6 @@ class Datagrams:
     def __init__(self, *, offload: bool = True, outlet: Outlet | None = None) -> None:
         self._outlet = outlet if outlet is not None else Outlet()
         self._sockets: dict[int, _Socket] = {}
-        self._deaf: list[socket.socket] = []
         self._handlers: list[Handler] = []
         self._train_handler: TrainHandler | None = None
         self._after: Callable[[], None] | None = None
@@ -149,8 +148,6 @@ class Datagrams:
     def open(self, at: Iterable[Endpoint]) -> None:
         """Bind one socket for each endpoint, at most one an IP version; port 0 for any. Raises NetworkError."""
         self._loop = asyncio.get_running_loop()
-        if self._deaf and not self._sockets:
-            self.close()
         for endpoint in at:
             version = 6 if ":" in endpoint.host else 4
             if version in self._sockets:
@@ -272,23 +269,13 @@ class Datagrams:
             again()
 
     def close(self) -> None:
-        """Close the sockets. May be called twice.
-
-        Where the interface has just gone, they are only deaf and dumb until the next call: closed ones would have the
-        kernel complain, by another interface, to those whose packets are still on their way here.
-        """
-        for sock in self._deaf:
-            sock.close()
-        self._deaf.clear()
+        """Close the sockets. May be called twice."""
         for made in self._sockets.values():
             if self._loop is not None and not self._loop.is_closed():
                 self._loop.remove_reader(made.sock)
                 self._loop.remove_writer(made.sock)
             made.waiting.clear()
-            if self._outlet.open:
-                made.sock.close()
-            else:
-                self._deaf.append(made.sock)
+            self._outlet.release(made.sock)
         self._sockets.clear()
 
     def _readable(self, made: _Socket) -> None:

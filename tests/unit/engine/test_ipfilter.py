@@ -288,6 +288,19 @@ def test_a_url_is_fetched_behind_the_start_and_again_after_its_hours(tmp_path: P
     assert bed.changes == 2
 
 
+def test_a_server_that_gives_an_empty_list_does_not_open_the_filter(tmp_path: Path) -> None:
+    web = Web(b"1.1.1.1")
+    bed = Bed(tmp_path, URL, web=web)
+
+    async def story(made: IpFilter) -> None:
+        await later(1.0)
+        web.body = b"# You have reached the limit of today\n"
+        await made.reload()
+        assert made.blocks("1.1.1.1") and "empty" in only(made).failure
+
+    bed.run(story)
+
+
 def test_what_a_url_gave_is_in_force_at_the_next_start_before_the_network_is_asked(tmp_path: Path) -> None:
     first = Bed(tmp_path, URL, web=Web(gzip.compress(b"1.1.1.1"), etag='"one"'))
 

@@ -7,7 +7,7 @@ import pytest
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.settings import NetworkSettings, Settings
-from wildbach.engine.ways import Ways, name_servers, parse_endpoint, parse_listen, parse_ports
+from wildbach.engine.ways import Ways, name_servers, parse_listen, parse_ports
 
 
 @pytest.mark.parametrize(("text", "host", "ports"), [
@@ -24,12 +24,6 @@ def test_what_is_no_place_to_listen_is_a_usage_error(text: str) -> None:
         parse_listen(text)
 
 
-def test_one_endpoint_has_one_port() -> None:
-    assert parse_endpoint("[::1]:5") == Endpoint("::1", 5)
-    with pytest.raises(UsageError):
-        parse_endpoint("h:1-2")
-
-
 def test_ports_of_calls_are_a_range_or_nothing() -> None:
     assert parse_ports("x", "") is None
     assert parse_ports("x", "5-9") == (5, 9) and parse_ports("x", "5") == (5, 5)
@@ -41,7 +35,7 @@ def test_ports_of_calls_are_a_range_or_nothing() -> None:
 def test_name_servers_are_addresses_with_or_without_a_port() -> None:
     assert name_servers(["9.9.9.9", "fd00::1", "10.0.0.1:5353", "[fd00::1]:54"]) == (
         Endpoint("9.9.9.9", 53), Endpoint("fd00::1", 53), Endpoint("10.0.0.1", 5353), Endpoint("fd00::1", 54))
-    for text in ("dns.example", "dns.example:53", "9.9.9.9:0"):
+    for text in ("dns.example", "dns.example:53", "9.9.9.9:0", "9.9.9.9:1-2", ":53"):
         with pytest.raises(UsageError):
             name_servers([text])
 

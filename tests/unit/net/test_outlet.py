@@ -120,7 +120,7 @@ def test_the_kernel_ties_sockets_to_the_device_and_its_address() -> None:
     asyncio.run(main())
 
 
-def test_sockets_of_an_interface_that_went_are_deaf_and_then_closed() -> None:
+def test_sockets_of_an_interface_that_went_are_kept_deaf_until_all_has_settled() -> None:
     machine = Machine(*interfaces())
     outlet = Outlet("lo", find=machine)
 
@@ -129,11 +129,16 @@ def test_sockets_of_an_interface_that_went_are_deaf_and_then_closed() -> None:
         datagrams.open([Endpoint("0.0.0.0", 0)])
         machine.there = ()
         outlet.refresh()
+        port = datagrams.endpoints[0].port
         datagrams.close()
         assert not datagrams.send(Endpoint("127.0.0.1", 9), b"x") and datagrams.endpoints == ()
         with pytest.raises(NetworkError):
             datagrams.open([Endpoint("0.0.0.0", 0)])
-        datagrams.close()
+        with socket.socket(type=socket.SOCK_DGRAM) as other:
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port))
+            outlet.settle()
+            other.bind(("127.0.0.1", port))
 
     asyncio.run(main())
 

@@ -68,7 +68,7 @@ class Wishes:
         """
         flags: dict[str, object] = {}
         if self.listen:
-            flags |= {"connections.listen": [_spelled(at) for at in self.listen]}
+            flags["connections.listen"] = [_spelled(at) for at in self.listen]
         if self.interface is not None:
             flags["network.interface"] = self.interface
         if self.proxy is not None:

@@ -13,6 +13,11 @@ _LOGIN: Final = 407
 _GATEWAY: Final = (502, 503, 504)
 
 
+def basic(user: str, password: str) -> str:
+    """The value of an Authorization header."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
 class Tunnel:
     """One request."""
 
@@ -30,8 +35,7 @@ class Tunnel:
     def begin(self) -> bytes:
         lines = [f"CONNECT {self._place} HTTP/1.1", f"Host: {self._place}"]
         if self._user or self._password:
-            word = b64encode(f"{self._user}:{self._password}".encode()).decode()
-            lines.append(f"Proxy-Authorization: Basic {word}")
+            lines.append(f"Proxy-Authorization: {basic(self._user, self._password)}")
         return "\r\n".join([*lines, "", ""]).encode()
 
     @property
