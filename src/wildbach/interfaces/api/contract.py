@@ -1,0 +1,367 @@
+"""Everything that can be asked of the client, once: the daemon's HTTP API, the doors of other clients, the command line
+and the web UI all speak with an `Api`, in the same process (`local.LocalApi`) or over HTTP (`interfaces.client`).
+
+Raises UsageError for what cannot be (`code` "not_found" where a torrent, category, ... is not there), StorageError and
+NetworkError as the engine does.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.operation import operation
+
+
+class Api(Protocol):
+    # -- torrents
+
+    @operation("GET", "/torrents", role="guest")
+    async def list_torrents(self, listing: m.Listing) -> m.TorrentPage:
+        """A part of the list."""
+        ...
+
+    @operation("GET", "/changes", role="guest")
+    async def changes(self, since: m.Since) -> m.Changes:
+        """Rows that are different since a revision, and torrents that are gone."""
+        ...
+
+    @operation("GET", "/facets", role="guest")
+    async def facets(self) -> m.Facets:
+        """How many torrents there are of each state, category, tag and tracker."""
+        ...
+
+    @operation("POST", "/torrents")
+    async def add_torrents(self, request: m.AddRequest) -> m.AddResult:
+        """Add torrents. When this answers they are in the list, and stay there whatever happens."""
+        ...
+
+    @operation("GET", "/torrents/{key}", role="guest")
+    async def torrent(self, key: str) -> m.TorrentDetail:
+        """All about one torrent but its files, peers and trackers."""
+        ...
+
+    @operation("PATCH", "/torrents/{key}")
+    async def change_torrent(self, key: str, patch: m.TorrentPatch) -> m.TorrentRow:
+        """Change one torrent."""
+        ...
+
+    @operation("PATCH", "/torrents")
+    async def change_torrents(self, change: m.TorrentsPatch) -> m.Outcome:
+        """Change several torrents alike."""
+        ...
+
+    @operation("POST", "/actions")
+    async def act(self, action: m.Action) -> m.Outcome:
+        """Start, stop, check … torrents."""
+        ...
+
+    @operation("POST", "/removals")
+    async def remove_torrents(self, removal: m.Removal) -> m.Outcome:
+        """Take torrents out of the list: into the trash, from where they can be had back, or at once."""
+        ...
+
+    @operation("POST", "/moves")
+    async def move_torrents(self, move: m.Move) -> m.Jobs:
+        """Bring the files of torrents to another folder, while they are seeded and downloaded on. Survives a crash."""
+        ...
+
+    @operation("GET", "/torrents/{key}/files", role="guest")
+    async def files(self, key: str, listing: m.FileListing) -> m.FilePage:
+        """The files of a torrent."""
+        ...
+
+    @operation("PATCH", "/torrents/{key}/files")
+    async def set_priorities(self, key: str, priorities: m.FilePriorities) -> None:
+        """Choose files, or which come first."""
+        ...
+
+    @operation("POST", "/torrents/{key}/renames")
+    async def rename(self, key: str, rename: m.Rename) -> None:
+        """Give a file or folder of a torrent another path."""
+        ...
+
+    @operation("GET", "/torrents/{key}/peers", role="guest")
+    async def peers(self, key: str) -> m.PeerPage:
+        """The connected peers."""
+        ...
+
+    @operation("POST", "/torrents/{key}/peers")
+    async def add_peers(self, key: str, peers: m.PeerList) -> None:
+        """Call these peers."""
+        ...
+
+    @operation("GET", "/torrents/{key}/trackers", role="guest")
+    async def trackers(self, key: str) -> m.TrackerPage:
+        """The trackers, and how they fare; first the DHT, peer exchange and local discovery."""
+        ...
+
+    @operation("PATCH", "/torrents/{key}/trackers")
+    async def change_trackers(self, key: str, change: m.TrackerChange) -> None:
+        """Other trackers."""
+        ...
+
+    @operation("GET", "/torrents/{key}/web-seeds", role="guest")
+    async def web_seeds(self, key: str) -> m.WebSeedPage:
+        """The web servers that have the content."""
+        ...
+
+    @operation("PATCH", "/torrents/{key}/web-seeds")
+    async def change_web_seeds(self, key: str, change: m.WebSeedChange) -> None:
+        """Other web servers."""
+        ...
+
+    @operation("GET", "/torrents/{key}/pieces", role="guest")
+    async def pieces(self, key: str) -> m.PieceMap:
+        """What is there, piece by piece."""
+        ...
+
+    @operation("GET", "/torrents/{key}/file", role="guest", content_type="application/x-bittorrent")
+    async def export(self, key: str) -> bytes:
+        """The torrent file."""
+        ...
+
+    @operation("GET", "/trash", role="guest")
+    async def trash(self) -> m.Trash:
+        """What was removed and can be had back."""
+        ...
+
+    @operation("POST", "/trash/restore")
+    async def restore(self, selection: m.Selection) -> m.Outcome:
+        """Have torrents back from the trash."""
+        ...
+
+    @operation("POST", "/trash/empty")
+    async def empty_trash(self, selection: m.Selection) -> m.Outcome:
+        """Remove what is in the trash for good, with the files where that was asked."""
+        ...
+
+    # -- categories and tags
+
+    @operation("GET", "/categories", role="guest")
+    async def categories(self) -> m.Categories:
+        """All categories, with what was set for each."""
+        ...
+
+    @operation("PUT", "/categories")
+    async def put_category(self, category: m.Category) -> m.Category:
+        """Make a category, or change it. Torrents that are managed automatically move along."""
+        ...
+
+    @operation("POST", "/categories/remove")
+    async def remove_categories(self, names: m.Names) -> None:
+        """Remove categories with those below them; their torrents have none then."""
+        ...
+
+    @operation("GET", "/tags", role="guest")
+    async def tags(self) -> m.Names:
+        """All tags."""
+        ...
+
+    @operation("POST", "/tags")
+    async def add_tags(self, names: m.Names) -> None:
+        """Make tags that no torrent has yet."""
+        ...
+
+    @operation("POST", "/tags/remove")
+    async def remove_tags(self, names: m.Names) -> None:
+        """Remove tags, from their torrents too."""
+        ...
+
+    # -- the whole
+
+    @operation("GET", "/transfer", role="guest")
+    async def transfer(self) -> m.Transfer:
+        """Speeds, limits, totals and whether peers can call."""
+        ...
+
+    @operation("PATCH", "/transfer/limits")
+    async def set_limits(self, limits: m.RateLimits) -> None:
+        """Change the speed limits that hold now."""
+        ...
+
+    @operation("POST", "/transfer/slow-mode")
+    async def set_slow_mode(self, mode: m.SlowMode) -> m.SlowMode:
+        """Turn the alternative speed limits on or off, until the schedule turns them next."""
+        ...
+
+    @operation("GET", "/statistics", role="guest")
+    async def statistics(self) -> m.Statistics:
+        """Totals of all runs."""
+        ...
+
+    @operation("GET", "/health", role="guest")
+    async def health(self) -> m.Health:
+        """What this is, and whether it is ready."""
+        ...
+
+    @operation("GET", "/settings")
+    async def settings(self) -> m.SettingsView:
+        """All settings, and where their values come from."""
+        ...
+
+    @operation("PATCH", "/settings")
+    async def change_settings(self, patch: m.SettingsPatch) -> m.SettingsView:
+        """Save settings. All or none: a value that cannot be, or a key that a flag or the environment fixes (409),
+        changes nothing.
+        """
+        ...
+
+    @operation("GET", "/settings/schema")
+    async def settings_schema(self) -> m.Schema:
+        """JSON Schema of the settings."""
+        ...
+
+    @operation("GET", "/bans", role="guest")
+    async def bans(self) -> m.Bans:
+        """Peers that are banned by hand or for what they did."""
+        ...
+
+    @operation("POST", "/bans")
+    async def change_bans(self, change: m.BanChange) -> m.Bans:
+        """Ban peers, or take a ban back."""
+        ...
+
+    @operation("GET", "/log")
+    async def log(self, query: m.LogQuery) -> m.Log:
+        """What happened, oldest first."""
+        ...
+
+    @operation("GET", "/jobs", role="guest")
+    async def jobs(self) -> m.Jobs:
+        """What takes a while: moves, checks, torrents being made, imports."""
+        ...
+
+    @operation("DELETE", "/jobs/{id}")
+    async def cancel_job(self, id: str) -> m.Job:
+        """End a job, or forget one that has ended."""
+        ...
+
+    @operation("POST", "/creations")
+    async def create_torrent(self, request: m.CreateRequest) -> m.Job:
+        """Make a torrent of a file or folder of the daemon's machine. The job's `result` has its key."""
+        ...
+
+    @operation("GET", "/creations/{id}/file", content_type="application/x-bittorrent")
+    async def created_file(self, id: str) -> bytes:
+        """The torrent file that a job made."""
+        ...
+
+    @operation("POST", "/imports")
+    async def import_client(self, request: m.ImportRequest) -> m.Job:
+        """Take on the torrents of another client, without downloading anything again."""
+        ...
+
+    @operation("GET", "/folders")
+    async def folder(self, query: m.FolderQuery) -> m.Folder:
+        """What is in a folder of the daemon's machine; only in the allowed ones."""
+        ...
+
+    @operation("GET", "/doctor")
+    async def doctor(self) -> m.Checkup:
+        """Look for what could be wrong, and say what to do about it."""
+        ...
+
+    # -- feeds
+
+    @operation("GET", "/feeds", role="guest")
+    async def feeds(self) -> m.Feeds:
+        """RSS feeds and the folders they are in."""
+        ...
+
+    @operation("POST", "/feeds")
+    async def add_feed(self, request: m.FeedRequest) -> None:
+        """Follow a feed, or make a folder."""
+        ...
+
+    @operation("PATCH", "/feeds")
+    async def change_feed(self, patch: m.FeedPatch) -> None:
+        """Move a feed or a folder, or change its URL or pace."""
+        ...
+
+    @operation("POST", "/feeds/remove")
+    async def remove_feed(self, feed: m.FeedPath) -> None:
+        """Follow it no more; of a folder: with all that is in it."""
+        ...
+
+    @operation("POST", "/feeds/refresh")
+    async def refresh_feed(self, feed: m.FeedPath) -> None:
+        """Ask for it now."""
+        ...
+
+    @operation("GET", "/articles", role="guest")
+    async def articles(self, query: m.ArticleQuery) -> m.Articles:
+        """What the feeds have, newest first."""
+        ...
+
+    @operation("POST", "/articles/read")
+    async def mark_read(self, mark: m.ReadMark) -> None:
+        """It was read."""
+        ...
+
+    @operation("GET", "/rules", role="guest")
+    async def feed_rules(self) -> m.FeedRules:
+        """The rules by which articles are downloaded."""
+        ...
+
+    @operation("PUT", "/rules")
+    async def put_feed_rule(self, rule: m.FeedRule) -> None:
+        """Make a rule, or change it."""
+        ...
+
+    @operation("POST", "/rules/rename")
+    async def rename_feed_rule(self, name: m.RuleName) -> None:
+        """Give a rule another name."""
+        ...
+
+    @operation("POST", "/rules/remove")
+    async def remove_feed_rule(self, name: m.RuleName) -> None:
+        """Remove a rule."""
+        ...
+
+    @operation("POST", "/rules/try")
+    async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
+        """Which of the articles there are a rule would take, and why not the others."""
+        ...
+
+    # -- who may
+
+    @operation("GET", "/access")
+    async def access(self) -> m.AccessView:
+        """How one gets in."""
+        ...
+
+    @operation("PATCH", "/access")
+    async def change_access(self, patch: m.AccessPatch) -> m.AccessView:
+        """Who gets in without a password."""
+        ...
+
+    @operation("POST", "/access/password")
+    async def set_password(self, password: m.Password) -> None:
+        """Set the user and password; ends all other sessions. The current one is asked for where there is one."""
+        ...
+
+    @operation("GET", "/access/keys")
+    async def api_keys(self) -> m.ApiKeys:
+        """The keys for programs, without their secrets."""
+        ...
+
+    @operation("POST", "/access/keys")
+    async def make_api_key(self, request: m.KeyRequest) -> m.ApiKey:
+        """A key for a program; this is the only time its secret is shown."""
+        ...
+
+    @operation("DELETE", "/access/keys/{id}")
+    async def remove_api_key(self, id: str) -> None:
+        """A key that is good no more."""
+        ...
+
+    @operation("GET", "/access/sessions")
+    async def login_sessions(self) -> m.LoginSessions:
+        """Who is logged in."""
+        ...
+
+    @operation("DELETE", "/access/sessions/{id}")
+    async def end_login_session(self, id: str) -> None:
+        """Log somebody out."""
+        ...
