@@ -68,14 +68,14 @@ def status_of(error: WildbachError) -> int:
 def of(error: WildbachError, headers: Mapping[str, str] | None = None) -> Response:
     """The answer for an error that was foreseen."""
     status = status_of(error)
-    facts = {name: value for name, value in error.facts.items() if _is_plain(value)}
+    facts = {name: _shown(value) for name, value in error.facts.items() if _is_plain(value)}
     given = dict(headers or {})
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         given["Retry-After"] = str(facts.get("retry_after", 1))
     if status == HTTPStatus.UNAUTHORIZED:
         # Not Basic: a browser would ask for the password by itself, again and again.
         given.setdefault("WWW-Authenticate", 'Bearer realm="wildbach"')
-    return document(Problem(status, _title(status), str(error), error.code, kind_of(error), facts), given)
+    return document(Problem(status, _title(status), _shown(str(error)), error.code, kind_of(error), facts), given)
 
 
 def bug() -> Response:
@@ -99,3 +99,10 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, list | tuple):
         return len(value) <= 100 and all(isinstance(one, str | int | float | bool) for one in value)
     return value is None or isinstance(value, str | int | float | bool)
+
+
+def _shown(value: Any) -> Any:
+    """Names of files need not be in UTF-8, nor what strangers send; JSON is."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return [_shown(one) for one in value] if isinstance(value, list | tuple) else value

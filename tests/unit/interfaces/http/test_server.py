@@ -277,6 +277,21 @@ def test_bodies_that_cannot_be_are_refused(body: bytes) -> None:
     run(work)
 
 
+def test_bytes_that_are_no_text_are_refused_wherever_they_stand() -> None:
+    async def work(there: Serving, session: aiohttp.ClientSession) -> None:
+        for head in (b"GET /api/v1/torrents?search=\xff", b"GET /api/v1/torrents/\xff", b"GET /\xff\xfe",
+                     b"POST /api/v1/tags HTTP/1.1\r\nContent-Length: 2\r\nContent-Type: \xff\xfe"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
+            line = head if b"HTTP" in head else head + b" HTTP/1.1"
+            writer.write(line + b"\r\nHost: localhost\r\nConnection: close\r\nCookie: \xff=\xff\r\nAuthorization: "
+                         b"Bearer " + there.key.encode() + b"\r\nUser-Agent: \xff\r\n\r\n{}")
+            status = int((await reader.read()).split(b" ")[1])
+            assert 400 <= status < 500, head
+            writer.close()
+            await writer.wait_closed()
+    run(work)
+
+
 def test_settings_may_be_nested_up_to_the_limit() -> None:
     async def work(there: Serving, session: aiohttp.ClientSession) -> None:
         headers = {**bearer(there.key), "Content-Type": "application/json"}
