@@ -261,7 +261,7 @@ def test_queries_paths_and_bodies_reach_the_operations() -> None:
         async with session.post(f"/api/v1/torrents/{1:040x}/renames", json={"path": "a", "to": "b"}) as answer:
             assert answer.status == 409
         async with session.post("/api/v1/creations", json={"path": "/nowhere"}) as answer:
-            assert (answer.status, (await answer.json())["kind"]) == (503, "storage")
+            assert (answer.status, (await answer.json())["kind"]) == (404, "storage")
     run(work)
 
 
