@@ -250,7 +250,7 @@ TRACKER_SERVER_LIST_BYTES = 64 * MIB
 
 # the API of the daemon
 API_BODY_BYTES = 32 * MIB
-API_START_BYTES = 4 * KIB
+API_START_BYTES = 64 * KIB
 "A body of somebody who is not logged in."
 API_LINE_BYTES = 64 * KIB
 "A path of 4,096 characters, each of them escaped."
