@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from cli_torrents import CONTENT, torrent_of, write_content
-
 from wildbach.base.settings import Layers
 from wildbach.interfaces.api.local import LocalApi, open_api
 from wildbach.interfaces.settings import ClientSettings
