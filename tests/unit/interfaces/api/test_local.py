@@ -217,7 +217,7 @@ def test_a_torrent_moves_with_its_files_when_its_category_does(tmp_path: Path) -
             await until(lambda: api.core.catalog.fresh(key).complete, api)
             await api.put_category(m.Category("here", save_path=str(tmp_path / "here")))
             await api.change_torrent(key, m.TorrentPatch(auto=True, category="here"))
-            await until(lambda: (tmp_path / "here" / "things" / "a.bin").exists(), api)
+            await until((tmp_path / "here" / "things" / "a.bin").exists, api)
             await until(lambda: api.core.catalog.fresh(key).save_path == str(tmp_path / "here"), api)
             assert api.core.catalog.fresh(key).state == "seeding"
 
