@@ -14,6 +14,7 @@ command line, the JSON schema and the reference page. A value's key is its dotte
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import re
@@ -413,6 +414,22 @@ class Layers(Generic[S]):
         return Layers(
             self.kind, file=self._layers["file"], saved={**self._layers["saved"], **flat},
             environment=self._layers["environment"], flags=self._layers["flag"],
+        )
+
+    def with_saved(self, values: Mapping[str, object]) -> Layers[S]:
+        """With these values saved, and no others. Those that cannot be, as another version may have had them, are left
+        out.
+        """
+        known = options(self.kind)
+        kept = {}
+        for key, value in values.items():
+            option = known.get(key)
+            if option is not None:
+                with contextlib.suppress(SettingError):
+                    kept[key] = option.check(value)
+        return Layers(
+            self.kind, file=self._layers["file"], saved=kept, environment=self._layers["environment"],
+            flags=self._layers["flag"],
         )
 
     def without(self, keys: Iterable[str]) -> Layers[S]:

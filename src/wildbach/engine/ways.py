@@ -94,14 +94,14 @@ def _name_server(text: str) -> Endpoint:
     return Endpoint(host, ports[0])
 
 
-def parse_listen(text: str) -> tuple[str, range]:
+def parse_listen(text: str, key: str = "connections.listen") -> tuple[str, range]:
     """Where to listen: `HOST:PORT`, or `HOST:FIRST-LAST` for the first of these ports that is free. Raises
     UsageError.
     """
     host, colon, tail = text.rpartition(":")
     ports = _ports(tail) if colon else None
     if ports is None:
-        raise UsageError(f"connections.listen: {text!r} is neither HOST:PORT nor HOST:FIRST-LAST")
+        raise UsageError(f"{key}: {text!r} is neither HOST:PORT nor HOST:FIRST-LAST")
     return host.strip("[]") or "0.0.0.0", ports
 
 

@@ -15,6 +15,7 @@ from wildbach.interfaces.api.adding import Adding
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.entering import Entering
 from wildbach.interfaces.api.grouping import Grouping
 from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
@@ -31,7 +32,7 @@ from wildbach.services.library.library import Library
 log = logging.getLogger("wildbach")
 
 
-class LocalApi(Looking, Adding, Grouping, Whole, Making):
+class LocalApi(Looking, Adding, Grouping, Whole, Making, Entering):
     """All operations of the contract, each in the part it belongs to."""
 
     def __init__(self, core: Core) -> None:

@@ -120,7 +120,7 @@ class Library:
             if not entry.complete:
                 self._incomplete.add(torrent.key)
             self.counting.state(torrent)
-            if number % 1000 == 0:
+            if number % 250 == 0:
                 await asyncio.sleep(0)
         self._running = True
         self._scope.spawn("library:events", self._follow(), contain=self._report)
