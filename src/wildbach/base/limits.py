@@ -309,10 +309,12 @@ FEED_RETRY_AFTER_SECONDS = 24 * 3600.0
 FEED_RULES = 1000
 FEED_RULES_BYTES = 10 * MIB
 "A file of rules."
-FEED_PATTERN_CHARS = 4000
+FEED_PATTERN_CHARS = 20_000
 "The longest pattern of a rule."
 FEED_PATTERN_SECONDS = 0.1
-"Processor time that one pattern may take with one title; it is then of no use for the rest of the feed."
+"What one pattern may take with one title; its rule is then of no use for the rest of the feed."
+FEED_RULE_SECONDS = 0.5
+"Processor time that a rule may take with all articles of a fetch."
 FEED_EPISODES = 5000
 "Episodes that a rule remembers; the oldest are forgotten."
 FEED_WANTED = 5000
