@@ -290,6 +290,48 @@ MAGNET_NAMES = 20
 "Host names of a magnet link that are looked up."
 ADDRESSES_PER_NAME = 4
 
+# feeds
+FEED_BYTES = 16 * MIB
+"One document, unpacked; those of trackers have some 200 KiB."
+FEED_ITEMS = 2000
+"Items that are read of one document."
+FEED_DEPTH = 64
+FEED_TITLE_CHARS = 500
+FEED_TEXT_CHARS = 8000
+"A description; more of it is left out."
+FEED_NAME_CHARS = 100
+"An author or a category."
+FEED_CATEGORIES = 20
+FEED_URL_CHARS = 2000
+FEED_MAGNET_CHARS = 8000
+FEED_SECONDS = 60.0
+"For one feed to be fetched."
+FEEDS = 1000
+"Feeds and folders."
+FEED_ARTICLES = 5000
+"Articles that are kept of one feed, at most."
+FEED_TTL_SECONDS = 6 * 3600.0
+"A feed that asks to be left alone for longer is asked all the same."
+FEED_RETRY_SECONDS = 6 * 3600.0
+"The longest wait before a feed that failed is asked again, unless its server asks for more."
+FEED_RETRY_AFTER_SECONDS = 24 * 3600.0
+"The longest wait that a server may ask for."
+FEED_RULES = 1000
+FEED_RULES_BYTES = 10 * MIB
+"A file of rules."
+FEED_PATTERN_CHARS = 20_000
+"The longest pattern of a rule."
+FEED_PATTERN_SECONDS = 0.1
+"What one pattern may take with one title; its rule is then of no use for the rest of the feed."
+FEED_RULE_SECONDS = 0.5
+"Processor time that a rule may take with all articles of a fetch."
+FEED_EPISODES = 5000
+"Episodes that a rule remembers; the oldest are forgotten."
+FEED_WANTED = 5000
+"Articles that matched and wait to be downloaded."
+FEED_WANTED_TRIES = 12
+"Downloads of one torrent file that failed before it is given up."
+
 # the DHT
 KRPC_BYTES = 2048
 "A longer datagram is no DHT message; BEP 32 allows 1,024."

@@ -33,6 +33,17 @@ from wildbach.protocol.proxy.connect import basic
 
 Sink = Callable[[bytes], None]
 
+
+class LeadsToMagnet(ForbiddenURL):
+    """The URL redirects to a magnet link, as indexers do for torrents of which they have no file."""
+
+    code = "leads_to_magnet"
+
+    def __init__(self, link: str) -> None:
+        super().__init__("a redirect to a magnet link is not fetched", link=link)
+        self.link = link
+
+
 _REDIRECTS = (301, 302, 303, 307, 308)
 _ADDRESSES = 3
 "Addresses of one name that are tried in turn."
@@ -126,17 +137,19 @@ class HttpClient:
 
     async def fetch(
         self, url: str, *, purpose: Purpose, limit: int, seconds: float = limits.TRACKER_SECONDS, family: int = 0,
-        headers: Mapping[str, str] | None = None, sink: Sink | None = None,
+        headers: Mapping[str, str] | None = None, sink: Sink | None = None, named_by: Reach = Reach.LOCAL,
     ) -> Response:
         """GET a URL. `limit` bounds the body in bytes, `seconds` all of it, redirects included.
 
         `family` (4 or 6) restricts the IP version. With a `sink` the body of a 2xx reply is handed over as it comes.
-        Raises ForbiddenURL, NetworkError, LimitError (the body is too long) or FormatError (it cannot be unpacked).
+        `named_by`: the reach of who named the URL, which never leads nearer. Raises ForbiddenURL, LeadsToMagnet,
+        NetworkError, LimitError (the body is too long) or FormatError (it cannot be unpacked).
         """
         try:
             async with asyncio.timeout(seconds):
                 found = await self._follow(
-                    url, purpose, family, dict(headers or {}), lambda reply, target: _whole(reply, target, limit, sink)
+                    url, purpose, family, dict(headers or {}),
+                    lambda reply, target: _whole(reply, target, limit, sink), named_by,
                 )
         except TimeoutError:
             raise NetworkError(f"no reply within {seconds:g} seconds") from None
@@ -167,12 +180,13 @@ class HttpClient:
             await origin.session.close()
 
     async def _follow(
-        self, url: str, purpose: Purpose, family: int, headers: dict[str, str], handle: Handle
+        self, url: str, purpose: Purpose, family: int, headers: dict[str, str], handle: Handle,
+        named_by: Reach = Reach.LOCAL,
     ) -> Response | None:
         source: Target | None = None
         login: tuple[str, str] | None = None
         for _ in range(limits.TRACKER_REDIRECTS + 1):
-            target = await self._guard.admit(url, purpose, family=family, source=source)
+            target = await self._guard.admit(url, purpose, family=family, source=source, named_by=named_by)
             if target.scheme == "udp":
                 raise ForbiddenURL("udp is not fetched")
             if source is None:
@@ -182,6 +196,8 @@ class HttpClient:
             result = await self._hop(target, headers, login, handle)
             if not isinstance(result, str):
                 return result
+            if result[:7].lower() == "magnet:":
+                raise LeadsToMagnet(result)
             url = urljoin(target.url, result)
             source = target
         raise NetworkError(f"more than {limits.TRACKER_REDIRECTS} redirects")

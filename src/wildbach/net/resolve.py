@@ -178,9 +178,11 @@ class Guard:
         self._blocks = blocks
 
     async def admit(
-        self, url: str, purpose: Purpose, *, family: int = 0, source: Target | None = None
+        self, url: str, purpose: Purpose, *, family: int = 0, source: Target | None = None,
+        named_by: Reach = Reach.LOCAL,
     ) -> Target:
-        """Check a URL and find where it leads. `source` is the target whose redirect named it.
+        """Check a URL and find where it leads. `source` is the target whose redirect named it; `named_by` the reach of
+        who named the first one, which never leads nearer.
 
         Raises ForbiddenURL, or NetworkError where the name cannot be found.
         """
@@ -202,7 +204,7 @@ class Guard:
         for address in found[:16]:
             named = literal is None and self._resolver is None
             reach = _reach_of_name(address) if named else self._classify(address)
-            reason = _refusal(reach, parts, purpose, source)
+            reason = _refusal(reach, parts, purpose, source, named_by)
             if not named and self._blocks(address):
                 reason = "the URL leads to an address that the IP filter blocks"
             if reason:
@@ -237,12 +239,14 @@ def _check_redirect(source: Target, parts: SplitResult) -> None:
         raise ForbiddenURL("a redirect with a password is not followed")
 
 
-def _refusal(reach: Reach, parts: SplitResult, purpose: Purpose, source: Target | None) -> str:
+def _refusal(reach: Reach, parts: SplitResult, purpose: Purpose, source: Target | None, named_by: Reach) -> str:
     """Why an address of this reach may not be connected to; empty where it may."""
     if reach is Reach.FORBIDDEN:
         return "the URL leads to an address nobody should connect to"
     if source is not None and DISTANCE[reach] < DISTANCE[source.reach]:
         return f"a redirect from a {source.reach} to a {reach} address is not followed"
+    if DISTANCE[reach] < DISTANCE[named_by]:
+        return f"a URL that a {named_by} address names does not lead to a {reach} one"
     if reach is Reach.GLOBAL or purpose is Purpose.USER or parts.scheme == "udp":
         return ""
     if purpose is Purpose.TRACKER and parts.path not in ("/announce", "/scrape"):
