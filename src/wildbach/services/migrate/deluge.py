@@ -99,9 +99,8 @@ def torrents(state: State, paths: PathMap) -> Iterator[Found | Unreadable]:
             if _KEY.fullmatch(key) is None:
                 raise FormatError("has no info hash for a name", where=key[:80] or "an entry")
             raw = resumes.get(key.encode())
-            resume = fastresume.parse(raw) if isinstance(raw, bytes) and raw else _EMPTY
             file = read_or_none(state.path / f"{key}.torrent", limits.TORRENT_FILE_BYTES)
-            yield _found(key, record, resume, file, text(labels.get(key)), paths)
+            yield found(key, record, raw if isinstance(raw, bytes) else b"", file, text(labels.get(key)), paths)
         except WildbachError as error:
             yield Unreadable(Client.DELUGE, key or "an entry", str(error))
 
@@ -120,10 +119,15 @@ def read_state(data: bytes) -> list[dict[str, Any]]:
     return [entry.values for entry in entries if isinstance(entry, Record) and entry.kind == "TorrentState"]
 
 
-def _found(
-    key: str, record: Mapping[str, Any], resume: Resume, file: bytes | None, label: str, paths: PathMap,
+def found(
+    key: str, record: Mapping[str, Any], data: bytes, file: bytes | None, label: str, paths: PathMap,
 ) -> Found:
+    """One torrent: its attributes, libtorrent's resume data (empty for none) and its file; `key` is its hash in hex.
+
+    Raises FormatError where one is broken.
+    """
     lost: list[str] = []
+    resume = fastresume.parse(data) if data else _EMPTY
     metainfo = fastresume.torrent_of(resume, file)
     if metainfo is not None and bytes.fromhex(key) not in metainfo.info.hashes.swarms:
         raise FormatError("the torrent file and the state are of two torrents", where=key)

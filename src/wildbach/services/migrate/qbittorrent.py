@@ -33,11 +33,11 @@ _AT_LIMIT = {"Remove": "it was to be removed at its limit", "RemoveWithContent":
 
 def look(folder: Path, names: Names) -> list[State]:
     """The state in this folder, if it has any."""
-    found = []
+    states = []
     count = sum(1 for name in names if _RESUME.fullmatch(name) is not None)
     if count:
         config = _config(folder.parent)
-        found.append(State(Client.QBITTORRENT, folder, config, count, _running(config)))
+        states.append(State(Client.QBITTORRENT, folder, config, count, _running(config)))
     if names.get(_DATABASE) is False:
         config = _config(folder)
         running = _running(config)
@@ -46,8 +46,8 @@ def look(folder: Path, names: Names) -> list[State]:
         except WildbachError:
             count = 0
         if count:
-            found.append(State(Client.QBITTORRENT, folder / _DATABASE, config, count, running))
-    return found
+            states.append(State(Client.QBITTORRENT, folder / _DATABASE, config, count, running))
+    return states
 
 
 def _config(data: Path) -> Path | None:
@@ -192,14 +192,22 @@ def _from_folder(folder: Path, paths: PathMap, shared: General) -> Iterator[Foun
             continue
         key = match[1].lower()
         try:
-            resume = fastresume.parse(read(folder / name, limits.IMPORT_RESUME_BYTES))
+            data = read(folder / name, limits.IMPORT_RESUME_BYTES)
             file = read_or_none(folder / f"{match[1]}.torrent", limits.TORRENT_FILE_BYTES)
-            yield _found(key, resume, file, _of_keys(resume, places.get(key)), paths, shared)
+            yield found(key, data, file, paths, shared, places.get(key))
         except WildbachError as error:
             yield Unreadable(Client.QBITTORRENT, name, str(error))
     lone = [name for name in names if name.endswith(".torrent") and f"{name[:-8]}.fastresume" not in names]
     for name in lone:
         yield Unreadable(Client.QBITTORRENT, name, "qBittorrent has no state of it (no fastresume file)")
+
+
+def found(
+    key: str, data: bytes, file: bytes | None, paths: PathMap, shared: General, queue: int | None = None,
+) -> Found:
+    """One torrent of its two files; `key` is their name. Raises FormatError where one is broken."""
+    resume = fastresume.parse(data)
+    return _found(key, resume, file, _of_keys(resume, queue), paths, shared)
 
 
 def _queue(folder: Path) -> dict[str, int]:
@@ -218,9 +226,8 @@ def _from_database(state: State, paths: PathMap, shared: General) -> Iterator[Fo
             data, file = row.get("libtorrent_resume_data"), row.get("metadata")
             if not isinstance(data, bytes):
                 raise FormatError("has no resume data", where=name)
-            resume = fastresume.parse(data)
             metadata = file if isinstance(file, bytes) and file else None
-            yield _found(name.lower(), resume, metadata, _of_row(row), paths, shared)
+            yield _found(name.lower(), fastresume.parse(data), metadata, _of_row(row), paths, shared)
         except WildbachError as error:
             yield Unreadable(Client.QBITTORRENT, name, str(error))
 
