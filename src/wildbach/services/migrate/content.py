@@ -1,7 +1,6 @@
 """What another client says of the files of a torrent, turned to the numbers and names of ours.
 
-Clients number files as the torrent lists them, pad files among them; here the pad files of a hybrid or v2 torrent
-have no numbers.
+Clients count pad files among the files; here those of a hybrid or v2 torrent have no numbers.
 """
 
 from __future__ import annotations
@@ -21,21 +20,27 @@ NORMAL, LOW, HIGH = 4, 1, 7
 
 
 def numbers(info: Info) -> list[int | None]:
-    """For each file as clients number them, its number here; None for padding."""
+    """For each file as libtorrent numbers them, its number here; None for padding. libtorrent lists the files of a
+    hybrid or v2 torrent as the file tree does, and pads each up to the next piece.
+    """
     if not info.has_v2:
         return list(range(len(info.files)))
-    if not info.has_v1:
-        out: list[int | None] = []
-        for index, file in enumerate(info.files):
-            out.append(index)
-            if file.length % info.piece_length:
-                out.append(None)  # as libtorrent aligns the next one
-        return out
-    fields = bencode.decode(info.raw)
+    out: list[int | None] = []
+    for index, file in enumerate(info.files):
+        out.append(index)
+        if file.length % info.piece_length:
+            out.append(None)
+    return out
+
+
+def v1_numbers(info: Info) -> list[int | None]:
+    """The same for clients that know the list of v1 alone, where padding stands as the creator of a hybrid put it."""
+    fields = bencode.decode(info.raw) if info.has_v1 and info.has_v2 else None
     files = fields.get(b"files") if isinstance(fields, dict) else None
     if not isinstance(files, list):
         return list(range(len(info.files)))
-    out, index = [], 0
+    out: list[int | None] = []
+    index = 0
     for entry in files:
         attr = entry.get(b"attr") if isinstance(entry, dict) else None
         if isinstance(attr, bytes) and b"p" in attr:

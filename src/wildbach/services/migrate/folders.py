@@ -49,16 +49,18 @@ def read(path: Path, most: int) -> bytes:
         if path.is_symlink():
             raise FormatError("is a symlink, which is not followed", where=path.name) from error
         raise storage_error(error, "read", str(path)) from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
             raise FormatError("is no regular file", where=path.name)
         if state.st_size > most:
             raise LimitError(f"has {state.st_size} bytes, over {most}", where=path.name)
-        try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
             data = file.read(most + 1)
-        except OSError as error:
-            raise storage_error(error, "read", str(path)) from error
+    except OSError as error:
+        raise storage_error(error, "read", str(path)) from error
+    finally:
+        os.close(handle)
     if len(data) > most:
         raise LimitError(f"has more than {most} bytes", where=path.name)
     return data

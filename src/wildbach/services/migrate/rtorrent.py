@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -106,7 +106,7 @@ def found(key: str, data: bytes, own: bytes | None, library: bytes | None, paths
     if metainfo is not None:
         info = metainfo.info
         # rTorrent reads the list of files that v1 has.
-        order: Sequence[int | None] = content.numbers(info) if info.has_v1 else list(range(len(info.files)))
+        order = content.v1_numbers(info)
         chosen = content.priorities(info, _priorities(resume.get(b"files")), order)
         complete = content.claims(info, _have(info, resume.get(b"bitfield")), chosen)
         lost += content.odd_names(info)

@@ -137,7 +137,7 @@ def found(
     complete = False
     if metainfo is not None:
         info = metainfo.info
-        order: Sequence[int | None] = content.numbers(info) if info.has_v1 else list(range(len(info.files)))
+        order = content.v1_numbers(info)
         chosen = content.priorities(info, _priorities(resume), order)
         renamed = content.renames(
             info, _names(resume.get(b"files")), order=order, suffix=_SUFFIX, windows=is_windows(said))
