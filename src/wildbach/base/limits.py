@@ -36,6 +36,25 @@ MAGNET_SOURCES = 5
 EXACT_SOURCE_SECONDS = 60.0
 "For one of them to be fetched."
 
+# state folders of other clients
+IMPORT_ENTRIES = 1_000_000
+"Entries of one folder."
+IMPORT_FOLDERS = 5000
+"Folders that are looked through."
+IMPORT_DEPTH = 5
+IMPORT_CONFIG_BYTES = 16 * MIB
+"A file of settings, categories or labels."
+IMPORT_RESUME_BYTES = 64 * MIB
+"What a client knows of one torrent besides its torrent file."
+IMPORT_LIST_BYTES = 512 * MIB
+"A file with what it knows of all."
+IMPORT_DATABASE_BYTES = 4096 * MIB
+"A database that has to be copied because its program uses it."
+IMPORT_TAGS = 200
+IMPORT_NAME_CHARS = 500
+PICKLE_VALUES = 4_000_000
+"Instructions of one pickle; a torrent of Deluge takes some hundred."
+
 # peers
 MESSAGE_BYTES = 128 * KIB + 13
 "A peer message other than a bitfield or an extension message."
