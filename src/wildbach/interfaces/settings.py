@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wildbach.base.settings import Section, section, setting
 from wildbach.engine.settings import Settings
+from wildbach.services.feeds.settings import FeedSettings
 from wildbach.services.library.settings import (
     DownloadSettings,
     QueueSettings,
@@ -66,4 +67,5 @@ class ClientSettings(Settings):
     seeding: SeedingSettings = section(SeedingSettings, "When a torrent has given enough.")
     slow_mode: SlowModeSettings = section(SlowModeSettings, "The alternative speed limits, and when they hold.")
     trash: TrashSettings = section(TrashSettings, "What was removed.")
+    feeds: FeedSettings = section(FeedSettings, "RSS.")
     api: ApiSettings = section(ApiSettings, "The web interface and the API.")

@@ -11,12 +11,13 @@ from pathlib import Path
 from wildbach.base.settings import Layers
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
-from wildbach.interfaces.api.adding import Adding
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.entering import Entering
+from wildbach.interfaces.api.feeding import Feeding
 from wildbach.interfaces.api.grouping import Grouping
+from wildbach.interfaces.api.importing import Importing
 from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
@@ -26,13 +27,14 @@ from wildbach.interfaces.settings import ClientSettings
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
+from wildbach.services.feeds.service import Feeds
 from wildbach.services.library import events as library_events
 from wildbach.services.library.library import Library
 
 log = logging.getLogger("wildbach")
 
 
-class LocalApi(Looking, Adding, Grouping, Whole, Making, Entering):
+class LocalApi(Looking, Feeding, Grouping, Whole, Making, Importing, Entering):
     """All operations of the contract, each in the part it belongs to."""
 
     def __init__(self, core: Core) -> None:
@@ -74,7 +76,14 @@ async def open_api(
             scope.spawn("tell:library", _tell_library(session, library, choices, book), contain=report)
             scope.spawn("load", _load(core, loaded), contain=report)
             await session.count(started=1)
-            yield LocalApi(core)
+            api = LocalApi(core)
+            api.feed_service = feeds = Feeds(
+                scope, threads, settings=lambda: choices.settings.feeds, keeper=session, fetcher=session.http,
+                taker=api, publish=library.bus.publish, report=report,
+            )
+            await feeds.load()
+            stack.push_async_callback(feeds.close)
+            yield api
     finally:
         log.removeHandler(book)
 
