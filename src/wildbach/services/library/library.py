@@ -215,6 +215,7 @@ class Library:
         entry.place = self._first_place() if top else self._last_place()
         self.entries[key] = entry
         self._incomplete.add(key)
+        self._ranks = None
         try:
             await self.book.write([key])
         except WildbachError:
