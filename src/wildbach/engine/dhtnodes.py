@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from wildbach.base import addresses, limits
+from wildbach.base import addresses, hostnames, limits
 from wildbach.base.addresses import Reach, classify, may_dial
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.base.ids import Endpoint
@@ -353,4 +353,7 @@ def parse_node(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
+    host = host.strip("[]")
+    if addresses.parse(host) is None and hostnames.parse(host) is None:
+        raise UsageError(f"{text!r}: {host!r} is neither an address nor a name")
+    return host, int(port)

@@ -167,6 +167,9 @@ def test_a_wrong_address_of_a_node_in_the_settings_is_said() -> None:
 
     with pytest.raises(UsageError, match="HOST:PORT"):
         run(work, Endpoint("0.0.0.0", 6881), bootstrap=("router.example",))
+    for text in ("a b:1", "127.1:1", "r\u00fcter.example:1", "a..b:1"):
+        with pytest.raises(UsageError, match="neither an address nor a name"):
+            run(work, Endpoint("0.0.0.0", 6881), bootstrap=(text,))
 
 
 def test_ids_last_and_saved_nodes_are_asked_at_the_next_start() -> None:
