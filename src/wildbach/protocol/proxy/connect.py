@@ -7,6 +7,7 @@ from typing import Final
 
 from wildbach.base import limits
 from wildbach.protocol.proxy.errors import ProxyError, Unreachable
+from wildbach.protocol.proxy.place import Place
 
 _END: Final = b"\r\n\r\n"
 _LOGIN: Final = 407
@@ -23,10 +24,8 @@ class Tunnel:
 
     __slots__ = ("_have", "_password", "_place", "_user", "done")
 
-    def __init__(self, host: str, port: int, user: str = "", password: str = "") -> None:
-        if not host.isascii() or any(c <= " " or c == "\x7f" for c in host):
-            raise Unreachable("this is neither an address nor a name")
-        self._place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    def __init__(self, place: Place, user: str = "", password: str = "") -> None:
+        self._place = str(place)
         self._user = user
         self._password = password
         self._have = bytearray()
