@@ -286,10 +286,7 @@ class DhtNodes:
         home = self.homes[family]
         found: list[Endpoint] = []
         for host, port in hints:
-            found += [
-                at for at in await self._find(host, port, family)
-                if may_dial(at, home.reach) or (addresses.parse(at.host) is None and at.port >= 1024)
-            ]
+            found += [at for at in await self._find(host, port, family) if _may_ask(at, home.reach)]
         remembers, home.remembers = home.remembers, False
         if not found and not remembers:
             for text in self.settings().bootstrap:
@@ -346,6 +343,13 @@ class DhtNodes:
             await self._threads.run(self._store.keep, AREA, changes)
         except WildbachError as error:
             self._report(error)
+
+
+def _may_ask(node: Endpoint, source: Reach) -> bool:
+    """Whether to ask a node that a stranger names. Of one with a name, which a proxy looks up, the name alone tells."""
+    if addresses.parse(node.host) is not None:
+        return may_dial(node, source)
+    return node.port >= 1024 and hostnames.reach(node.host) is Reach.GLOBAL
 
 
 def parse_node(text: str) -> tuple[str, int]:
