@@ -51,6 +51,8 @@ class Proxy:
         self.address = address
         self._outlet = outlet
         self._resolver = resolver
+        self._worked = ""
+        "The address at which it was there the last time."
         self.failure = ""
         "Why it could not be used the last time, in plain words."
 
@@ -74,35 +76,44 @@ class Proxy:
         return sock
 
     async def _ask(self, tunnel: Tunnel) -> socket.socket:
-        met = False
+        owes = True
         try:
             async with asyncio.timeout(limits.PROXY_SECONDS):
                 sock = await self._connect()
                 try:
                     # An HTTP proxy is silent as long as it tries to connect: that need not be its own fault.
-                    met = self.address.kind == "http"
-                    async for _ in _talk(sock, tunnel):
-                        met = True
+                    owes = self.address.kind != "http"
+                    async for whole in _talk(sock, tunnel):
+                        owes = not whole
                 except BaseException:
                     sock.close()
                     raise
         except TimeoutError:
-            if not met:
+            if owes:
                 raise ProxyError(f"the proxy {self.address} does not answer") from None
             raise Unreachable(f"the proxy did not connect within {limits.PROXY_SECONDS:g} seconds") from None
         return sock
 
+    async def reach(self) -> socket.socket:
+        """A socket whose far end is the proxy itself. Raises ProxyError, or NetworkError where nothing can leave."""
+        try:
+            async with asyncio.timeout(limits.PROXY_SECONDS):
+                return await self._connect()
+        except TimeoutError:
+            self.note(f"the proxy {self.address} does not answer")
+            raise ProxyError(self.failure) from None
+        except ProxyError as error:
+            self.note(error.message)
+            raise
+
     async def check(self) -> None:
         """Whether the proxy is there at all; `failure` tells."""
         try:
-            async with asyncio.timeout(limits.PROXY_SECONDS):
-                (await self._connect()).close()
-        except TimeoutError:
-            self.note(f"the proxy {self.address} does not answer")
+            (await self.reach()).close()
         except NetworkError as error:
             self.note(error.message)
 
-    async def locate(self) -> list[str]:
+    async def _locate(self) -> list[str]:
         """The proxy's addresses. Raises ProxyError."""
         if addresses.parse(self.address.host) is not None:
             return [self.address.host]
@@ -112,15 +123,25 @@ class Proxy:
             raise ProxyError(f"the proxy {self.address}: {error.message}", code=_finer(error)) from None
 
     async def _connect(self) -> socket.socket:
+        """Each address of the proxy's name has an equal share of the time that is left; the one that worked last is
+        tried first.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limits.PROXY_SECONDS
         problem: NetworkError = ProxyError(f"the proxy {self.address} has no address")
-        for host in (await self.locate())[:_ADDRESSES]:
+        hosts = sorted((await self._locate())[:_ADDRESSES], key=lambda host: host != self._worked)
+        for number, host in enumerate(hosts):
             try:
                 sock = self._outlet.call_socket(6 if ":" in host else 4)
             except NetworkError as error:
                 problem = error
                 continue
             try:
-                await asyncio.get_running_loop().sock_connect(sock, (host, self.address.port))
+                async with asyncio.timeout((end - loop.time()) / (len(hosts) - number)):
+                    await loop.sock_connect(sock, (host, self.address.port))
+            except TimeoutError:
+                sock.close()
+                problem = ProxyError(f"the proxy {self.address} does not answer")
             except OSError as error:
                 sock.close()
                 problem = ProxyError(f"the proxy {self.address} cannot be reached: {_reason(error)}")
@@ -128,6 +149,7 @@ class Proxy:
                 sock.close()
                 raise
             else:
+                self._worked = host
                 return sock
         raise problem
 
@@ -158,8 +180,8 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
-async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[None]:
-    """Yields after each thing the proxy said."""
+async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[bool]:
+    """Yields after each piece of what the proxy says: whether that is a whole answer."""
     loop = asyncio.get_running_loop()
     try:
         await loop.sock_sendall(sock, tunnel.begin())
@@ -170,7 +192,7 @@ async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[None]:
             say = tunnel.received(data)
             if say:
                 await loop.sock_sendall(sock, say)
-            yield
+            yield bool(say) or tunnel.done
     except OSError as error:
         raise ProxyError(f"the proxy broke the connection: {_reason(error)}") from None
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from tests.proxyserver import GRANTED, Names, Story, forever, greet, proxy
 
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError
@@ -18,71 +19,13 @@ from wildbach.net.outlet import Outlet
 from wildbach.net.proxy import ProxiedDatagrams, ProxiedTransport, Proxy, _relay_host
 from wildbach.net.resolve import Guard, Purpose
 from wildbach.net.tcp import TcpTransport
-from wildbach.protocol.proxy import ProxyError, Unreachable, parse, socks
+from wildbach.protocol.proxy import ProxyError, Unreachable, socks
 from wildbach.runtime.tasks import Scope
-
-GRANTED = b"\5\0\0\1\0\0\0\0\0\0"
-Story = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PROXY_SECONDS", 0.5)
-
-
-class Names:
-    """Looks up the proxy's own name."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def resolve(self, host: str, family: int) -> list[str]:
-        self.asked.append(host)
-        if host != "proxy.test":
-            raise NetworkError(f"cannot find {host}")
-        return ["127.0.0.1"]
-
-
-@asynccontextmanager
-async def proxy(story: Story, kind: str = "socks5", login: str = "", host: str = "127.0.0.1") -> AsyncIterator[Proxy]:
-    """A proxy that does with each connection as `story` says."""
-    tasks: list[asyncio.Task[None]] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.append(task)
-        try:
-            await story(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        port = server.sockets[0].getsockname()[1]
-        yield Proxy(parse(f"{kind}://{login}{host}:{port}"), Outlet(), Names())
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
-
-
-async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """What is asked for after a greeting without a password."""
-    await reader.readexactly(2 + (await reader.readexactly(2))[1] - 1 - 1)
-    writer.write(b"\5\0")
-    head = await reader.readexactly(4)
-    size = {1: 4, 4: 16}.get(head[3]) or (await reader.readexactly(1))[0]
-    return head + await reader.readexactly(size + 2)
-
-
-async def forever(reader: asyncio.StreamReader) -> None:
-    while await reader.read(65536):
-        pass
 
 
 async def good(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -195,6 +138,84 @@ def test_the_proxys_own_name_is_looked_up_and_no_other() -> None:
         async with proxy(good, host="other.test") as found:
             with pytest.raises(ProxyError, match="cannot find"):
                 await found.open("tracker.example", 80)
+
+    asyncio.run(main())
+
+
+NOBODY = "127.9.9.9"
+"An address at which the proxy of a test is not."
+
+
+@contextmanager
+def deaf(port: int) -> Iterator[str]:
+    """An address at which connecting is neither accepted nor refused: the queue of who listens there is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.9.9.8", port))
+        listener.listen(0)
+        waiting = []
+        try:
+            for _ in range(4):
+                waiting.append(socket.socket())
+                waiting[-1].setblocking(False)
+                waiting[-1].connect_ex(listener.getsockname())
+            yield "127.9.9.8"
+        finally:
+            for sock in waiting:
+                sock.close()
+
+
+async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The proxy and the far end in one, whichever way it is asked."""
+    if await reader.readexactly(1) == b"\5":
+        await reader.readexactly((await reader.readexactly(1))[0])
+        writer.write(b"\5\0")
+        head = await reader.readexactly(5)
+        await reader.readexactly(head[4] + 2)
+        writer.write(GRANTED)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(OK)
+    await forever(reader)
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+def test_all_addresses_of_the_proxys_name_are_tried_and_the_one_that_worked_is_first_from_then_on(
+    kind: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+
+    class Counted(Outlet):
+        def call_socket(self, family: int) -> socket.socket:
+            calls.append(family)
+            return super().call_socket(family)
+
+    async def main() -> None:
+        async with proxy(answers, kind, host="proxy.test", names=Names(NOBODY, "127.0.0.1")) as found:
+            monkeypatch.setattr(found, "_outlet", Counted())
+            assert await fetched(found) == b"ok" and len(calls) == 2
+            assert await fetched(found) == b"ok" and len(calls) == 3
+            await found.check()
+            assert not found.failure and len(calls) == 4
+        async with proxy(answers, kind, host="proxy.test", names=Names(NOBODY, "127.9.9.7")) as found:
+            with pytest.raises(ProxyError, match="cannot be reached"):
+                await fetched(found)
+            assert "cannot be reached" in found.failure
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+def test_an_address_that_does_not_answer_has_its_share_of_the_time_and_no_more(kind: str) -> None:
+    async def main() -> None:
+        async with proxy(answers, kind, host="proxy.test") as found:
+            with deaf(found.address.port) as address:
+                found._resolver = Names(address, "127.0.0.1")
+                assert await fetched(found) == b"ok"
+                found._resolver = Names(address)
+                with pytest.raises(ProxyError, match="does not answer"):
+                    await found.open("25.1.2.3", 80)
+                with pytest.raises(ProxyError, match="does not answer"):
+                    await found.reach()
+                assert "does not answer" in found.failure
 
     asyncio.run(main())
 
@@ -379,16 +400,34 @@ def test_of_an_encrypted_fetch_an_http_proxy_hears_the_name_and_what_follows_is_
 
 
 @pytest.mark.parametrize("url", ["http://t.example/announce", "https://t.example/announce"])
-def test_an_http_proxy_that_wants_to_know_us_is_noted(url: str) -> None:
+@pytest.mark.parametrize(("login", "status", "says"), [
+    ("", 407, "wants a user and a password"), ("anna:wrong@", 407, "does not take"),
+    ("anna:wrong@", 401, "does not take"),
+])
+def test_an_http_proxy_that_does_not_know_us_is_noted(url: str, login: str, status: int, says: str) -> None:
     async def main() -> None:
         async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
+            writer.write(b"HTTP/1.1 %d Who are you\r\nContent-Length: 0\r\n\r\n" % status)
             await forever(reader)
 
-        async with proxy(story, "http") as found:
-            with pytest.raises(ProxyError) as caught:
+        async with proxy(story, "http", login) as found:
+            with pytest.raises(ProxyError, match=says) as caught:
                 await fetched(found, url)
-            assert caught.value.code == "proxy_login" and "password" in found.failure
+            assert caught.value.code == "proxy_login" and says in found.failure
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("login", "via"), [("", b""), ("anna:secret@", b"Via: 1.1 proxy\r\n")])
+def test_a_server_behind_an_http_proxy_that_does_not_know_us_is_not_the_proxys_fault(login: str, via: bytes) -> None:
+    async def main() -> None:
+        async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 401 Who are you\r\n" + via + b"Content-Length: 0\r\n\r\n")
+            await forever(reader)
+
+        async with proxy(story, "http", login) as found:
+            assert await fetched(found) == b"" and not found.failure
 
     asyncio.run(main())

@@ -10,13 +10,22 @@ from wildbach.protocol.proxy.errors import ProxyError, Unreachable
 from wildbach.protocol.proxy.place import Place
 
 _END: Final = b"\r\n\r\n"
-_LOGIN: Final = 407
+LOGIN: Final = (401, 407)
+"The first is for servers; there are proxies that answer it to a wrong password."
 _GATEWAY: Final = (502, 503, 504)
 
 
 def basic(user: str, password: str) -> str:
     """The value of an Authorization header."""
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+def refused(user: str, password: str) -> ProxyError:
+    """The proxy does not know us by these."""
+    return ProxyError(
+        "the proxy does not take this user and password" if user or password
+        else "the proxy wants a user and a password: http://USER:PASSWORD@HOST:PORT", code="proxy_login",
+    )
 
 
 class Tunnel:
@@ -62,11 +71,8 @@ class Tunnel:
         status = int(code)
         if 200 <= status < 300:
             self.done = True
-        elif status == _LOGIN:
-            raise ProxyError(
-                "the proxy does not take this user and password" if self._user or self._password
-                else "the proxy wants a user and a password: http://USER:PASSWORD@HOST:PORT", code="proxy_login",
-            )
+        elif status in LOGIN:
+            raise refused(self._user, self._password)
         elif status in _GATEWAY:
             raise Unreachable(f"the proxy could not connect (HTTP {status})")
         else:
