@@ -30,6 +30,8 @@ _BATCH: Final = 256
 "Datagrams read in one turn of the loop."
 _BUFFER: Final = 4 << 20
 _RETRY_FIRST: Final = 1.0
+_KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 3}
+"Seconds of silence before the first question and between more, and how many are not answered: 90 seconds in all."
 _ADDRESSES: Final = 3
 "Of a proxy's name, tried in turn."
 
@@ -197,6 +199,33 @@ async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[bool]:
         raise ProxyError(f"the proxy broke the connection: {_reason(error)}") from None
 
 
+def _keep_alive(sock: socket.socket) -> None:
+    """Have the kernel ask now and then whether the far end is still there: nothing else is ever said on this stream, so
+    routers forget it, and a proxy that died would not be missed.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEP_ALIVE.items():
+        number = getattr(socket, option, None)
+        if number is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, number, value)
+
+
+class Patience:
+    """How long to wait before the next try: twice as long each time, up to PROXY_RETRY_SECONDS. What lasted that long
+    was no failure.
+    """
+
+    def __init__(self) -> None:
+        self._next = _RETRY_FIRST
+
+    def after(self, lasted: float) -> float:
+        """Seconds to wait after an association that was there for `lasted` seconds."""
+        if lasted >= limits.PROXY_RETRY_SECONDS:
+            self._next = _RETRY_FIRST
+        wait, self._next = self._next, min(2 * self._next, limits.PROXY_RETRY_SECONDS)
+        return wait
+
+
 class ProxiedTransport:
     """Calls peers through a proxy. Nobody can call: there is nothing to listen at."""
 
@@ -224,6 +253,8 @@ class ProxiedDatagrams:
         self._sock: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()
+        self._since = 0.0
+        "When the association was made."
         self._near = False
         "The proxy is on this machine."
         self.failure = ""
@@ -286,27 +317,26 @@ class ProxiedDatagrams:
     # -- the association
 
     async def _keep(self) -> None:
-        wait = _RETRY_FIRST
+        patience = Patience()
         while True:
             try:
                 await self._associate()
-                wait = _RETRY_FIRST
+                self.failure = "the proxy ended the association for datagrams"
             except NetworkError as error:
                 self.failure = error.message
-                self._tried.set()
             except OSError as error:
                 self.failure = f"the proxy broke the connection: {_reason(error)}"
-                self._tried.set()
             finally:
-                self._drop()
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, limits.PROXY_RETRY_SECONDS)
+                lasted = self._drop()
+            self._tried.set()
+            await asyncio.sleep(patience.after(lasted))
 
     async def _associate(self) -> None:
         """Make an association and stay until it ends, which the end of its stream tells."""
         loop = asyncio.get_running_loop()
         tunnel = self._proxy.address.associate()
         with await self._proxy.converse(tunnel) as control:
+            _keep_alive(control)
             self._join(tunnel.bound, control)
             if await loop.sock_recv(control, 1):
                 raise ProxyError("the proxy talks where nothing is said")
@@ -327,16 +357,22 @@ class ProxiedDatagrams:
         except OSError as error:
             sock.close()
             raise ProxyError(f"the proxy's relay at {relay} cannot be used: {_reason(error)}") from None
+        loop = asyncio.get_running_loop()
         self._sock = sock
+        self._since = loop.time()
         self.failure = ""
         self._tried.set()
-        asyncio.get_running_loop().add_reader(sock, self._readable, sock)
+        loop.add_reader(sock, self._readable, sock)
 
-    def _drop(self) -> None:
+    def _drop(self) -> float:
+        """End the association. Returns how many seconds it was there; 0 for none."""
         sock, self._sock = self._sock, None
-        if sock is not None:
-            asyncio.get_running_loop().remove_reader(sock)
-            sock.close()
+        if sock is None:
+            return 0.0
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(sock)
+        sock.close()
+        return loop.time() - self._since
 
     def _readable(self, sock: socket.socket) -> None:
         for _ in range(_BATCH):

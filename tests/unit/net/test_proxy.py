@@ -16,10 +16,10 @@ from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.net.http import HttpClient
 from wildbach.net.outlet import Outlet
-from wildbach.net.proxy import ProxiedDatagrams, ProxiedTransport, Proxy, _relay_host
+from wildbach.net.proxy import Patience, ProxiedDatagrams, ProxiedTransport, Proxy, _relay_host
 from wildbach.net.resolve import Guard, Purpose
 from wildbach.net.tcp import TcpTransport
-from wildbach.protocol.proxy import ProxyError, Unreachable, socks
+from wildbach.protocol.proxy import ProxyError, Tunnel, Unreachable, socks
 from wildbach.runtime.tasks import Scope
 
 
@@ -311,6 +311,72 @@ def test_an_association_on_which_the_proxy_talks_or_that_it_breaks_is_over_and_s
                     await asyncio.sleep(0)
                 await datagrams.wait()
             assert not bugs
+            datagrams.close()
+
+    asyncio.run(main())
+
+
+def test_who_ends_associations_at_once_is_asked_for_another_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    enough = asyncio.Event()
+
+    class Recorded(Patience):
+        def after(self, lasted: float) -> float:
+            waits.append(super().after(lasted))
+            if len(waits) == 8:
+                enough.set()
+            return 0.0
+
+    monkeypatch.setattr("wildbach.net.proxy.Patience", Recorded)
+
+    async def main() -> None:
+        async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await greet(reader, writer)
+            writer.write(b"\5\0\0\1\0\0\0\0\0\x09")
+            await writer.drain()
+
+        async with proxy(story) as found, Scope("test") as scope:
+            bugs: list[Exception] = []
+            datagrams = ProxiedDatagrams(found, scope, bugs.append)
+            datagrams.open([])
+            await enough.wait()
+            datagrams.close()
+            assert "ended the association" in datagrams.failure and not bugs
+
+    asyncio.run(main())
+    assert waits[:8] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+
+
+def test_an_association_that_was_there_for_long_is_made_again_at_once() -> None:
+    patience = Patience()
+    assert [patience.after(59.0) for _ in range(3)] == [1.0, 2.0, 4.0]
+    assert [patience.after(lasted) for lasted in (60.0, 0.0, 3600.0)] == [1.0, 2.0, 1.0]
+
+
+def test_a_proxy_that_died_is_missed_though_nothing_is_said_on_the_stream_of_an_association() -> None:
+    async def main() -> None:
+        async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await greet(reader, writer)
+            writer.write(b"\5\0\0\1\0\0\0\0\0\x09")
+            await forever(reader)
+
+        streams: list[socket.socket] = []
+
+        class Watched(Proxy):
+            async def converse(self, tunnel: Tunnel) -> socket.socket:
+                streams.append(await super().converse(tunnel))
+                return streams[-1]
+
+        async with proxy(story) as found, Scope("test") as scope:
+            datagrams = ProxiedDatagrams(Watched(found.address, Outlet(), Names()), scope, lambda error: None)
+            datagrams.open([])
+            await datagrams.wait()
+            assert datagrams.joined and streams[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle, between, tries = (
+                streams[0].getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+            assert idle + between * tries <= 90
             datagrams.close()
 
     asyncio.run(main())
