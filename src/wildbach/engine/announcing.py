@@ -174,8 +174,8 @@ class Announcing:
         self._pump()
 
     def resume(self) -> None:
-        """The network was away, and is back, perhaps with another address: ask all as soon as they permit, those that
-        failed meanwhile at once.
+        """The network was away, and is back, perhaps with another address: ask all as soon as they permit, also those
+        that failed meanwhile.
         """
         now = self._clock()
         for host in list(self._hosts.values()):
@@ -184,7 +184,7 @@ class Announcing:
             for tracker in trackers.all():
                 for leg in tracker.legs:
                     if leg.next_at < math.inf:
-                        leg.next_at = min(leg.next_at, now if leg.fails else max(now, leg.min_at))
+                        leg.next_at = min(leg.next_at, max(now, leg.min_at))
             self._examine(trackers, now)
         self._pump()
 
@@ -499,6 +499,7 @@ class Announcing:
         delay *= 0.9 + 0.2 * self._rng.random()
         if isinstance(error, TrackerFailure) and error.retry_in is not None:
             delay = error.retry_in
+            leg.min_at = now + delay
         elif isinstance(error, ForbiddenURL):
             delay = math.inf
         leg.next_at = max(now + delay, leg.host.resting_until)
