@@ -67,7 +67,8 @@ class Outlet:
         self, wanted: str = "", *, ports: tuple[int, int] | None = None,
         find: Callable[[], tuple[Interface, ...]] = all_interfaces,
     ) -> None:
-        self.wanted = wanted
+        address = parse(wanted)
+        self.wanted = str(address) if address is not None else wanted
         self._ports = ports
         self._next_port = ports[0] if ports is not None else 0
         self._find = find
@@ -200,6 +201,8 @@ class Outlet:
         """
         if not self.wanted:
             return host
+        address = parse(host)
+        host = str(address) if address is not None else host
         family = 6 if ":" in host else 4
         own = self._way.own.get(family) if self._way is not None else None
         if own is None:

@@ -46,6 +46,18 @@ def test_an_interface_is_found_by_its_name_or_by_one_of_its_addresses() -> None:
     assert not named.covers("eth0") and named.interfaces() == (TUN,)
 
 
+@pytest.mark.parametrize(("wanted", "own"), [
+    ("FD00:0:0::0002", {6: "fd00::2"}), ("fd00:0000:0000:0000:0000:0000:0000:0002", {6: "fd00::2"}),
+    ("fd00::0.0.0.2", {6: "fd00::2"}), ("::ffff:10.8.0.2", {4: "10.8.0.2"}), ("::FFFF:0a08:0002", {4: "10.8.0.2"}),
+])
+def test_an_address_may_be_spelled_in_any_way(wanted: str, own: dict[int, str]) -> None:
+    outlet = Outlet(wanted, find=Machine(ETH, TUN))
+    assert outlet.way is not None and outlet.way.own == own and outlet.wanted in own.values()
+    assert outlet.place(wanted) == outlet.wanted
+    assert Outlet("tun0", find=Machine(ETH, TUN)).place(wanted) == outlet.wanted
+    assert Outlet("tun0", find=Machine(TUN)).place("0:0:0:0:0:0:0:0") == "fd00::2"
+
+
 @pytest.mark.parametrize("there", [(), (ETH,), (ETH, tunnel("10.8.0.2/24", up=False)), (ETH, tunnel("fe80::1/64"))])
 def test_where_it_is_away_every_claim_fails(there: tuple[Interface, ...]) -> None:
     outlet = Outlet("tun0", find=Machine(*there))
