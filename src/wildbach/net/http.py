@@ -302,11 +302,14 @@ class _Through(aiohttp.BaseConnector):
             _, made = await self._loop.create_connection(
                 self._factory, sock=sock, ssl=self._tls if req.is_ssl() else None,
                 server_hostname=name if req.is_ssl() else None,
+                ssl_handshake_timeout=_CONNECT_SECONDS if req.is_ssl() else None,
             )
         except ssl.CertificateError as error:
             raise NetworkError("the server's certificate is not valid", detail=str(error)) from None
         except ssl.SSLError as error:
             raise NetworkError(f"no secure connection: {error.reason or 'the handshake failed'}") from None
+        except ConnectionAbortedError:
+            raise NetworkError("no secure connection within the time allowed") from None
         except OSError as error:
             raise NetworkError(error.strerror or "no connection") from None
         return made

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.proxyserver import GRANTED, greet, proxy
+from tests.proxyserver import GRANTED, forever, greet, proxy
 
 from wildbach.base.errors import NetworkError
 from wildbach.net.http import HttpClient
@@ -162,5 +162,32 @@ def test_behind_a_proxy_no_server_can_pass_for_another(
             with pytest.raises(NetworkError, match="certificate is not valid"):
                 await fetched(found, f"https://{host}/announce")
             assert far.requests == [] and not found.failure
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("does", "says"), [
+    ("stalls", "no secure connection within the time allowed"), ("leaves", "no connection"),
+    ("speaks plainly", "no secure connection"),
+])
+def test_a_far_end_that_does_not_get_through_a_handshake_costs_little_time(
+    does: str, says: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wildbach.net.http._CONNECT_SECONDS", 0.3)
+
+    async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await greet(reader, writer)
+        writer.write(GRANTED)
+        await reader.read(1)
+        if does == "speaks plainly":
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        if does != "leaves":
+            await forever(reader)
+
+    async def main() -> None:
+        async with proxy(story) as found, asyncio.timeout(5):
+            with pytest.raises(NetworkError, match=says):
+                await fetched(found, f"https://{NAME}/announce")
+            assert not found.failure
 
     asyncio.run(main())
