@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from tests.proxyserver import Story, forever, proxy
+from tests.proxyserver import Story, forever, greet, proxy
 
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError
-from wildbach.protocol.proxy import ProxyError, Unreachable
+from wildbach.base.ids import Endpoint
+from wildbach.net.proxy import ProxiedDatagrams
+from wildbach.protocol.proxy import ProxyError, Unreachable, socks
+from wildbach.runtime.tasks import Scope
 
 PAYLOAD = b"the far end speaks first"
 LOGIN = "anna:secret@"
@@ -192,5 +196,88 @@ def test_answers_in_pieces_are_whole_and_what_the_far_end_says_is_not_lost(kind:
                 got += data
             sock.close()
             assert got == PAYLOAD and not found.failure
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def associated(relay: socket.socket) -> AsyncIterator[ProxiedDatagrams]:
+    """Datagrams through a relay that is a socket of the test."""
+    async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await greet(reader, writer)
+        writer.write(b"\5\0\0\1\0\0\0\0" + relay.getsockname()[1].to_bytes(2, "big"))
+        await forever(reader)
+
+    bugs: list[Exception] = []
+    async with proxy(story) as found, Scope("test") as scope:
+        datagrams = ProxiedDatagrams(found, scope, bugs.append)
+        datagrams.open([])
+        await datagrams.wait()
+        assert datagrams.joined
+        yield datagrams
+        datagrams.close()
+        assert not bugs
+
+
+def bound() -> socket.socket:
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+def test_a_relay_that_floods_leaves_others_their_turn() -> None:
+    async def main() -> None:
+        with bound() as relay:
+            async with associated(relay) as datagrams, asyncio.timeout(5):
+                datagrams.attach(lambda remote, data: True)
+                assert datagrams.send(Endpoint("25.1.2.3", 6881), b"out")
+                _, ours = await asyncio.get_running_loop().sock_recvfrom(relay, 1000)
+                before = datagrams.received
+                for _ in range(300):
+                    relay.sendto(socks.wrap(Endpoint("25.1.2.3", 6881)) + b"x", ours)
+                while datagrams.received < before + 300:
+                    turn = datagrams.received
+                    await asyncio.sleep(0)
+                    assert datagrams.received - turn <= 256
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("data", [
+    b"", b"\0", b"\0\0\0\1\x19\1\2\3\x1a", b"\0\0\1\1\x19\1\2\3\x1a\xe1x", b"\0\0\0\3\4host\x1a\xe1x",
+    b"\0\0\0\2" + bytes(20), b"\0\0\0\1\x19\1\2\3\0\0x", b"\0\0\0\1\xe0\0\0\1\x1a\xe1x",
+    b"\0\0\0\1\0\0\0\0\x1a\xe1x", b"\0\0\0\1\xa9\xfe\xa9\xfe\x1a\xe1x", b"\0\0\0\4" + bytes(16) + b"\x1a\xe1x",
+    b"\xff" * 100,
+])
+def test_what_is_no_datagram_of_a_peer_reaches_nobody(data: bytes) -> None:
+    async def main() -> None:
+        heard: list[Endpoint] = []
+        with bound() as relay:
+            async with associated(relay) as datagrams, asyncio.timeout(5):
+                datagrams.attach(lambda remote, data: heard.append(remote) is None)
+                assert datagrams.send(Endpoint("25.1.2.3", 6881), b"out")
+                _, ours = await asyncio.get_running_loop().sock_recvfrom(relay, 1000)
+                good = socks.wrap(Endpoint("25.9.9.9", 6881)) + b"x"
+                for each in (data, good):
+                    relay.sendto(each, ours)
+                while not heard:
+                    await asyncio.sleep(0)
+                assert heard == [Endpoint("25.9.9.9", 6881)] and datagrams.unclaimed == 1
+
+    asyncio.run(main())
+
+
+def test_a_relay_that_went_loses_datagrams_and_breaks_nothing() -> None:
+    async def main() -> None:
+        with bound() as relay:
+            async with associated(relay) as datagrams:
+                relay.close()
+                sent = [datagrams.send(Endpoint("25.1.2.3", 6881), b"out") for _ in range(20)]
+                # The kernel tells of every second one that nobody is there.
+                assert not all(sent) and datagrams.lost and datagrams.joined
+                assert not datagrams.send(Endpoint("a b", 1), b"out") and not datagrams.send(Endpoint("h", 0), b"out")
+                await asyncio.sleep(0)
+                assert datagrams.joined
 
     asyncio.run(main())
