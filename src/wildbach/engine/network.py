@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Protocol
 
+from wildbach.base import limits
 from wildbach.base.errors import NetworkError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.settings import Settings
@@ -154,10 +155,11 @@ class Network:
         way = ways.outlet.way if ways is not None else None
         proxy = None
         if ways is not None and ways.proxy is not None:
-            datagrams = self.no_datagrams
-            if not datagrams and self._relayed is not None:
-                datagrams = "passed on" if self._relayed.joined else "waiting"
-            proxy = ProxyView(str(ways.proxy.address), ways.proxy.failure, datagrams)
+            datagrams = self._relayed.state if self._relayed is not None else self.no_datagrams
+            behind = ways.proxy
+            proxy = ProxyView(
+                str(behind.address), behind.failure, behind.cause, behind.doubt,
+                ways.outlet.reason or datagrams if datagrams else "")
         return NetworkView(
             ways.outlet.wanted if ways is not None else "", tuple(way.own.values()) if way is not None else (),
             self.obstacle, proxy, self.listening,
@@ -165,9 +167,13 @@ class Network:
         )
 
     async def examine(self) -> NetworkView:
-        """The same after a look at the proxy."""
-        if self.ways is not None and self.ways.proxy is not None and not self.ways.proxy.failure:
+        """The same after the proxy was asked to connect, and whether it passes on datagrams."""
+        if self.ways is not None and self.ways.proxy is not None:
             await self.ways.proxy.check()
+            if self._relayed is not None and self._opened and not self.ways.proxy.failure:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limits.PROXY_SECONDS):
+                        await self._relayed.wait()
         return self.view()
 
     # -- sockets

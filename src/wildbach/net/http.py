@@ -28,7 +28,7 @@ from wildbach.base.errors import FormatError, LimitError, NetworkError
 from wildbach.net.outlet import Outlet
 from wildbach.net.proxy import Proxy
 from wildbach.net.resolve import ForbiddenURL, Guard, Purpose, Target
-from wildbach.protocol.proxy import ProxyError, Unreachable
+from wildbach.protocol.proxy import LOGIN, ProxyError, Unreachable
 from wildbach.protocol.proxy.connect import basic
 
 Sink = Callable[[bytes], None]
@@ -38,7 +38,7 @@ _ADDRESSES = 3
 "Addresses of one name that are tried in turn."
 _CONNECT_SECONDS = 6.0
 _PROXY_LOGIN = 407
-_WRONG_LOGIN = "the proxy does not take this user and password, or wants them"
+_WRONG_LOGIN = "wrong user or password: the proxy does not take them, or wants some"
 _READ_AHEAD = 1 << 20
 "Bytes of a body that may wait to be looked at."
 _KEPT = 32
@@ -227,9 +227,10 @@ class HttpClient:
             ) as reply:
                 if self._proxy is not None:
                     if origin.proxy is not None and reply.status == _PROXY_LOGIN and target.scheme == "http":
-                        self._proxy.note(_WRONG_LOGIN)
-                        raise ProxyError(_WRONG_LOGIN, code="proxy_login")
-                    self._proxy.note("")
+                        wrong = ProxyError(_WRONG_LOGIN, code=LOGIN)
+                        self._proxy.note(wrong)
+                        raise wrong
+                    self._proxy.note(None)
                 if reply.status in _REDIRECTS:
                     location = reply.headers.get("Location", "")
                     reply.close()
@@ -282,11 +283,11 @@ class HttpClient:
         if isinstance(error, aiohttp.ClientProxyConnectionError):
             found = ProxyError(f"the proxy cannot be reached: {_plain(error)}")
         elif error.status == _PROXY_LOGIN:
-            found = ProxyError(_WRONG_LOGIN, code="proxy_login")
+            found = ProxyError(_WRONG_LOGIN, code=LOGIN)
         else:
             found = Unreachable(f"the proxy did not connect (HTTP {error.status})")
         if self._proxy is not None:
-            self._proxy.note(found.message if isinstance(found, ProxyError) else "")
+            self._proxy.note(found if isinstance(found, ProxyError) else None)
         return found
 
     def _make_socket(self, info: AddrInfo) -> socket.socket:

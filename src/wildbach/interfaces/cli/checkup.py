@@ -19,8 +19,10 @@ from wildbach.engine.portmap import PortMapView
 from wildbach.engine.trackerlist import TrackerView
 from wildbach.engine.ways import parse_listen
 from wildbach.interfaces.cli.text import size
+from wildbach.net import outlet
 from wildbach.net.machine import Machine
 from wildbach.net.proxy import ProxyView
+from wildbach.protocol import proxy
 
 _MIB: Final = 1 << 20
 _MOST_OF_ALL: Final = 1 << 31
@@ -134,16 +136,37 @@ def of_network(view: NetworkView) -> list[Finding]:
 
 def _of_proxy(view: ProxyView) -> list[Finding]:
     if view.failure:
-        return [Finding(
-            "proxy", Level.FAULT, view.failure, "mend network.proxy, or start the proxy; nothing goes past it",
+        words = view.failure if view.proxy in view.failure else f"{view.proxy}: {view.failure}"
+        return [Finding("proxy", Level.FAULT, words, f"{_proxy_advice(view)} (nothing goes past it)")]
+    through = f"everything goes through {view.proxy}, which looks up names"
+    if view.doubt:
+        found = [Finding(
+            "proxy", Level.WARNING, f"{through}; it did not connect when it was asked to: {view.doubt}",
+            "it was asked to connect to itself, and may connect to others; where nothing works, have it allow "
+            "connections to any host and port",
         )]
-    found = [Finding("proxy", Level.GOOD, f"everything goes through {view.proxy}, which looks up names")]
-    if view.datagrams != "passed on":
+    else:
+        found = [Finding("proxy", Level.GOOD, f"{through}; it connects")]
+    if view.datagrams and view.datagrams != "passed on":
         found.append(Finding(
             "proxy", Level.NOTE, f"no uTP, no DHT and no UDP trackers: {view.datagrams}",
             "a SOCKS5 proxy with UDP ASSOCIATE, such as Dante, has them",
         ))
     return found
+
+
+def _proxy_advice(view: ProxyView) -> str:
+    other = "http" if view.proxy.startswith("socks5:") else "socks5"
+    match view.cause:
+        case proxy.LOGIN:
+            return "mend user and password in network.proxy; odd characters are spelled %XX there, as in %40 for @"
+        case proxy.PROTOCOL:
+            return f"is this the right port, and is it a proxy of another kind ({other}://…)?"
+        case proxy.CLOSED:
+            return f"does it let this machine in, or is it a proxy of another kind ({other}://…)?"
+        case outlet.AWAY:
+            return "the proxy is reached through network.interface: that must be there first"
+    return "is it running, and are host and port in network.proxy right?"
 
 
 def of_filter(view: IpFilterView) -> list[Finding]:
