@@ -16,6 +16,12 @@ def cli(tmp_path: Path) -> Command:
     return Command(tmp_path)
 
 
+def findings(output: str) -> list[dict[str, object]]:
+    *found, last = events(output)
+    assert last["event"] == "finished"
+    return found
+
+
 def test_a_look_at_this_machine_names_each_part(cli: Command) -> None:
     done = cli.run("doctor", "--listen", "127.0.0.1:0", "--seconds", "1")
     assert done.returncode == 0, done.stderr
@@ -33,7 +39,7 @@ def test_the_tracker_that_answers_is_good_and_the_other_is_named(cli: Command, t
             torrent = tmp_path / "a.torrent"
             torrent.write_bytes(torrent_of(trackers=[[http], [udp], [closed]]).to_bytes())
             done = cli.run("doctor", torrent, "--listen", "127.0.0.1:0", "--json")
-    found = [event for event in events(done.stdout) if event["area"] == "trackers"]
+    found = [event for event in findings(done.stdout) if event["area"] == "trackers"]
     assert [(one["level"], one["text"].partition(": ")[0]) for one in found] == [
         ("good", http), ("good", udp), ("warning", closed)]
     assert done.returncode == 0 and list(tmp_path.glob("things*")) == []
@@ -45,13 +51,13 @@ def test_a_port_that_is_taken_is_a_fault_with_advice(cli: Command) -> None:
         taken.listen()
         done = cli.run("doctor", "--listen", f"127.0.0.1:{taken.getsockname()[1]}", "--json")
     assert done.returncode == 1
-    (fault,) = [event for event in events(done.stdout) if event["level"] == "fault"]
+    (fault,) = [event for event in findings(done.stdout) if event["level"] == "fault"]
     assert fault["area"] == "ports" and "--listen" in fault["advice"]
 
 
 def found_by(cli: Command, *args: object, env: dict[str, str] | None = None) -> list[dict[str, object]]:
     cli.env |= env or {}
-    return events(cli.run("doctor", "--listen", "127.0.0.1:0", "--seconds", "1", "--json", *args).stdout)
+    return findings(cli.run("doctor", "--listen", "127.0.0.1:0", "--seconds", "1", "--json", *args).stdout)
 
 
 def test_an_interface_that_is_away_is_a_fault_and_nothing_else_is_used(cli: Command) -> None:
@@ -80,8 +86,19 @@ def test_a_list_of_blocked_addresses_is_counted_and_a_missing_one_named(cli: Com
     (tmp_path / "good.dat").write_text("1.2.3.4 - 1.2.3.9 , 0 , somebody\n10.0.0.0/8\n")
     found = found_by(cli, "--set", f"filter.sources={tmp_path / 'good.dat'},{tmp_path / 'none.dat'}")
     texts = [(one["level"], one["text"]) for one in found if one["area"] == "filter"]
-    assert ("good", "2 ranges of addresses are blocked") in texts
-    assert any(level == "warning" and "none.dat" in str(text) for level, text in texts)
+    assert ("good", "2 ranges of addresses blocked") in texts
+    assert any(level == "fault" and "none.dat" in str(text) for level, text in texts)
+
+
+def test_a_list_behind_a_password_is_named_without_it(cli: Command) -> None:
+    found = found_by(cli, "--ip-filter", "http://anna:secret@127.0.0.1:9/list.gz")
+    (warning,) = [one for one in found if one["area"] == "filter"]
+    assert "http://USER:PASSWORD@127.0.0.1:9/list.gz" in str(warning["text"]) and "secret" not in str(found)
+
+
+def test_a_variable_that_is_no_setting_is_a_warning(cli: Command) -> None:
+    (warning,) = [one for one in found_by(cli, env={"WILDBACH_NETWORK_PROXI": "x"}) if one["area"] == "settings"]
+    assert warning["level"] == "warning" and "WILDBACH_NETWORK_PROXY" in str(warning["text"])
 
 
 @pytest.mark.parametrize(("flag", "value", "says"), [

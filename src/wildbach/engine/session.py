@@ -195,6 +195,7 @@ class Session:
         try:
             self._filter.subscribe(self._filter_changed)
             await self._filter.load()
+            self._filter.demand_files()
             await network.open()
             await self._reached()
         except BaseException:

@@ -5,6 +5,7 @@ Plain functions from facts to findings; who gathers the facts is elsewhere (`int
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -18,7 +19,7 @@ from wildbach.engine.network import NetworkView
 from wildbach.engine.portmap import PortMapView
 from wildbach.engine.trackerlist import TrackerView
 from wildbach.engine.ways import parse_listen
-from wildbach.interfaces.cli.text import size
+from wildbach.interfaces.cli.text import plural, size
 from wildbach.net import outlet
 from wildbach.net.machine import Machine
 from wildbach.net.proxy import ProxyView
@@ -174,24 +175,36 @@ def of_filter(view: IpFilterView) -> list[Finding]:
     found = [
         Finding(
             "filter", Level.WARNING, f"{source.name}: {source.failure}",
-            "mend filter.sources; meanwhile "
+            "it is fetched again later; meanwhile "
             + ("the list holds as it was" if source.ranges else "nobody of that list is blocked"),
         )
         for source in view.sources if source.failure
     ]
     for source in view.sources:
         if source.bad and not source.failure:
+            lines = "1 line is" if source.bad == 1 else f"{source.bad:,} lines are"
             found.append(Finding(
                 "filter", Level.NOTE,
-                f"{source.name}: {source.bad} lines are not understood, line {source.first_bad} the first of them"))
+                f"{source.name}: {lines} not understood, line {source.first_bad} first"))
     if view.addresses4 > _MOST_OF_ALL:
         found.append(Finding(
             "filter", Level.WARNING, f"{100 * view.addresses4 / 2**32:.0f} % of all IPv4 addresses are blocked",
             "look for ranges that are too large in the lists of filter.sources",
         ))
     if view.ranges:
-        found.append(Finding("filter", Level.GOOD, f"{view.ranges} ranges of addresses are blocked"))
+        found.append(Finding("filter", Level.GOOD, f"{plural(view.ranges, 'range')} of addresses blocked"))
     return found
+
+
+def of_bad_lists(bad: Mapping[str, str]) -> list[Finding]:
+    """Files of the IP filter that cannot be read or are no lists, and why: no other command starts with these."""
+    return [
+        Finding(
+            "filter", Level.FAULT, why if name in why else f"{name}: {why}",
+            "mend the file, or take it out of filter.sources or --ip-filter: no download starts without it",
+        )
+        for name, why in bad.items()
+    ]
 
 
 def of_ports(wanted: tuple[str, ...], got: tuple[Endpoint, ...]) -> list[Finding]:

@@ -53,7 +53,7 @@ async def add(
             return None
         if patience is not None and now - began >= patience:
             why = following.reason or "no answer yet"
-            output.warn(f"nothing is known of the link after {patience:g} seconds: {text.clean(why)}")
+            output.fail(f"nothing is known of the link after {patience:g} seconds: {text.clean(why)}")
             return None
         if wishes.talks and now - told >= TELL_SECONDS:
             told = now

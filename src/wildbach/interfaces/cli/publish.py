@@ -14,7 +14,7 @@ from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.finding import until_ready
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
-from wildbach.interfaces.cli.wishes import Wishes, network
+from wildbach.interfaces.cli.wishes import Wishes, network, warn_of_variables
 from wildbach.protocol.metainfo import Metainfo, MutableLink
 
 
@@ -33,6 +33,7 @@ def command(source: str, key: str, salt: str, once: bool, wishes: Wishes) -> int
     content. The secret keys are in the folder `published/keys` below the state: keep a copy, for nobody can make them
     again.
     """
+    warn_of_variables()
     hashes = _hashes(source)
     raw = salt.encode()
     if len(raw) > limits.DHT_SALT_BYTES:

@@ -13,7 +13,7 @@ from wildbach.interfaces.cli import fetching, output, running, sources
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import folder_for
-from wildbach.interfaces.cli.wishes import Wishes, common
+from wildbach.interfaces.cli.wishes import Wishes, common, warn_of_variables
 from wildbach.interfaces.cli.work import Work
 
 
@@ -30,6 +30,7 @@ def command(torrents: tuple[str, ...], data: Path, ratio: float | None, wishes: 
     The content must be there, all of it and good: it is checked first. Nothing is downloaded; `get --seed` fetches
     what is missing and gives meanwhile. Runs until Ctrl-C.
     """
+    warn_of_variables()
     return running.run(lambda stop: give(torrents, data, ratio, wishes, stop))
 
 

@@ -59,8 +59,6 @@ class Work:
             scope.spawn("updates", self._updates(session, torrents, stop, scope), contain=self.untold.append)
             with Board(quiet=self.quiet or self.as_json) as board:
                 code = await self._loop(stop, torrents, board)
-        if self.as_json:
-            output.record({"event": "finished", "code": int(code), "meaning": code.name.lower()})
         return code
 
     async def _wait(self, torrent: Torrent, stop: Stop) -> None:
@@ -121,7 +119,7 @@ class Work:
             if total != moved:
                 moved_at, moved = now, total
             if self.timeout is not None and now - moved_at >= self.timeout and not all_said:
-                output.warn(f"nothing arrived for {self.timeout:g} seconds: {_reasons(views)}")
+                output.fail(f"nothing arrived for {self.timeout:g} seconds: {_reasons(views)}")
                 if _lonely(torrents):
                     output.advise(LONELY)
                 return Exit.NETWORK
