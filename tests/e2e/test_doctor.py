@@ -111,3 +111,14 @@ def test_a_variable_that_is_no_setting_is_a_warning(cli: Command) -> None:
 def test_a_wrong_setting_is_said_before_anything_is_tried(cli: Command, flag: str, value: str, says: str) -> None:
     done = cli.run("doctor", flag, value, "--seconds", "1")
     assert done.returncode == 2 and says in done.stderr, done.stderr
+
+
+def test_a_private_udp_tracker_that_answers_is_no_warning(cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("q7Yw3kTn0Vd2 anna\n")
+    with cli.start("tracker", "--listen", "127.0.0.1:0", "--users", "users", "--json") as tracker:
+        http, udp = (url.replace("KEY", "q7Yw3kTn0Vd2") for url in next_event(tracker, "listening")["urls"])
+        torrent = tmp_path / "a.torrent"
+        torrent.write_bytes(torrent_of(trackers=[[http], [udp]]).to_bytes())
+        found = [one for one in found_by(cli, torrent) if one["area"] == "trackers"]
+    assert [(one["level"], str(one["text"]).partition(": ")[0]) for one in found] == [("warning", http), ("note", udp)]
+    assert "it answers" in str(found[1]["text"]) and "--tracker" in str(found[0]["advice"])

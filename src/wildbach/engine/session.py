@@ -406,6 +406,7 @@ class Session:
             options = replace(options, select=magnet.wants)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
+        self._shared.announcing.trust(options.trackers)
         async with self._adding:
             there = self.known(hashes)
             if there is not None:

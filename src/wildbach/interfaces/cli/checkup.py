@@ -229,14 +229,27 @@ def of_trackers(trackers: tuple[TrackerView, ...]) -> list[Finding]:
     found = []
     for tracker in trackers:
         if tracker.scrape == "ok":
-            words = f"{tracker.url}: {tracker.seeds or 0} seeds, {tracker.leeches or 0} leeches"
-            found.append(Finding("trackers", Level.GOOD, words))
+            numbers = f"{plural(tracker.seeds or 0, 'seed')}, {plural(tracker.leeches or 0, 'leech', 'leeches')}"
+            found.append(Finding("trackers", Level.GOOD, f"{tracker.url}: {numbers}"))
+        elif tracker.answered and tracker.url.startswith("udp:"):
+            found.append(Finding(
+                "trackers", Level.NOTE, f"{tracker.url}: it answers, and gives no numbers: {tracker.scrape}",
+                "nothing to do: a key in the URL, as private trackers have it, goes with announces only",
+            ))
         else:
             found.append(Finding(
-                "trackers", Level.WARNING, f"{tracker.url}: {tracker.scrape or 'no answer yet'}",
-                "other trackers, the DHT and peer exchange can do without it",
+                "trackers", Level.WARNING, f"{tracker.url}: {tracker.scrape or 'no answer in time'}",
+                _tracker_advice(tracker),
             ))
     return found
+
+
+def _tracker_advice(tracker: TrackerView) -> str:
+    if "must have the path" in tracker.scrape:
+        return f"strangers' torrents could make us ask machines near us anything; trust it by --tracker {tracker.url}"
+    if tracker.answered:
+        return "it is there, and does not want this torrent, this key or this question: ask whoever runs it"
+    return "is the URL right, and the tracker up? Other trackers, the DHT and peer exchange can do without it"
 
 
 def of_mapping(ports: tuple[PortMapView, ...]) -> list[Finding]:

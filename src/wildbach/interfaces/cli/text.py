@@ -66,8 +66,9 @@ def percent(share: float) -> str:
     return f"{int(share * 1000) / 10:.1f} %"
 
 
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def plural(count: int, noun: str, many: str = "") -> str:
+    """`1 file`, `2 files`; `many` where an s is not all that changes."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def parse_size(text: str) -> int:
