@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,38 @@ def test_an_interface_that_is_away_is_a_fault_and_nothing_else_is_used(cli: Comm
 def test_the_interface_that_is_there_is_named_with_its_address(cli: Command) -> None:
     found = found_by(cli, "--interface", "lo", "--set", "network.dns=127.0.0.1:5353")
     assert [(one["area"], one["level"]) for one in found if one["area"] in ("interface", "names")] == [
-        ("interface", "good"), ("names", "good")]
+        ("interface", "good"), ("names", "note")]
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_a_name_server_is_good_where_it_answers_a_question(cli: Command, speaks: bool) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def answer() -> None:
+            server.settimeout(10)
+            for _ in range(2):
+                try:
+                    question, asker = server.recvfrom(512)
+                except OSError:
+                    return
+                end = question.lower().index(b"example\0") + len(b"example\0") + 4
+                kind_a = question[end - 4 : end - 2] == b"\0\1"
+                record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + bytes([25, 1, 2, 3]) if kind_a else b""
+                head = question[:2] + b"\x81\x80\0\1\0" + bytes([kind_a]) + bytes(4)
+                server.sendto(head + question[12:end] + record, asker)
+
+        thread = threading.Thread(target=answer) if speaks else None
+        if thread is not None:
+            thread.start()
+        at = f"127.0.0.1:{server.getsockname()[1]}"
+        found = found_by(
+            cli, "--interface", "lo", "--set", f"network.dns={at}", "--set", "dht.bootstrap=node.example:6881")
+        if thread is not None:
+            thread.join()
+    (names,) = [one for one in found if one["area"] == "names"]
+    assert names["level"] == ("good" if speaks else "warning"), names
+    assert at in str(names["text"]) and "node.example" in str(names["text"])
 
 
 def test_a_proxy_that_is_not_there_is_a_fault_that_does_not_tell_the_password(cli: Command) -> None:

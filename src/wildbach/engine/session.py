@@ -331,9 +331,9 @@ class Session:
         """By which ways this session speaks with the world."""
         return self._network.view()
 
-    async def examine_network(self) -> NetworkView:
-        """The same after a look at the proxy, where there is one."""
-        return await self._network.examine()
+    async def examine_network(self, seconds: float = limits.DNS_SECONDS) -> NetworkView:
+        """The same after a test of the proxy, or, without one, of name servers, for `seconds` at most."""
+        return await self._network.examine(seconds)
 
     def _make_hasher(self) -> Hasher:
         return Hasher(self._threads, processes=self.settings.disk.workers != "threads")

@@ -123,16 +123,29 @@ def of_network(view: NetworkView) -> list[Finding]:
     elif view.interface:
         found.append(Finding(
             "interface", Level.GOOD, f"everything keeps to {view.interface}: {', '.join(view.addresses)}"))
-        if not view.name_servers and view.proxy is None:
-            found.append(Finding(
-                "names", Level.FAULT, "no name server of this machine can be asked through it",
-                "set network.dns to one that can, as that of the VPN",
-            ))
-        elif view.proxy is None:
-            found.append(Finding("names", Level.GOOD, f"names are asked of {', '.join(map(str, view.name_servers))}"))
     if view.proxy is not None:
         found += _of_proxy(view.proxy)
+    elif view.addresses or not view.interface:
+        found += _of_names(view)
     return found
+
+
+def _of_names(view: NetworkView) -> list[Finding]:
+    asked = ", ".join(map(str, view.name_servers)) if view.interface else "this machine's resolver"
+    if view.interface and not view.name_servers:
+        return [Finding(
+            "names", Level.FAULT, f"no name server of this machine can be asked through {view.interface}",
+            "set network.dns to one that can, as that of the VPN",
+        )]
+    if view.names is None:
+        return [Finding("names", Level.NOTE, f"{asked} would be asked; the settings have no name to try it with")]
+    if view.names.failure:
+        return [Finding(
+            "names", Level.WARNING, f"no answer from {asked} for {view.names.name}: {view.names.failure}",
+            "set network.dns to a name server that can be asked through it, as that of the VPN" if view.interface
+            else "is this machine connected to the Internet? Trackers and web seeds with names cannot be found",
+        )]
+    return [Finding("names", Level.GOOD, f"{asked} found {view.names.name}")]
 
 
 def _of_proxy(view: ProxyView) -> list[Finding]:

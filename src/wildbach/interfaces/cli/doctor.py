@@ -30,6 +30,7 @@ from wildbach.protocol.metainfo import MutableLink
 from wildbach.runtime.workers import Threads
 
 LOOK_SECONDS = 0.1
+NAMES_SECONDS = 5.0
 _MARKS = {Level.GOOD: ("✓", "green"), Level.NOTE: ("·", "cyan"), Level.WARNING: ("!", "yellow"),
           Level.FAULT: ("✗", "red")}
 
@@ -93,7 +94,7 @@ async def _look(
         settings.filter, sources=tuple(name for name in settings.filter.sources if name not in bad)))
     try:
         async with Session(settings) as session:
-            for found in checkup.of_network(await session.examine_network()):
+            for found in checkup.of_network(await session.examine_network(min(seconds, NAMES_SECONDS))):
                 yield found
             for found in checkup.of_filter(await session.reload_ip_filter()):
                 yield found
