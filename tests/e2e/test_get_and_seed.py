@@ -304,3 +304,12 @@ def test_a_tracker_near_us_with_a_key_is_asked_where_the_user_names_it(command: 
         with command.seed(tmp_path / "x.torrent", tmp_path / "src", "--tracker", url):
             got = command.run("get", "x.torrent", "-o", "new", *any_port, "--tracker", url, "--timeout", "20")
     assert got.returncode == 0, got.stderr
+
+
+def test_the_torrents_own_folder_will_do_for_data(command: Command, tmp_path: Path) -> None:
+    with command.start(
+        "seed", "x.torrent", "--data", tmp_path / "src" / "things", "--listen", "127.0.0.1:0",
+    ) as process:
+        assert process.stdout is not None
+        assert "is taken as the torrent's own folder" in process.stdout.readline()
+        assert any(line.startswith("ready: ") for line in process.stdout)

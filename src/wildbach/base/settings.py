@@ -491,7 +491,7 @@ def reference_markdown(kind: type[Section]) -> str:
         lines = ["| key | type | default | takes effect | what it does |", "| --- | --- | --- | --- | --- |"]
         for name, option in own.items():
             full = f"{key}.{name}" if key else name
-            lines.append(f"| `{full}` | {_describe(option)} | {_shown(option.default)} | "
+            lines.append(f"| `{full}` | {_describe(option)} | {_in_markdown(option.default)} | "
                          f"{'at once' if option.live else 'at the next start'} | {_cell(option.doc)} |")
         tables.append("\n".join(lines) + "\n")
     return "\n".join(tables)
@@ -512,14 +512,19 @@ def _describe(option: Option) -> str:
     return text + (" or none" if option.optional else "")
 
 
-def _shown(value: object) -> str:
-    if value is None or value == ():
+def _in_markdown(value: object) -> str:
+    if isinstance(value, tuple) and value:
+        return ", ".join(f"`{item}`" for item in value)
+    return f"`{value}`" if isinstance(value, str | Path) else shown(value)
+
+
+def shown(value: object) -> str:
+    """A value as a flag or a variable spells it; `none` for nothing."""
+    if value is None or value in ((), ""):
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, tuple):
-        return ", ".join(f"`{item}`" for item in value)
-    return f"`{value}`" if isinstance(value, str | Path) else str(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _cell(text: str) -> str:

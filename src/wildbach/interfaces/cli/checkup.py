@@ -12,6 +12,7 @@ from typing import Final
 
 from wildbach.base.addresses import Reach, classify
 from wildbach.base.ids import Endpoint
+from wildbach.base.words import plural
 from wildbach.disk.probe import DiskProbe
 from wildbach.engine.flows import FlowView
 from wildbach.engine.ipfilter import IpFilterView
@@ -19,7 +20,7 @@ from wildbach.engine.network import NetworkView
 from wildbach.engine.portmap import PortMapView
 from wildbach.engine.trackerlist import TrackerView
 from wildbach.engine.ways import parse_listen
-from wildbach.interfaces.cli.text import plural, size
+from wildbach.interfaces.cli.text import size
 from wildbach.net import outlet
 from wildbach.net.machine import Machine
 from wildbach.net.proxy import ProxyView
@@ -55,7 +56,8 @@ class Finding:
 
 
 def of_machine(machine: Machine) -> list[Finding]:
-    found = [Finding("machine", Level.GOOD, f"{machine.system}, Python {machine.python}, {machine.cores} cores")]
+    words = f"{machine.system}, Python {machine.python}, {plural(machine.cores, 'core')}"
+    found = [Finding("machine", Level.GOOD, words)]
     if machine.open_files and machine.open_files < _FILES_FEW:
         found.append(Finding(
             "machine", Level.WARNING, f"only {machine.open_files} files and connections may be open at once",
@@ -220,10 +222,14 @@ def of_bad_lists(bad: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def of_ports(wanted: tuple[str, ...], got: tuple[Endpoint, ...]) -> list[Finding]:
+def of_ports(wanted: tuple[str, ...], got: tuple[Endpoint, ...], network: NetworkView | None = None) -> list[Finding]:
     """`wanted` as in the settings; `got` as the session listens."""
     if not got:
-        return [Finding("ports", Level.NOTE, "no port is listened at: only peers that accept calls can be met")]
+        if network is not None and network.interface and not network.addresses:
+            return [Finding("ports", Level.NOTE, "no port is listened at until the interface is there")]
+        proxied = network is not None and network.proxy is not None
+        why = "behind a proxy nobody can call over TCP" if proxied else "no port is listened at"
+        return [Finding("ports", Level.NOTE, f"{why}: only peers that accept calls can be met")]
     found = [Finding("ports", Level.GOOD, "listening at " + ", ".join(map(str, got)))]
     asked = {ports[0] for text in wanted if (ports := parse_listen(text)[1])[0]}
     moved = sorted({at.port for at in got} - asked)
@@ -265,8 +271,8 @@ def _tracker_advice(tracker: TrackerView) -> str:
     return "is the URL right, and the tracker up? Other trackers, the DHT and peer exchange can do without it"
 
 
-def of_mapping(ports: tuple[PortMapView, ...]) -> list[Finding]:
-    """After the router was asked."""
+def of_mapping(ports: tuple[PortMapView, ...], *, bound: bool = False) -> list[Finding]:
+    """After the router was asked. `bound`: everything keeps to one interface, as that of a VPN."""
     found = []
     for view in ports:
         if view.state == "mapped":
@@ -283,7 +289,8 @@ def of_mapping(ports: tuple[PortMapView, ...]) -> list[Finding]:
         elif view.state == "failed":
             found.append(Finding(
                 "mapping", Level.NOTE, f"no router lets peers in by IPv{view.family}: {view.reason}",
-                "allow UPnP or NAT-PMP in the router's settings, or forward the port there by hand"
+                "a VPN has no router of yours: some let their customers forward a port" if bound
+                else "allow UPnP or NAT-PMP in the router's settings, or forward the port there by hand"
                 if view.family == 4 else "where there is a firewall for IPv6, open the port there",
             ))
     return found

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
 from wildbach.base.logins import hide_logins
+from wildbach.base.words import plural
 from wildbach.disk.probe import probe
 from wildbach.engine.ipfilter import bad_sources
 from wildbach.engine.options import AddOptions
@@ -21,7 +22,7 @@ from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.cli import checkup, fetching, folders, output, running, text
 from wildbach.interfaces.cli.checkup import Finding, Level
-from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.exits import Exit, hint_for
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
 from wildbach.interfaces.cli.wishes import Wishes, network, variable_warnings
@@ -94,11 +95,12 @@ async def _look(
         settings.filter, sources=tuple(name for name in settings.filter.sources if name not in bad)))
     try:
         async with Session(settings) as session:
-            for found in checkup.of_network(await session.examine_network(min(seconds, NAMES_SECONDS))):
+            ways = await session.examine_network(min(seconds, NAMES_SECONDS))
+            for found in checkup.of_network(ways):
                 yield found
             for found in checkup.of_filter(await session.reload_ip_filter()):
                 yield found
-            for found in checkup.of_ports(settings.connections.listen, session.listening):
+            for found in checkup.of_ports(settings.connections.listen, session.listening, ways):
                 yield found
             for found in await _ask_router(session, seconds, stop):
                 yield found
@@ -109,7 +111,8 @@ async def _look(
             for found in checkup.of_flows(session.flows):
                 yield found
     except NetworkError as error:
-        yield Finding("ports", Level.FAULT, error.message, "choose another port or address with --listen")
+        advice = hint_for(error) or "choose another port or address with --listen"
+        yield Finding("ports", Level.FAULT, error.message, advice)
 
 
 async def _ask_router(session: Session, seconds: float, stop: Stop) -> list[Finding]:
@@ -117,7 +120,7 @@ async def _ask_router(session: Session, seconds: float, stop: Stop) -> list[Find
         if stop.asked or all(view.state != "searching" for view in session.discovery.ports):
             break
         await stop.pause(LOOK_SECONDS)
-    return checkup.of_mapping(session.discovery.ports)
+    return checkup.of_mapping(session.discovery.ports, bound=bool(session.network.interface))
 
 
 async def _ask_trackers(torrent: Torrent, seconds: float, stop: Stop) -> list[Finding]:
@@ -148,7 +151,7 @@ def _show(finding: Finding, wishes: Wishes) -> None:
 
 def _verdict(tally: Counter[Level]) -> str:
     if tally[Level.FAULT]:
-        return f"{text.plural(tally[Level.FAULT], 'fault')}, {text.plural(tally[Level.WARNING], 'warning')}."
+        return f"{plural(tally[Level.FAULT], 'fault')}, {plural(tally[Level.WARNING], 'warning')}."
     if tally[Level.WARNING]:
-        return f"Nothing is at fault; {text.plural(tally[Level.WARNING], 'warning')}."
+        return f"Nothing is at fault; {plural(tally[Level.WARNING], 'warning')}."
     return "All is well."

@@ -7,6 +7,7 @@ import click
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import InfoHashes
+from wildbach.base.words import plural
 from wildbach.engine.mutable import Published
 from wildbach.engine.session import Session
 from wildbach.interfaces.cli import output, running, sources
@@ -74,5 +75,5 @@ def _say(found: Published, wishes: Wishes) -> None:
     elif wishes.quiet:
         output.line(link)
     else:
-        output.line(f"published as number {found.seq} at {found.nodes} nodes; the link for those who follow:")
+        output.line(f"published as number {found.seq} at {plural(found.nodes, 'node')}; the link for those who follow:")
         output.line(link)

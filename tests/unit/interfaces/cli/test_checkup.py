@@ -108,3 +108,16 @@ def test_a_proxy_is_good_only_where_it_was_seen_to_connect() -> None:
 def test_what_to_do_about_a_proxy_follows_from_what_is_wrong_with_it(cause: str, word: str) -> None:
     (fault,) = of_proxy("it failed", cause)
     assert fault.level is Level.FAULT and "socks5://10.0.0.1:1080: it failed" in fault.text and word in fault.advice
+
+
+def test_why_no_port_is_listened_at_follows_from_the_way_out() -> None:
+    proxied = NetworkView("", (), "", ProxyView("socks5://h:1", "", "", "", "passed on"), (), ())
+    away = NetworkView("tun0", (), "away", None, (), ())
+    assert "proxy" in checkup.of_ports((), (), proxied)[0].text
+    assert "interface" in checkup.of_ports((), (), away)[0].text
+    assert checkup.of_network(away)[0].level is Level.FAULT and len(checkup.of_network(away)) == 1
+
+
+def test_a_vpn_has_no_router_whose_settings_could_be_changed() -> None:
+    failed = PortMapView(4, "failed", (), {"pcp": "there is no router"})
+    assert "VPN" in checkup.of_mapping((failed,), bound=True)[0].advice
