@@ -154,3 +154,9 @@ def test_a_private_udp_tracker_that_answers_is_no_warning(cli: Command, tmp_path
         found = [one for one in found_by(cli, torrent) if one["area"] == "trackers"]
     assert [(one["level"], str(one["text"]).partition(": ")[0]) for one in found] == [("warning", http), ("note", udp)]
     assert "it answers" in str(found[1]["text"]) and "--tracker" in str(found[0]["advice"])
+
+
+def test_a_list_that_blocks_nobody_is_a_warning(cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "high.dat").write_text("1.2.3.4 - 1.2.3.9 , 128 , somebody\n")
+    (warning,) = [one for one in found_by(cli, "--ip-filter", "high.dat") if one["area"] == "filter"]
+    assert warning["level"] == "warning" and "level" in str(warning["advice"])

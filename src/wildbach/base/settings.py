@@ -142,7 +142,7 @@ class Option:
         if self.optional and text.lower() in ("", "none"):
             return None
         if self.protects and not text.strip(" \t,"):
-            raise SettingError(key, "is empty, which would switch it off unseen: say what it is to be, or leave it out")
+            raise SettingError(key, "is empty, which would switch it off unseen: name one, or leave it unset")
         value: object = text
         if self.kind == "boolean":
             value = _WORDS.get(text.lower())

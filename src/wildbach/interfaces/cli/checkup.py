@@ -201,6 +201,12 @@ def of_filter(view: IpFilterView) -> list[Finding]:
             found.append(Finding(
                 "filter", Level.NOTE,
                 f"{source.name}: {lines} not understood, line {source.first_bad} first"))
+    for source in view.sources:
+        if source.loaded is not None and not source.failure and not source.ranges:
+            found.append(Finding(
+                "filter", Level.WARNING, f"{source.name}: nobody is blocked by it",
+                "is it the right file? Ranges with a level from 128 on are not blocked, as in eMule",
+            ))
     if view.addresses4 > _MOST_OF_ALL:
         found.append(Finding(
             "filter", Level.WARNING, f"{100 * view.addresses4 / 2**32:.0f} % of all IPv4 addresses are blocked",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
@@ -143,10 +145,22 @@ def _show(finding: Finding, wishes: Wishes) -> None:
     if wishes.quiet and finding.level in (Level.GOOD, Level.NOTE):
         return
     mark, style = _MARKS[finding.level]
-    words = Text.assemble((f"{mark} ", style), (f"{finding.area}: ", "bold"), text.clean(told))
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    words = Text.assemble((f"{finding.area}: ", "bold"), text.clean(told))
+    hint = Text(text.clean(advice), "dim")
+    if output.is_live():
+        # Folded at words, and behind the marks; where a program reads, a line stays a line.
+        table = Table.grid()
+        table.add_column(width=2)
+        table.add_column()
+        table.add_row(Text(mark, style), words)
+        if advice:
+            table.add_row("", Padding(hint, (0, 0, 0, 2)))
+        console.print(table)
+        return
+    console.print(Text.assemble((f"{mark} ", style), words), soft_wrap=True)
     if advice:
-        words.append(f"\n    {text.clean(advice)}", "dim")
-    Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True).print(words)
+        console.print(Text.assemble("    ", hint), soft_wrap=True)
 
 
 def _verdict(tally: Counter[Level]) -> str:
