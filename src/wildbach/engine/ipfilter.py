@@ -2,7 +2,8 @@
 
 A list is a file or a URL. Files are looked at every few seconds and read again when they changed; URLs are fetched
 again every `filter.refresh_hours`. What a URL gave is kept in the data directory, so it holds from the next start on,
-before the network is asked. A list that cannot be read, or is none, leaves its last good form in force and says why.
+before the network is asked. A list that cannot be read, or is none, leaves its last good form in force and says why; a
+file of which there is no good form yet is a reason not to start.
 
 Reading is work for a thread. What is in force is one immutable set of ranges that is swapped when a new one is ready.
 """
@@ -13,7 +14,7 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -21,6 +22,7 @@ from typing import Final, Protocol
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, NetworkError, StorageError, WildbachError
+from wildbach.base.settings import SettingError
 from wildbach.disk import system
 from wildbach.disk.shelf import Shelf
 from wildbach.engine.settings import FilterSettings
@@ -169,6 +171,12 @@ class IpFilter:
         """Put files in force, and what URLs gave earlier; URLs are asked from then on, and nobody waits for them."""
         await self._look_at_files()
         self._scope.spawn("watch", self._watch(), contain=self._report)
+
+    def demand_files(self) -> None:
+        """Raises SettingError where a file cannot be read or is no list: nobody of it would be blocked."""
+        for source in self._sources.values():
+            if source.failure and not isinstance(source, _Url):
+                raise SettingError("filter.sources", _told(source.name, source.failure))
 
     async def reload(self) -> None:
         """Read all files and fetch all URLs now. `view` tells what failed."""
@@ -345,6 +353,25 @@ class IpFilter:
             await self._threads.run(shelf.remove, source.place)
         except StorageError as error:
             self._report(error)
+
+
+def bad_sources(names: Iterable[str]) -> dict[str, str]:
+    """The files among these lists that cannot be read or are no lists, and why. Blocks."""
+    found: dict[str, str] = {}
+    for name in names:
+        if isinstance(_source(name), _File):
+            try:
+                listing = _read(name, None)[1]
+            except StorageError as error:
+                found[name] = error.message
+            else:
+                if isinstance(listing, WildbachError):
+                    found[name] = listing.message
+    return found
+
+
+def _told(name: str, failure: str) -> str:
+    return failure if name in failure else f"{name}: {failure}"
 
 
 def _source(name: str) -> _Source:

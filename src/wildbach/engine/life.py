@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from wildbach.base import bitfield
 from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import InfoHashes
+from wildbach.base.words import plural
 from wildbach.disk.datadir import TorrentLock
 from wildbach.disk.piecework import ChunkResult
 from wildbach.disk.storage import Storage
@@ -289,7 +290,8 @@ class Life:
     def _not_all_here(self, picker: Picker) -> None:
         lack = picker.missing.bit_count()
         self.stop(
-            f"{lack} of {picker.wanted.bit_count()} pieces are not here or not good, and only seeding was asked for",
+            f"{lack:,} of {plural(picker.wanted.bit_count(), 'piece')} {'is' if lack == 1 else 'are'} not here "
+            "or not good, and only seeding was asked for",
             "incomplete",
         )
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
+from wildbach.base import addresses, limits
 from wildbach.base.errors import NetworkError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.settings import Settings
@@ -34,6 +36,15 @@ _PATIENCE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class NamesView:
+    """What came of one question to the name servers."""
+
+    name: str
+    failure: str
+    "In plain words; empty where there was an answer."
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkView:
     """By which ways a session speaks with the world."""
 
@@ -47,6 +58,18 @@ class NetworkView:
     listening: tuple[Endpoint, ...]
     name_servers: tuple[Endpoint, ...]
     "Asked through the interface; none where the system, or a proxy, looks names up."
+    names: NamesView | None = None
+    "Of an examination; None where nobody was asked."
+
+
+def _names(settings: Settings) -> Iterator[str]:
+    """Host names that are asked for anyway: those of the DHT's first nodes, and of lists of the IP filter."""
+    texts = [f"//{text}" for text in settings.dht.bootstrap] if settings.dht.enabled else []
+    for text in (*texts, *(name for name in settings.filter.sources if "://" in name)):
+        with contextlib.suppress(ValueError):
+            host = urlsplit(text).hostname
+            if host and addresses.parse(host) is None:
+                yield host
 
 
 class NetworkOwner(Protocol):
@@ -154,21 +177,42 @@ class Network:
         way = ways.outlet.way if ways is not None else None
         proxy = None
         if ways is not None and ways.proxy is not None:
-            datagrams = self.no_datagrams
-            if not datagrams and self._relayed is not None:
-                datagrams = "passed on" if self._relayed.joined else "waiting"
-            proxy = ProxyView(str(ways.proxy.address), ways.proxy.failure, datagrams)
+            datagrams = self._relayed.state if self._relayed is not None else self.no_datagrams
+            behind = ways.proxy
+            proxy = ProxyView(
+                str(behind.address), behind.failure, behind.cause, behind.doubt,
+                ways.outlet.reason or datagrams if datagrams else "")
         return NetworkView(
             ways.outlet.wanted if ways is not None else "", tuple(way.own.values()) if way is not None else (),
             self.obstacle, proxy, self.listening,
             ways.name_servers if ways is not None and ways.outlet.bound and not self.proxied else (),
         )
 
-    async def examine(self) -> NetworkView:
-        """The same after a look at the proxy."""
-        if self.ways is not None and self.ways.proxy is not None and not self.ways.proxy.failure:
+    async def examine(self, seconds: float) -> NetworkView:
+        """The same after the proxy was asked to connect, and whether it passes on datagrams; or, without one, after
+        name servers were asked, for `seconds` at most, for a name that the settings have.
+        """
+        names = await self._ask_for_a_name(seconds)
+        if self.ways is not None and self.ways.proxy is not None:
             await self.ways.proxy.check()
-        return self.view()
+            if self._relayed is not None and self._opened and not self.ways.proxy.failure:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limits.PROXY_SECONDS):
+                        await self._relayed.wait()
+        return replace(self.view(), names=names)
+
+    async def _ask_for_a_name(self, seconds: float) -> NamesView | None:
+        name = next(_names(self._settings), None)
+        if name is None or self.shut or self.ways is None or self.ways.resolver is None:
+            return None
+        try:
+            async with asyncio.timeout(seconds):
+                await self.ways.resolver.resolve(name, 0)
+        except TimeoutError:
+            return NamesView(name, f"no answer in {seconds:g} seconds")
+        except NetworkError as error:
+            return NamesView(name, error.message)
+        return NamesView(name, "")
 
     # -- sockets
 

@@ -195,6 +195,7 @@ class Session:
         try:
             self._filter.subscribe(self._filter_changed)
             await self._filter.load()
+            self._filter.demand_files()
             await network.open()
             await self._reached()
         except BaseException:
@@ -330,9 +331,9 @@ class Session:
         """By which ways this session speaks with the world."""
         return self._network.view()
 
-    async def examine_network(self) -> NetworkView:
-        """The same after a look at the proxy, where there is one."""
-        return await self._network.examine()
+    async def examine_network(self, seconds: float = limits.DNS_SECONDS) -> NetworkView:
+        """The same after a test of the proxy, or, without one, of name servers, for `seconds` at most."""
+        return await self._network.examine(seconds)
 
     def _make_hasher(self) -> Hasher:
         return Hasher(self._threads, processes=self.settings.disk.workers != "threads")
@@ -405,6 +406,7 @@ class Session:
             options = replace(options, select=magnet.wants)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
+        self._shared.announcing.trust(options.trackers)
         async with self._adding:
             there = self.known(hashes)
             if there is not None:

@@ -29,7 +29,7 @@ from wildbach.net.outlet import Outlet
 from wildbach.net.proxy import Proxy
 from wildbach.net.resolve import ForbiddenURL, Guard, Purpose, Target
 from wildbach.protocol.proxy import ProxyError
-from wildbach.protocol.proxy.connect import LOGIN, basic, refused
+from wildbach.protocol.proxy.connect import REFUSED, basic, refused
 
 Sink = Callable[[bytes], None]
 
@@ -224,7 +224,7 @@ class HttpClient:
             ) as reply:
                 if self._proxy is not None:
                     refusal = _refusal(reply, self._proxy) if origin.proxy is not None else None
-                    self._proxy.note(refusal.message if refusal is not None else "")
+                    self._proxy.note(refusal)
                     if refusal is not None:
                         raise refusal
                 if reply.status in _REDIRECTS:
@@ -328,7 +328,7 @@ def _refusal(reply: aiohttp.ClientResponse, proxy: Proxy) -> ProxyError | None:
     where the proxy did not put itself on the way the reply came (RFC 9110, section 7.6.3), and was given a password.
     """
     at = proxy.address
-    if reply.status not in LOGIN:
+    if reply.status not in REFUSED:
         return None
     if reply.status == _UNAUTHORIZED and ("Via" in reply.headers or not (at.user or at.password)):
         return None

@@ -208,7 +208,7 @@ class Outlet:
         if own is None:
             raise NetworkError(self.reason or f"{self.wanted} has no IPv{family} address", code=NO_SUCH_ADDRESS)
         if host not in ("0.0.0.0", "::", own):
-            raise NetworkError(f"{host} is no address of {self.wanted}", code="not_our_address")
+            raise NetworkError(f"{host} is no address of {self.wanted}", code="not_on_interface")
         return own
 
     # -- coming and going

@@ -23,7 +23,7 @@ from wildbach.net.resolve import Resolver
 from wildbach.net.tcp import TcpTransport
 from wildbach.net.transport import Connection, Listener
 from wildbach.net.udp import Data, Handler
-from wildbach.protocol.proxy import ProxyAddress, ProxyError, Tunnel, Unreachable, socks
+from wildbach.protocol.proxy import CLOSED, PROTOCOL, SLOW, ProxyAddress, ProxyError, Tunnel, Unreachable, socks
 from wildbach.runtime.tasks import Scope
 
 _BATCH: Final = 256
@@ -32,6 +32,9 @@ _BUFFER: Final = 4 << 20
 _RETRY_FIRST: Final = 1.0
 _KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 3}
 "Seconds of silence before the first question and between more, and how many are not answered: 90 seconds in all."
+_BEHIND_SECONDS: Final = 2.0
+_NO_PROXY: Final = frozenset((301, 302, 303, 307, 308, 400, 401, 404, 405, 501))
+"HTTP statuses by which a server of pages, asked to connect to itself, shows that it is no proxy."
 _ADDRESSES: Final = 3
 "Of a proxy's name, tried in turn."
 
@@ -42,8 +45,12 @@ class ProxyView:
     "Without user and password."
     failure: str
     "Why it could not be used the last time, in plain words; empty where it could."
+    cause: str
+    "The code of that failure, as `proxy_login`; empty where there is none."
+    doubt: str
+    "Why it was not seen to connect when it was examined, though it speaks as it should; empty where it was seen to."
     datagrams: str
-    "What comes of datagrams: `passed on`, `waiting`, or why not; empty where none are asked for."
+    "What comes of datagrams: `passed on`, or why not, or what is waited for; empty where none are asked for."
 
 
 class Proxy:
@@ -57,6 +64,10 @@ class Proxy:
         "The address at which it was there the last time."
         self.failure = ""
         "Why it could not be used the last time, in plain words."
+        self.cause = ""
+        "The code of that."
+        self.doubt = ""
+        "Why `check` did not see it connect, though it speaks as it should."
 
     async def open(self, host: str, port: int) -> socket.socket:
         """A socket whose far end is at an address, or at a name that the proxy looks up. Raises ProxyError,
@@ -69,12 +80,12 @@ class Proxy:
         try:
             sock = await self._ask(tunnel)
         except ProxyError as error:
-            self.note(error.message)
+            self.note(error)
             raise
         except Unreachable:
-            self.note("")
+            self.note(None)
             raise
-        self.note("")
+        self.note(None)
         return sock
 
     async def _ask(self, tunnel: Tunnel) -> socket.socket:
@@ -93,7 +104,8 @@ class Proxy:
         except TimeoutError:
             if owes:
                 raise ProxyError(f"the proxy {self.address} does not answer") from None
-            raise Unreachable(f"the proxy did not connect within {limits.PROXY_SECONDS:g} seconds") from None
+            raise Unreachable(
+                f"the proxy did not connect within {limits.PROXY_SECONDS:g} seconds", code=SLOW) from None
         return sock
 
     async def reach(self) -> socket.socket:
@@ -102,18 +114,37 @@ class Proxy:
             async with asyncio.timeout(limits.PROXY_SECONDS):
                 return await self._connect()
         except TimeoutError:
-            self.note(f"the proxy {self.address} does not answer")
-            raise ProxyError(self.failure) from None
+            silent = ProxyError(f"the proxy {self.address} does not answer")
+            self.note(silent)
+            raise silent from None
         except ProxyError as error:
-            self.note(error.message)
+            self.note(error)
             raise
 
     async def check(self) -> None:
-        """Whether the proxy is there at all; `failure` tells."""
+        """Have it connect to itself, which disturbs nobody else. `failure` tells what is wrong with it, `doubt` that it
+        speaks as it should and yet did not connect; it may well do so to others.
+        """
+        place = self.address.host, self.address.port
+        self.doubt = ""
         try:
-            (await self.reach()).close()
+            with await self.converse(self.address.tunnel(*place)) as sock:
+                if self.address.kind == "http":
+                    await _ask_behind(sock, self.address.tunnel(*place))
+        except Unreachable as error:
+            self._doubt(error)
         except NetworkError as error:
-            self.note(error.message)
+            self.note(error)
+
+    def _doubt(self, error: Unreachable) -> None:
+        status = error.facts.get("status", 0)
+        if self.address.kind == "http" and error.code == SLOW:
+            self.note(ProxyError(f"the proxy {self.address} takes the connection and does not answer"))
+        elif status in _NO_PROXY:
+            self.note(ProxyError(
+                f"what is there does not speak HTTP CONNECT: it answers with HTTP {status}", code=PROTOCOL))
+        else:
+            self.doubt = error.message
 
     async def _locate(self) -> list[str]:
         """The proxy's addresses. Raises ProxyError."""
@@ -159,9 +190,24 @@ class Proxy:
         """Tie a socket to the interface by which the proxy is reached."""
         self._outlet.claim(sock, family)
 
-    def note(self, failure: str) -> None:
-        """What came of using it: why it could not be, or an empty text."""
-        self.failure = failure
+    def note(self, error: NetworkError | None) -> None:
+        """What came of using it: why it could not be, or nothing."""
+        self.failure, self.cause = (error.message, error.code) if error is not None else ("", "")
+
+
+async def _ask_behind(sock: socket.socket, tunnel: Tunnel) -> None:
+    """Ask an HTTP proxy, through itself, a second time: a server of pages that says yes to everything goes on with a
+    page. That it does not want to talk to itself is no fault. Raises ProxyError.
+    """
+    try:
+        async with asyncio.timeout(_BEHIND_SECONDS):
+            async for _ in _talk(sock, tunnel):
+                pass
+    except (TimeoutError, Unreachable):
+        return
+    except ProxyError as error:
+        if error.code == PROTOCOL:
+            raise
 
 
 def _finer(error: NetworkError) -> str | None:
@@ -185,18 +231,22 @@ def _reason(error: OSError) -> str:
 async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[bool]:
     """Yields after each piece of what the proxy says: whether that is a whole answer."""
     loop = asyncio.get_running_loop()
+    heard = False
     try:
         await loop.sock_sendall(sock, tunnel.begin())
         while not tunnel.done:
             data = await loop.sock_recv(sock, tunnel.wants)
             if not data:
-                raise ProxyError("the proxy closed the connection")
+                raise ProxyError(
+                    "the proxy closed the connection" if heard else "the proxy closed the connection without an answer",
+                    code=CLOSED)
+            heard = True
             say = tunnel.received(data)
             if say:
                 await loop.sock_sendall(sock, say)
             yield bool(say) or tunnel.done
     except OSError as error:
-        raise ProxyError(f"the proxy broke the connection: {_reason(error)}") from None
+        raise ProxyError(f"the proxy broke the connection: {_reason(error)}", code=CLOSED) from None
 
 
 def _keep_alive(sock: socket.socket) -> None:
@@ -283,6 +333,16 @@ class ProxiedDatagrams:
     def joined(self) -> bool:
         """There is an association."""
         return self._sock is not None
+
+    @property
+    def state(self) -> str:
+        """`passed on`, or why datagrams are not, or what is waited for, in plain words."""
+        if self.joined:
+            return "passed on"
+        return self.failure or (
+            "the proxy ended the association, and is asked for another" if self._tried.is_set()
+            else "the proxy has not yet answered whether it passes on datagrams"
+        )
 
     async def wait(self) -> None:
         """Until there is an association, or the proxy has refused one."""

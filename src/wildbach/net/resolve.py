@@ -232,7 +232,7 @@ def _refusal(reach: Reach, parts: SplitResult, purpose: Purpose, source: Target 
     if reach is Reach.GLOBAL or purpose is Purpose.USER or parts.scheme == "udp":
         return ""
     if purpose is Purpose.TRACKER and parts.path not in ("/announce", "/scrape"):
-        return f"a tracker on a {reach} address must have the path /announce"
+        return f"a tracker on a {reach} address that a torrent names must have the path /announce"
     if purpose is Purpose.WEB_SEED and parts.query:
         return f"a web seed on a {reach} address must not have a query"
     return ""

@@ -14,9 +14,11 @@ import pytest
 from wildbach.base import limits
 from wildbach.base.addresses import Reach
 from wildbach.base.errors import NetworkError
+from wildbach.base.settings import SettingError
 from wildbach.disk.shelf import Shelf
-from wildbach.engine.ipfilter import FilterSourceView, IpFilter
-from wildbach.engine.settings import FilterSettings
+from wildbach.engine.ipfilter import FilterSourceView, IpFilter, bad_sources
+from wildbach.engine.session import Session
+from wildbach.engine.settings import DhtSettings, FilterSettings, Settings
 from wildbach.net.http import Response
 from wildbach.net.resolve import Purpose
 from wildbach.runtime.tasks import Scope
@@ -474,3 +476,17 @@ def test_where_urls_cannot_be_asked_that_is_the_failure(tmp_path: Path) -> None:
         threads.close()
 
     sim(1).run(main())
+
+
+def test_a_session_does_not_start_without_a_list_that_it_was_given(tmp_path: Path) -> None:
+    async def main(name: str) -> None:
+        settings = Settings(filter=FilterSettings((str(tmp_path / name),)), dht=DhtSettings(enabled=False))
+        with pytest.raises(SettingError, match=rf"filter\.sources: .*{name}"):
+            async with Session(settings):
+                raise AssertionError("it started")
+
+    (tmp_path / "page").write_text("<html>not found</html>")
+    for name in ("none", "page"):
+        asyncio.run(main(name))
+    assert set(bad_sources([str(tmp_path / "page"), str(tmp_path / "none"), "http://h/x"])) == {
+        str(tmp_path / "page"), str(tmp_path / "none")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,7 +106,7 @@ def test_what_the_far_end_says_right_behind_the_proxys_answer_is_not_lost(kind: 
     ("socks5", silent, ProxyError, "does not answer"),
     ("socks5", silent_after_the_greeting, Unreachable, "did not connect"),
     ("http", silent, Unreachable, "did not connect"), ("socks5", gone, ProxyError, "closed|broke"),
-    ("http", gone, ProxyError, "closed|broke"), ("socks5", web_page, ProxyError, "no SOCKS5"),
+    ("http", gone, ProxyError, "closed|broke"), ("socks5", web_page, ProxyError, "does not speak SOCKS5"),
     ("socks5", refuses, Unreachable, "refused"),
 ])
 def test_what_goes_wrong_is_said_in_time_and_noted_where_it_is_the_proxys_fault(
@@ -193,7 +194,7 @@ def test_all_addresses_of_the_proxys_name_are_tried_and_the_one_that_worked_is_f
             monkeypatch.setattr(found, "_outlet", Counted())
             assert await fetched(found) == b"ok" and len(calls) == 2
             assert await fetched(found) == b"ok" and len(calls) == 3
-            await found.check()
+            (await found.reach()).close()
             assert not found.failure and len(calls) == 4
         async with proxy(answers, kind, host="proxy.test", names=Names(NOBODY, "127.9.9.7")) as found:
             with pytest.raises(ProxyError, match="cannot be reached"):
@@ -495,5 +496,92 @@ def test_a_server_behind_an_http_proxy_that_does_not_know_us_is_not_the_proxys_f
 
         async with proxy(story, "http", login) as found:
             assert await fetched(found) == b"" and not found.failure
+
+    asyncio.run(main())
+
+
+async def relays(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An HTTP proxy that connects for real."""
+    place = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+    host, _, port = place.rpartition(":")
+    far_reader, far_writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+    async def back() -> None:
+        while data := await far_reader.read(1000):
+            writer.write(data)
+
+    try:
+        async with Scope("relay") as scope:
+            scope.spawn("back", back())
+            while data := await reader.read(1000):
+                far_writer.write(data)
+    finally:
+        far_writer.close()
+
+
+def says(answer: bytes) -> Story:
+    async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        await forever(reader)
+
+    return story
+
+
+@pytest.mark.parametrize(("kind", "story"), [("socks5", good), ("http", relays)])
+def test_a_proxy_that_connects_to_itself_is_good(kind: str, story: Story) -> None:
+    async def main() -> None:
+        async with proxy(story, kind) as found:
+            found.note(ProxyError("was away"))
+            await found.check()
+            assert (found.failure, found.cause, found.doubt) == ("", "", "")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("kind", "story", "cause", "words"), [
+    ("socks5", says(b"SSH-2.0-OpenSSH\r\n"), "proxy_protocol", "does not speak SOCKS5"),
+    ("socks5", silent, "proxy", "does not answer"), ("socks5", gone, "proxy_closed", "without an answer|broke"),
+    ("socks5", says(b"\5\xff"), "proxy_login", "wants a user and a password"),
+    ("http", says(b"SSH-2.0-OpenSSH\r\n"), "proxy_protocol", "does not speak HTTP CONNECT"),
+    ("http", says(b"HTTP/1.1 405 No\r\n\r\n"), "proxy_protocol", "does not speak HTTP CONNECT: .*HTTP 405"),
+    ("http", says(b"HTTP/1.1 404 No\r\n\r\n"), "proxy_protocol", "does not speak HTTP CONNECT: .*HTTP 404"),
+    ("http", says(b"HTTP/1.1 200 OK\r\n\r\n<html>"), "proxy_protocol", "does not speak HTTP CONNECT"),
+    ("http", says(b"HTTP/1.1 407 No\r\n\r\n"), "proxy_login", "wants a user and a password"),
+    ("http", silent, "proxy", "does not answer"), ("http", gone, "proxy_closed", "without an answer|broke"),
+])
+def test_what_is_no_proxy_or_does_not_take_us_is_told(kind: str, story: Story, cause: str, words: str) -> None:
+    async def main() -> None:
+        async with proxy(story, kind) as found:
+            await found.check()
+            assert found.cause == cause and re.search(words, found.failure), (found.cause, found.failure)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("kind", "story", "words"), [
+    ("socks5", refuses, "refused"), ("socks5", silent_after_the_greeting, "did not connect"),
+    ("http", says(b"HTTP/1.1 403 No\r\n\r\n"), "rules do not allow it"),
+    ("http", says(b"HTTP/1.1 503 No\r\n\r\n"), "could not connect"),
+])
+def test_a_proxy_that_does_not_connect_to_itself_is_doubted_and_no_more(kind: str, story: Story, words: str) -> None:
+    async def main() -> None:
+        async with proxy(story, kind) as found:
+            await found.check()
+            assert words in found.doubt and not found.failure
+
+    asyncio.run(main())
+
+
+def test_what_datagrams_wait_for_is_told() -> None:
+    async def main() -> None:
+        async with proxy(silent) as found, Scope("test") as scope:
+            datagrams = ProxiedDatagrams(found, scope, lambda error: None)
+            datagrams.open([])
+            assert "not yet answered" in datagrams.state
+            await datagrams.wait()
+            assert "does not answer" in datagrams.state
+            datagrams.close()
 
     asyncio.run(main())

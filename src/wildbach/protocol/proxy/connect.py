@@ -6,12 +6,13 @@ from base64 import b64encode
 from typing import Final
 
 from wildbach.base import limits
-from wildbach.protocol.proxy.errors import ProxyError, Unreachable
+from wildbach.protocol.proxy.errors import LOGIN, PROTOCOL, ProxyError, Unreachable
 from wildbach.protocol.proxy.place import Place
 
 _END: Final = b"\r\n\r\n"
-LOGIN: Final = (401, 407)
+REFUSED: Final = (401, 407)
 "The first is for servers; there are proxies that answer it to a wrong password."
+_FORBIDDEN: Final = 403
 _GATEWAY: Final = (502, 503, 504)
 
 
@@ -23,8 +24,8 @@ def basic(user: str, password: str) -> str:
 def refused(user: str, password: str) -> ProxyError:
     """The proxy does not know us by these."""
     return ProxyError(
-        "the proxy does not take this user and password" if user or password
-        else "the proxy wants a user and a password: http://USER:PASSWORD@HOST:PORT", code="proxy_login",
+        "wrong user or password: the proxy does not take them" if user or password
+        else "the proxy wants a user and a password: http://USER:PASSWORD@HOST:PORT", code=LOGIN,
     )
 
 
@@ -58,7 +59,7 @@ class Tunnel:
         if len(have) > limits.PROXY_HEAD_BYTES:
             raise ProxyError("the proxy's answer is too long")
         if not b"HTTP/1.".startswith(have[:7]) and not have.startswith(b"HTTP/1."):
-            raise ProxyError("this is no HTTP proxy")
+            raise ProxyError("what is there does not speak HTTP CONNECT", code=PROTOCOL)
         if have.endswith(_END):
             self._judge(bytes(have.partition(b"\r\n")[0]))
         return b""
@@ -67,13 +68,15 @@ class Tunnel:
         version, _, rest = line.partition(b" ")
         code = rest[:3]
         if len(version) != 8 or len(code) != 3 or not code.isdigit() or rest[3:4] not in (b"", b" "):
-            raise ProxyError("the proxy's answer is not HTTP")
+            raise ProxyError("the proxy's answer is not HTTP", code=PROTOCOL)
         status = int(code)
         if 200 <= status < 300:
             self.done = True
-        elif status in LOGIN:
+        elif status in REFUSED:
             raise refused(self._user, self._password)
         elif status in _GATEWAY:
-            raise Unreachable(f"the proxy could not connect (HTTP {status})")
+            raise Unreachable(f"the proxy could not connect (HTTP {status})", status=status)
+        elif status == _FORBIDDEN:
+            raise Unreachable(f"the proxy's rules do not allow it (HTTP {status})", status=status)
         else:
-            raise Unreachable(f"the proxy's rules do not allow it (HTTP {status})")
+            raise Unreachable(f"the proxy answers with HTTP {status}", status=status)

@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Final
 
 from wildbach.base.ids import Endpoint
-from wildbach.protocol.proxy.errors import ProxyError, Unreachable
+from wildbach.protocol.proxy.errors import LOGIN, PROTOCOL, ProxyError, Unreachable
 from wildbach.protocol.proxy.place import Place, judge
 
 CONNECT: Final = 1
@@ -71,7 +71,7 @@ class Tunnel:
 
     def _chosen(self, answer: bytes) -> bytes:
         if answer[0] != _VERSION:
-            raise ProxyError("this is no SOCKS5 proxy")
+            raise ProxyError("what is there does not speak SOCKS5", code=PROTOCOL)
         if answer[1] == _OPEN:
             return self._request()
         if answer[1] == _PASSWORD and (self._user or self._password):
@@ -80,13 +80,13 @@ class Tunnel:
         if answer[1] == _NONE_FITS:
             raise ProxyError(
                 "the proxy takes none of the ways to sign in that we know" if self._user or self._password
-                else "the proxy wants a user and a password: socks5://USER:PASSWORD@HOST:PORT", code="proxy_login",
+                else "the proxy wants a user and a password: socks5://USER:PASSWORD@HOST:PORT", code=LOGIN,
             )
         raise ProxyError("the proxy chose a way to sign in that was not offered")
 
     def _known(self, answer: bytes) -> bytes:
         if answer[1]:
-            raise ProxyError("the proxy does not take this user and password", code="proxy_login")
+            raise ProxyError("wrong user or password: the proxy does not take them", code=LOGIN)
         return self._request()
 
     def _request(self) -> bytes:
@@ -95,7 +95,7 @@ class Tunnel:
 
     def _answered(self, answer: bytes) -> bytes:
         if answer[0] != _VERSION:
-            raise ProxyError("the proxy's answer is not SOCKS5")
+            raise ProxyError("the proxy's answer is not SOCKS5", code=PROTOCOL)
         if answer[1]:
             raise _failure(answer[1], self._command)
         size = {_V4: 4, _V6: 16, _NAME: 1 + answer[4]}.get(answer[3])

@@ -39,8 +39,8 @@ def test_nothing_behind_the_head_is_taken(head: bytes) -> None:
     (b"HTTP/1.1 407 Who are you\r\n\r\n", ProxyError, "proxy_login"),
     (b"HTTP/1.0 401 Unauthorized\r\n\r\n", ProxyError, "proxy_login"),
     (b"HTTP/1.1 403 No\r\n\r\n", Unreachable, "unreachable"), (b"HTTP/1.1 502 No\r\n\r\n", Unreachable, "unreachable"),
-    (b"SSH-2.0-OpenSSH\r\n", ProxyError, "proxy"), (b"\5\0\0\0", ProxyError, "proxy"),
-    (b"HTTP/1.1 abc\r\n\r\n", ProxyError, "proxy"), (b"HTTP/1.1 2000\r\n\r\n", ProxyError, "proxy"),
+    (b"SSH-2.0-OpenSSH\r\n", ProxyError, "proxy_protocol"), (b"\5\0\0\0", ProxyError, "proxy_protocol"),
+    (b"HTTP/1.1 abc\r\n\r\n", ProxyError, "proxy_protocol"), (b"HTTP/1.1 2000\r\n\r\n", ProxyError, "proxy_protocol"),
     (b"HTTP/1.1 200 " + b"x" * limits.PROXY_HEAD_BYTES, ProxyError, "proxy"),
 ])
 def test_other_answers_are_errors_that_say_whose_fault_it_is(answer: bytes, error: type[Exception], code: str) -> None:

@@ -44,8 +44,9 @@ def test_user_and_password_are_given_where_the_proxy_asks_for_them() -> None:
 
 
 @pytest.mark.parametrize(("answers", "code"), [
-    ([b"HT"], "proxy"), ([b"\4\0"], "proxy"), ([b"\5\xff"], "proxy_login"), ([b"\5\2"], "proxy"), ([b"\5\1"], "proxy"),
-    ([b"\5\0", b"\4\0\0\1\0"], "proxy"), ([b"\5\0", b"\5\0\0\2\0"], "proxy"), ([b"\5\0", b"\5\7\0\1\0"], "proxy"),
+    ([b"HT"], "proxy_protocol"), ([b"\4\0"], "proxy_protocol"), ([b"\5\xff"], "proxy_login"),
+    ([b"\5\2"], "proxy"), ([b"\5\1"], "proxy"), ([b"\5\0", b"\4\0\0\1\0"], "proxy_protocol"),
+    ([b"\5\0", b"\5\0\0\2\0"], "proxy"), ([b"\5\0", b"\5\7\0\1\0"], "proxy"),
 ])
 def test_what_is_wrong_with_the_proxy_is_a_proxy_error(answers: list[bytes], code: str) -> None:
     with pytest.raises(ProxyError) as caught:
