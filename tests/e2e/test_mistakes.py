@@ -37,6 +37,9 @@ def taken() -> Iterator[int]:
 ANY = ("--listen", "127.0.0.1:0")
 MISTAKES: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "no such list": (("get", "x.torrent", "--ip-filter", "none.p2p"), 2, ("filter.sources: ", "none.p2p: No such")),
+    "no such list, before a URL is fetched": (
+        ("get", "http://127.0.0.1:9/x.torrent", "--ip-filter", "none.p2p"), 2, ("none.p2p: No such",),
+    ),
     "a list that is none": (("get", "x.torrent", "--ip-filter", "page.torrent"), 2, ("page.torrent: ",)),
     "no list to seed with": (("seed", "x.torrent", "--data", "src", "--ip-filter", "nope"), 2, ("nope: No such",)),
     "an empty interface": (("get", "x.torrent", "--interface", ""), 2, ("network.interface (--interface): is empty",)),

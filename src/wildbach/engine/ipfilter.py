@@ -355,6 +355,20 @@ class IpFilter:
             self._report(error)
 
 
+def require_readable(names: Iterable[str]) -> None:
+    """A quick look before anything else begins. Raises SettingError for a file that is not there or may not be read."""
+    for name in names:
+        if isinstance(_source(name), _File):
+            path = os.path.expanduser(name)
+            try:
+                with open(path, "rb", opener=_open) as file:
+                    file.read(1)
+            except OSError as error:
+                raise SettingError("filter.sources", system.storage_error(error, "read", path).message) from None
+            except ValueError:
+                raise SettingError("filter.sources", f"{path!r} is no name that a file can have") from None
+
+
 def bad_sources(names: Iterable[str]) -> dict[str, str]:
     """The files among these lists that cannot be read or are no lists, and why. Blocks."""
     found: dict[str, str] = {}

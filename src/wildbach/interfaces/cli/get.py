@@ -12,6 +12,7 @@ import click
 from wildbach.base.errors import UsageError
 from wildbach.base.logins import hide_logins
 from wildbach.disk.layout import INCOMPLETE_SUFFIX, LAYOUTS
+from wildbach.engine.ipfilter import require_readable
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
@@ -89,6 +90,7 @@ def command(wishes: Wishes, **values: object) -> int:
 async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
     """Get everything the job names."""
     settings = wishes.settings()
+    require_readable(settings.filter.sources)
     loaded = await running.unless_stopped(stop, lambda: fetching.load_all(job.sources, settings))
     if loaded is None:
         return stop.code

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from wildbach.engine.ipfilter import require_readable
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
@@ -47,8 +48,9 @@ def holder(info: Info, data: Path) -> Path:
 
 async def give(names: tuple[str, ...], data: Path, ratio: float | None, wishes: Wishes, stop: Stop) -> Exit:
     """Seed until somebody stops it or the ratio is reached."""
-    loaded = [sources.load_torrent(name) for name in names]
     settings = wishes.settings()
+    require_readable(settings.filter.sources)
+    loaded = [sources.load_torrent(name) for name in names]
     places = [holder(one.info, data) for one in loaded]
     if wishes.talks and any(place != data for place in places):
         output.line(f"{text.clean(str(data))} is taken as the torrent's own folder: it has its name")
