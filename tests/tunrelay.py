@@ -95,10 +95,18 @@ class TunLink:
         self.far = far
         self._relay = relay
 
-    def seen(self, *, forget: bool = False) -> tuple[Seen, Seen]:
-        """What both directions did so far. `forget`: the next time only what was after this."""
-        self._relay.send(forget=forget)
-        event = self._relay.wait("seen")
+    def seen(self) -> tuple[Seen, Seen]:
+        """What both directions did so far, or since they were watched last."""
+        self._relay.send(cmd="seen")
+        return self._told(20.0)
+
+    def watch(self, seconds: float) -> tuple[Seen, Seen]:
+        """What both directions do in so many seconds from now."""
+        self._relay.send(cmd="watch", seconds=seconds)
+        return self._told(seconds + 20.0)
+
+    def _told(self, seconds: float) -> tuple[Seen, Seen]:
+        event = self._relay.wait("seen", seconds=seconds)
         there, back = (
             Seen(
                 event["seconds"], way["carried"].get("tcp", 0), way["carried"].get("udp", 0), way.get("dropped", 0),

@@ -2,9 +2,9 @@
 link would, and writes them to the other.
 
 Run as `python tunrelay_child.py '{"devices": [NAME, NAME], "rate": 0, "queue": 1, "delay": 0.01, ...}'`; the keys are
-those of `tests.tunrelay.Conditions`. It tells `ready` once the devices are there. A JSON line on stdin,
-`{"forget": FLAG}`, is answered by `seen`: what the link carried so far, which begins anew with the flag. The end of the
-input ends the program.
+those of `tests.tunrelay.Conditions`. It tells `ready` once the devices are there. The command `seen`, a JSON line on
+stdin, is answered with what the link carried so far; `watch` (seconds) begins anew, and is answered after that time.
+The end of the input ends the program.
 """
 
 from __future__ import annotations
@@ -92,52 +92,77 @@ class Way:
         self._carried[_PROTOCOL.get(packet[9], "other")] += len(packet)
 
 
-def serve(ways: tuple[Way, Way]) -> None:
-    """Until stdin ends."""
-    stdin = sys.stdin.fileno()
-    by_source = {way.source: way for way in ways}
-    under_way: list[tuple[float, int, Way, bytes]] = []
-    number = 0
-    since = time.monotonic()
-    rest = b""
-    while True:
-        wait = max(0.0, under_way[0][0] - time.monotonic()) if under_way else None
-        # select, since the timeout of epoll is in whole milliseconds.
-        ready, _, _ = select.select([*by_source, stdin], [], [], wait)
-        for fd in ready:
-            if fd == stdin:
+class Relay:
+    def __init__(self, ways: tuple[Way, Way]) -> None:
+        self._ways = ways
+        self._under_way: list[tuple[float, int, Way, bytes]] = []
+        "When they arrive, and a number that keeps the order of those that arrive at once."
+        self._number = 0
+        self._since = time.monotonic()
+        self._answer_at = float("inf")
+
+    def run(self) -> None:
+        """Until stdin ends."""
+        stdin = sys.stdin.fileno()
+        by_source = {way.source: way for way in self._ways}
+        rest = b""
+        while True:
+            # select, since the timeout of epoll is in whole milliseconds.
+            ready, _, _ = select.select([*by_source, stdin], [], [], self._pause())
+            for fd in ready:
+                if fd != stdin:
+                    self._take(by_source[fd])
+                    continue
                 data = os.read(stdin, 4096)
                 if not data:
                     return
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
-                    now = time.monotonic()
-                    tell("seen", seconds=now - since, ways=[way.seen() for way in ways])
-                    if json.loads(line)["forget"]:
-                        since = now
-                        for way in ways:
-                            way.forget()
-                continue
-            way = by_source[fd]
-            for _ in range(_AT_ONCE):
-                try:
-                    packet = os.read(fd, 65535)
-                except BlockingIOError:
-                    break
-                for when in way.came(packet, time.monotonic()):
-                    number += 1
-                    heapq.heappush(under_way, (when, number, way, packet))
+                    self._asked(json.loads(line))
+            self._give()
+
+    def _pause(self) -> float | None:
+        due = min(self._answer_at, self._under_way[0][0] if self._under_way else float("inf"))
+        return None if due == float("inf") else max(0.0, due - time.monotonic())
+
+    def _take(self, way: Way) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                packet = os.read(way.source, 65535)
+            except BlockingIOError:
+                return
+            for when in way.came(packet, time.monotonic()):
+                self._number += 1
+                heapq.heappush(self._under_way, (when, self._number, way, packet))
+
+    def _give(self) -> None:
         now = time.monotonic()
+        under_way = self._under_way
         while under_way and under_way[0][0] <= now:
             _, _, way, packet = heapq.heappop(under_way)
             way.arrived(packet)
+        if now >= self._answer_at:
+            self._answer_at = float("inf")
+            self._answer(now)
+
+    def _asked(self, words: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if words["cmd"] == "seen":
+            self._answer(now)
+            return
+        self._since, self._answer_at = now, now + words["seconds"]
+        for way in self._ways:
+            way.forget()
+
+    def _answer(self, now: float) -> None:
+        tell("seen", seconds=now - self._since, ways=[way.seen() for way in self._ways])
 
 
 def main() -> None:
     words = json.loads(sys.argv[1])
     one, two = (device(name) for name in words["devices"])
     tell("ready")
-    serve((Way(one, two, words, 0), Way(two, one, words, 1)))
+    Relay((Way(one, two, words, 0), Way(two, one, words, 1))).run()
 
 
 if __name__ == "__main__":
