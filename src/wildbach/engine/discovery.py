@@ -73,7 +73,6 @@ class Discovery:
         self._sockets: Lan | None = None
         self._maps: list[PortMapping] = []
         self._tcp = {6 if ":" in at.host else 4: at.port for at in reversed(tcp) if _callable(at)}
-        external.subscribe(self._address_changed)
         if hidden or not self._tcp:
             return
         if settings.discovery.lsd and not settings.peers.anonymous:
@@ -144,9 +143,6 @@ class Discovery:
                 self._external.router_says(one.address)
         if family == 4:
             self._owner.public_port(port or self._tcp[4])
-
-    def _address_changed(self, address: str) -> None:
-        self._bus.publish(events.ExternalAddressChanged(address))
 
 
 def _callable(at: Endpoint) -> bool:

@@ -135,6 +135,7 @@ class Session:
         self._loop = loop
         settings = self.settings
         self._bans = BanList(blocks=self._blocks)
+        self._external.subscribe(lambda address: self._bus.publish(events.ExternalAddressChanged(address)))
         if not self._simulated:
             self._ways = Ways(
                 settings, user_agent="" if settings.peers.anonymous else CLIENT, blocks=self._blocks)
@@ -287,7 +288,8 @@ class Session:
         for peer in list(self._shared.greeting.values()):
             peer.close(error)
         for torrent in list(self._dormitory.awake.values()):
-            torrent.swarm.close_all(error)
+            torrent.network_went(error)
+        self._external.forget()
         self._bus.publish(events.NetworkChanged(False, error.message))
 
     async def network_came(self) -> None:

@@ -232,10 +232,15 @@ class Torrent:
         if self.awake_parts is not None:
             self.awake_parts.talk.port = port
 
+    def network_went(self, error: NetworkError) -> None:
+        """All connections are over."""
+        if self.awake_parts is not None:
+            self.links.went(error)
+
     def network_came(self) -> None:
         """The network was away, and is back: call those who were there, and ask the DHT."""
         if self.awake_parts is not None:
-            self.links.known.all_again()
+            self.links.known.all_again(self._shared.clock())
             self._shared.wake()
         self.dht_part.again()
 
