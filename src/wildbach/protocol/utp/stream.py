@@ -168,10 +168,10 @@ class Stream:
         self._header(packet, now)
 
     def _answered(self, packet: Packet, now: float) -> None:
-        """Something came while we call: only an acknowledgement of our SYN opens the stream, only a reset ends it."""
+        """Something came while we call: only what acknowledges our SYN opens the stream, or ends it as refused."""
         if packet.ack != self._flight.next - 1 & 0xFFFF or not self._tries:
             return
-        if packet.kind == wire.RESET:
+        if packet.kind in (wire.RESET, wire.FIN):
             self._break(REFUSED)
         elif packet.kind in (wire.STATE, wire.DATA):
             self.phase = Phase.OPEN
