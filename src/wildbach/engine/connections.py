@@ -71,6 +71,8 @@ class Connections:
         self._web = web
         self.known = Dialing(shared.dials, self._priority)
         self._rivals = Rivals(swarm.peers, peer_id, shared.clock)
+        self.blocked: dict[Endpoint, str] = {}
+        "Endpoints that the IP filter has, with who named them."
         self.calling = 0
         "Calls on their way."
         self._joined: dict[int, None] = {}
@@ -91,12 +93,28 @@ class Connections:
 
     def add(self, endpoints: Sequence[Endpoint], source: str) -> None:
         """Remember endpoints to call, and call them as there is room."""
-        if self.known.add(endpoints, source):
+        free = [endpoint for endpoint in endpoints if not self._blocked(endpoint, source)]
+        if self.known.add(free, source):
             self._shared.wake()
+
+    def _blocked(self, endpoint: Endpoint, source: str) -> bool:
+        """Whether the IP filter has it; then it is remembered apart, to say so, and for when it has not."""
+        if not self._shared.bans.blocked(endpoint):
+            return False
+        if len(self.blocked) < limits.KNOWN_PEERS:
+            self.blocked.setdefault(endpoint, source)
+        return True
+
+    def filter_changed(self) -> None:
+        """Other addresses are blocked than before."""
+        before, self.blocked = self.blocked, {}
+        for endpoint, source in before.items():
+            self.add([endpoint], source)
 
     def forget_all(self) -> None:
         """Forget whom we know; connections stay."""
         self.known.clear()
+        self.blocked.clear()
         self._recall.clear()
 
     def ban(self, endpoint: Endpoint, reason: str) -> None:
@@ -135,7 +153,7 @@ class Connections:
             known = self.known.next(now, want_seeds=wants)
             if known is None:
                 return
-            if self._shared.bans.banned(known.endpoint, now):
+            if self._blocked(known.endpoint, known.source) or self._shared.bans.banned(known.endpoint, now):
                 self.known.forget(known.endpoint)
                 continue
             self.calling += 1

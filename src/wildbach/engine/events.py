@@ -131,6 +131,22 @@ class PortMappingFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FilterLoaded(Event):
+    """A list of the IP filter was read, was taken out of the settings, or could not be read; then its last good form
+    stays in force.
+    """
+
+    source: str
+    "The list, as in the settings."
+    ranges: int
+    "In force of this list; 0 where it is not in the settings any more."
+    total: int
+    "In force of all lists together."
+    failure: str
+    "Why its newest form is not in force, in plain words; empty where it is."
+
+
+@dataclass(frozen=True, slots=True)
 class ExternalAddressChanged(Event):
     """Others see us at another address than before."""
 
