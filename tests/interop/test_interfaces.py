@@ -57,3 +57,47 @@ def test_peers_meet_again_soon_when_the_interface_has_another_address(home: Home
         for process in (ours, seed):
             process.send(cmd="quit")
             assert process.wait("bye", seconds=SECONDS)["internal_errors"] == 0
+
+
+CALLS = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 6881), 5):
+    pass
+with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+    sock.settimeout(5)
+    sock.sendto(b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:xx1:y1:qe", (sys.argv[1], 6881))
+    assert b"1:t2:xx" in sock.recv(2000)
+"""
+"A TCP call, and a question to the DHT node; for a machine that has no session."
+
+
+@pytest.mark.parametrize("interface", ["", "eth0"])
+def test_an_ip_version_that_comes_later_is_used_and_connections_stay(tmp_path: Path, interface: str) -> None:
+    folder = make_folder(tmp_path / "source")
+    metainfo = make_torrent(folder, "v1")
+    (tmp_path / "made.torrent").write_bytes(metainfo.to_bytes())
+    link = Magnet(metainfo.info.hashes, peers=(("25.1.0.1", 6881),)).to_uri()
+    common = {"dht": {"bootstrap": []}, "discovery": {"upnp": False, "natpmp": False}}
+
+    def child(space: Space, add: list[object], **more: object) -> JsonProcess:
+        config = {"settings": {**common, **more}, "add": [add]}
+        return JsonProcess([*space.prefix, sys.executable, str(PEERS / "session_child.py"), json.dumps(config)])
+
+    with Lab() as lab:
+        here, there = lab.space("h"), lab.space("t")
+        lab.cable(here, there, [["25.1.0.2/24"], ["25.1.0.1/24", "2a01:db:1::1/64"]], ["eth0", "eth0"])
+        with (
+            child(there, [str(tmp_path / "made.torrent"), str(folder.parent), True], rates={"up": 1 << 14}) as seed,
+            child(here, [link, str(tmp_path / "got"), False], network={"interface": interface}) as ours,
+        ):
+            seed.wait("started", seconds=SECONDS)
+            ours.wait("peer_connected", seconds=SECONDS)
+            here.run("ip", "-6", "addr", "add", "2a01:db:1::2/64", "dev", "eth0")
+            came = ours.wait("network_changed", seconds=SECONDS)
+            assert came["up"] and came["network"]["obstacle"] == ""
+            own = "2a01:db:1::2" if interface else "::"
+            assert f"[{own}]:6881" in came["network"]["listening"]
+            there.run(sys.executable, "-c", CALLS, "2a01:db:1::2")
+            ours.send(cmd="quit")
+            assert ours.wait("bye", seconds=SECONDS)["internal_errors"] == 0
+            assert not [event for event in ours.events if event["event"] == "peer_dropped"]

@@ -7,7 +7,7 @@ Strangers can name anybody, so calls on hearsay and calls into one network are c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from wildbach.base import limits
@@ -214,11 +214,14 @@ class Dialing:
             known.fails = 0
             known.not_before = 0.0
 
-    def all_again(self, now: float) -> None:
+    def all_again(self, now: float, gained: Sequence[int] = ()) -> None:
         """Call those who were there as soon as possible: it was we who had gone. Those we have met may hold a dead
-        connection with us until they miss it, so they are called again soon where they refuse.
+        connection with us until they miss it, so they are called again soon where they refuse. `gained`: IP versions
+        that could not be called before.
         """
         for known in self._known.values():
+            if (6 if ":" in known.endpoint.host else 4) in gained:
+                known.fails = 0
             if not known.fails:
                 known.not_before = 0.0
                 if known.met:

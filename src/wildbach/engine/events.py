@@ -9,7 +9,9 @@ from wildbach.base.events import Event, TorrentEvent
 
 @dataclass(frozen=True, slots=True)
 class NetworkChanged(Event):
-    """The network interface that everything keeps to went, or came back."""
+    """The network interface that everything keeps to went, or came back; or this machine has an address of an IP
+    version that it had none of, and then connections stay.
+    """
 
     up: bool
     reason: str

@@ -292,15 +292,15 @@ class Session:
         self._external.forget()
         self._bus.publish(events.NetworkChanged(False, error.message))
 
-    async def network_came(self) -> None:
-        """It is back: call, announce and look again. For the parts of a session only."""
+    async def network_came(self, gained: Sequence[int] = ()) -> None:
+        """It is back, or has these IP versions more: call, announce and look again. For the parts of a session only."""
         discovery, self._discovery = self._discovery, None
         if discovery is not None:
             await discovery.close()
         await self._reached()
         self.public_port(self._port)
         for torrent in list(self._torrents.values()):
-            torrent.network_came()
+            torrent.network_came(gained)
         self._shared.announcing.resume()
         self._bus.publish(events.NetworkChanged(True, ""))
 

@@ -100,6 +100,16 @@ def test_who_was_there_when_we_went_is_called_more_often_and_not_given_up() -> N
     assert host(ours, now) == "8.1.3.5"
 
 
+def test_who_could_not_be_called_for_want_of_an_ip_version_is_called_when_it_comes() -> None:
+    ours = book("8.1.1.3", "2a01:db::3", priority=1)
+    for at in (0.0, 20.0, 60.0):
+        while called := host(ours, at):
+            ours.failed(Endpoint(called, 6881), at)
+    assert ours.soonest() is None
+    ours.all_again(70.0, (6,))
+    assert host(ours, 70.0) == "2a01:db::3" and host(ours, 70.0) == ""
+
+
 def test_what_cannot_be_dialled_is_not_remembered() -> None:
     ours = book()
     assert ours.add([
