@@ -113,6 +113,7 @@ class DhtNodes:
             there = self.homes.get(family)
             if there is not None:
                 there.host, there.port = endpoint
+                there.external_ip = ""
                 there.node.again(now)
                 continue
             node_id, saved = await self._threads.run(self._load, family)

@@ -22,9 +22,11 @@ from typing import Final, Protocol
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, NetworkError, StorageError, WildbachError
+from wildbach.base.events import Event
 from wildbach.base.settings import SettingError
 from wildbach.disk import system
 from wildbach.disk.shelf import Shelf
+from wildbach.engine.events import FilterLoaded
 from wildbach.engine.settings import FilterSettings
 from wildbach.net.http import Response
 from wildbach.net.resolve import Purpose
@@ -133,7 +135,7 @@ class IpFilter:
     def __init__(
         self, scope: Scope, threads: Threads, *, settings: Callable[[], FilterSettings], fetcher: Fetcher | None,
         shelf: Shelf | None, clock: Callable[[], float], report: Callable[[Exception], None],
-        wall: Callable[[], float] = time.time,
+        publish: Callable[[Event], None], wall: Callable[[], float] = time.time,
     ) -> None:
         """`fetcher`: None where URLs cannot be asked; `shelf`: where what they gave is kept, None for nowhere; `wall`:
         seconds since 1970.
@@ -146,6 +148,9 @@ class IpFilter:
         self._clock = clock
         self._wall = wall
         self._report = report
+        self._publish = publish
+        self._told: dict[str, tuple[Ranges, str]] = {}
+        "What was published last of each list."
         self._sources: dict[str, _Source] = {}
         self._joining = asyncio.Lock()
         self._joined: tuple[Ranges, ...] = ()
@@ -261,16 +266,34 @@ class IpFilter:
     async def _join(self) -> None:
         """Put in force what the lists say now."""
         async with self._joining:
-            parts = tuple(source.ranges for source in self._sources.values() if len(source.ranges))
-            if len(parts) == len(self._joined) and all(map(lambda one, other: one is other, parts, self._joined)):
-                return
-            ranges = await self._threads.run(Ranges.union, parts)
-            changed = ranges != self._ranges
-            self._joined, self._ranges = parts, ranges
-            self._look_up = lru_cache(limits.FILTER_ANSWERS)(ranges.blocks)
+            changed = await self._put_in_force()
         if changed:
             for heard in self._heard:
                 heard()
+        self._tell()
+
+    async def _put_in_force(self) -> bool:
+        parts = tuple(source.ranges for source in self._sources.values() if len(source.ranges))
+        if len(parts) == len(self._joined) and all(map(lambda one, other: one is other, parts, self._joined)):
+            return False
+        ranges = await self._threads.run(Ranges.union, parts)
+        changed = ranges != self._ranges
+        self._joined, self._ranges = parts, ranges
+        self._look_up = lru_cache(limits.FILTER_ANSWERS)(ranges.blocks)
+        return changed
+
+    def _tell(self) -> None:
+        """Publish what is new of each list."""
+        total = len(self._ranges)
+        for name in [name for name in self._told if name not in self._sources]:
+            del self._told[name]
+            self._publish(FilterLoaded(name, 0, total, ""))
+        for source in self._sources.values():
+            before, failed = self._told.get(source.name, (None, ""))
+            tried = source.loaded is not None or source.failure
+            if tried and (source.ranges is not before or source.failure != failed):
+                self._told[source.name] = (source.ranges, source.failure)
+                self._publish(FilterLoaded(source.name, len(source.ranges), total, source.failure))
 
     # -- URLs
 

@@ -364,7 +364,7 @@ class Life:
         if on and swarm.super_seed is None:
             swarm.super_seed = SuperSeed(content.picker.count)
             swarm.close_all(NetworkError("super-seeding begins"))
-            self._owner.parts.links.known.all_again()
+            self._owner.parts.links.known.all_again(self._shared.clock())
         elif not on and swarm.super_seed is not None:
             swarm.end_super_seed()
         self.say_upload_only()
@@ -495,7 +495,7 @@ class Life:
         self.code = ""
         self._owner.change_options(replace(self._owner.options, metadata_only=False, check_only=False))
         if self._owner.awake_parts is not None:
-            self._owner.awake_parts.links.known.all_again()
+            self._owner.awake_parts.links.known.all_again(self._shared.clock())
         if self.asleep:
             self._set_state(State.SEEDING)
         elif self.holdings is not None and self._owner.known is not None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from wildbach.base import addresses, limits
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import NetworkError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.settings import Settings
@@ -83,8 +84,10 @@ class NetworkOwner(Protocol):
         """All sockets are closed; what went over them is over."""
         ...
 
-    async def network_came(self) -> None:
-        """The sockets are open again, perhaps at another address."""
+    async def network_came(self, gained: Sequence[int]) -> None:
+        """The sockets are open again, perhaps at another address. With `gained` they were all the time, and there are
+        more for these IP versions.
+        """
         ...
 
 
@@ -135,7 +138,13 @@ class Network:
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
         "Those that were taken, by what the settings say."
+        self._listens: dict[str, None] = {}
+        "What of the settings is listened at."
+        self._utp_at: dict[Endpoint, None] = {}
+        "Where uTP is listened at."
         self._opened = False
+        self._more: tuple[int, ...] = ()
+        "IP versions that came while the sockets were open, and are not looked at so far."
         self._trouble = ""
         "Why the sockets could not be opened when the interface came."
         self._moved = asyncio.Event()
@@ -218,12 +227,18 @@ class Network:
 
     async def open(self) -> None:
         """Take the ports. Raises NetworkError; that the interface is away is none: then it is waited for."""
-        if self.ways is not None and self.ways.outlet.bound:
+        if self.ways is not None and (self.bound or self._for_the_world):
             self.ways.outlet.watch()
             self.ways.outlet.subscribe(self._outlet_changed)
             self._scope.spawn("interface", self._follow(), contain=self._report)
         if not self.shut:
             await self._open()
+
+    @property
+    def _for_the_world(self) -> bool:
+        """Others than this machine may call, so it matters which addresses it gets."""
+        hosts = [parse_listen(text)[0] for text in self._settings.connections.listen]
+        return not self.proxied and any(classify(host) is not Reach.LOCAL for host in hosts)
 
     async def close(self) -> None:
         await self._scope.close()
@@ -237,14 +252,19 @@ class Network:
             listener.close()
 
     async def _open(self) -> None:
+        """Open what is not open, as far as there are addresses for it."""
         self._opened = True
         if not self.proxied:
             for text in self._settings.connections.listen:
-                await self._listen(text)
+                if text not in self._listens:
+                    await self._listen(text)
         if self.speaks_udp or (self.utp is not None and self._settings.connections.listen):
             self._open_datagrams()
         if self.utp is not None and self._settings.connections.listen:
             for endpoint in self.datagrams.endpoints:
+                if endpoint in self._utp_at:
+                    continue
+                self._utp_at[endpoint] = None
                 listener = await self.utp.listen(endpoint, self._owner.accept)
                 if not self._settings.connections.tcp and not self.proxied:
                     self._listeners.append(listener)
@@ -257,6 +277,8 @@ class Network:
     def _close(self) -> None:
         self.stop_listening()
         self._listeners.clear()
+        self._listens.clear()
+        self._utp_at.clear()
         if self.utp is not None:
             self.utp.cut()
         self.datagrams.close()
@@ -273,6 +295,7 @@ class Network:
                     break
             else:
                 self._ports[text] = at.port
+                self._listens[text] = None
                 return
         # A machine without IPv6 is no reason to stop, and neither is an interface that has one IP version only.
         if last is not None and host != "::" and not (host == "0.0.0.0" and last.code == NO_SUCH_ADDRESS):
@@ -303,14 +326,27 @@ class Network:
     # -- the interface comes and goes
 
     def _outlet_changed(self) -> None:
-        """Whatever is open was tied to the interface as it was."""
-        if self._opened:
+        """Whatever is open was tied to the interface as it was, unless an IP version came and that is all."""
+        gained = self.ways.outlet.gained if self.ways is not None else ()
+        if self._opened and gained:
+            self._more += gained
+        elif self._opened:
             self._opened = False
+            self._more = ()
             self._close()
             reason = self.ways.outlet.reason if self.ways is not None else ""
             self._owner.network_went(
                 NetworkError(reason or "the network interface has another address now", code=AWAY))
         self._moved.set()
+
+    async def _extend(self) -> None:
+        """An IP version more: what can be opened for it is, and all else stays as it is."""
+        more, self._more = self._more, ()
+        # What cannot be opened now is tried again at the next change.
+        with contextlib.suppress(NetworkError):
+            await self._open()
+        if self._is_open():
+            await self._owner.network_came(more)
 
     def _is_open(self) -> bool:
         """It may change while somebody waits."""
@@ -320,6 +356,10 @@ class Network:
         while True:
             await self._moved.wait()
             self._moved.clear()
+            if self._opened and self._more:
+                await self._extend()
+            if self._is_open():
+                continue
             if self.shut:
                 # Closed at once, sockets would have the kernel complain to whoever still sends, by another interface.
                 await asyncio.sleep(_LATE_SECONDS)
@@ -331,7 +371,7 @@ class Network:
                     await self._open()
                     self._trouble = ""
                     if self._is_open():
-                        await self._owner.network_came()
+                        await self._owner.network_came(())
                     break
                 except NetworkError as error:
                     # The address may not be ready yet, or somebody has our port.

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from wildbach.base import bitfield
 from wildbach.base.ids import InfoHashes
 from wildbach.base.words import plural
+from wildbach.engine.blame import BLOCKED
 from wildbach.engine.brief import Brief
 from wildbach.engine.connections import Connections
 from wildbach.engine.dhtpart import DhtPart
@@ -195,6 +196,10 @@ def asleep_view(seen: Seen, brief: Brief) -> TorrentView:
     )
 
 
+def _peers_are(count: int) -> str:
+    return "the only known peer is" if count == 1 else f"all {count} known peers are"
+
+
 def why(seen: Seen, now: float) -> str:
     """Why nothing moves, in plain words."""
     if seen.state not in (State.METADATA, State.DOWNLOADING):
@@ -205,6 +210,8 @@ def why(seen: Seen, now: float) -> str:
             return seen.links.obstacle
         if seen.links.calling:
             return f"calling {plural(seen.links.calling, 'peer')}"
+        if seen.links.blocked and not len(seen.links.known):
+            return f"{_peers_are(len(seen.links.blocked))} {BLOCKED}"
         reasons = [seen.tracker_list.reason(now) if seen.tracker_list is not None else "", seen.dht_part.reason]
         reason = "; ".join(filter(None, reasons))
         if reason and not len(seen.links.known):
