@@ -81,6 +81,10 @@ ROADS_REMEMBERED = 5000
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."
 PEER_TIMEOUT_SECONDS = 120.0
+DOUBT_SECONDS = 5.0
+"Of a connection that was silent so long another one with the same peer may take the place, if it does not answer."
+DOUBT_ANSWER_SECONDS = 3.0
+"For its answer; a lost packet is sent again three times until then."
 CONNECTIONS = 1000
 CONNECTIONS_PER_TORRENT = 200
 CONNECTIONS_PER_IP = 1

@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "magnet": "Print the magnet link of a torrent, or take one apart.",
     "publish": "Publish a torrent in the DHT under a key, or put another one in its place.",
     "tracker": "Run a tracker (HTTP and UDP).",
+    "settings": "List the settings: the keys of --set, their values and what they do.",
     "doctor": "Look for what could be wrong, and say what to do about it.",
     "demo": "Watch a whole swarm work on this machine: a tracker, a seed, three downloaders.",
     "completion": "Print the completion script of a shell.",

@@ -66,10 +66,6 @@ def percent(share: float) -> str:
     return f"{int(share * 1000) / 10:.1f} %"
 
 
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def parse_size(text: str) -> int:
     """Bytes in `16384`, `256K`, `1M`, `1.5GiB`; units count in 1024s. Raises UsageError."""
     word = text.strip().removesuffix("/s").strip()
