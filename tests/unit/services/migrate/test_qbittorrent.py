@@ -297,6 +297,7 @@ def test_a_copy_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("sql", [
+    "CREATE VIRTUAL TABLE torrents USING fts5 (torrent_id, libtorrent_resume_data)",
     "CREATE TABLE other (x)", "CREATE TABLE torrents (x)", "CREATE VIEW torrents AS SELECT 1 AS torrent_id",
     "CREATE VIEW torrents AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) "
     "SELECT x AS torrent_id, x AS libtorrent_resume_data FROM n",
