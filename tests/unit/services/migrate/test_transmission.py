@@ -7,13 +7,15 @@ import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.migrate_states import PIECE, single, torrent, transmission_resume
 
 from wildbach.base.errors import FormatError
 from wildbach.protocol import bencode
 from wildbach.protocol.bencode import Value
-from wildbach.services.migrate import Client, Found, PathMap, Start, Unreadable, find, general, torrents
-from wildbach.services.migrate.transmission import parse_resume, parse_source
+from wildbach.services.migrate import Client, Found, General, PathMap, Start, Unreadable, find, general, torrents
+from wildbach.services.migrate.transmission import found, parse_resume, parse_source
 
 MADE = torrent()
 KEY = MADE.info.hashes.key
@@ -110,11 +112,11 @@ def test_settings(tmp_path: Path) -> None:
     root = folder(tmp_path)
     (root / "settings.json").write_text(json.dumps({
         "download-dir": "/d", "incomplete-dir": "/i", "incomplete-dir-enabled": True, "rename-partial-files": False}))
-    found = general(find(root)[0])
-    assert (found.save_path, found.incomplete_path, found.suffix, found.notes) == (Path("/d"), Path("/i"), "", ())
+    shared = general(find(root)[0])
+    assert (shared.save_path, shared.incomplete_path, shared.suffix, shared.notes) == (Path("/d"), Path("/i"), "", ())
     (root / "settings.json").write_text(json.dumps({"download_dir": "/d", "incomplete_dir": "/i", "x": 1}))
-    found = general(find(root)[0])
-    assert (found.save_path, found.incomplete_path, found.suffix) == (Path("/d"), None, ".part")
+    shared = general(find(root)[0])
+    assert (shared.save_path, shared.incomplete_path, shared.suffix) == (Path("/d"), None, ".part")
     (root / "settings.json").write_text("[1]")
     assert len(general(find(root)[0]).notes) == 1
     assert one(folder(root, destination=b"")).save_path is None
@@ -181,3 +183,27 @@ def test_a_single_file_may_have_another_name(tmp_path: Path) -> None:
     resume = transmission_resume(made, name=b"new.bin", files=[b"new.bin"])
     item = one(folder(tmp_path, made=made.to_bytes(), resume=resume))
     assert (item.name, item.renames) == ("new.bin", {0: ("new.bin",)})
+
+
+VALUES = st.recursive(
+    st.integers(-(1 << 63), 1 << 63) | st.binary(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
+        st.sampled_from([b"blocks", b"ratio-mode", b"ratio-limit", b"idle-mode", b"speed-Bps", b"use-speed-limit"]),
+        inner, max_size=3),
+    max_leaves=6)
+
+
+@given(st.dictionaries(st.sampled_from([
+    "destination", "incomplete_dir", "dnd", "priority", "files", "labels", "progress", "name", "paused", "uploaded",
+    "speed_limit_up", "ratio_limit", "idle_limit", "added_date", "group", "bandwidth_priority",
+]), VALUES, max_size=6))
+def test_any_values_give_a_torrent(keys: dict[str, Value]) -> None:
+    item = found(MADE, None, parse_resume(transmission_resume(MADE, **keys)), PathMap(), General())
+    assert item.hashes == MADE.info.hashes and len(item.priorities) in (0, 3)
+
+
+@given(st.binary(max_size=100))
+def test_rubbish_is_a_format_error(data: bytes) -> None:
+    for parse in (parse_resume, parse_source):
+        with pytest.raises(FormatError):
+            parse(data)
