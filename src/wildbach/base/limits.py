@@ -275,6 +275,8 @@ TRACKER_SERVER_LIST_BYTES = 64 * MIB
 API_BODY_BYTES = 32 * MIB
 API_START_BYTES = 4 * KIB
 "A body of somebody who is not logged in."
+API_LINE_BYTES = 64 * KIB
+"A path of 4,096 characters, each of them escaped."
 JSON_DEPTH = 32
 QUERY_FIELDS = 1000
 PUSH_MESSAGE_BYTES = MIB

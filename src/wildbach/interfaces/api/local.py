@@ -14,6 +14,7 @@ from wildbach.engine.session import Session
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.doctoring import Doctoring
 from wildbach.interfaces.api.entering import Entering
 from wildbach.interfaces.api.feeding import Feeding
 from wildbach.interfaces.api.grouping import Grouping
@@ -36,7 +37,7 @@ from wildbach.services.library.library import Library
 log = logging.getLogger("wildbach")
 
 
-class LocalApi(Looking, Feeding, Grouping, Whole, Making, Importing, Entering):
+class LocalApi(Looking, Feeding, Grouping, Whole, Making, Importing, Doctoring, Entering):
     """All operations of the contract, each in the part it belongs to."""
 
     def __init__(self, core: Core) -> None:

@@ -22,8 +22,9 @@ from wildbach.engine.ipfilter import bad_sources
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
-from wildbach.interfaces.cli import checkup, fetching, folders, output, running, text
-from wildbach.interfaces.cli.checkup import Finding, Level
+from wildbach.interfaces import checkup
+from wildbach.interfaces.checkup import Finding, Level
+from wildbach.interfaces.cli import fetching, folders, output, running, text
 from wildbach.interfaces.cli.exits import Exit, hint_for
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder

@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, str] = {
+    "serve": "Run the daemon: torrents in the background, and an API.",
     "get": "Download torrents: files, magnet links, info hashes, URLs or - for stdin.",
     "seed": "Give content that is already here to others.",
     "create": "Make a .torrent file of a file or a folder.",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 
 import click
 
 from wildbach.base.errors import UsageError
 from wildbach.base.logins import hide_logins
-from wildbach.base.settings import Layers, Option, options, parse_environment, shown, to_flat
-from wildbach.engine.settings import Settings
+from wildbach.base.settings import Option, options, shown, to_flat
+from wildbach.interfaces import config
 from wildbach.interfaces.cli import output, text
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.given import Given
 from wildbach.interfaces.cli.wishes import warn_of_variables
+from wildbach.interfaces.settings import ClientSettings
 
 _WIDTH = 80
 
@@ -25,27 +26,29 @@ def command(words: tuple[str, ...], as_json: bool) -> int:
     """List the settings: the keys of --set, their values and what they do.
 
     With WORD only those whose key has it, as in `wildbach settings network`. Where a value comes from the
-    environment, the variable is named.
+    environment or the configuration file, that is named.
     """
     warn_of_variables()
-    layers = Layers(Settings, environment=parse_environment(Settings, os.environ))
+    layers = Given().layers()
     values = to_flat(layers.settings)
-    found = {key: one for key, one in options(Settings).items() if not words or any(word in key for word in words)}
+    known = options(ClientSettings)
+    found = {key: one for key, one in known.items() if not words or any(word in key for word in words)}
     if not found:
         raise UsageError(f"no key has {' or '.join(map(text.clean, words))} in it")
     for key, option in found.items():
-        given = layers.source(key) == "environment"
+        source = layers.source(key)
         if as_json:
             output.record({
                 "key": key, "value": hide_logins(shown(values[key])), "default": shown(option.default),
-                "source": layers.source(key), "variable": option.env, "description": option.doc,
+                "source": source, "variable": option.env, "description": option.doc,
             })
         else:
-            output.line(_told(option, shown(values[key]), given))
+            output.line(_told(option, shown(values[key]), source))
     return Exit.OK
 
 
-def _told(option: Option, value: str, given: bool) -> str:
-    origin = f"  (${option.env}; by default {shown(option.default)})" if given else ""
+def _told(option: Option, value: str, source: str) -> str:
+    where = {"environment": f"${option.env}", "file": str(config.default_path())}.get(source, "")
+    origin = f"  ({where}; by default {shown(option.default)})" if where else ""
     words = textwrap.wrap(option.doc, _WIDTH - 4)
     return "\n".join([f"{option.key} = {hide_logins(text.clean(value))}{origin}", *(f"    {line}" for line in words)])

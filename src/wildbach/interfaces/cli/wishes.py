@@ -4,7 +4,6 @@ settings they make.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +13,13 @@ from typing import Any, Final
 
 import click
 
-from wildbach.base.errors import UsageError
-from wildbach.base.settings import Layers, SettingError, options, parse_environment, strange_variables
-from wildbach.engine import ways
-from wildbach.engine.settings import Settings
+from wildbach.base.settings import SettingError, strange_variables
 from wildbach.interfaces.cli import output, text
+from wildbach.interfaces.cli.given import Given
 from wildbach.interfaces.cli.kinds import HOST_PORT, SIZE, HostPort, check_tracker
+from wildbach.interfaces.settings import ClientSettings
 
-_OTHER_VARIABLES: Final = ("WILDBACH_STATE", "WILDBACH_DEBUG", "WILDBACH_TRACKER_STORE")
+_OTHER_VARIABLES: Final = ("WILDBACH_STATE", "WILDBACH_CONFIG", "WILDBACH_DEBUG", "WILDBACH_TRACKER_STORE")
 _FLAGS: Final[dict[str, Callable[[Any], Any]]] = {
     "peers": click.option(
         "--peer", "peers", type=HOST_PORT, multiple=True, help="Connect to this peer; may be repeated."),
@@ -75,13 +73,13 @@ class Wishes:
         """Words for people are wanted."""
         return not (self.as_json or self.quiet)
 
-    def settings(self) -> Settings:
-        """The defaults, then the environment, then the flags.
+    def settings(self) -> ClientSettings:
+        """The defaults, then the configuration file, the environment, the flags.
 
         A limit asked for by hand holds for local peers too. Raises UsageError that names the setting and where its
         value comes from.
         """
-        given = _Given()
+        given = Given()
         for at in self.listen:
             given.take("connections.listen", at, "--listen")
         if self.interface is not None:
@@ -98,50 +96,7 @@ class Wishes:
                 given.put(f"rates.{key}", value, "--limit-down, --limit-up")
         for word in self.settings_given:
             given.take_word(word)
-        environment = parse_environment(Settings, os.environ)
-        try:
-            settings = Layers(Settings, environment=environment, flags=given.values).settings
-            ways.check(settings)
-        except SettingError as error:
-            variable = f"${options(Settings)[error.key].env}" if error.key in environment else ""
-            raise error.told(given.origins.get(error.key, variable)) from None
-        return settings
-
-
-class _Given:
-    """What flags say of settings, by key, and which flag says it. A list that is given twice is one list."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, object] = {}
-        self.origins: dict[str, str] = {}
-
-    def take_word(self, word: str) -> None:
-        """KEY=VALUE."""
-        key, equals, value = word.partition("=")
-        known = options(Settings)
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 3, 0.5) or [name for name in known if key in name]
-            raise UsageError(
-                f"--set {text.clean(word)}: there is no setting of this name; "
-                + (f"near it: {', '.join(near)}" if near else "`wildbach settings` lists them")
-            )
-        if not equals:
-            raise UsageError(f"--set {text.clean(word)}: a value is missing: KEY=VALUE, as in peers.anonymous=true")
-        self.take(key, value, "--set")
-
-    def take(self, key: str, value: str, origin: str) -> None:
-        """A value as it is spelled."""
-        try:
-            self.put(key, options(Settings)[key].parse(value), origin)
-        except SettingError as error:
-            raise error.told(origin) from None
-
-    def put(self, key: str, value: object, origin: str) -> None:
-        before = self.values.get(key)
-        if isinstance(before, tuple) and isinstance(value, tuple):
-            value = (*before, *value)
-        self.values[key] = value
-        self.origins[key] = origin
+        return given.layers().settings
 
 
 def warn_of_variables() -> None:
@@ -153,7 +108,7 @@ def warn_of_variables() -> None:
 def variable_warnings() -> list[str]:
     return [
         f"${text.clean(name)} is no setting, and does nothing" + (f"; did you mean {near}?" if near else "")
-        for name, near in strange_variables(Settings, os.environ, _OTHER_VARIABLES).items()
+        for name, near in strange_variables(ClientSettings, os.environ, _OTHER_VARIABLES).items()
     ]
 
 

@@ -65,8 +65,8 @@ def described() -> dict[str, Any]:
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A key for programs, or the token of the "
                            "file api.token in the data directory."},
                 "basic": {"type": "http", "scheme": "basic"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "wildbach-…", "description": "Of `POST /login`; "
-                           "the end of its name differs by data directory."},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "wildbach", "description": "Set by `POST /login`; "
+                           "its name has an end that differs by data directory."},
             },
         },
     }

@@ -10,8 +10,8 @@ from wildbach.engine.flows import FlowView
 from wildbach.engine.network import NetworkView
 from wildbach.engine.portmap import MappingView, PortMapView
 from wildbach.engine.trackerlist import TrackerState, TrackerView
-from wildbach.interfaces.cli import checkup
-from wildbach.interfaces.cli.checkup import Finding, Level
+from wildbach.interfaces import checkup
+from wildbach.interfaces.checkup import Finding, Level
 from wildbach.net.machine import Machine
 from wildbach.net.proxy import ProxyView
 

@@ -1,6 +1,6 @@
 """What a look at the machine, the disk, the network and the session comes to, in words: findings with advice.
 
-Plain functions from facts to findings; who gathers the facts is elsewhere (`interfaces/cli/doctor`).
+Plain functions from facts to findings; who gathers the facts is elsewhere (`wildbach doctor`, and the Api's).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from wildbach.base.addresses import Reach, classify
 from wildbach.base.ids import Endpoint
-from wildbach.base.words import plural
+from wildbach.base.words import plural, size
 from wildbach.disk.probe import DiskProbe
 from wildbach.engine.flows import FlowView
 from wildbach.engine.ipfilter import IpFilterView
@@ -20,7 +20,6 @@ from wildbach.engine.network import NetworkView
 from wildbach.engine.portmap import PortMapView
 from wildbach.engine.trackerlist import TrackerView
 from wildbach.engine.ways import parse_listen
-from wildbach.interfaces.cli.text import size
 from wildbach.net import outlet
 from wildbach.net.machine import Machine
 from wildbach.net.proxy import ProxyView
