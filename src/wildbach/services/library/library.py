@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from wildbach.base.errors import UsageError, WildbachError
-from wildbach.base.events import TorrentEvent
+from wildbach.base.ids import Endpoint
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
 from wildbach.engine.settings import RateSettings
@@ -22,11 +22,19 @@ from wildbach.services.library import schedule, shares
 from wildbach.services.library.book import Book
 from wildbach.services.library.counting import Counting
 from wildbach.services.library.entry import Entry
-from wildbach.services.library.events import DownloadFinished, LimitReached, SlowModeChanged, TorrentChanged
+from wildbach.services.library.events import (
+    DownloadFinished,
+    LeechBanned,
+    LimitReached,
+    SlowModeChanged,
+    TorrentChanged,
+)
 from wildbach.services.library.groups import Groups
+from wildbach.services.library.leeches import leeches
 from wildbach.services.library.queue import Candidate, plan
 from wildbach.services.library.settings import (
     DownloadSettings,
+    LeechSettings,
     QueueSettings,
     SeedingSettings,
     SlowModeSettings,
@@ -35,6 +43,7 @@ from wildbach.services.library.settings import (
 
 _TICK_SECONDS: Final = 1.0
 _FLUSH_TICKS: Final = 10
+_LEECH_TICKS: Final = 5
 _SWEEP: Final = 200
 "Torrents looked at in one tick for limits and running time: all of a hundred thousand in ten minutes."
 _SWEEP_SECONDS: Final = 10.0
@@ -62,6 +71,9 @@ class LibrarySettings(Protocol):
     @property
     def trash(self) -> TrashSettings: ...
 
+    @property
+    def leeches(self) -> LeechSettings: ...
+
 
 class Library:
     """Of one session. `load` before the session restores its torrents, `run` after that."""
@@ -87,6 +99,8 @@ class Library:
         self._slow_since: dict[str, float] = {}
         self._incomplete: set[str] = set()
         self._queue_due = True
+        self._asked: set[str] = set()
+        "Those of which something was said since the queue was looked at."
         self._ranks: dict[str, int] | None = None
         self._sweeping: Iterator[str] = iter(())
         self._sweep_after = 0.0
@@ -119,7 +133,7 @@ class Library:
             if not entry.complete:
                 self._incomplete.add(torrent.key)
             self.counting.state(torrent)
-            if number % 1000 == 0:
+            if number % 250 == 0:
                 await asyncio.sleep(0)
         self._running = True
         self._scope.spawn("library:events", self._follow(), contain=self._report)
@@ -135,7 +149,14 @@ class Library:
             for key in self.entries:
                 if self.counting.settle(key):
                     self.book.touch(key)
-            await self.book.flush(durable=True)
+            await self._flush(durable=True)
+
+    async def _flush(self, *, durable: bool = False) -> None:
+        await self.book.flush(durable=durable)
+        up, down = self.counting.untold
+        if up or down:
+            await self._session.count(uploaded=up, downloaded=down)
+            self.counting.told(up, down)
 
     # -- what is known
 
@@ -183,6 +204,7 @@ class Library:
         """Tell that something of an entry changed."""
         self._ranks = None
         self._queue_due = True
+        self._asked.add(key)
         self.bus.publish(TorrentChanged(key))
 
     # -- what people say
@@ -193,11 +215,17 @@ class Library:
         entry.place = self._first_place() if top else self._last_place()
         self.entries[key] = entry
         self._incomplete.add(key)
+        self._ranks = None
         try:
             await self.book.write([key])
         except WildbachError:
             del self.entries[key]
             raise
+
+    async def unlist(self, key: str) -> None:
+        """It was not added after all."""
+        self._forget(key)
+        await self.book.write([key])
 
     def room(self) -> bool:
         """One more download would run at once."""
@@ -324,20 +352,17 @@ class Library:
     # -- what happens
 
     async def _follow(self) -> None:
-        kinds = (
-            engine_events.StateChanged, engine_events.TorrentComplete, engine_events.TorrentAdded,
-        )
-        with self._session.subscribe(*kinds, size=20_000) as happenings:
+        with self._session.subscribe(
+            engine_events.StateChanged, engine_events.TorrentAdded, size=20_000
+        ) as happenings:
             async for event in happenings:
                 if isinstance(event, Lagged):
                     for torrent in self._session.torrents:
                         self._look(torrent)
                     continue
-                found = self._session.torrent(event.torrent) if isinstance(event, TorrentEvent) else None
+                found = self._session.torrent(event.torrent)
                 if found is not None:
                     self._look(found)
-                    if isinstance(event, engine_events.TorrentComplete):
-                        self._completed(found)
 
     def _look(self, torrent: Torrent) -> None:
         """Its state may be another."""
@@ -345,9 +370,12 @@ class Library:
         entry = self.entry(key)
         self.counting.settle(key)
         self.counting.state(torrent)
-        if torrent.whole or torrent.asleep:
+        if torrent.state is State.SEEDING:
+            # Verified, and flushed to the disk.
             self._set_complete(key, entry, True)
-        elif torrent.state is State.DOWNLOADING:
+            if not entry.completed_at:
+                self._finished(torrent, entry)
+        elif torrent.state is State.DOWNLOADING and not torrent.whole:
             self._set_complete(key, entry, False)
         self._queue_due = True
 
@@ -361,14 +389,11 @@ class Library:
             self.book.touch(key)
             self.changed(key)
 
-    def _completed(self, torrent: Torrent) -> None:
-        entry = self.entry(torrent.key)
-        view = torrent.view()
-        entry.done = view.done
-        if not entry.completed_at:
-            entry.completed_at = int(self._wall())
-            self.bus.publish(DownloadFinished(torrent.key, torrent.name, torrent.save_path))
+    def _finished(self, torrent: Torrent, entry: Entry) -> None:
+        entry.done = torrent.view().done
+        entry.completed_at = int(self._wall())
         self.book.touch(torrent.key)
+        self.bus.publish(DownloadFinished(torrent.key, torrent.name, torrent.save_path))
 
     async def _ticking(self) -> None:
         while True:
@@ -377,7 +402,7 @@ class Library:
             self._ticks += 1
             if self._ticks % _FLUSH_TICKS == 0:
                 try:
-                    await self.book.flush()
+                    await self._flush()
                 except WildbachError as error:
                     self._report(error)
 
@@ -391,6 +416,20 @@ class Library:
             self._queue()
         self._clockwork()
         self._sweep()
+        if self._ticks % _LEECH_TICKS == 0:
+            self._ban_leeches()
+
+    def _ban_leeches(self) -> None:
+        settings = self._settings().leeches
+        if not settings.clients and not settings.cheats:
+            return
+        for torrent in self._session.awake:
+            info = torrent.info
+            for leech in leeches(torrent.peers(), info.size if info is not None else 0, settings):
+                host, _, port = leech.endpoint.rpartition(":")
+                endpoint = Endpoint(host.strip("[]"), int(port))
+                self._session.ban(endpoint, leech.reason, settings.hours * 3600)
+                self.bus.publish(LeechBanned(torrent.key, leech.endpoint, leech.reason))
 
     # -- the queue
 
@@ -421,7 +460,8 @@ class Library:
         settings = self._settings().queue
         now = self._clock()
         limited = settings.enabled and bool(settings.seeds or settings.total)
-        among = self.entries.keys() if limited else self._incomplete | self.held
+        among = self.entries.keys() if limited else self._incomplete | self.held | self._asked
+        self._asked = set()
         wanting = []
         for key in among:
             torrent = self._session.torrent(key)

@@ -1,0 +1,182 @@
+"""The Api in the process that has the session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from wildbach.base.settings import Layers
+from wildbach.engine import events as engine_events
+from wildbach.engine.session import Session
+from wildbach.interfaces.api.catalog import Catalog
+from wildbach.interfaces.api.choices import Choices
+from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.doctoring import Doctoring
+from wildbach.interfaces.api.entering import Entering
+from wildbach.interfaces.api.feeding import Feeding
+from wildbach.interfaces.api.grouping import Grouping
+from wildbach.interfaces.api.importing import Importing
+from wildbach.interfaces.api.jobs import JobList
+from wildbach.interfaces.api.logbook import Logbook
+from wildbach.interfaces.api.looking import Looking
+from wildbach.interfaces.api.making import Making
+from wildbach.interfaces.api.watching import Hooks, Watcher
+from wildbach.interfaces.api.whole import Whole
+from wildbach.interfaces.settings import ClientSettings
+from wildbach.runtime.bus import Lagged
+from wildbach.runtime.tasks import Scope
+from wildbach.runtime.workers import Threads
+from wildbach.services.feeds import events as feed_events
+from wildbach.services.feeds.service import Feeds
+from wildbach.services.library import events as library_events
+from wildbach.services.library.library import Library
+
+log = logging.getLogger("wildbach")
+
+
+class LocalApi(Looking, Feeding, Grouping, Whole, Making, Importing, Doctoring, Entering):
+    """All operations of the contract, each in the part it belongs to."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+
+
+@contextlib.asynccontextmanager
+async def open_api(
+    layers: Layers[ClientSettings], data_dir: Path, *, make_session: Callable[[ClientSettings], Session] | None = None,
+    loaded: asyncio.Event | None = None,
+) -> AsyncIterator[LocalApi]:
+    """A session with its library, as the data directory remembers them. The list can be asked for at once; it grows
+    until `loaded` is set. Raises StorageError, NetworkError.
+    """
+    choices = Choices(layers)
+    book = Logbook()
+    log.addHandler(book)
+    log.setLevel(min(log.level or logging.INFO, logging.INFO))
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            settings = choices.settings
+            made = make_session(settings) if make_session is not None else Session(settings, data_dir=data_dir)
+            session = await stack.enter_async_context(made)
+            threads = Threads(4)
+            stack.callback(threads.close)
+            scope = await stack.enter_async_context(Scope("client"))
+
+            def report(error: Exception) -> None:
+                log.error("internal error", exc_info=error)
+
+            library = Library(session, scope, lambda: choices.settings, report)
+            catalog = Catalog(session, library, scope, report)
+            core = Core(
+                session, library, catalog, choices, JobList(scope, report), book, scope, threads, report)
+            await library.load()
+            await choices.apply(session, library)
+            stack.push_async_callback(library.close)
+            hooks = Hooks(core)
+            scope.spawn("tell:engine", _tell_engine(core, hooks), contain=report)
+            scope.spawn("tell:library", _tell_library(core, hooks), contain=report)
+            scope.spawn("load", _load(core, loaded), contain=report)
+            await session.count(started=1)
+            api = LocalApi(core)
+            api.feed_service = feeds = Feeds(
+                scope, threads, settings=lambda: choices.settings.feeds, keeper=session, fetcher=session.http,
+                taker=api, publish=library.bus.publish, report=report,
+            )
+            await feeds.load()
+            stack.push_async_callback(feeds.close)
+            scope.spawn("watch", Watcher(api).run(), contain=report)
+            yield api
+    finally:
+        log.removeHandler(book)
+
+
+async def _load(core: Core, loaded: asyncio.Event | None) -> None:
+    await core.session.restore()
+    await core.library.run()
+    await core.catalog.run()
+    if loaded is not None:
+        loaded.set()
+
+
+async def _tell_engine(core: Core, hooks: Hooks) -> None:
+    """Write down what people may want to know later, and run what they want to be run."""
+    session, book = core.session, core.log
+    kinds = (
+        engine_events.TorrentStopped, engine_events.PeerBanned, engine_events.NetworkChanged, engine_events.PortMapped,
+        engine_events.PortMappingFailed, engine_events.ExternalAddressChanged, engine_events.MetadataReady,
+    )
+    with session.subscribe(*kinds) as happenings:
+        async for event in happenings:
+            match event:
+                case engine_events.TorrentStopped():
+                    book.happened(event, f"{_name(session, event.torrent)} stopped: {event.reason}", "error")
+                    hooks.happened(core.settings.hooks.failed, facts_of(core, event.torrent) | {"reason": event.reason})
+                case engine_events.PeerBanned():
+                    book.happened(event, f"banned {event.peer}: {event.reason}", "warning")
+                case engine_events.NetworkChanged():
+                    book.happened(event, "the network is back" if event.up else event.reason, "warning")
+                case engine_events.PortMapped():
+                    book.happened(event, f"the router lets peers in at port {event.external} ({event.protocol})")
+                case engine_events.PortMappingFailed():
+                    book.happened(event, f"no router lets peers in: {event.reason}")
+                case engine_events.ExternalAddressChanged():
+                    book.happened(event, f"our address is {event.address}")
+                case engine_events.MetadataReady():
+                    book.happened(event, f"the metadata of {event.title} is here")
+                case Lagged():
+                    book.write("warning", f"{event.count} events were not written down")
+
+
+async def _tell_library(core: Core, hooks: Hooks) -> None:
+    session, library, book = core.session, core.library, core.log
+    with library.bus.subscribe(
+        library_events.TorrentEnlisted, library_events.DownloadFinished, library_events.LimitReached,
+        library_events.SlowModeChanged, library_events.LeechBanned, feed_events.FeedFailed, feed_events.ArticleFailed,
+    ) as happenings:
+        async for event in happenings:
+            match event:
+                case library_events.TorrentEnlisted():
+                    hooks.happened(core.settings.hooks.added, facts_of(core, event.torrent))
+                case library_events.DownloadFinished():
+                    await session.count(completed=1)
+                    book.happened(event, f"{event.title} is complete")
+                    hooks.happened(core.settings.hooks.complete, facts_of(core, event.torrent))
+                    await _check_again(core, event.torrent)
+                case library_events.LimitReached():
+                    book.happened(event, f"{event.title}: {event.reason}; {event.action}")
+                case library_events.LeechBanned():
+                    book.happened(event, f"banned {event.peer}: {event.reason}")
+                case library_events.SlowModeChanged():
+                    await core.choices.apply(session, library)
+                    book.happened(event, f"slow mode is {'on' if event.on else 'off'}")
+                case feed_events.FeedFailed():
+                    book.happened(event, f"the feed {event.title}: {event.reason}", "warning")
+                case feed_events.ArticleFailed():
+                    book.happened(event, f"{event.title}: {event.reason}", "warning")
+
+
+async def _check_again(core: Core, key: str) -> None:
+    """Hash a download once more, where that is wanted."""
+    torrent = core.session.torrent(key)
+    if torrent is not None and core.settings.downloads.recheck and torrent.received:
+        core.scope.spawn(f"recheck:{key[:8]}", torrent.recheck(), contain=core.report)
+
+
+def facts_of(core: Core, key: str) -> dict[str, str]:
+    """What commands get to know of a torrent."""
+    torrent = core.session.torrent(key)
+    if torrent is None:
+        return {"key": key, "name": key, "path": "", "category": "", "tags": "", "size": "", "tracker": ""}
+    row = core.catalog.row(torrent)
+    return {
+        "key": key, "name": row.name, "path": row.content_path, "category": row.category, "tags": ",".join(row.tags),
+        "size": str(row.size), "tracker": row.tracker,
+    }
+
+
+def _name(session: Session, key: str) -> str:
+    torrent = session.torrent(key)
+    return torrent.name if torrent is not None else key
