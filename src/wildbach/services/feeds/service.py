@@ -317,15 +317,25 @@ class Feeds:
         return self._state.wanted[key]
 
     async def _commit(self, after: State, area: str, changes: Changes, *, durable: bool = True) -> None:
-        """Go over to another state and write what is different; where that fails, all is as before."""
-        before, self._state = self._state, after
-        if not changes:
-            return
-        try:
-            await self._keeper.keep(area, changes, durable=durable)
-        except StorageError:
-            self._state = before
-            raise
+        """Write what is different and then go over to the other state; where that fails, all is as before."""
+        failed: list[Exception] = []
+        cancelled = False
+        if changes:
+            # Whoever asked may go away meanwhile; what is written has to be what is known all the same.
+            work = self._keeper.keep(area, changes, durable=durable)
+            task = self._scope.spawn("keep", work, contain=failed.append)
+            while not task.done():
+                try:
+                    await asyncio.wait([task])
+                except asyncio.CancelledError:
+                    cancelled = True
+            if failed:
+                raise failed[0]
+            if task.cancelled():
+                raise asyncio.CancelledError
+        self._state = after
+        if cancelled:
+            raise asyncio.CancelledError
 
     async def _replant(self, change: Callable[[tree.Tree], tree.Tree]) -> None:
         async with self._lock:
