@@ -11,10 +11,11 @@ from wildbach.services.feeds.settings import EPISODE_PATTERNS
 
 TASTE = Taste(True, EPISODE_PATTERNS)
 SEEDS: list[bytes] = [
-    b'{"Show": {"addPaused": null, "affectedFeeds": ["http://f.example/rss"], "assignedCategory": "tv", "enabled":'
-    b'true, "episodeFilter": "1x2;8-15;30-;", "ignoreDays": 3, "lastMatch": "26 Nov 2026 16:38:03 +0000", "mustContain":'
-    b'"a* [bc]?|d", "mustNotContain": "cam", "previouslyMatchedEpisodes": ["1x2"], "priority": -2, "savePath": "/tv",'
-    b'"smartFilter": true, "torrentContentLayout": null, "torrentParams": {"category": "tv", "tags": ["x"], "stopped":'
+    b'{"Show": {"addPaused": null, "affectedFeeds": ["http://f.example/rss"], "assignedCategory": "tv",'
+    b'"enabled": true, "episodeFilter": "1x2;8-15;30-;", "ignoreDays": 3, "lastMatch": "26 Nov 2026 16:38:03 +0000",'
+    b'"mustContain": "a* [bc]?|d", "mustNotContain": "cam", "previouslyMatchedEpisodes": ["1x2"], "priority": -2,'
+    b'"savePath": "/tv", "smartFilter": true, "torrentContentLayout": null,'
+    b'"torrentParams": {"category": "tv", "tags": ["x"], "stopped":'
     b'false, "ratio_limit": -2, "operating_mode": "AutoManaged"}, "useRegex": false, "wildbach": {"minSize": 5}}}',
     b'{"R": {"mustContain": "(a+)+$|[b]{2}", "useRegex": true}}', b"{}",
     b'{"R": {"mustContain": "[b]{2147483647}", "mustNotContain": "(?:a{100}){100}", "useRegex": true}}',

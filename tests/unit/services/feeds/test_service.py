@@ -556,7 +556,7 @@ def test_a_crash_after_any_write_loses_nothing_and_doubles_nothing() -> None:
     for place, past in enumerate(whole.book.past):
         bed = Bed(refresh_minutes=1)
         bed.web.pages = whole.web.pages
-        bed.book.areas = past
+        bed.book.areas = {name: dict(values) for name, values in past.items()}
 
         async def again(made: Feeds, bed: Bed = bed) -> None:
             for name in [view.name for view in made.rules()] or ["r"]:
@@ -581,6 +581,7 @@ def test_who_asks_for_a_change_and_goes_away_leaves_it_done() -> None:
     bed = Bed(auto_download=False)
 
     async def story(made: Feeds) -> None:
+        await later(1)
         asking = asyncio.get_running_loop().create_task(made.add_feed(URL, ("f",)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
