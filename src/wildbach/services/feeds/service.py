@@ -427,18 +427,21 @@ class Feeds:
         now, after = self._wall(), {**self._state.shelves, **shelves}
         wanted, memories, changes = dict(self._state.wanted), dict(self._state.memories), Changes()
         matches = judged.matches if judged is not None else ()
+        taken: dict[str, dict[str, str]] = {}
         for match in matches:
             candidate = match.candidate
-            article, shelf = candidate.article, after[candidate.feed]
+            article = candidate.article
             key = articles.mark_of(f"{candidate.feed} {article.id}")
             wanted[key] = Pending(
-                key, candidate.feed, candidate.url, shelf.fetched.reach, article.id, article.title, article.torrent,
-                match.rule, match.options, now, again=now,
+                key, candidate.feed, candidate.url, after[candidate.feed].fetched.reach, article.id, article.title,
+                article.torrent, match.rule, match.options, now, again=now,
             )
             changes |= state.wanted_change(key, wanted[key])
-            after[candidate.feed] = replace(shelf, articles=tuple(
-                replace(one, rule=match.rule) if one.id == article.id else one for one in shelf.articles))
-        for uid in {**shelves, **{match.candidate.feed: None for match in matches}}:
+            taken.setdefault(candidate.feed, {})[article.id] = match.rule
+        for uid, rules in taken.items():
+            after[uid] = replace(after[uid], articles=tuple(
+                replace(one, rule=rules[one.id]) if one.id in rules else one for one in after[uid].articles))
+        for uid in {**shelves, **taken}:
             # The first time there may be thousands of articles to write down.
             changes |= await self._threads.run(state.shelf_changes, uid, self._shelf(uid), after[uid])
         for name, memory in (judged.states if judged is not None else {}).items():
