@@ -359,7 +359,7 @@ def test_health_is_for_everybody_and_metrics_only_if_so_set() -> None:
             assert (answer.status, await answer.text()) == (200, "ok\n")
         async with session.get("/metrics", headers=bearer(there.guest_key)) as answer:
             assert 'wildbach_torrents{state="seeding"} 0' in await answer.text()
-        there.web.settings = ApiSettings(metrics_public=True)
+        there.settings = ApiSettings(metrics_public=True)
         async with session.get("/metrics") as answer:
             assert answer.status == 200
     run(work)
@@ -400,13 +400,17 @@ def test_what_a_trusted_proxy_says_is_believed_and_of_nobody_else() -> None:
             "X-Forwarded-Host": "torrents.example.org", "Origin": "https://torrents.example.org"}
         async with session.post("/t/page", headers=headers) as answer:
             assert answer.status == 403
-        there.web.settings = ApiSettings(
+        there.settings = ApiSettings(
             hosts=("torrents.example.org",), trusted_proxies=("127.0.0.0/8",), base_path="/t")
         async with session.post("/t/page", headers=headers) as answer:
             assert answer.status == 200
         assert (seen[0].remote.host, seen[0].secure, seen[0].path) == ("8.8.4.4", True, "/page")
         async with session.post("/t", headers={**headers, "X-Forwarded-Host": "evil.example"}) as answer:
             assert answer.status == 421
+        there.settings = ApiSettings(trusted_proxies=("nonsense",))
+        async with session.get("/t", headers=headers) as answer:
+            assert answer.status == 200
+        assert seen[-1].remote.host == "127.0.0.1"
     run(work)
 
 
