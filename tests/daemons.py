@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli_process import CODE, Command
-
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.client import connect
 from wildbach.interfaces.daemon import local_token, whereabouts

@@ -15,7 +15,6 @@ from cli_process import CODE, Command
 from cli_torrents import torrent_of
 from conftest import SEED
 from daemons import QUIET, daemon
-
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.daemon import whereabouts
 
