@@ -48,7 +48,7 @@ class Brief:
 
 
 _ASKED: Final = (
-    "sequential", "seed_only", "metadata_only", "check_only", "super_seed", "down_limit", "up_limit", "exclude",
+    "sequential", "ends_first", "seed_only", "metadata_only", "check_only", "super_seed", "down_limit", "up_limit", "exclude",
     "web_seeds", "http_seeds",
 )
 "The options that a later run goes on with. Paths and names are in the record, files in the priorities."

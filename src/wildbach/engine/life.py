@@ -249,7 +249,7 @@ class Life:
         gates = self._owner.parts.gates
         picker = Picker(geometry, have, derived(shared.rng, "picker"))
         picker.sequential = self._owner.options.sequential
-        picker.set_levels(known.selection.levels())
+        picker.set_levels(known.selection.levels(ends_first=self._owner.options.ends_first))
         downloads = Downloads(
             self._owner.number, picker, shared.pool, shared.writer, storage, known.specs.get, self, shared.clock,
             gates.down_of, shared.threads.submit, self._note_blocks,
@@ -413,13 +413,19 @@ class Life:
         if self.content is not content:
             return
         picker = content.picker
-        picker.set_levels(selection.levels())
+        picker.set_levels(selection.levels(ends_first=self._owner.options.ends_first))
         for piece in list(picker.open.values()):
             if not bitfield.has(picker.wanted, piece.index, picker.width) and not piece.handed:
                 content.downloads.abandon(piece)
         self._resume_download(content)
         if not picker.missing and not parts.complete.is_set():
             self._all_had()
+
+    def ends_first(self) -> None:
+        """The wish for it changed."""
+        known, content = self._owner.known, self.content
+        if known is not None and content is not None:
+            content.picker.set_levels(known.selection.levels(ends_first=self._owner.options.ends_first))
 
     def storage(self) -> Storage | None:
         return self.holdings.storage if self.holdings is not None else None

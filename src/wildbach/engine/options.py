@@ -30,6 +30,8 @@ class AddOptions:
     http_seeds: tuple[str, ...] = ()
     "Scripts that give parts of pieces, besides the torrent's own (BEP 17)."
     sequential: bool = False
+    ends_first: bool = False
+    "The first and the last piece of each wanted file before all others."
     seed_only: bool = False
     "Nothing is fetched: the data must be there and verify."
     skip_check: bool = False

@@ -44,11 +44,20 @@ class Selection:
         for index, priority in priorities.items():
             self.priorities[index] = priority
 
-    def levels(self) -> list[int]:
-        """Disjoint sets of pieces by priority, the highest first. A piece of two files gets the higher one."""
+    def levels(self, *, ends_first: bool = False) -> list[int]:
+        """Disjoint sets of pieces by priority, the highest first. A piece of two files gets the higher one. With
+        `ends_first` the first and the last piece of each wanted file come before all others.
+        """
         geometry = self._info.geometry
         width = bitfield.width_of(geometry.piece_count)
         levels, seen = [], 0
+        if ends_first:
+            for index in self.wanted:
+                pieces = geometry.file_pieces(index)
+                if pieces:
+                    seen |= bitfield.span(pieces.start, pieces.start + 1, width)
+                    seen |= bitfield.span(pieces.stop - 1, pieces.stop, width)
+            levels.append(seen)
         for priority in sorted({p for p in self.priorities if p > 0}, reverse=True):
             mask = 0
             for index, own in enumerate(self.priorities):

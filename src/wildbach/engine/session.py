@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from types import TracebackType
@@ -23,6 +24,7 @@ from wildbach.base.errors import NetworkError, RemoteError, UsageError
 from wildbach.base.events import Event
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
+from wildbach.base.settings import options, to_flat
 from wildbach.disk.datadir import DataDir
 from wildbach.disk.files import FileOptions, FileStorage
 from wildbach.disk.hasher import Hasher
@@ -39,7 +41,7 @@ from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_wr
 from wildbach.engine import events, names
 from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
-from wildbach.engine.blame import BanList
+from wildbach.engine.blame import Ban, BanList
 from wildbach.engine.brief import Brief
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
@@ -259,6 +261,62 @@ class Session:
 
     def _ask_preferences(self) -> bool:
         return self.settings.trackers.dns_preferences and not self.settings.peers.anonymous
+
+    # -- what is kept, and what can be changed
+
+    async def kept(self, area: str) -> dict[str, bytes]:
+        """What an application keeps beside the torrents, by name. Raises StorageError."""
+        return await self._threads.run(self._shared.resume.kept, area)
+
+    async def keep(self, area: str, changes: Mapping[str, bytes | None], *, durable: bool = False) -> None:
+        """Change some of that, all or none; None takes one out. `durable`: not even a power cut undoes it."""
+        await self._threads.run(partial(self._shared.resume.keep, area, changes, durable=durable))
+
+    async def statistics(self) -> dict[str, int]:
+        """Totals over all time and torrents, as `count` added them up."""
+        return await self._threads.run(self._shared.resume.statistics)
+
+    async def count(self, **amounts: int) -> None:
+        await self._threads.run(partial(self._shared.resume.count, **amounts))
+
+    async def configure(self, settings: Settings) -> None:
+        """Go on with other values of the settings that are `live`. Raises UsageError where others differ."""
+        known, before, after = options(Settings), to_flat(self.settings), to_flat(settings)
+        changed = [key for key in known if before[key] != after[key]]
+        fixed = [key for key in changed if not known[key].live]
+        if fixed:
+            raise UsageError(f"{', '.join(fixed)}: takes effect at the next start")
+        self.settings = self._shared.settings = settings
+        self._shared.down.limit = settings.rates.down
+        self._shared.up.limit = settings.rates.up
+        for torrent in list(self._dormitory.awake.values()):
+            torrent.talk.pex = settings.peers.pex
+        self._wake()
+        if any(key.startswith("filter.") for key in changed):
+            await self._filter.reload()
+
+    @property
+    def bans(self) -> tuple[Ban, ...]:
+        """Peers that may not come back, oldest first; `until` is in seconds of the loop's clock."""
+        return self._bans.entries(self._loop.time())
+
+    def ban(self, endpoint: Endpoint, reason: str, seconds: float = limits.BAN_SECONDS) -> Ban:
+        """Leave this address, and do not speak with it for so long, which may be infinite."""
+        ban = self._bans.ban(endpoint, reason, self._loop.time(), seconds)
+        for torrent in list(self._dormitory.awake.values()):
+            for peer in list(torrent.swarm.peers.values()):
+                if not peer.web and self._bans.banned(peer.remote, self._loop.time()):
+                    peer.close(RemoteError(f"banned: {reason}"))
+        return ban
+
+    def unban(self, who: str) -> bool:
+        """Lift a ban by its name (`Ban.who`) or by an address; False where there was none."""
+        return self._bans.unban(who)
+
+    @property
+    def awake(self) -> tuple[Torrent, ...]:
+        """The torrents that do not sleep: all those of which more than the list shows may change."""
+        return tuple(self._dormitory.awake.values())
 
     # -- the network
 

@@ -318,6 +318,11 @@ class Torrent:
         if self.content is not None:
             self.content.picker.sequential = on
 
+    def set_ends_first(self, on: bool) -> None:
+        """Fetch the first and the last piece of each file before all others, or not."""
+        self.change_options(replace(self.options, ends_first=on))
+        self.life.ends_first()
+
     def set_super_seed(self, on: bool) -> None:
         """Hide what is here and hand out each piece once, or seed as usual (BEP 16). Where it begins on a torrent that
         seeds, peers are let go, since they know what we have; they are told anew when they come back.

@@ -1,0 +1,555 @@
+"""The library: what was said of each torrent, and what follows from it, once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Final, Protocol
+
+from wildbach.base.errors import UsageError, WildbachError
+from wildbach.base.events import TorrentEvent
+from wildbach.engine import events as engine_events
+from wildbach.engine.session import Session
+from wildbach.engine.settings import RateSettings
+from wildbach.engine.state import State
+from wildbach.engine.torrent import Torrent
+from wildbach.runtime.bus import Bus, Lagged
+from wildbach.runtime.tasks import Scope
+from wildbach.services.library import schedule, shares
+from wildbach.services.library.book import Book
+from wildbach.services.library.counting import Counting
+from wildbach.services.library.entry import Entry
+from wildbach.services.library.events import DownloadFinished, LimitReached, SlowModeChanged, TorrentChanged
+from wildbach.services.library.groups import Groups
+from wildbach.services.library.queue import Candidate, plan
+from wildbach.services.library.settings import (
+    DownloadSettings,
+    QueueSettings,
+    SeedingSettings,
+    SlowModeSettings,
+    TrashSettings,
+)
+
+_TICK_SECONDS: Final = 1.0
+_FLUSH_TICKS: Final = 10
+_SWEEP: Final = 200
+"Torrents looked at in one tick for limits and running time: all of a hundred thousand in ten minutes."
+_SWEEP_SECONDS: Final = 10.0
+"A round takes at least so long."
+_AT_ONCE: Final = 8
+"Torrents that are started and stopped at the same time."
+
+
+class LibrarySettings(Protocol):
+    @property
+    def rates(self) -> RateSettings: ...
+
+    @property
+    def downloads(self) -> DownloadSettings: ...
+
+    @property
+    def queue(self) -> QueueSettings: ...
+
+    @property
+    def seeding(self) -> SeedingSettings: ...
+
+    @property
+    def slow_mode(self) -> SlowModeSettings: ...
+
+    @property
+    def trash(self) -> TrashSettings: ...
+
+
+class Library:
+    """Of one session. `load` before the session restores its torrents, `run` after that."""
+
+    def __init__(
+        self, session: Session, scope: Scope, settings: Callable[[], LibrarySettings],
+        report: Callable[[Exception], None], *, wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._session = session
+        self._scope = scope
+        self._settings = settings
+        self._report = report
+        self._wall = wall
+        self._clock = asyncio.get_running_loop().time
+        self.bus = Bus()
+        self.book = Book(session, report)
+        self.entries: dict[str, Entry] = self.book.entries
+        self.counting = Counting(self.entries, self._clock, wall)
+        self.held: set[str] = set()
+        "Those that wait for their turn."
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._turning: set[str] = set()
+        self._slow_since: dict[str, float] = {}
+        self._incomplete: set[str] = set()
+        self._queue_due = True
+        self._ranks: dict[str, int] | None = None
+        self._sweeping: Iterator[str] = iter(())
+        self._sweep_after = 0.0
+        self._ticks = 0
+        self._scheduled: bool | None = None
+        self._running = False
+        self._lowest = self._highest = 0
+        "Places in the queue that are taken are between these."
+
+    # -- from start to end
+
+    async def load(self) -> None:
+        await self.book.load()
+
+    async def run(self) -> None:
+        """The session has its torrents: go on with them as was said."""
+        now = int(self._wall())
+        gone = [key for key in self.entries if self._session.torrent(key) is None]
+        for key in gone:
+            del self.entries[key]
+            self.book.touch(key)
+        for number, torrent in enumerate(self._session.torrents):
+            entry = self.entries.get(torrent.key)
+            if entry is None:
+                entry = self.entries[torrent.key] = Entry(added_at=now, stopped=torrent.state is State.PAUSED)
+                self.book.touch(torrent.key)
+            self._lowest, self._highest = min(self._lowest, entry.place), max(self._highest, entry.place)
+            if torrent.asleep:
+                entry.complete = True
+            if not entry.complete:
+                self._incomplete.add(torrent.key)
+            self.counting.state(torrent)
+            if number % 1000 == 0:
+                await asyncio.sleep(0)
+        self._running = True
+        self._scope.spawn("library:events", self._follow(), contain=self._report)
+        self._scope.spawn("library:ticks", self._ticking(), contain=self._report)
+
+    async def close(self) -> None:
+        """Write down what was counted."""
+        self.bus.close()
+        if self._running:
+            self._running = False
+            for key in self.counting.look(self._session.awake):
+                self.book.touch(key)
+            for key in self.entries:
+                if self.counting.settle(key):
+                    self.book.touch(key)
+            await self.book.flush(durable=True)
+
+    # -- what is known
+
+    @property
+    def groups(self) -> Groups:
+        return self.book.groups
+
+    def entry(self, key: str) -> Entry:
+        """Of a torrent of the session."""
+        entry = self.entries.get(key)
+        if entry is None:
+            entry = self.entries[key] = Entry(added_at=int(self._wall()), place=self._last_place())
+            self.book.touch(key)
+        return entry
+
+    def wants(self, key: str) -> bool:
+        """It is to run, when its turn comes."""
+        entry = self.entries.get(key)
+        return entry is not None and not entry.stopped and not entry.trashed
+
+    def rank(self, key: str) -> int:
+        """Its place in the queue of downloads, from 1; 0 for none."""
+        if self._ranks is None:
+            order = sorted(
+                (key for key in self._incomplete if key in self.entries and not self.entries[key].trashed),
+                key=lambda key: self.entries[key].place)
+            self._ranks = {key: number for number, key in enumerate(order, 1)}
+        return self._ranks.get(key, 0)
+
+    def ratio(self, key: str) -> float:
+        entry = self.entry(key)
+        return shares.ratio(entry.uploaded, entry.downloaded, entry.done)
+
+    def limits(self, key: str) -> shares.Limits:
+        return shares.limits_of(self.entry(key), self.groups, self._settings().seeding)
+
+    def seeding_seconds(self, key: str) -> int:
+        entry = self.entry(key)
+        return entry.seeding_seconds + (self.counting.unsettled(key) if entry.complete else 0)
+
+    def active_seconds(self, key: str) -> int:
+        return self.entry(key).active_seconds + self.counting.unsettled(key)
+
+    def changed(self, key: str) -> None:
+        """Tell that something of an entry changed."""
+        self._ranks = None
+        self._queue_due = True
+        self.bus.publish(TorrentChanged(key))
+
+    # -- what people say
+
+    async def enlist(self, key: str, entry: Entry, *, top: bool = False) -> None:
+        """A torrent is about to be added: remember what was said of it first."""
+        entry.added_at = entry.added_at or int(self._wall())
+        entry.place = self._first_place() if top else self._last_place()
+        self.entries[key] = entry
+        self._incomplete.add(key)
+        try:
+            await self.book.write([key])
+        except WildbachError:
+            del self.entries[key]
+            raise
+
+    def room(self) -> bool:
+        """One more download would run at once."""
+        queue = self._settings().queue
+        if not queue.enabled or not queue.downloads:
+            return True
+        running = sum(1 for key in self._incomplete if self.wants(key) and key not in self.held)
+        return running < queue.downloads
+
+    async def start(self, keys: Iterable[str], *, forced: bool | None = None) -> None:
+        """Let them run, when their turn comes, or at once where forced."""
+        keys = list(keys)
+        for key in keys:
+            entry = self.entry(key)
+            entry.stopped = entry.reached = False
+            if forced is not None:
+                entry.forced = forced
+        await self.book.write(keys)
+        for key in keys:
+            torrent = self._session.torrent(key)
+            if torrent is not None and torrent.state is State.STOPPED:
+                self._turn(torrent, run=True)
+            self.changed(key)
+        self._queue()
+
+    async def stop(self, keys: Iterable[str]) -> None:
+        keys = list(keys)
+        for key in keys:
+            self.entry(key).stopped = True
+        await self.book.write(keys)
+        for key in keys:
+            self.held.discard(key)
+            torrent = self._session.torrent(key)
+            if torrent is not None:
+                self._turn(torrent, run=False)
+            self.changed(key)
+
+    async def reorder(self, keys: Iterable[str], act: str) -> None:
+        """To the `top` or the `bottom` of the queue, or one place `up` or `down`."""
+        order = sorted(self._incomplete & self.entries.keys(), key=lambda key: self.entries[key].place)
+        chosen = [key for key in order if key in set(keys)]
+        if not chosen:
+            return
+        picked = set(chosen)
+        rest = [key for key in order if key not in picked]
+        if act == "top":
+            order = chosen + rest
+        elif act == "bottom":
+            order = rest + chosen
+        else:
+            step = -1 if act == "up" else 1
+            for key in chosen if act == "up" else reversed(chosen):
+                at = order.index(key)
+                to = at + step
+                if 0 <= to < len(order) and order[to] not in picked:
+                    order[at], order[to] = order[to], order[at]
+        moved = []
+        self._lowest, self._highest = 0, max(self._highest, len(order))
+        for place, key in enumerate(order, 1):
+            if self.entries[key].place != place:
+                self.entries[key].place = place
+                moved.append(key)
+        await self.book.write(moved)
+        for key in moved:
+            self.changed(key)
+
+    async def throw_away(self, key: str, *, files: bool) -> None:
+        """Into the trash."""
+        entry = self.entry(key)
+        entry.removed_at = int(self._wall())
+        entry.remove_files = files
+        await self.book.write([key])
+        self.held.discard(key)
+        torrent = self._session.torrent(key)
+        if torrent is not None:
+            self._turn(torrent, run=False)
+        self.changed(key)
+
+    async def take_back(self, key: str) -> None:
+        """Out of the trash, to go on as before. Raises UsageError where it is not there."""
+        entry = self.entries.get(key)
+        if entry is None or not entry.trashed:
+            raise UsageError("there is no such torrent in the trash")
+        entry.removed_at, entry.remove_files = 0, False
+        await self.book.write([key])
+        self.changed(key)
+        self._queue()
+
+    async def remove(self, key: str, *, files: bool) -> None:
+        """For good. Raises StorageError."""
+        torrent = self._session.torrent(key)
+        if torrent is not None:
+            await self._session.remove(torrent, delete_files=files)
+        self._forget(key)
+        await self.book.write([key])
+
+    def _forget(self, key: str) -> None:
+        self.entries.pop(key, None)
+        self._incomplete.discard(key)
+        self.held.discard(key)
+        self.counting.forget(key)
+        self._slow_since.pop(key, None)
+        self._ranks = None
+        self._queue_due = True
+
+    # -- slow mode
+
+    @property
+    def slow(self) -> bool:
+        """The alternative limits hold."""
+        return self.book.state.get("slow_mode") == "on"
+
+    async def set_slow(self, on: bool) -> None:
+        if on is not self.slow:
+            await self.book.write_state("slow_mode", "on" if on else None)
+            self.bus.publish(SlowModeChanged(on))
+
+    def rates(self) -> tuple[int, int]:
+        """The limits that hold now, down and up."""
+        settings = self._settings()
+        chosen = settings.slow_mode if self.slow else settings.rates
+        return chosen.down, chosen.up
+
+    # -- what happens
+
+    async def _follow(self) -> None:
+        kinds = (
+            engine_events.StateChanged, engine_events.TorrentComplete, engine_events.TorrentAdded,
+        )
+        with self._session.subscribe(*kinds, size=20_000) as happenings:
+            async for event in happenings:
+                if isinstance(event, Lagged):
+                    for torrent in self._session.torrents:
+                        self._look(torrent)
+                    continue
+                found = self._session.torrent(event.torrent) if isinstance(event, TorrentEvent) else None
+                if found is not None:
+                    self._look(found)
+                    if isinstance(event, engine_events.TorrentComplete):
+                        self._completed(found)
+
+    def _look(self, torrent: Torrent) -> None:
+        """Its state may be another."""
+        key = torrent.key
+        entry = self.entry(key)
+        self.counting.settle(key)
+        self.counting.state(torrent)
+        if torrent.whole or torrent.asleep:
+            self._set_complete(key, entry, True)
+        elif torrent.state is State.DOWNLOADING:
+            self._set_complete(key, entry, False)
+        self._queue_due = True
+
+    def _set_complete(self, key: str, entry: Entry, complete: bool) -> None:
+        if complete:
+            self._incomplete.discard(key)
+        else:
+            self._incomplete.add(key)
+        if entry.complete is not complete:
+            entry.complete = complete
+            self.book.touch(key)
+            self.changed(key)
+
+    def _completed(self, torrent: Torrent) -> None:
+        entry = self.entry(torrent.key)
+        view = torrent.view()
+        entry.done = view.done
+        if not entry.completed_at:
+            entry.completed_at = int(self._wall())
+            self.bus.publish(DownloadFinished(torrent.key, torrent.name, torrent.save_path))
+        self.book.touch(torrent.key)
+
+    async def _ticking(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self.tick()
+            self._ticks += 1
+            if self._ticks % _FLUSH_TICKS == 0:
+                try:
+                    await self.book.flush()
+                except WildbachError as error:
+                    self._report(error)
+
+    def tick(self) -> None:
+        """Once a second."""
+        for key in self.counting.look(self._session.awake):
+            self.book.touch(key)
+            self.bus.publish(TorrentChanged(key))
+        self._note_slow()
+        if self._queue_due:
+            self._queue()
+        self._clockwork()
+        self._sweep()
+
+    # -- the queue
+
+    def _note_slow(self) -> None:
+        """Since when is which of the running ones slow?"""
+        settings = self._settings().queue
+        if not settings.enabled:
+            return
+        now = self._clock()
+        for key in list(self._slow_since):
+            if key not in self._incomplete or key in self.held:
+                del self._slow_since[key]
+        if not settings.slow_down:
+            return
+        for key in self._incomplete:
+            torrent = self._session.torrent(key)
+            if torrent is None or torrent.state not in (State.DOWNLOADING, State.METADATA):
+                continue
+            if torrent.view().down_rate >= settings.slow_down:
+                if self._slow_since.pop(key, now) + settings.slow_seconds <= now:
+                    self._queue_due = True
+            elif self._slow_since.setdefault(key, now) + settings.slow_seconds <= now and self.held:
+                self._queue_due = True
+
+    def _queue(self) -> None:
+        """Start those whose turn it is, stop those whose turn is over."""
+        self._queue_due = False
+        settings = self._settings().queue
+        now = self._clock()
+        limited = settings.enabled and bool(settings.seeds or settings.total)
+        among = self.entries.keys() if limited else self._incomplete | self.held
+        wanting = []
+        for key in among:
+            torrent = self._session.torrent(key)
+            if torrent is None or torrent.state is State.STOPPED or not self.wants(key):
+                continue
+            entry = self.entries[key]
+            since = self._slow_since.get(key)
+            slow = since is not None and now - since >= settings.slow_seconds and torrent.state is not State.PAUSED
+            wanting.append(Candidate(key, entry.place, entry.complete, entry.forced, slow))
+        run = plan(wanting, settings)
+        for one in wanting:
+            torrent = self._session.torrent(one.key)
+            if torrent is None:
+                continue
+            if one.key in run:
+                if one.key in self.held:
+                    self.held.discard(one.key)
+                    self.bus.publish(TorrentChanged(one.key))
+                if torrent.state is State.PAUSED and not _waits_for_somebody(torrent):
+                    self._turn(torrent, run=True)
+            else:
+                if one.key not in self.held:
+                    self.held.add(one.key)
+                    self.bus.publish(TorrentChanged(one.key))
+                self._turn(torrent, run=False)
+
+    def _turn(self, torrent: Torrent, *, run: bool) -> None:
+        if torrent.key not in self._turning:
+            self._turning.add(torrent.key)
+            self._scope.spawn(
+                f"turn:{torrent.key[:8]}", self._turned(torrent, run=run), contain=self._report)
+
+    async def _turned(self, torrent: Torrent, *, run: bool) -> None:
+        key = torrent.key
+        try:
+            async with self._gate:
+                if self._session.torrent(key) is not torrent:
+                    return
+                if run:
+                    await torrent.resume()
+                else:
+                    await torrent.pause()
+        finally:
+            self._turning.discard(key)
+        # What was said meanwhile counts.
+        wanted = self.wants(key) and key not in self.held
+        if wanted is not run and self._session.torrent(key) is torrent:
+            self._turn(torrent, run=wanted)
+
+    # -- the clock
+
+    def _clockwork(self) -> None:
+        settings = self._settings().slow_mode
+        if not settings.scheduled:
+            self._scheduled = None
+            return
+        try:
+            slow = schedule.slow_at(settings, datetime.fromtimestamp(self._wall()))  # noqa: DTZ006 - local time is meant
+        except UsageError:
+            return
+        if slow is not self._scheduled:
+            # Only where the clock turns it: in between, people may.
+            self._scheduled = slow
+            self._scope.spawn("slow-mode", self.set_slow(slow), contain=self._report)
+
+    def _sweep(self) -> None:
+        """Look at a part of all torrents: limits, the trash."""
+        now = self._clock()
+        for _ in range(max(_SWEEP, len(self.entries) // 600)):
+            key = next(self._sweeping, None)
+            if key is None:
+                if now < self._sweep_after:
+                    return
+                self._sweep_after = now + _SWEEP_SECONDS
+                self._sweeping = iter(list(self.entries))
+                return
+            entry = self.entries.get(key)
+            if entry is None:
+                continue
+            if entry.trashed:
+                self._empty(key, entry)
+            elif entry.complete and not entry.stopped:
+                self._limit(key, entry)
+            if self.counting.unsettled(key) > 1800 and self.counting.settle(key):
+                self.book.touch(key)
+
+    def _empty(self, key: str, entry: Entry) -> None:
+        hours = self._settings().trash.hours
+        if self._wall() - entry.removed_at >= hours * 3600:
+            self._scope.spawn(
+                f"gone:{key[:8]}", self.remove(key, files=entry.remove_files), contain=self._report)
+
+    def _limit(self, key: str, entry: Entry) -> None:
+        torrent = self._session.torrent(key)
+        if torrent is None or torrent.state is not State.SEEDING or entry.forced:
+            return
+        limits = self.limits(key)
+        since = max(entry.active_at, entry.completed_at)
+        idle = min(int(self._wall()) - since if since else 0, self.seeding_seconds(key))
+        reason = shares.reached(limits, given=self.ratio(key), seeding=self.seeding_seconds(key), idle=idle)
+        if reason:
+            self._scope.spawn(f"limit:{key[:8]}", self._enough(torrent, entry, limits, reason), contain=self._report)
+
+    async def _enough(self, torrent: Torrent, entry: Entry, limits: shares.Limits, reason: str) -> None:
+        if entry.reached:
+            return
+        entry.reached = True
+        self.bus.publish(LimitReached(torrent.key, torrent.name, reason, limits.action))
+        if limits.action == "super_seed":
+            torrent.set_super_seed(True)
+            await self.book.write([torrent.key])
+        elif limits.action in ("remove", "remove_files"):
+            with contextlib.suppress(UsageError):
+                await self.throw_away(torrent.key, files=limits.action == "remove_files")
+        else:
+            await self.stop([torrent.key])
+
+    # -- places
+
+    def _last_place(self) -> int:
+        self._highest += 1
+        return self._highest
+
+    def _first_place(self) -> int:
+        self._lowest -= 1
+        return self._lowest
+
+
+def _waits_for_somebody(torrent: Torrent) -> bool:
+    """It stopped by itself as it was asked to."""
+    return torrent.options.metadata_only or torrent.options.check_only
