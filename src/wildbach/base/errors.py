@@ -73,3 +73,8 @@ class UsageError(WildbachError):
     """The caller asked for something that cannot be: an HTTP 4xx, or exit code 2 on the command line."""
 
     code = "usage_error"
+
+    def __init__(self, message: str, *, code: str | None = None, **facts: object) -> None:
+        super().__init__(message, **facts)
+        if code is not None:
+            self.code = code  # type: ignore[misc]  # an instance may name a finer code than its class

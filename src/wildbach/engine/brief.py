@@ -48,8 +48,8 @@ class Brief:
 
 
 _ASKED: Final = (
-    "sequential", "ends_first", "seed_only", "metadata_only", "check_only", "super_seed", "down_limit", "up_limit", "exclude",
-    "web_seeds", "http_seeds",
+    "sequential", "ends_first", "seed_only", "metadata_only", "check_only", "super_seed", "down_limit", "up_limit",
+    "exclude", "web_seeds", "http_seeds",
 )
 "The options that a later run goes on with. Paths and names are in the record, files in the priorities."
 _DEFAULTS: Final = {name: getattr(AddOptions(), name) for name in _ASKED}

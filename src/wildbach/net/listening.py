@@ -1,5 +1,5 @@
-"""Binding UDP sockets; and why an address cannot be listened at, in words and as a code that a user interface can say
-more about.
+"""Binding UDP and Unix sockets, and taking over bound ones; and why an address cannot be listened at, in words and as
+a code that a user interface can say more about.
 """
 
 from __future__ import annotations
@@ -7,7 +7,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import socket
+from collections.abc import MutableMapping
+from dataclasses import dataclass
 from typing import Final
 
 from wildbach.base.errors import NetworkError
@@ -52,3 +55,76 @@ def cannot_listen(at: object, error: OSError, what: str = "") -> NetworkError:
     code = "not_our_address" if isinstance(error, socket.gaierror) else _LISTEN_CODES.get(error.errno or 0)
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
     return NetworkError(f"cannot listen on {at}{what}: {reason}", code=code, errno=error.errno)
+
+
+_FIRST_INHERITED = 3
+
+
+def inherited_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
+    """Listening sockets that a service manager handed to this process (sd_listen_fds). They are taken once: the
+    variables that tell of them are removed.
+    """
+    count, pid = environ.pop("LISTEN_FDS", ""), environ.pop("LISTEN_PID", "")
+    environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isascii() or not count.isdigit() or len(count) > 3:
+        return []
+    found = []
+    for number in range(_FIRST_INHERITED, _FIRST_INHERITED + int(count)):
+        try:
+            sock = socket.socket(fileno=number)
+        except OSError:
+            continue  # something else than a socket
+        os.set_inheritable(number, False)
+        if sock.type == socket.SOCK_STREAM:
+            found.append(sock)
+        else:
+            sock.detach()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class UnixDoor:
+    """A Unix socket that only its owner can call; its file goes when it is closed."""
+
+    sock: socket.socket
+    path: str
+    inode: int
+
+    @classmethod
+    def open(cls, path: str) -> UnixDoor:
+        """Bound beside its place, closed to others, and only then given its name; what a dead process left there is
+        replaced. Raises NetworkError, code `port_in_use` where somebody listens.
+        """
+        beside = f"{path}.{secrets.token_hex(4)}"
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            if _answers(path):
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            sock.bind(beside)
+            os.chmod(beside, 0o600)
+            sock.listen(100)
+            inode = os.stat(beside).st_ino
+            os.replace(beside, path)
+        except OSError as error:
+            sock.close()
+            with contextlib.suppress(OSError):
+                os.unlink(beside)
+            raise cannot_listen(path, error) from None
+        return cls(sock, path, inode)
+
+    def close(self) -> None:
+        """The listener closes the socket; here its file goes, unless it is another's by now."""
+        with contextlib.suppress(OSError):
+            if os.stat(self.path).st_ino == self.inode:
+                os.unlink(self.path)
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.5)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True

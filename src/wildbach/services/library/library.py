@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from wildbach.base.errors import UsageError, WildbachError
-from wildbach.base.events import TorrentEvent
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
 from wildbach.engine.settings import RateSettings
@@ -333,7 +332,7 @@ class Library:
                     for torrent in self._session.torrents:
                         self._look(torrent)
                     continue
-                found = self._session.torrent(event.torrent) if isinstance(event, TorrentEvent) else None
+                found = self._session.torrent(event.torrent)
                 if found is not None:
                     self._look(found)
                     if isinstance(event, engine_events.TorrentComplete):
