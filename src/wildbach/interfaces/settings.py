@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wildbach.base.settings import section
+from wildbach.base.settings import Section, section, setting
 from wildbach.engine.settings import Settings
 from wildbach.services.library.settings import (
     DownloadSettings,
@@ -13,6 +13,48 @@ from wildbach.services.library.settings import (
     SlowModeSettings,
     TrashSettings,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings(Section):
+    """The web interface and the API of the daemon."""
+
+    listen: tuple[str, ...] = setting(
+        ("127.0.0.1:8080",),
+        "Addresses and ports that the web interface and the API listen at, as ADDRESS:PORT or [ADDRESS]:PORT. "
+        "0.0.0.0:8080 is every IPv4 address of this machine. None: only the Unix socket and sockets handed over.",
+    )
+    unix_socket: bool = setting(
+        True, "Also listen at api.sock in the data directory, which only the user that runs wildbach can call.",
+    )
+    hosts: tuple[str, ...] = setting(
+        (), "Names by which browsers may call, besides localhost and literal addresses; *.example.org is every name "
+        "below example.org. Other names are refused: a web page could else reach the API by a name of its own.",
+        live=True,
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (), "Addresses or networks of reverse proxies whose X-Forwarded-For, -Proto and -Host are believed.", live=True,
+    )
+    base_path: str = setting(
+        "", "The path below which a reverse proxy shows all this, such as /torrents. Requests with and without it are "
+        "answered.",
+    )
+    tls_certificate: str = setting("", "A file with the certificate and its chain (PEM). Empty: no TLS.")
+    tls_key: str = setting("", "A file with the key, where it is not in the same file.")
+    session_days: int = setting(
+        14, "Days after which a login that is not used is over.", live=True, min=1, max=365, unit="d",
+    )
+    session_days_longest: int = setting(
+        90, "Days after which a login is over in any case.", live=True, min=1, max=3650, unit="d",
+    )
+    push_seconds: float = setting(
+        1.0, "How often what changed is sent to web pages that are open, at most.", live=True, min=0.2, max=60,
+        unit="s",
+    )
+    metrics_public: bool = setting(
+        False, "Show /metrics to who is not logged in.", live=True,
+    )
+    connections: int = setting(1000, "Connections at once.", min=10, max=100_000)
 
 
 @dataclass(frozen=True, slots=True)

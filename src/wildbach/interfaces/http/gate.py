@@ -1,0 +1,141 @@
+"""What every request passes before anything else looks at it, whatever it asks for and whoever asks.
+
+First the Host: a web page can have its own name lead to this machine (DNS rebinding), and then only the name tells.
+Then where the request comes from: another web page must not do anything here with the browser's cookies. Who asks is
+looked at behind the gate.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from wildbach.base.addresses import Network, networks, parse
+from wildbach.base.errors import UsageError
+from wildbach.base.ids import Endpoint
+from wildbach.interfaces.http import headers
+from wildbach.interfaces.settings import ApiSettings
+from wildbach.net.httpd import Request, Response
+
+_log = logging.getLogger(__name__)
+
+SAFE_METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+_SECURITY: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cache-Control": "no-store",
+}
+"On everything that does not say otherwise."
+
+_WRONG_HOST: Final = (
+    "This name is not one of this server's.\n\nIf it is yours, add it to the setting api.hosts "
+    "(WILDBACH_API_HOSTS=name, or [api] hosts = [\"name\"] in the settings file). localhost and plain addresses always "
+    "work.\n"
+)
+_WRONG_ORIGIN: Final = (
+    "This request came from another web page, so it was refused.\n\nBehind a reverse proxy: have it pass on the Host "
+    "header as it came (nginx: proxy_set_header Host $http_host), or X-Forwarded-Host with the proxy's address in the "
+    "setting api.trusted_proxies.\n"
+)
+
+
+class Gate:
+    """`settings` gives those that hold now."""
+
+    def __init__(self, settings: Callable[[], ApiSettings]) -> None:
+        self._settings = settings
+        self._proxies_of: tuple[str, ...] = ()
+        self._proxies: tuple[Network, ...] = ()
+
+    def admit(self, request: Request) -> Request | Response:
+        """The request as its sender meant it: what trusted proxies say of it applied, the base path taken off. Or the
+        refusal.
+        """
+        settings = self._settings()
+        request = self._through_proxies(request, settings)
+        own = headers.place(request.headers.get("host", ""))
+        if own is None or not is_ours(own.host, settings.hosts):
+            _log.warning("refused a request from %s for the name %r: it is not in api.hosts",
+                         request.remote.host, own.host if own else "")
+            return plain(421, _WRONG_HOST)
+        if changes_something(request) and not _is_from_us(request, own):
+            _log.warning("refused a request from %s that another web page made", request.remote.host)
+            return plain(403, _WRONG_ORIGIN)
+        base = settings.base_path.rstrip("/")
+        if base and (request.path == base or request.path.startswith(base + "/")):
+            request = replace(request, path=request.path[len(base):] or "/")
+        return request
+
+    def _through_proxies(self, request: Request, settings: ApiSettings) -> Request:
+        if not settings.trusted_proxies:
+            return request
+        if settings.trusted_proxies != self._proxies_of:
+            self._proxies = proxies(settings)
+            self._proxies_of = settings.trusted_proxies
+        if not headers.is_among(request.remote.host, self._proxies):
+            return request
+        found = dict(request.headers)
+        host = headers.last(found.get("x-forwarded-host", ""))
+        if host:
+            found["host"] = host
+        proto = headers.last(found.get("x-forwarded-proto", "")).lower()
+        address = headers.caller(found.get("x-forwarded-for", ""), self._proxies)
+        return replace(
+            request, headers=found, secure=request.secure or proto == "https",
+            remote=Endpoint(address, 0) if address else request.remote,
+        )
+
+
+def proxies(settings: ApiSettings) -> tuple[Network, ...]:
+    """Raises UsageError that names the setting."""
+    try:
+        return networks(settings.trusted_proxies)
+    except ValueError as error:
+        raise UsageError(f"api.trusted_proxies: {error}", key="api.trusted_proxies") from None
+
+
+def is_ours(host: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a name may stand in a Host header. A literal address cannot be somebody else's."""
+    if host == "localhost" or parse(host) is not None:
+        return True
+    for name in allowed:
+        name = name.lower().removesuffix(".")
+        if host == name or (name.startswith("*.") and host.endswith(name[1:])):
+            return True
+    return False
+
+
+def changes_something(request: Request) -> bool:
+    """It may, or it opens a conversation that a web page could else have with us."""
+    return request.method not in SAFE_METHODS or "upgrade" in request.headers
+
+
+def _is_from_us(request: Request, own: headers.Place) -> bool:
+    """From our own pages, from no web page at all, or from an extension of the browser. What browsers say in
+    Sec-Fetch-Site no page can change.
+    """
+    site = request.headers.get("sec-fetch-site", "")
+    if site == "same-origin":
+        return True
+    if site not in ("", "none"):
+        return False
+    origin = request.headers.get("origin")
+    if origin is not None:
+        return headers.is_extension(origin) or headers.is_own(origin, own)
+    referer = request.headers.get("referer")
+    return referer is None or headers.is_own(referer, own)
+
+
+def plain(status: int, text: str) -> Response:
+    return Response(text.encode(), status=status, content_type="text/plain", headers={"Connection": "close"})
+
+
+def security_headers(given: dict[str, str]) -> dict[str, str]:
+    """With what is given in place of ours."""
+    return {**_SECURITY, **given}
