@@ -644,6 +644,15 @@ class Folder(Model, frozen=True):
     free_space: int | None
 
 
+class Interface(Model, frozen=True):
+    name: str
+    addresses: tuple[str, ...]
+
+
+class Interfaces(Model, frozen=True):
+    interfaces: tuple[Interface, ...]
+
+
 class Finding(Model, frozen=True):
     """Something that the doctor looked at."""
 
