@@ -10,7 +10,8 @@ from wildbach.interfaces.doors.qbittorrent.forms import Form, Upload, read_form,
 
 PLAIN = "application/x-www-form-urlencoded"
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters='"\\\r\n'), min_size=1, max_size=20)
-PARTS = st.lists(st.tuples(NAMES, st.one_of(st.text(max_size=50), st.tuples(NAMES, st.binary(max_size=200)))), max_size=8)
+VALUES = st.one_of(st.text(max_size=50), st.tuples(NAMES, st.binary(max_size=200)))
+PARTS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
 
 
 def written(parts: list[tuple[str, str | tuple[str, bytes]]], boundary: str) -> bytes:
