@@ -47,7 +47,6 @@ async def default_save_path(call: Call) -> Answer:
 async def _shown(call: Call) -> dict[str, Any]:
     shown = preferences.shown((await call.api.settings()).values)
     shown["banned_IPs"] = "\n".join(ban.address for ban in (await call.api.bans()).bans)
-    shown["web_ui_username"] = (await call.api.access()).user
     return shown
 
 
