@@ -248,6 +248,16 @@ TRACKER_SERVER_MGET = 1000
 TRACKER_SERVER_LIST_BYTES = 64 * MIB
 "A file of allowed or denied torrents, or of users."
 
+# the API of the daemon
+API_BODY_BYTES = 32 * MIB
+API_START_BYTES = 4 * KIB
+"A body of somebody who is not logged in."
+JSON_DEPTH = 32
+QUERY_FIELDS = 1000
+PUSH_MESSAGE_BYTES = MIB
+"What a web page says over its WebSocket."
+PUSH_SOCKETS = 200
+
 # finding and being found: local discovery, port mapping, hole punching, our own address
 LAN_PACKET_BYTES = 1400
 "A datagram of local discovery that we send (BEP 14)."

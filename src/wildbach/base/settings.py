@@ -20,7 +20,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -413,6 +413,16 @@ class Layers(Generic[S]):
         return Layers(
             self.kind, file=self._layers["file"], saved={**self._layers["saved"], **flat},
             environment=self._layers["environment"], flags=self._layers["flag"],
+        )
+
+    def without(self, keys: Iterable[str]) -> Layers[S]:
+        """With these keys saved no more. Raises PinnedError or SettingError as `patched` does."""
+        gone = flatten(self.kind, dict.fromkeys(keys))
+        self.patched({key: options(self.kind)[key].default for key in gone})
+        saved = {key: value for key, value in self._layers["saved"].items() if key not in gone}
+        return Layers(
+            self.kind, file=self._layers["file"], saved=saved, environment=self._layers["environment"],
+            flags=self._layers["flag"],
         )
 
     def changed(self, other: Layers[S]) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ from wildbach.engine.talk import CLIENT
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
 from wildbach.engine.ways import Ways
+from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Resolver
 from wildbach.net.transport import Connection, Transport
 from wildbach.net.udp import DatagramService
@@ -294,6 +295,13 @@ class Session:
         self._wake()
         if any(key.startswith("filter.") for key in changed):
             await self._filter.reload()
+
+    @property
+    def http(self) -> HttpClient:
+        """Fetches URLs by the ways that the settings leave. Raises UsageError in a simulated network."""
+        if self._ways is None:
+            raise UsageError("a simulated network has no HTTP")
+        return self._ways.http
 
     @property
     def bans(self) -> tuple[Ban, ...]:

@@ -66,3 +66,4 @@ class ClientSettings(Settings):
     seeding: SeedingSettings = section(SeedingSettings, "When a torrent has given enough.")
     slow_mode: SlowModeSettings = section(SlowModeSettings, "The alternative speed limits, and when they hold.")
     trash: TrashSettings = section(TrashSettings, "What was removed.")
+    api: ApiSettings = section(ApiSettings, "The web interface and the API.")

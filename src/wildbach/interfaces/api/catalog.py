@@ -132,7 +132,7 @@ class Catalog:
         """One of the list. Raises UsageError, code `not_found`."""
         torrent = self._session.torrent(key)
         if torrent is None or not self.there(key):
-            raise NotFoundError(f"there is no torrent {key}")
+            raise UsageError(f"there is no torrent {key}", code="not_found")
         return torrent
 
     def keys(self, chosen: Iterable[str], *, everything: bool = False) -> list[str]:
@@ -149,6 +149,11 @@ class Catalog:
     def fresh(self, key: str) -> TorrentRow:
         """As it is now. Raises UsageError, code `not_found`."""
         return row_of(self.torrent(key), self.library)
+
+    def rates(self) -> tuple[float, float, int]:
+        """Bytes a second down and up and connected peers of all, as of the last tick."""
+        rows = self._rows.values()
+        return sum(row.down_rate for row in rows), sum(row.up_rate for row in rows), sum(row.peers for row in rows)
 
     # -- lists
 
@@ -422,12 +427,6 @@ class Catalog:
         for key in left:
             self._rows.pop(key, None)
             self.touch(key)
-
-
-class NotFoundError(UsageError):
-    """There is no such torrent, category, job …"""
-
-    code = "not_found"
 
 
 def same(one: TorrentRow, other: TorrentRow) -> bool:

@@ -519,7 +519,7 @@ class Transfer(Model, frozen=True):
 
 
 class SlowMode(Model, frozen=True):
-    on: bool | None
+    on: bool | None = None
     "None: the other one."
 
 

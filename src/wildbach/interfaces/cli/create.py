@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -14,32 +12,18 @@ import click
 
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.base.rate import RateMeter
-from wildbach.disk.files import FileStorage
-from wildbach.disk.hasher import Hasher
-from wildbach.interfaces.cli import info, output, running, scan, sources, text
+from wildbach.interfaces import maker, scan
+from wildbach.interfaces.cli import info, output, running, sources, text
 from wildbach.interfaces.cli.board import Board, Row
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.kinds import PIECE_LENGTH, check_tracker
 from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.maker import Recipe
+from wildbach.interfaces.scan import Found
 from wildbach.protocol.metainfo import Metainfo
-from wildbach.protocol.metainfo.builder import BuildPlan, Kind
-from wildbach.runtime.workers import Threads
+from wildbach.protocol.metainfo.builder import Kind
 
 _SHOWN_NAMES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What goes into the torrent besides the files."""
-
-    kind: Kind = "hybrid"
-    piece_length: int = 0
-    trackers: tuple[tuple[str, ...], ...] = ()
-    web_seeds: tuple[str, ...] = ()
-    private: bool = False
-    source: str = ""
-    comment: str = ""
-    date: int | None = None
 
 
 @click.command("create")
@@ -72,7 +56,7 @@ def command(
     Hybrid by default: peers of v1 and of v2 find it. Files are taken in the order of their names, so the same input
     gives the same torrent.
     """
-    wishes = Wishes(
+    recipe = Recipe(
         kind=_kind(kind), piece_length=piece_length or 0, trackers=_tiers(trackers), web_seeds=web_seeds,
         private=private, source=source, comment=comment, date=None if no_date else _now(),
     )
@@ -85,7 +69,7 @@ def command(
         output.warn(f"left out, neither file nor folder: {text.clean(name)}")
 
     async def work(stop: Stop) -> Exit:
-        torrent = await make(found, wishes, stop, quiet=quiet or as_json or to_stdout)
+        torrent = await make(found, recipe, stop, quiet=quiet or as_json or to_stdout)
         if torrent is None:
             return stop.code
         if place is None:
@@ -99,38 +83,19 @@ def command(
     return running.run(work)
 
 
-async def make(found: scan.Found, wishes: Wishes, stop: Stop, *, quiet: bool) -> Metainfo | None:
+async def make(found: Found, recipe: Recipe, stop: Stop, *, quiet: bool) -> Metainfo | None:
     """Hash the files and put the torrent together; None where somebody stopped it."""
-    plan = BuildPlan(
-        found.name, found.files, kind=wishes.kind, piece_length=wishes.piece_length, single=found.single
-    )
     meter = RateMeter()
-    with contextlib.ExitStack() as stack:
-        threads = Threads(os.cpu_count() or 1)
-        stack.callback(threads.close)
-        hasher = Hasher(threads)
-        stack.callback(hasher.close)
-        storage = FileStorage(scan.content_of(plan), found.root)
-        stack.callback(storage.close)
-        board = stack.enter_context(Board(patient=True, quiet=quiet))
+    with Board(patient=True, quiet=quiet) as board:
 
-        def progress(at: int, total: int, _good: int) -> None:
+        def progress(at: int, total: int) -> None:
             meter.add(at - meter.total)
             now = time.monotonic()
             rate = meter.rate(now)
             left = (total - at) / rate if rate else None
             board.show([Row(found.name, "hashing", at, total, rate, 0.0, 0, left, at == total, "", local=True)], now)
 
-        digests = await running.unless_stopped(
-            stop, lambda: hasher.digest(plan.geometry, storage, v1=plan.has_v1, v2=plan.has_v2, progress=progress)
-        )
-    if digests is None:
-        return None
-    plan.add(range(plan.geometry.piece_count), digests.v1, digests.v2)
-    return plan.finish(
-        trackers=wishes.trackers, web_seeds=wishes.web_seeds, private=wishes.private, source=wishes.source,
-        comment=wishes.comment, created_by="wildbach", creation_date=wishes.date,
-    )
+        return await running.unless_stopped(stop, lambda: maker.make(found, recipe, progress))
 
 
 def write_durably(place: Path, data: bytes) -> None:

@@ -21,11 +21,13 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import ConnectionSettings, RateSettings, Settings
 from wildbach.engine.torrent import Torrent
-from wildbach.interfaces.cli import create, demoscene, output, running, scan, text
+from wildbach.interfaces import scan
+from wildbach.interfaces.cli import create, demoscene, output, running, text
 from wildbach.interfaces.cli.demoscene import Actor
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.kinds import SIZE
 from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.maker import Recipe
 from wildbach.protocol.metainfo import Metainfo
 from wildbach.runtime.workers import Threads
 from wildbach.services.tracker.server import TrackerServer
@@ -132,8 +134,8 @@ async def perform(plan: Plan, stop: Stop) -> Exit:
 
 async def _describe(plan: Plan, content: Path, tracker: TrackerServer, stop: Stop) -> Metainfo | None:
     urls = tuple((url,) for url in (tracker.http_url, tracker.udp_url) if url is not None)
-    wishes = create.Wishes(trackers=urls, comment="the wildbach demo")
-    torrent = await create.make(scan.scan(content), wishes, stop, quiet=True)
+    recipe = Recipe(trackers=urls, comment="the wildbach demo")
+    torrent = await create.make(scan.scan(content), recipe, stop, quiet=True)
     if torrent is not None:
         count = sum(1 for entry in torrent.info.files if not entry.pad)
         _say(plan, f"a hybrid torrent of {text.plural(count, 'file')}, {text.size(torrent.info.size)}, "

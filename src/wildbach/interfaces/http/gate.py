@@ -138,4 +138,5 @@ def plain(status: int, text: str) -> Response:
 
 def security_headers(given: dict[str, str]) -> dict[str, str]:
     """With what is given in place of ours."""
-    return {**_SECURITY, **given}
+    named = {name.lower() for name in given}
+    return {**{name: value for name, value in _SECURITY.items() if name.lower() not in named}, **given}

@@ -15,14 +15,14 @@ _N, _R, _P = 1 << 15, 8, 3
 class Hashed(Struct, frozen=True):
     salt: bytes
     digest: bytes
-    n: int = _N
-    r: int = _R
-    p: int = _P
+    n: int
+    r: int
+    p: int
 
 
 def hashed(password: str) -> Hashed:
     salt = secrets.token_bytes(16)
-    return Hashed(salt, _scrypt(password, salt, _N, _R, _P))
+    return Hashed(salt, _scrypt(password, salt, _N, _R, _P), _N, _R, _P)
 
 
 def matches(password: str, kept: Hashed) -> bool:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -21,8 +20,6 @@ from wildbach.base.errors import (
     WildbachError,
 )
 from wildbach.net.httpd import BodyError, Response
-
-_log = logging.getLogger(__name__)
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -81,9 +78,8 @@ def of(error: WildbachError, headers: Mapping[str, str] | None = None) -> Respon
     return document(Problem(status, _title(status), str(error), error.code, kind_of(error), facts), given)
 
 
-def bug(error: BaseException) -> Response:
+def bug() -> Response:
     """The answer for an error that was not: what it is stands in the log only."""
-    _log.error("a bug in the API", exc_info=error)
     return document(Problem(
         500, _title(500), "something is wrong in wildbach; its log has more", "internal_error", "bug"), {})
 

@@ -25,6 +25,7 @@ class Counting:
         self.uploaded = 0
         self.downloaded = 0
         "Bytes of this run, of all torrents."
+        self._taken = (0, 0)
 
     def state(self, torrent: Torrent) -> None:
         """It may have begun or ceased to run."""
@@ -78,6 +79,15 @@ class Counting:
         self.uploaded += up
         self.downloaded += down
         return True
+
+    @property
+    def untold(self) -> tuple[int, int]:
+        """Bytes of this run, up and down, that the totals of all runs lack."""
+        return self.uploaded - self._taken[0], self.downloaded - self._taken[1]
+
+    def told(self, up: int, down: int) -> None:
+        """The totals have these now."""
+        self._taken = (self._taken[0] + up, self._taken[1] + down)
 
     def forget(self, key: str) -> None:
         self._since.pop(key, None)

@@ -59,7 +59,7 @@ class Groups:
     def put(self, name: str, group: Group) -> None:
         """Make or change a category; those above it are made too. Raises UsageError."""
         check_category(name)
-        for above in list(lineage(name))[1:]:
+        for above in reversed(list(lineage(name))[1:]):
             self.categories.setdefault(above, Group())
         self.categories[name] = group
         if len(self.categories) > _MOST:

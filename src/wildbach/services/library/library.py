@@ -86,6 +86,8 @@ class Library:
         self._slow_since: dict[str, float] = {}
         self._incomplete: set[str] = set()
         self._queue_due = True
+        self._asked: set[str] = set()
+        "Those of which something was said since the queue was looked at."
         self._ranks: dict[str, int] | None = None
         self._sweeping: Iterator[str] = iter(())
         self._sweep_after = 0.0
@@ -134,7 +136,14 @@ class Library:
             for key in self.entries:
                 if self.counting.settle(key):
                     self.book.touch(key)
-            await self.book.flush(durable=True)
+            await self._flush(durable=True)
+
+    async def _flush(self, *, durable: bool = False) -> None:
+        await self.book.flush(durable=durable)
+        up, down = self.counting.untold
+        if up or down:
+            await self._session.count(uploaded=up, downloaded=down)
+            self.counting.told(up, down)
 
     # -- what is known
 
@@ -182,6 +191,7 @@ class Library:
         """Tell that something of an entry changed."""
         self._ranks = None
         self._queue_due = True
+        self._asked.add(key)
         self.bus.publish(TorrentChanged(key))
 
     # -- what people say
@@ -197,6 +207,11 @@ class Library:
         except WildbachError:
             del self.entries[key]
             raise
+
+    async def unlist(self, key: str) -> None:
+        """It was not added after all."""
+        self._forget(key)
+        await self.book.write([key])
 
     def room(self) -> bool:
         """One more download would run at once."""
@@ -323,10 +338,9 @@ class Library:
     # -- what happens
 
     async def _follow(self) -> None:
-        kinds = (
-            engine_events.StateChanged, engine_events.TorrentComplete, engine_events.TorrentAdded,
-        )
-        with self._session.subscribe(*kinds, size=20_000) as happenings:
+        with self._session.subscribe(
+            engine_events.StateChanged, engine_events.TorrentAdded, size=20_000
+        ) as happenings:
             async for event in happenings:
                 if isinstance(event, Lagged):
                     for torrent in self._session.torrents:
@@ -335,8 +349,6 @@ class Library:
                 found = self._session.torrent(event.torrent)
                 if found is not None:
                     self._look(found)
-                    if isinstance(event, engine_events.TorrentComplete):
-                        self._completed(found)
 
     def _look(self, torrent: Torrent) -> None:
         """Its state may be another."""
@@ -344,9 +356,12 @@ class Library:
         entry = self.entry(key)
         self.counting.settle(key)
         self.counting.state(torrent)
-        if torrent.whole or torrent.asleep:
+        if torrent.state is State.SEEDING:
+            # Verified, and flushed to the disk.
             self._set_complete(key, entry, True)
-        elif torrent.state is State.DOWNLOADING:
+            if not entry.completed_at:
+                self._finished(torrent, entry)
+        elif torrent.state is State.DOWNLOADING and not torrent.whole:
             self._set_complete(key, entry, False)
         self._queue_due = True
 
@@ -360,14 +375,11 @@ class Library:
             self.book.touch(key)
             self.changed(key)
 
-    def _completed(self, torrent: Torrent) -> None:
-        entry = self.entry(torrent.key)
-        view = torrent.view()
-        entry.done = view.done
-        if not entry.completed_at:
-            entry.completed_at = int(self._wall())
-            self.bus.publish(DownloadFinished(torrent.key, torrent.name, torrent.save_path))
+    def _finished(self, torrent: Torrent, entry: Entry) -> None:
+        entry.done = torrent.view().done
+        entry.completed_at = int(self._wall())
         self.book.touch(torrent.key)
+        self.bus.publish(DownloadFinished(torrent.key, torrent.name, torrent.save_path))
 
     async def _ticking(self) -> None:
         while True:
@@ -376,7 +388,7 @@ class Library:
             self._ticks += 1
             if self._ticks % _FLUSH_TICKS == 0:
                 try:
-                    await self.book.flush()
+                    await self._flush()
                 except WildbachError as error:
                     self._report(error)
 
@@ -420,7 +432,8 @@ class Library:
         settings = self._settings().queue
         now = self._clock()
         limited = settings.enabled and bool(settings.seeds or settings.total)
-        among = self.entries.keys() if limited else self._incomplete | self.held
+        among = self.entries.keys() if limited else self._incomplete | self.held | self._asked
+        self._asked = set()
         wanting = []
         for key in among:
             torrent = self._session.torrent(key)

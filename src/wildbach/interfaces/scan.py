@@ -11,7 +11,6 @@ from pathlib import Path
 
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.base.geometry import Geometry
-from wildbach.interfaces.cli import text
 from wildbach.protocol.metainfo import SafePath
 from wildbach.protocol.metainfo.builder import BuildPlan, SourceFile
 
@@ -38,13 +37,13 @@ def scan(path: Path, exclude: Sequence[str] = (), leave_out: Path | None = None)
     try:
         state = whole.stat()
     except OSError as error:
-        raise UsageError(f"{text.clean(str(path))}: {error.strerror or 'cannot be read'}") from error
+        raise UsageError(f"{path}: {error.strerror or 'cannot be read'}") from error
     if not whole.name:
         raise UsageError("a whole file system has no name to give to a torrent")
     found = Found(whole.parent, whole.name, not stat.S_ISDIR(state.st_mode))
     if found.single:
         if not stat.S_ISREG(state.st_mode):
-            raise UsageError(f"{text.clean(str(path))} is neither a file nor a folder")
+            raise UsageError(f"{path} is neither a file nor a folder")
         found.files.append(SourceFile((whole.name,), state.st_size, executable=bool(state.st_mode & 0o100)))
         return found
     patterns = [pattern.strip("/") for pattern in exclude]
@@ -57,7 +56,7 @@ def scan(path: Path, exclude: Sequence[str] = (), leave_out: Path | None = None)
         else:
             found.skipped.append("/".join(parts))
     if not found.files:
-        raise UsageError(f"{text.clean(str(path))}: there is no file to make a torrent of")
+        raise UsageError(f"{path}: there is no file to make a torrent of")
     return found
 
 
@@ -98,7 +97,7 @@ def _target(whole: Path, parts: tuple[str, ...]) -> tuple[str, ...]:
     inside = os.path.relpath(target, whole)
     if inside == "." or inside.split(os.sep)[0] == ".." or not os.path.exists(target):
         raise UsageError(
-            f"{text.clean('/'.join(parts))} is a link that leads to nothing inside the folder; --exclude leaves it out"
+            f"{'/'.join(parts)} is a link that leads to nothing inside the folder; --exclude leaves it out"
         )
     return tuple(inside.split(os.sep))
 

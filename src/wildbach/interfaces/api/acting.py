@@ -1,0 +1,319 @@
+"""Doing things to torrents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from msgspec import UNSET
+
+from wildbach.base.errors import UsageError, WildbachError
+from wildbach.engine.torrent import Torrent
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.adding import endpoints
+from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.jobs import Progress
+from wildbach.services.library.groups import check_tag
+
+_SLICE: Final = 100
+"Torrents in one turn of the loop."
+
+
+class Acting:
+    """A part of the Api."""
+
+    core: Core
+
+    async def act(self, action: m.Action) -> m.Outcome:
+        keys = self._chosen(action.keys, action.all)
+        library = self.core.library
+        match action.act:
+            case "start":
+                await library.start(keys)
+            case "force_start":
+                await library.start(keys, forced=True)
+            case "stop":
+                await library.stop(keys)
+            case "top" | "bottom" | "up" | "down":
+                await library.reorder(keys, action.act)
+            case "reannounce":
+                return await self._each(keys, self._reannounce)
+            case "scrape":
+                return await self._each(keys, self._scrape)
+            case "recheck":
+                return await self._each(keys, self._recheck)
+        for key in keys:
+            self.core.catalog.touch(key)
+        return self._outcome(action.keys, action.all, keys)
+
+    def _chosen(self, keys: Iterable[str], everything: bool) -> list[str]:
+        return self.core.catalog.keys(keys, everything=everything)
+
+    def _outcome(self, asked: Iterable[str], everything: bool, done: list[str]) -> m.Outcome:
+        there = set(done)
+        missing = [] if everything else [key for key in dict.fromkeys(asked) if key not in there]
+        return m.Outcome(len(done), tuple(m.Failure(key, "not_found", f"there is no torrent {key}") for key in missing))
+
+    async def _each(self, keys: list[str], work: Callable[[Torrent], Awaitable[None]]) -> m.Outcome:
+        """Do something to each; what fails does not hold up the others."""
+        failed = []
+        for number, key in enumerate(keys):
+            try:
+                await work(self.core.catalog.torrent(key))
+            except WildbachError as error:
+                failed.append(m.Failure(key, error.code, error.message))
+            self.core.catalog.touch(key)
+            if number % _SLICE == _SLICE - 1:
+                await asyncio.sleep(0)
+        return m.Outcome(len(keys) - len(failed), tuple(failed))
+
+    async def _reannounce(self, torrent: Torrent) -> None:
+        torrent.reannounce()
+
+    async def _scrape(self, torrent: Torrent) -> None:
+        torrent.scrape()
+
+    async def _recheck(self, torrent: Torrent) -> None:
+        if torrent.asleep:
+            await torrent.metadata()
+        if torrent.info is None:
+            raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
+        self.core.scope.spawn(
+            f"recheck:{torrent.key[:8]}", self._rechecked(torrent), contain=self.core.report)
+
+    async def _rechecked(self, torrent: Torrent) -> None:
+        try:
+            if torrent.holdings is None:
+                await torrent.resume()
+            else:
+                await torrent.recheck()
+        except WildbachError as error:
+            self.core.log.write("error", f"{torrent.name} was not checked: {error.message}", torrent.key)
+        if not self.core.library.wants(torrent.key):
+            await torrent.pause()
+
+    # -- what is remembered of them
+
+    async def change_torrent(self, key: str, patch: m.TorrentPatch) -> m.TorrentRow:
+        await self._change([self.core.catalog.torrent(key)], patch)
+        return self.core.catalog.fresh(key)
+
+    async def change_torrents(self, change: m.TorrentsPatch) -> m.Outcome:
+        keys = self._chosen(change.keys, change.all)
+        await self._change([self.core.catalog.torrent(key) for key in keys], change.patch)
+        return self._outcome(change.keys, change.all, keys)
+
+    async def _change(self, torrents: list[Torrent], patch: m.TorrentPatch) -> None:
+        library = self.core.library
+        await self._check_patch(patch)
+        for number, torrent in enumerate(torrents):
+            self._change_entry(torrent, patch)
+            self._change_engine(torrent, patch)
+            if number % _SLICE == _SLICE - 1:
+                await asyncio.sleep(0)
+        await library.book.write(torrent.key for torrent in torrents)
+        if patch.category is not UNSET or patch.auto is not UNSET:
+            await self.follow_categories(torrents)
+        for torrent in torrents:
+            library.changed(torrent.key)
+            self.core.catalog.touch(torrent.key)
+
+    async def _check_patch(self, patch: m.TorrentPatch) -> None:
+        groups = self.core.library.groups
+        if patch.category is not UNSET and patch.category and patch.category not in groups.categories:
+            raise UsageError(f"there is no category {patch.category}", code="no_category")
+        fresh: set[str] = set()
+        for tags in (patch.tags, patch.add_tags):
+            if tags is not UNSET:
+                fresh |= {check_tag(tag) for tag in tags}
+        if not fresh <= groups.tags:
+            groups.tags |= fresh
+            await self.core.library.book.write_groups()
+
+    def _change_entry(self, torrent: Torrent, patch: m.TorrentPatch) -> None:
+        entry = self.core.library.entry(torrent.key)
+        for field in (
+            "name", "category", "auto", "forced", "ratio_limit", "seeding_limit", "idle_limit", "limit_action",
+        ):
+            value = getattr(patch, field)
+            if value is not UNSET:
+                setattr(entry, field, value)
+                if field.endswith(("_limit", "_action")):
+                    entry.reached = False
+        tags = list(entry.tags if patch.tags is UNSET else patch.tags)
+        if patch.add_tags is not UNSET:
+            tags += patch.add_tags
+        gone = set(patch.remove_tags) if patch.remove_tags is not UNSET else set()
+        entry.tags = tuple(tag for tag in dict.fromkeys(tags) if tag not in gone)
+
+    @staticmethod
+    def _change_engine(torrent: Torrent, patch: m.TorrentPatch) -> None:
+        if patch.sequential is not UNSET:
+            torrent.set_sequential(patch.sequential)
+        if patch.ends_first is not UNSET:
+            torrent.set_ends_first(patch.ends_first)
+        if patch.super_seed is not UNSET:
+            torrent.set_super_seed(patch.super_seed)
+        if patch.down_limit is not UNSET or patch.up_limit is not UNSET:
+            torrent.set_limits(
+                down=None if patch.down_limit is UNSET else patch.down_limit,
+                up=None if patch.up_limit is UNSET else patch.up_limit)
+
+    async def follow_categories(self, torrents: Iterable[Torrent]) -> None:
+        """Those that are managed automatically move to the folder of their category."""
+        for torrent in torrents:
+            entry = self.core.library.entry(torrent.key)
+            target = self.core.folder_for(entry.category)
+            if entry.auto and Path(torrent.save_path) != target:
+                self._start_move(torrent, target)
+
+    # -- removing
+
+    async def remove_torrents(self, removal: m.Removal) -> m.Outcome:
+        keys = self._chosen(removal.keys, removal.all)
+        now = removal.now or self.core.settings.trash.hours == 0
+
+        async def remove(torrent: Torrent) -> None:
+            name = torrent.name
+            if now:
+                await self.core.library.remove(torrent.key, files=removal.files)
+            else:
+                await self.core.library.throw_away(torrent.key, files=removal.files)
+            words = "with its files" if removal.files else "its files stay"
+            self.core.log.write("info", f"removed {name}, {words}", torrent.key)
+
+        outcome = await self._each(keys, remove)
+        return m.Outcome(
+            outcome.done, (*outcome.failed, *self._outcome(removal.keys, removal.all, keys).failed))
+
+    async def trash(self) -> m.Trash:
+        hours = self.core.settings.trash.hours
+        found = []
+        for key, entry in self.core.library.entries.items():
+            torrent = self.core.session.torrent(key)
+            if entry.trashed and torrent is not None:
+                found.append(m.Trashed(
+                    key, entry.name or torrent.name, torrent.view().size, entry.remove_files, entry.removed_at,
+                    int(entry.removed_at + hours * 3600)))
+        return m.Trash(tuple(sorted(found, key=lambda one: -one.removed_at)))
+
+    def _in_trash(self, selection: m.Selection) -> list[str]:
+        entries = self.core.library.entries
+        keys = entries if selection.all else dict.fromkeys(selection.keys)
+        return [key for key in keys if key in entries and entries[key].trashed]
+
+    async def restore(self, selection: m.Selection) -> m.Outcome:
+        keys = self._in_trash(selection)
+        for key in keys:
+            await self.core.library.take_back(key)
+            self.core.catalog.touch(key)
+        return self._outcome(selection.keys, selection.all, keys)
+
+    async def empty_trash(self, selection: m.Selection) -> m.Outcome:
+        keys, failed = self._in_trash(selection), []
+        for key in keys:
+            try:
+                await self.core.library.remove(key, files=self.core.library.entries[key].remove_files)
+            except WildbachError as error:
+                failed.append(m.Failure(key, error.code, error.message))
+        return m.Outcome(len(keys) - len(failed), tuple(failed))
+
+    # -- files
+
+    async def move_torrents(self, move: m.Move) -> m.Jobs:
+        target = await self.core.place(move.path)
+        jobs = []
+        for key in self._chosen(move.keys, move.all):
+            torrent = self.core.catalog.torrent(key)
+            self.core.library.entry(key).auto = False
+            self.core.library.book.touch(key)
+            jobs.append(self._start_move(torrent, target))
+        if not jobs:
+            raise UsageError("none of these torrents is there", code="not_found")
+        return m.Jobs(tuple(jobs))
+
+    def _start_move(self, torrent: Torrent, target: Path) -> m.Job:
+        return self.core.jobs.start(
+            "move", f"{torrent.name} to {target}", partial(self._move, torrent, target))
+
+    async def _move(self, torrent: Torrent, target: Path, progress: Progress) -> None:
+        def moved(done: int, total: int) -> None:
+            progress.share = done / total if total else 1.0
+
+        progress.result["key"] = torrent.key
+        if torrent.info is None and not torrent.asleep:
+            raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
+        await torrent.move(target, moved)
+        self.core.log.write("info", f"moved {torrent.name} to {target}", torrent.key)
+        self.core.catalog.touch(torrent.key)
+
+    async def set_priorities(self, key: str, priorities: m.FilePriorities) -> None:
+        torrent = self.core.catalog.torrent(key)
+        if torrent.asleep:
+            await torrent.metadata()
+        if torrent.info is None:
+            raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
+        chosen = {}
+        for index, priority in priorities.priorities.items():
+            if not (index.isascii() and index.isdecimal()):
+                raise UsageError(f"{index!r} is no number of a file")
+            chosen[int(index)] = priority
+        await torrent.set_priorities(chosen)
+        self.core.catalog.touch(key)
+
+    async def rename(self, key: str, rename: m.Rename) -> None:
+        torrent = self.core.catalog.torrent(key)
+        if torrent.asleep:
+            await torrent.metadata()
+        files = {view.path: view.index for view in torrent.files()}
+        old, new = rename.path.strip("/"), rename.to.strip("/")
+        if any(part in ("", ".", "..") for part in new.split("/")):
+            raise UsageError(f"{rename.to!r} cannot be a path in a torrent")
+        if old in files:
+            await torrent.rename_file(files[old], new)
+            return
+        below = {path: index for path, index in files.items() if path.startswith(old + "/")}
+        if not below:
+            raise UsageError(f"{torrent.name} has no file or folder {old}", code="not_found")
+        for path, index in below.items():
+            await torrent.rename_file(index, new + path[len(old):])
+
+    # -- peers, trackers, web seeds
+
+    async def add_peers(self, key: str, peers: m.PeerList) -> None:
+        self.core.catalog.torrent(key).add_peers(endpoints(peers.peers))
+
+    async def change_trackers(self, key: str, change: m.TrackerChange) -> None:
+        torrent = self.core.catalog.torrent(key)
+        tiers = [
+            [tracker.url for tracker in tier] for tier in torrent.tracker_list.tiers
+        ] if torrent.tracker_list is not None else []
+        there = {url for tier in tiers for url in tier}
+        for url in (*change.remove, *change.replace):
+            if url not in there:
+                raise UsageError(f"{torrent.name} has no tracker {url}", code="not_found")
+        for new in change.replace.values():
+            if new in there:
+                raise UsageError(f"{torrent.name} has the tracker {new} already", code="duplicate")
+        gone = set(change.remove)
+        tiers = [[change.replace.get(url, url) for url in tier if url not in gone] for tier in tiers]
+        known = {url for tier in tiers for url in tier}
+        for more in change.add:
+            tiers.append([url for url in more if url not in known])
+            known |= set(more)
+        if change.tiers is not UNSET:
+            tiers = [list(tier) for tier in change.tiers]
+        torrent.set_trackers([tier for tier in tiers if tier])
+        self.core.catalog.touch(key)
+
+    async def change_web_seeds(self, key: str, change: m.WebSeedChange) -> None:
+        torrent = self.core.catalog.torrent(key)
+        if torrent.asleep:
+            await torrent.metadata()
+        for url in change.remove:
+            torrent.remove_web_seed(url)
+        for url in change.add:
+            torrent.add_web_seed(url)

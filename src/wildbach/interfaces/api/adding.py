@@ -1,0 +1,197 @@
+"""Adding torrents."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from wildbach.base import limits
+from wildbach.base.addresses import parse as parse_address
+from wildbach.base.errors import FormatError, NetworkError, UsageError, WildbachError
+from wildbach.base.ids import Endpoint
+from wildbach.engine.options import AddOptions, Select
+from wildbach.engine.torrent import Torrent
+from wildbach.interfaces.api import places
+from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.models import Added, AddRequest, AddResult
+from wildbach.net.resolve import Purpose
+from wildbach.protocol.metainfo import File, Magnet, Metainfo, MutableLink
+from wildbach.protocol.metainfo.magnet import is_mutable
+from wildbach.services.library.entry import Entry
+from wildbach.services.library.groups import Group, check_category, check_tag
+
+_FETCH_SECONDS: Final = 60.0
+
+Loaded = Metainfo | Magnet | MutableLink
+
+
+class Adding:
+    """A part of the Api."""
+
+    core: Core
+
+    async def add_torrents(self, request: AddRequest) -> AddResult:
+        await self._prepare(request)
+        added = []
+        for number, data in enumerate(request.files):
+            added.append(await self._try(f"file {number + 1}", partial(self._parse, data), request))
+        for url in request.urls:
+            added.append(await self._try(url, partial(self._fetch, url), request))
+        if not added:
+            raise UsageError("there is nothing to add: neither urls nor files")
+        return AddResult(tuple(added))
+
+    async def _prepare(self, request: AddRequest) -> None:
+        """What is wrong with the request as a whole is said before anything is added."""
+        library = self.core.library
+        for tag in request.tags:
+            check_tag(tag)
+        for path in (request.save_path, request.incomplete_path):
+            if path:
+                await self.core.place(path)
+        endpoints(request.peers)
+        if request.category and request.category not in library.groups.categories:
+            library.groups.put(check_category(request.category), Group())
+            await library.book.write_groups()
+        if not set(request.tags) <= library.groups.tags:
+            library.groups.tags |= set(request.tags)
+            await library.book.write_groups()
+
+    async def _parse(self, data: bytes) -> Loaded:
+        return await self.core.threads.run(Metainfo.parse, data)
+
+    async def _fetch(self, url: str) -> Loaded:
+        url = url.strip()
+        if is_mutable(url):
+            return MutableLink.parse(url)
+        if not url.lower().startswith(("http://", "https://")):
+            try:
+                return Magnet.parse(url)
+            except FormatError as error:
+                if url[:7].lower() == "magnet:":
+                    raise
+                raise UsageError(
+                    f"{url[:200]!r} is neither a magnet link, nor an info hash, nor an http(s) URL") from error
+        reply = await self.core.session.http.fetch(
+            url, purpose=Purpose.USER, limit=limits.TORRENT_FILE_BYTES, seconds=_FETCH_SECONDS)
+        if reply.status != 200:
+            raise NetworkError(f"the server answers {reply.status}", url=url)
+        if reply.body[:7].lower() == b"magnet:":
+            return Magnet.parse(reply.body.decode("utf-8", "replace").strip())
+        return await self._parse(reply.body)
+
+    async def _try(self, source: str, load: Callable[[], Awaitable[Loaded]], request: AddRequest) -> Added:
+        try:
+            return await self._add(source, await load(), request)
+        except WildbachError as error:
+            self.core.log.write("warning", f"{source[:200]} was not added: {error.message}")
+            return Added(source, "", "", False, error.code, error.message)
+
+    async def _add(self, source: str, loaded: Loaded, request: AddRequest) -> Added:
+        core, session, library = self.core, self.core.session, self.core.library
+        settings = core.settings.downloads
+        if isinstance(loaded, MutableLink):
+            options = AddOptions(save_path=await self._folder(request), exclude=(*settings.exclude, *request.exclude))
+            view = await session.mutables.follow(loaded, options)
+            return Added(source, view.torrent, loaded.to_uri(), False, "", "")
+        hashes = loaded.info.hashes if isinstance(loaded, Metainfo) else loaded.hashes
+        there = session.known(hashes)
+        if there is not None:
+            return await self._again(source, there, loaded, request)
+        stopped = not settings.start if request.stopped is None else request.stopped
+        auto = settings.auto and not request.save_path if request.auto is None else request.auto
+        entry = Entry(
+            category=request.category, tags=tuple(dict.fromkeys(request.tags)), stopped=stopped,
+            forced=request.forced, auto=auto, name=request.name, ratio_limit=request.ratio_limit,
+            seeding_limit=request.seeding_limit, idle_limit=request.idle_limit, limit_action=request.limit_action,
+        )
+        key = hashes.key
+        held = not stopped and not request.forced and not library.room()
+        incomplete = settings.incomplete_folder if request.incomplete_path is None else request.incomplete_path
+        options = AddOptions(
+            save_path=await self._folder(request, auto=auto), paused=stopped or held,
+            select=_select(request), peers=endpoints(request.peers), trackers=request.trackers,
+            web_seeds=request.web_seeds, sequential=request.sequential, ends_first=request.ends_first,
+            seed_only=request.seed_only, skip_check=request.skip_check, existing=request.existing,
+            layout=request.layout or settings.layout, suffix=settings.incomplete_suffix,
+            incomplete_path=places.home(incomplete) if incomplete else None,
+            exclude=(*settings.exclude, *request.exclude), metadata_only=request.metadata_only,
+            super_seed=request.super_seed, down_limit=request.down_limit, up_limit=request.up_limit,
+        )
+        await library.enlist(key, entry, top=request.top)
+        if held:
+            library.held.add(key)
+        try:
+            torrent = await session.add(loaded, options)
+        except WildbachError:
+            await library.unlist(key)
+            raise
+        await self._prioritise(torrent, request)
+        core.catalog.touch(key)
+        core.log.write("info", f"added {torrent.name}", key)
+        return Added(source, key, torrent.name, False, "", "")
+
+    async def _again(self, source: str, there: Torrent, loaded: Metainfo | Magnet, request: AddRequest) -> Added:
+        """It is there already, or in the trash: then it comes back."""
+        core = self.core
+        entry = core.library.entry(there.key)
+        duplicate = not entry.trashed
+        if entry.trashed:
+            if request.category:
+                entry.category = request.category
+            entry.tags = tuple(dict.fromkeys((*entry.tags, *request.tags)))
+            entry.stopped = request.stopped if request.stopped is not None else entry.stopped
+            await core.library.take_back(there.key)
+        private = there.private or (isinstance(loaded, Metainfo) and loaded.info.private)
+        if not private:
+            # Trackers of a private torrent are its own; others would give its peers away.
+            await core.session.add(loaded, AddOptions(
+                trackers=request.trackers, web_seeds=request.web_seeds, peers=endpoints(request.peers)))
+        core.catalog.touch(there.key)
+        return Added(source, there.key, there.name, duplicate, "duplicate" if duplicate else "", "")
+
+    async def _folder(self, request: AddRequest, *, auto: bool = False) -> Path:
+        if request.save_path and not auto:
+            return await self.core.place(request.save_path)
+        return self.core.folder_for(request.category)
+
+    async def _prioritise(self, torrent: Torrent, request: AddRequest) -> None:
+        if not request.priorities:
+            return
+        wanted = {int(index): priority for index, priority in request.priorities.items() if index.isdecimal()}
+        if torrent.info is not None:
+            await torrent.set_priorities(wanted)
+        else:
+            self.core.scope.spawn(
+                f"priorities:{torrent.key[:8]}", _later(torrent, wanted), contain=self.core.report)
+
+
+async def _later(torrent: Torrent, priorities: dict[int, int]) -> None:
+    await torrent.set_priorities(priorities)
+
+
+def _select(request: AddRequest) -> Select | None:
+    if request.select is None:
+        return None
+    chosen = set(request.select)
+
+    def wanted(index: int, file: File) -> bool:
+        return index in chosen
+
+    return wanted
+
+
+def endpoints(peers: Iterable[str]) -> tuple[Endpoint, ...]:
+    """HOST:PORT as endpoints; the hosts are literal addresses. Raises UsageError."""
+    found = []
+    for peer in peers:
+        host, _, port = peer.strip().rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if parse_address(host) is None or not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
+            raise UsageError(f"{peer!r} is no peer: ADDRESS:PORT, as 192.0.2.1:6881 or [2001:db8::1]:6881")
+        found.append(Endpoint(host, int(port)))
+    return tuple(found)
+
+

@@ -1,0 +1,87 @@
+"""The settings of a running daemon: from where each value comes, and what changes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from wildbach.base.errors import FormatError
+from wildbach.base.settings import Layers, flatten, from_dict, json_schema, options, to_flat
+from wildbach.engine.session import Session
+from wildbach.engine.settings import Settings
+from wildbach.interfaces.api.models import SettingsView
+from wildbach.interfaces.settings import ClientSettings
+from wildbach.services.library import schedule
+from wildbach.services.library.library import Library
+
+AREA: Final = "settings"
+NAME: Final = "saved"
+
+
+def decode(kept: Mapping[str, bytes]) -> dict[str, object]:
+    """What was saved, by key. Raises FormatError."""
+    raw = kept.get(NAME)
+    if raw is None:
+        return {}
+    try:
+        return msgspec.json.decode(raw, type=dict[str, object])
+    except msgspec.MsgspecError as error:
+        raise FormatError(str(error), where="saved settings") from error
+
+
+class Choices:
+    """The layers of settings, and the values in effect."""
+
+    def __init__(self, layers: Layers[ClientSettings]) -> None:
+        self.layers = layers
+        self._started = layers.settings
+        self._now = layers.settings
+
+    @property
+    def settings(self) -> ClientSettings:
+        """As they hold now: what is not live is as it was at the start."""
+        return self._now
+
+    def view(self) -> SettingsView:
+        known = options(ClientSettings)
+        chosen = to_flat(self.layers.settings)
+        effective = to_flat(self._now)
+        values = {
+            key: None if option.secret and chosen[key] else _plain(chosen[key]) for key, option in known.items()
+        }
+        sources = {key: source for key in known if (source := self.layers.source(key)) != "default"}
+        return SettingsView(
+            values, sources, tuple(key for key in known if chosen[key] != effective[key]))
+
+    def schema(self) -> dict[str, Any]:
+        return json_schema(ClientSettings)
+
+    async def change(self, values: Mapping[str, Any], session: Session, library: Library) -> None:
+        """All or none, saved before it holds. None stands for what it was before it was saved. Raises SettingError,
+        PinnedError, StorageError.
+        """
+        flat = flatten(ClientSettings, values)
+        known = options(ClientSettings)
+        back = [key for key, value in flat.items() if value is None and not known[key].optional]
+        layers = self.layers.patched({key: value for key, value in flat.items() if key not in back})
+        layers = layers.without(back)
+        schedule.check(layers.settings.slow_mode)
+        await session.keep(AREA, {NAME: msgspec.json.encode(layers.saved)}, durable=True)
+        self.layers = layers
+        await self.apply(session, library)
+
+    async def apply(self, session: Session, library: Library) -> None:
+        """Let the live ones hold, slow mode and all."""
+        known = options(ClientSettings)
+        chosen, started = to_flat(self.layers.settings), to_flat(self._started)
+        self._now = from_dict(ClientSettings, {
+            key: chosen[key] if option.live else started[key] for key, option in known.items()})
+        down, up = library.rates()
+        engine = {key: value for key, value in to_flat(self._now).items() if key in options(Settings)}
+        await session.configure(from_dict(Settings, engine | {"rates.down": down, "rates.up": up}))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else str(value) if hasattr(value, "parts") else value

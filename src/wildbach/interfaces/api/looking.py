@@ -1,0 +1,175 @@
+"""Looking at torrents."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from wildbach.base import bitfield
+from wildbach.base.errors import UsageError
+from wildbach.engine.torrent import Torrent
+from wildbach.engine.trackerlist import TrackerState
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.core import Core
+from wildbach.protocol.metainfo import Magnet, Metainfo
+
+
+class Looking:
+    """A part of the Api."""
+
+    core: Core
+
+    async def list_torrents(self, listing: m.Listing) -> m.TorrentPage:
+        return await self.core.catalog.page(listing)
+
+    async def changes(self, since: m.Since) -> m.Changes:
+        return await self.core.catalog.since(since)
+
+    async def facets(self) -> m.Facets:
+        return self.core.catalog.facets()
+
+    async def known(self, key: str) -> Torrent:
+        """A torrent that is awake, so that all of it can be looked at. Raises UsageError, code `not_found`."""
+        torrent = self.core.catalog.torrent(key)
+        if torrent.asleep:
+            await torrent.metadata()
+        return torrent
+
+    async def metainfo(self, key: str) -> Metainfo:
+        """Raises UsageError, code `no_metadata`, while a magnet link's metadata is not here."""
+        torrent = await self.known(key)
+        if torrent.metainfo is None:
+            raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
+        return torrent.metainfo
+
+    async def torrent(self, key: str) -> m.TorrentDetail:
+        torrent = await self.known(key)
+        row = self.core.catalog.fresh(key)
+        view = torrent.view()
+        metainfo = torrent.metainfo
+        info = torrent.info
+        tiers = tuple(
+            tuple(tracker.url for tracker in tier) for tier in torrent.tracker_list.tiers
+        ) if torrent.tracker_list is not None else ()
+        entry = self.core.library.entry(key)
+        dht = torrent.dht()
+        due = [t.next_announce for t in torrent.trackers() if t.next_announce is not None]
+        link = Magnet(
+            torrent.hashes, torrent.name, tuple(dict.fromkeys(url for tier in tiers for url in tier)),
+            metainfo.web_seeds if metainfo is not None else (), length=info.size if info is not None else None)
+        return m.TorrentDetail(
+            row=row, magnet=link.to_uri(),
+            comment=entry.comment if entry.comment is not None else metainfo.comment if metainfo is not None else "",
+            created_by=metainfo.created_by if metainfo is not None else "",
+            created_at=(metainfo.creation_date or 0) if metainfo is not None else 0, source=entry.source,
+            piece_length=info.piece_length if info is not None else 0, pieces=view.pieces,
+            pieces_have=torrent.had[1].bit_count() if info is not None else 0,
+            files=len([file for file in info.files if not file.pad]) if info is not None else 0, tracker_tiers=tiers,
+            connections=view.peers, known_peers=view.known_peers, next_announce=min(due, default=None),
+            dht=dht is not None, moving=view.moving,
+        )
+
+    async def files(self, key: str, listing: m.FileListing) -> m.FilePage:
+        torrent = await self.known(key)
+        views = torrent.files()
+        if listing.under:
+            start = listing.under.rstrip("/") + "/"
+            views = tuple(view for view in views if view.path.startswith(start))
+        counts: list[int] = []
+        content, info = torrent.content, torrent.info
+        if content is not None and content.picker.count <= 20_000 and torrent.connected:
+            counts = content.picker.availability.counts(content.picker.count)
+        out = []
+        for view in views[listing.offset : listing.offset + listing.limit]:
+            there = -1.0
+            if counts and info is not None:
+                pieces = info.geometry.file_pieces(view.index)
+                of_file = counts[pieces.start : pieces.stop]
+                there = sum(1 for count in of_file if count) / len(of_file) if of_file else 1.0
+            out.append(m.FileRow(view.index, view.path, view.size, view.have, view.priority, there))
+        return m.FilePage(len(views), tuple(out))
+
+    async def peers(self, key: str) -> m.PeerPage:
+        torrent = self.core.catalog.torrent(key)
+        return m.PeerPage(tuple(
+            m.PeerRow(
+                endpoint=peer.endpoint, client=peer.client, source=peer.source, transport=peer.kind.partition("+")[0],
+                encrypted="+" in peer.kind, outgoing=peer.outgoing, seed=peer.seed, progress=peer.progress,
+                down_rate=peer.down_rate, up_rate=peer.up_rate, downloaded=peer.downloaded, uploaded=peer.uploaded,
+                choked=peer.choked, choking=peer.choking, interested=peer.interested, interesting=peer.interesting,
+                snubbed=peer.snubbed, requests=peer.requests, country="",
+            )
+            for peer in torrent.peers()
+        ))
+
+    async def trackers(self, key: str) -> m.TrackerPage:
+        torrent = self.core.catalog.torrent(key)
+        settings = self.core.session.settings
+        by_source: dict[str, int] = {}
+        for peer in torrent.peers():
+            by_source[peer.source] = by_source.get(peer.source, 0) + 1
+        dht = torrent.dht()
+        rows = [
+            _pseudo("** [DHT] **", dht is not None, torrent.private, by_source.get("dht", 0),
+                    ""),
+            _pseudo("** [PeX] **", settings.peers.pex, torrent.private, by_source.get("pex", 0), ""),
+            _pseudo("** [LSD] **", settings.discovery.lsd, torrent.private, by_source.get("lan", 0), ""),
+        ]
+        for view in torrent.trackers():
+            rows.append(m.TrackerRow(
+                url=view.url, tier=view.tier, state=_TRACKER_STATES[view.state], message=view.message,
+                next_announce=view.next_announce, seeds=view.seeds, leeches=view.leeches, completed=view.downloaded,
+                peers=view.peers, fails=view.fails,
+            ))
+        return m.TrackerPage(tuple(rows))
+
+    async def web_seeds(self, key: str) -> m.WebSeedPage:
+        torrent = await self.known(key)
+        found = {view.url: view for view in torrent.web_seeds()}
+        urls = dict.fromkeys(found)
+        metainfo = torrent.metainfo
+        if metainfo is not None:
+            urls.update(dict.fromkeys((*metainfo.web_seeds, *metainfo.http_seeds)))
+        return m.WebSeedPage(tuple(
+            m.WebSeedRow(url, found[url].state.value, found[url].reason, found[url].rate) if url in found
+            else m.WebSeedRow(url, "waiting", "", 0.0)
+            for url in urls
+        ))
+
+    async def pieces(self, key: str) -> m.PieceMap:
+        torrent = await self.known(key)
+        info = torrent.info
+        if info is None:
+            return m.PieceMap(0, "", ())
+        count = info.geometry.piece_count
+        width = bitfield.width_of(count)
+        state = ["-"] * count
+        content = torrent.content
+        if content is not None:
+            for index in content.picker.open:
+                state[index] = ">"
+        for index in bitfield.indices(torrent.had[1], width):
+            state[index] = "#"
+        counts: tuple[int, ...] = ()
+        if content is not None and torrent.connected:
+            counts = tuple(content.picker.availability.counts(count))
+        return m.PieceMap(info.piece_length, "".join(state), counts)
+
+    async def export(self, key: str) -> bytes:
+        return (await self.metainfo(key)).to_bytes()
+
+
+_TRACKER_STATES: dict[
+    TrackerState, Literal["off", "waiting", "announcing", "working", "failing", "dead"]
+] = {
+    TrackerState.WAITING: "waiting", TrackerState.ANNOUNCING: "announcing", TrackerState.WORKING: "working",
+    TrackerState.FAILING: "failing", TrackerState.DEAD: "dead",
+}
+
+
+def _pseudo(name: str, on: bool, private: bool, peers: int, message: str) -> m.TrackerRow:
+    """A way to find peers that is no tracker."""
+    words = "the torrent is private" if private else message
+    return m.TrackerRow(
+        url=name, tier=-1, state="working" if on and not private else "off", message=words, next_announce=None,
+        seeds=None, leeches=None, completed=None, peers=peers, fails=0,
+    )

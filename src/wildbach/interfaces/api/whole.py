@@ -1,0 +1,166 @@
+"""What is not of one torrent: speeds, settings, bans, log, jobs, folders."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, Literal
+
+from msgspec import UNSET
+
+from wildbach import __version__
+from wildbach.base.errors import UsageError
+from wildbach.base.ids import Endpoint
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.core import Core
+
+API_VERSION: Final = 1
+_ENTRIES: Final = 5000
+
+
+class Whole:
+    """A part of the Api."""
+
+    core: Core
+
+    async def transfer(self) -> m.Transfer:
+        core, session = self.core, self.core.session
+        down, up = core.library.rates()
+        counting = core.library.counting
+        totals = await session.statistics()
+        dht = session.dht.view()
+        down_rate, up_rate, peers = core.catalog.rates()
+        return m.Transfer(
+            down_rate=down_rate, up_rate=up_rate, session_downloaded=counting.downloaded,
+            session_uploaded=counting.uploaded, downloaded=totals.get("downloaded", 0) + counting.untold[1],
+            uploaded=totals.get("uploaded", 0) + counting.untold[0], down_limit=down, up_limit=up,
+            slow_mode=core.library.slow, peers=peers, dht_nodes=dht.nodes_v4 + dht.nodes_v6,
+            reachable=self._reachable(), listening=tuple(str(at) for at in session.listening),
+            external_ips=session.external_ips,
+            free_space=await core.threads.run(_free, core.settings.downloads.folder.expanduser()),
+            torrents=core.catalog.facets().total, revision=core.catalog.revision,
+        )
+
+    def _reachable(self) -> Literal["unknown", "yes", "no", "offline"]:
+        session = self.core.session
+        if session.network.obstacle:
+            return "offline"
+        if not session.listening:
+            return "no"
+        if any(ports.state == "mapped" for ports in session.discovery.ports):
+            return "yes"
+        if any(not peer.outgoing for torrent in session.awake for peer in torrent.peers()):
+            return "yes"
+        return "unknown"
+
+    async def set_limits(self, limits: m.RateLimits) -> None:
+        section = "slow_mode" if self.core.library.slow else "rates"
+        values = {
+            f"{section}.{name}": value
+            for name, value in (("down", limits.down), ("up", limits.up)) if value is not UNSET
+        }
+        await self.core.choices.change(values, self.core.session, self.core.library)
+
+    async def set_slow_mode(self, mode: m.SlowMode) -> m.SlowMode:
+        on = not self.core.library.slow if mode.on is None else mode.on
+        await self.core.library.set_slow(on)
+        await self.core.choices.apply(self.core.session, self.core.library)
+        return m.SlowMode(on)
+
+    async def statistics(self) -> m.Statistics:
+        totals = await self.core.session.statistics()
+        counting = self.core.library.counting
+        return m.Statistics(
+            uploaded=totals.get("uploaded", 0) + counting.untold[0],
+            downloaded=totals.get("downloaded", 0) + counting.untold[1], wasted=totals.get("wasted", 0),
+            active_seconds=totals.get("active_seconds", 0), completed=totals.get("completed", 0),
+            started=totals.get("started", 0),
+        )
+
+    async def health(self) -> m.Health:
+        return m.Health(
+            __version__, API_VERSION, self.core.catalog.loading, self.core.catalog.facets().total)
+
+    async def settings(self) -> m.SettingsView:
+        return self.core.choices.view()
+
+    async def change_settings(self, patch: m.SettingsPatch) -> m.SettingsView:
+        await self.core.choices.change(patch.values, self.core.session, self.core.library)
+        return self.core.choices.view()
+
+    async def settings_schema(self) -> m.Schema:
+        return m.Schema(self.core.choices.schema())
+
+    # -- bans
+
+    async def bans(self) -> m.Bans:
+        return m.Bans(tuple(m.Ban(ban.who, ban.reason) for ban in self.core.session.bans))
+
+    async def change_bans(self, change: m.BanChange) -> m.Bans:
+        add = [_endpoint(who) for who in change.add]
+        for endpoint in add:
+            self.core.session.ban(endpoint, "by hand", math.inf)
+            self.core.log.write("info", f"banned {endpoint.host}")
+        for who in change.remove:
+            self.core.session.unban(who)
+        return await self.bans()
+
+    # -- log, jobs, folders
+
+    async def log(self, query: m.LogQuery) -> m.Log:
+        return self.core.log.read(query)
+
+    async def jobs(self) -> m.Jobs:
+        return m.Jobs(self.core.jobs.views())
+
+    async def cancel_job(self, id: str) -> m.Job:
+        return await self.core.jobs.cancel(id)
+
+    async def folder(self, query: m.FolderQuery) -> m.Folder:
+        path = await self.core.place(query.path or str(self.core.settings.downloads.folder))
+        return await self.core.threads.run(_look, path, query.folders_only)
+
+
+def _endpoint(who: str) -> Endpoint:
+    """An address, or ADDRESS:PORT. Raises UsageError."""
+    text = who.strip()
+    host = text
+    if text.startswith("[") or text.count(":") == 1:
+        host = text.rpartition(":")[0].strip("[]") if not text.endswith("]") else text.strip("[]")
+    try:
+        return Endpoint(str(ip_address(host)), 0)
+    except ValueError:
+        raise UsageError(f"{who!r} is no address") from None
+
+
+def _free(folder: Path) -> int | None:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def _look(path: Path, folders_only: bool) -> m.Folder:
+    entries = []
+    try:
+        with os.scandir(path) as found:
+            for entry in found:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    entries.append(entry.name + "/")
+                elif not folders_only:
+                    entries.append(entry.name)
+                if len(entries) >= _ENTRIES:
+                    break
+    except FileNotFoundError:
+        raise UsageError(f"there is no folder {path}", code="not_found") from None
+    except OSError as error:
+        raise UsageError(f"cannot look into {path}: {error.strerror}", code="forbidden_path") from error
+    return m.Folder(str(path), str(path.parent), tuple(sorted(entries, key=str.casefold)), _free(path))
+

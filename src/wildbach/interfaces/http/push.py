@@ -1,0 +1,259 @@
+"""What changes, sent to who looks: one WebSocket for a page, which says what it shows.
+
+The client sends `{"subscribe": {...}}` (a `Subscription`) whenever it shows something else. It gets objects that hold
+only what is different from what it was sent before:
+
+    {"torrents": {"total": 7, "keys": [...], "rows": [{...}]}, "transfer": {...}, "detail": {...}, ...}
+
+`keys` is the order of the shown part of the list, given when it is another. A row is whole the first time, later its
+`key` and the fields that are different. After a subscription all of it comes anew. What is sent next is made when the
+client has taken what was sent before, so a slow one gets fewer and never old news.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from wildbach.base import limits
+from wildbach.base.errors import UsageError, WildbachError
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.contract import Api
+from wildbach.interfaces.http import payloads, problems
+from wildbach.interfaces.http.access import Access, Who, caller
+from wildbach.interfaces.settings import ApiSettings
+from wildbach.net.httpd import WebSocketUpgrade
+from wildbach.net.websocket import WebSocket
+from wildbach.runtime.tasks import Scope
+
+Part = Literal["files", "peers", "trackers", "web_seeds", "pieces"]
+_EMPTY: dict[str, Any] = {}
+
+
+class Detail(Struct, frozen=True, forbid_unknown_fields=True):
+    """One torrent, and what of it."""
+
+    key: str
+    parts: tuple[Part, ...] = ()
+    files: m.FileListing = m.FileListing()
+
+
+class Subscription(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a page shows; what is left out is not sent."""
+
+    torrents: m.Listing | None = None
+    facets: bool = False
+    detail: Detail | None = None
+    transfer: bool = False
+    jobs: bool = False
+    log: Literal["debug", "info", "warning", "error"] | None = None
+
+
+class Message(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client says."""
+
+    subscribe: Subscription
+
+
+class Push:
+    def __init__(self, api: Api, access: Access, settings: Callable[[], ApiSettings]) -> None:
+        self._api = api
+        self._access = access
+        self._settings = settings
+        self._open = 0
+
+    def upgrade(self, who: Who) -> WebSocketUpgrade:
+        """Raises UsageError, code `busy`."""
+        if self._open >= limits.PUSH_SOCKETS:
+            raise UsageError("too many pages are open", code="busy")
+        return WebSocketUpgrade(lambda websocket: self._talk(websocket, who), limits.PUSH_MESSAGE_BYTES)
+
+    async def _talk(self, websocket: WebSocket, who: Who) -> None:
+        self._open += 1
+        token = caller.set(who)
+        page = _Page(self._api, websocket, who)
+        try:
+            async with Scope("push") as scope:
+                # The page ends when reading does: nothing of a socket that broke leaves either task.
+                scope.spawn("changes", self._keep_sending(page, who), contain=_broken)
+                await page.listen()
+        finally:
+            caller.reset(token)
+            self._open -= 1
+
+    async def _keep_sending(self, page: _Page, who: Who) -> None:
+        while True:
+            if not self._access.still(who):
+                await page.websocket.refuse("logged out")
+                return
+            await page.send()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings().push_seconds):
+                    await page.changed.wait()
+
+
+class _Page:
+    """One client: what it shows."""
+
+    def __init__(self, api: Api, websocket: WebSocket, who: Who) -> None:
+        self._api = api
+        self.websocket = websocket
+        self._who = who
+        self.changed = asyncio.Event()
+        "Something else is subscribed to, since the last sending."
+        self.view: _View | None = None
+
+    async def listen(self) -> None:
+        while (text := await self.websocket.receive()) is not None:
+            try:
+                message = await payloads.from_json(text.encode("utf-8", "surrogatepass"), Message)
+                if message.subscribe.log is not None and self._who.role != "user":
+                    raise UsageError("a guest does not see the log", code="forbidden")
+            except UsageError as error:
+                await self._say({"error": _problem(error)})
+                continue
+            self.view = _View(self._api, message.subscribe)
+            self.changed.set()
+
+    async def send(self) -> None:
+        """Raises ConnectionError."""
+        self.changed.clear()
+        view = self.view
+        news = await view.news() if view is not None else None
+        if news and self.view is view:
+            await self._say(news)
+
+    async def _say(self, news: dict[str, Any]) -> None:
+        await self.websocket.send(msgspec.json.encode(news).decode())
+
+
+class _View:
+    """What one subscription shows, and what was sent of it."""
+
+    def __init__(self, api: Api, shows: Subscription) -> None:
+        self._api = api
+        self._shows = shows
+        self._sent: dict[str, Any] = {}
+        self._keys: tuple[str, ...] | None = None
+        self._rows: dict[str, m.TorrentRow] = {}
+        self._line = -1
+        self._failed: dict[str, Any] = {}
+
+    async def news(self) -> dict[str, Any]:
+        """What is different since it was last asked for."""
+        shows = self._shows
+        found: dict[str, Any] = {}
+        api = self._api
+        if shows.torrents is not None:
+            listing = shows.torrents
+            await self._add(found, "torrents", lambda: self._torrents(listing))
+        if shows.facets:
+            await self._add(found, "facets", lambda: self._whole("facets", api.facets()))
+        if shows.transfer:
+            await self._add(found, "transfer", lambda: self._whole("transfer", api.transfer()))
+        if shows.detail is not None:
+            detail = shows.detail
+            await self._add(found, "detail", lambda: self._detail(detail))
+        if shows.jobs:
+            await self._add(found, "jobs", lambda: self._whole("jobs", api.jobs()))
+        if shows.log is not None:
+            query = m.LogQuery(self._line, level=shows.log)
+            await self._add(found, "log", lambda: self._log(query))
+        return found
+
+    async def _add(self, found: dict[str, Any], name: str, look: Callable[[], Awaitable[Any]]) -> None:
+        """An error is news too, once."""
+        try:
+            news = await look()
+        except WildbachError as error:
+            problem = _problem(error)
+            if self._failed.get(name) == problem:
+                return
+            self._forget(name)
+            self._failed[name] = problem
+            news = {"error": problem}
+        else:
+            self._failed.pop(name, None)
+        if news is not None:
+            found[name] = news
+
+    async def _whole(self, name: str, look: Awaitable[Struct]) -> Struct | None:
+        value = await look
+        if self._sent.get(name) == value:
+            return None
+        self._sent[name] = value
+        return value
+
+    async def _torrents(self, listing: m.Listing) -> dict[str, Any] | None:
+        page = await self._api.list_torrents(listing)
+        news: dict[str, Any] = {}
+        rows = {row.key: row for row in page.torrents}
+        keys = tuple(rows)
+        if keys != self._keys:
+            news["keys"] = keys
+        changed = [
+            difference for key, row in rows.items() if (difference := _difference(self._rows.get(key), row))
+        ]
+        if changed:
+            news["rows"] = changed
+        whole = (page.total, page.offset, page.loading)
+        if whole != self._sent.get("torrents"):
+            news |= {"total": page.total, "offset": page.offset, "loading": page.loading}
+        self._keys, self._rows, self._sent["torrents"] = keys, rows, whole
+        return news or None
+
+    async def _detail(self, detail: Detail) -> dict[str, Any] | None:
+        api, key = self._api, detail.key
+        news: dict[str, Any] = {}
+        looks: dict[str, Callable[[], Awaitable[Struct]]] = {
+            "files": lambda: api.files(key, detail.files), "peers": lambda: api.peers(key),
+            "trackers": lambda: api.trackers(key), "web_seeds": lambda: api.web_seeds(key),
+            "pieces": lambda: api.pieces(key),
+        }
+        value = await self._whole("detail.torrent", api.torrent(key))
+        if value is not None:
+            news["torrent"] = value
+        for part in detail.parts:
+            value = await self._whole(f"detail.{part}", looks[part]())
+            if value is not None:
+                news[part] = value
+        return news or None
+
+    async def _log(self, query: m.LogQuery) -> tuple[m.LogLine, ...] | None:
+        lines = (await self._api.log(query)).lines
+        if lines:
+            self._line = lines[-1].id
+        return lines or None
+
+    def _forget(self, name: str) -> None:
+        """Where something can be seen again it comes whole."""
+        for key in [key for key in self._sent if key == name or key.startswith(name + ".")]:
+            del self._sent[key]
+        if name == "torrents":
+            self._keys, self._rows = None, {}
+
+
+def _difference(old: m.TorrentRow | None, new: m.TorrentRow) -> m.TorrentRow | dict[str, Any]:
+    if old is None:
+        return new
+    if old == new:
+        return _EMPTY
+    found = {
+        name: value for name in new.__struct_fields__
+        if (value := getattr(new, name)) != getattr(old, name)
+    }
+    return {"key": new.key, **found}
+
+
+def _problem(error: WildbachError) -> dict[str, Any]:
+    return {"status": problems.status_of(error), "code": error.code, "detail": str(error)}
+
+
+def _broken(error: Exception) -> None:
+    if not isinstance(error, ConnectionError):
+        raise error

@@ -1,0 +1,382 @@
+"""A client in memory that speaks the whole Api, and a web server in front of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from wildbach.base.errors import StorageError, UsageError
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.http.access import Access
+from wildbach.interfaces.http.server import WebServer
+from wildbach.interfaces.settings import ApiSettings
+
+PASSWORD = "correct horse"
+
+
+class FakeKeeper:
+    def __init__(self) -> None:
+        self.areas: dict[str, dict[str, bytes]] = {}
+        self.full = False
+
+    async def kept(self, area: str) -> dict[str, bytes]:
+        return dict(self.areas.get(area, {}))
+
+    async def keep(self, area: str, changes: Mapping[str, bytes | None], *, durable: bool = False) -> None:
+        if self.full:
+            raise StorageError("no space left", errno=28)
+        kept = self.areas.setdefault(area, {})
+        for name, value in changes.items():
+            if value is None:
+                kept.pop(name, None)
+            else:
+                kept[name] = value
+
+
+def row(number: int, **different: object) -> m.TorrentRow:
+    values = {
+        "key": f"{number:040x}", "name": f"torrent {number}", "state": "seeding", "reason": "", "code": "",
+        "complete": True, "forced": False, "place": 0, "size": 1000, "wanted": 1000, "done": 1000, "progress": 1.0,
+        "down_rate": 0.0, "up_rate": 0.0, "eta": None, "uploaded": 0, "downloaded": 0, "wasted": 0,
+        "session_uploaded": 0, "session_downloaded": 0, "ratio": 0.0, "peers": 0, "seeds": 0, "swarm_seeds": None,
+        "swarm_peers": None, "availability": -1.0, "category": "", "tags": (), "tracker": "", "added_at": number,
+        "completed_at": 0, "active_at": 0, "active_seconds": 0, "seeding_seconds": 0, "save_path": "/d",
+        "incomplete_path": "", "content_path": f"/d/{number}", "infohash_v1": f"{number:040x}", "infohash_v2": "",
+        "private": False, "has_metadata": True, "auto": False, "sequential": False, "ends_first": False,
+        "super_seed": False, "down_limit": 0, "up_limit": 0, "ratio_limit": -2.0, "seeding_limit": -2,
+        "idle_limit": -2, "limit_action": "",
+    }
+    return m.TorrentRow(**{**values, **different})
+
+
+class FakeApi:
+    def __init__(self, access: Access | None = None) -> None:
+        self.who = access
+        self.rows: dict[str, m.TorrentRow] = {}
+        self.revision = 1
+        self.cats: dict[str, m.Category] = {}
+        self.marks: dict[str, None] = {}
+        self.banned: dict[str, m.Ban] = {}
+        self.slow = False
+        self.added: list[m.AddRequest] = []
+        self.lines = tuple(m.LogLine(n, float(n), "info", f"line {n}") for n in range(5))
+        self.works: dict[str, m.Job] = {}
+        self.rules: dict[str, dict] = {}
+        self.paths: dict[str, str] = {}
+        self.values: dict[str, object] = {"api.metrics_public": False}
+
+    def put(self, one: m.TorrentRow) -> None:
+        self.rows[one.key] = one
+        self.revision += 1
+
+    def one(self, key: str) -> m.TorrentRow:
+        if key not in self.rows:
+            raise UsageError("there is no such torrent", code="not_found", key=key)
+        return self.rows[key]
+
+    def chosen(self, selection) -> list[m.TorrentRow]:
+        return list(self.rows.values()) if selection.all else [self.rows[k] for k in selection.keys if k in self.rows]
+
+    def outcome(self, selection) -> m.Outcome:
+        known = self.chosen(selection)
+        failed = tuple(m.Failure(k, "not_found", "no such torrent") for k in selection.keys if k not in self.rows)
+        return m.Outcome(len(known), failed)
+
+    async def list_torrents(self, listing: m.Listing) -> m.TorrentPage:
+        if listing.sort not in m.TorrentRow.__struct_fields__:
+            raise UsageError(f"torrents cannot be sorted by {listing.sort}", code="bad_request")
+        found = [one for one in self.rows.values() if not listing.state or one.state in listing.state]
+        found = [one for one in found if listing.search.lower() in one.name.lower()]
+        found.sort(key=lambda one: (str(getattr(one, listing.sort)), one.key), reverse=listing.descending)
+        part = tuple(found[listing.offset:listing.offset + listing.limit])
+        return m.TorrentPage(self.revision, len(found), listing.offset, part, False)
+
+    async def changes(self, since: m.Since) -> m.Changes:
+        return m.Changes(self.revision, True, False, (), ())
+
+    async def facets(self) -> m.Facets:
+        return m.Facets(len(self.rows), {"seeding": len(self.rows)}, {}, {}, {})
+
+    async def add_torrents(self, request: m.AddRequest) -> m.AddResult:
+        self.added.append(request)
+        added = []
+        for source in (*request.urls, *(f"file {n}" for n in range(len(request.files)))):
+            new = row(len(self.rows) + 1, name=source)
+            self.put(new)
+            added.append(m.Added(source, new.key, new.name, False, "", ""))
+        return m.AddResult(tuple(added))
+
+    async def torrent(self, key: str) -> m.TorrentDetail:
+        return m.TorrentDetail(
+            self.one(key), f"magnet:?xt=urn:btih:{key}", "", "", 0, "", 16384, 1, 1, 1, (), 0, 0, None, True, None)
+
+    async def change_torrent(self, key: str, patch: m.TorrentPatch) -> m.TorrentRow:
+        values = {name: value for name in ("name", "category", "tags", "sequential", "down_limit")
+                  if (value := getattr(patch, name)) is not msgspec.UNSET}
+        self.put(msgspec.structs.replace(self.one(key), **values))
+        return self.rows[key]
+
+    async def change_torrents(self, change: m.TorrentsPatch) -> m.Outcome:
+        return self.outcome(change)
+
+    async def act(self, action: m.Action) -> m.Outcome:
+        for one in self.chosen(action):
+            if action.act in ("start", "stop"):
+                self.put(msgspec.structs.replace(one, state="stopped" if action.act == "stop" else "seeding"))
+        return self.outcome(action)
+
+    async def remove_torrents(self, removal: m.Removal) -> m.Outcome:
+        outcome = self.outcome(removal)
+        for one in self.chosen(removal):
+            del self.rows[one.key]
+        self.revision += 1
+        return outcome
+
+    async def move_torrents(self, move: m.Move) -> m.Jobs:
+        return m.Jobs(())
+
+    async def files(self, key: str, listing: m.FileListing) -> m.FilePage:
+        self.one(key)
+        files = tuple(m.FileRow(n, f"a/{n}", 10, 10, 1, 1.0) for n in range(20_000))
+        return m.FilePage(len(files), files[listing.offset:listing.offset + listing.limit])
+
+    async def set_priorities(self, key: str, priorities: m.FilePriorities) -> None:
+        self.one(key)
+
+    async def rename(self, key: str, rename: m.Rename) -> None:
+        self.one(key)
+        raise UsageError("there is such a file already", code="target_exists")
+
+    async def peers(self, key: str) -> m.PeerPage:
+        self.one(key)
+        return m.PeerPage(())
+
+    async def add_peers(self, key: str, peers: m.PeerList) -> None:
+        self.one(key)
+
+    async def trackers(self, key: str) -> m.TrackerPage:
+        self.one(key)
+        return m.TrackerPage((m.TrackerRow("http://t/a", 0, "working", "", 10.0, 1, 2, 3, 4, 0),))
+
+    async def change_trackers(self, key: str, change: m.TrackerChange) -> None:
+        self.one(key)
+
+    async def web_seeds(self, key: str) -> m.WebSeedPage:
+        self.one(key)
+        return m.WebSeedPage(())
+
+    async def change_web_seeds(self, key: str, change: m.WebSeedChange) -> None:
+        self.one(key)
+
+    async def pieces(self, key: str) -> m.PieceMap:
+        self.one(key)
+        return m.PieceMap(16384, "#" * 200_000, tuple(range(200_000)))
+
+    async def export(self, key: str) -> bytes:
+        self.one(key)
+        return b"d4:infod4:name1:aee"
+
+    async def trash(self) -> m.Trash:
+        return m.Trash(())
+
+    async def restore(self, selection: m.Selection) -> m.Outcome:
+        return self.outcome(selection)
+
+    async def empty_trash(self, selection: m.Selection) -> m.Outcome:
+        return m.Outcome(0)
+
+    async def categories(self) -> m.Categories:
+        return m.Categories(tuple(self.cats.values()))
+
+    async def put_category(self, category: m.Category) -> m.Category:
+        if not category.name:
+            raise UsageError("a category has a name")
+        self.cats[category.name] = category
+        return category
+
+    async def remove_categories(self, names: m.Names) -> None:
+        for name in names.names:
+            self.cats.pop(name, None)
+
+    async def tags(self) -> m.Names:
+        return m.Names(tuple(self.marks))
+
+    async def add_tags(self, names: m.Names) -> None:
+        self.marks.update(dict.fromkeys(names.names[:100]))
+
+    async def remove_tags(self, names: m.Names) -> None:
+        for name in names.names:
+            self.marks.pop(name, None)
+
+    async def transfer(self) -> m.Transfer:
+        return m.Transfer(
+            1.0, 2.0, 3, 4, 5, 6, 0, 0, self.slow, 7, 8, "yes", ("127.0.0.1:1",), (), 1 << 40, len(self.rows),
+            self.revision)
+
+    async def set_limits(self, limits: m.RateLimits) -> None:
+        return
+
+    async def set_slow_mode(self, mode: m.SlowMode) -> m.SlowMode:
+        self.slow = (not self.slow) if mode.on is None else mode.on
+        return m.SlowMode(self.slow)
+
+    async def statistics(self) -> m.Statistics:
+        return m.Statistics(1, 2, 3, 4, 5, 6)
+
+    async def health(self) -> m.Health:
+        return m.Health("0", 1, False, len(self.rows))
+
+    async def settings(self) -> m.SettingsView:
+        return m.SettingsView(dict(self.values), {}, ())
+
+    async def change_settings(self, patch: m.SettingsPatch) -> m.SettingsView:
+        for key in patch.values:
+            if key not in self.values:
+                raise UsageError(f"{key}: there is no such setting", code="bad_setting", key=key)
+        return await self.settings()
+
+    async def settings_schema(self) -> m.Schema:
+        return m.Schema({"type": "object"})
+
+    async def bans(self) -> m.Bans:
+        return m.Bans(tuple(self.banned.values()))
+
+    async def change_bans(self, change: m.BanChange) -> m.Bans:
+        self.banned.update({one: m.Ban(one) for one in change.add[:100]})
+        for one in change.remove:
+            self.banned.pop(one, None)
+        return await self.bans()
+
+    async def log(self, query: m.LogQuery) -> m.Log:
+        return m.Log(tuple(line for line in self.lines if line.id > query.after)[:query.limit])
+
+    async def jobs(self) -> m.Jobs:
+        return m.Jobs(tuple(self.works.values()))
+
+    async def cancel_job(self, id: str) -> m.Job:
+        if id not in self.works:
+            raise UsageError("there is no such job", code="not_found")
+        return self.works.pop(id)
+
+    async def create_torrent(self, request: m.CreateRequest) -> m.Job:
+        raise StorageError("there is no such file", path=request.path, errno=2)
+
+    async def created_file(self, id: str) -> bytes:
+        raise UsageError("there is no such job", code="not_found")
+
+    async def import_client(self, request: m.ImportRequest) -> m.Job:
+        raise UsageError("there is nothing to import", code="not_found")
+
+    async def folder(self, query: m.FolderQuery) -> m.Folder:
+        return m.Folder(query.path, "", (), None)
+
+    async def doctor(self) -> m.Checkup:
+        return m.Checkup(())
+
+    async def feeds(self) -> m.Feeds:
+        return m.Feeds((), tuple(self.paths))
+
+    async def add_feed(self, request: m.FeedRequest) -> None:
+        self.paths[request.path] = request.url
+
+    async def change_feed(self, patch: m.FeedPatch) -> None:
+        self.feed(patch.path)
+
+    def feed(self, path: str) -> None:
+        if path not in self.paths:
+            raise UsageError("there is no such feed", code="not_found")
+
+    async def remove_feed(self, feed: m.FeedPath) -> None:
+        self.feed(feed.path)
+        del self.paths[feed.path]
+
+    async def refresh_feed(self, feed: m.FeedPath) -> None:
+        self.feed(feed.path)
+
+    async def articles(self, query: m.ArticleQuery) -> m.Articles:
+        return m.Articles(0, ())
+
+    async def mark_read(self, mark: m.ReadMark) -> None:
+        self.feed(mark.path)
+
+    async def feed_rules(self) -> m.FeedRules:
+        return m.FeedRules(dict(self.rules))
+
+    async def put_feed_rule(self, rule: m.FeedRule) -> None:
+        self.rules[rule.name] = rule.rule
+
+    async def rename_feed_rule(self, name: m.RuleName) -> None:
+        if name.name not in self.rules:
+            raise UsageError("there is no such rule", code="not_found")
+        self.rules[name.to] = self.rules.pop(name.name)
+
+    async def remove_feed_rule(self, name: m.RuleName) -> None:
+        self.rules.pop(name.name, None)
+
+    async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
+        return m.RuleMatches(())
+
+    async def access(self) -> m.AccessView:
+        return await self.who.access()
+
+    async def change_access(self, patch: m.AccessPatch) -> m.AccessView:
+        return await self.who.change_access(patch)
+
+    async def set_password(self, password: m.Password) -> None:
+        await self.who.set_password(password)
+
+    async def api_keys(self) -> m.ApiKeys:
+        return await self.who.api_keys()
+
+    async def make_api_key(self, request: m.KeyRequest) -> m.ApiKey:
+        return await self.who.make_api_key(request)
+
+    async def remove_api_key(self, id: str) -> None:
+        await self.who.remove_api_key(id)
+
+    async def login_sessions(self) -> m.LoginSessions:
+        return await self.who.login_sessions()
+
+    async def end_login_session(self, id: str) -> None:
+        await self.who.end_login_session(id)
+
+
+@dataclass
+class Serving:
+    web: WebServer
+    access: Access
+    api: FakeApi
+    keeper: FakeKeeper
+    port: int
+    key: str
+    "An API key of a user; empty where no password is set."
+    guest_key: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: ApiSettings | None = None, *, password: str = PASSWORD) -> AsyncIterator[Serving]:
+    """A client with a user `admin`, a web server on a port of its own, and keys for both roles."""
+    keeper = FakeKeeper()
+    settings = settings if settings is not None else ApiSettings()
+    access = Access(keeper, lambda: settings)
+    await access.load()
+    api = FakeApi(access)
+    key = guest = ""
+    if password:
+        await access.set_password(m.Password(password))
+        key = (await access.make_api_key(m.KeyRequest("user"))).secret
+        guest = (await access.make_api_key(m.KeyRequest("guest", "guest"))).secret
+    web = WebServer(api, access, settings)
+    at = await web.http.start("127.0.0.1", 0)
+    try:
+        yield Serving(web, access, api, keeper, at.port, key, guest)
+    finally:
+        await web.close()
+        access.close()

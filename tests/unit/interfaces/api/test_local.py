@@ -1,0 +1,224 @@
+"""The Api in the process that has the session, against a real disk and real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from cli_torrents import torrent_of
+from clients import client, seed_content, until
+from wildbach.base.errors import UsageError
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.local import LocalApi
+
+
+def run(work: object) -> None:
+    asyncio.run(work)  # type: ignore[arg-type]  # a coroutine
+
+
+async def add(api: LocalApi, *torrents: object, **more: object) -> list[str]:
+    result = await api.add_torrents(m.AddRequest(
+        files=tuple(t.to_bytes() for t in torrents), **more))  # type: ignore[attr-defined, arg-type]  # torrents
+    assert all(not one.error or one.duplicate for one in result.added), result
+    return [one.key for one in result.added]
+
+
+async def rows(api: LocalApi, **listing: object) -> list[m.TorrentRow]:
+    page = await api.list_torrents(m.Listing(**listing))  # type: ignore[arg-type]  # passed through
+    assert page.total >= len(page.torrents)
+    return list(page.torrents)
+
+
+def test_what_is_added_is_in_the_list_when_the_answer_comes_and_seeds_what_is_on_the_disk(tmp_path: Path) -> None:
+    async def work() -> None:
+        torrent = seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            (key,) = await add(api, torrent, tags=("a", "b"))
+            assert (await api.torrent(key)).row.name == "things"
+            assert [row.key for row in await rows(api)] == [key]
+            await until(lambda: api.core.catalog.fresh(key).complete, api)
+            row = api.core.catalog.fresh(key)
+            assert row.state == "seeding" and row.progress == 1 and row.content_path.endswith("downloads/things")
+            assert row.completed_at and row.added_at and row.downloaded == 0 and row.tags == ("a", "b")
+            again = await api.add_torrents(m.AddRequest(files=(torrent.to_bytes(),), urls=("nonsense",)))
+            assert [one.code for one in again.added] == ["duplicate", "usage_error"]
+
+    run(work())
+
+
+def test_a_category_that_is_new_is_made_and_its_torrents_go_below_the_usual_folder(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            (key,) = await add(api, torrent_of(), category="linux/iso")
+            assert api.core.catalog.fresh(key).save_path == str(tmp_path / "downloads" / "linux" / "iso")
+            assert [one.name for one in (await api.categories()).categories] == ["linux", "linux/iso"]
+
+    run(work())
+
+
+def test_all_of_it_is_there_after_the_next_start(tmp_path: Path) -> None:
+    async def first() -> str:
+        torrent = seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            await api.put_category(m.Category("films", save_path=str(tmp_path / "films")))
+            await api.add_tags(m.Names(("seen",)))
+            (key,) = await add(api, torrent)
+            await until(lambda: api.core.catalog.fresh(key).complete, api)
+            await api.change_torrent(key, m.TorrentPatch(
+                category="films", add_tags=("seen", "good"), ratio_limit=2.5, name="My things", down_limit=5000,
+                sequential=True))
+            await api.act(m.Action("stop", (key,)))
+            await until(lambda: api.core.catalog.fresh(key).state == "stopped", api)
+            await api.change_settings(m.SettingsPatch({"queue.downloads": 7, "rates.up": 12345}))
+            return key
+
+    async def second(key: str) -> None:
+        async with client(tmp_path) as api:
+            row = (await rows(api))[0]
+            assert (row.key, row.name, row.category, row.tags) == (key, "My things", "films", ("seen", "good"))
+            assert (row.ratio_limit, row.down_limit, row.sequential) == (2.5, 5000, True)
+            assert row.state == "stopped" and row.complete and row.progress == 1.0
+            assert (await api.tags()).names == ("good", "seen")
+            assert (await api.categories()).categories[0].save_path == str(tmp_path / "films")
+            await api.act(m.Action("start", (key,)))
+            await until(lambda: api.core.catalog.fresh(key).state == "seeding", api)
+
+    key = asyncio.run(first())
+    run(second(key))
+
+
+def test_the_queue_lets_some_download_and_shows_who_waits(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path, queue__downloads=1) as api:
+            one, two, three = await add(api, *(torrent_of(name=name) for name in ("one", "two", "three")))
+
+            def states() -> list[str]:
+                return [api.core.catalog.fresh(key).state for key in (one, two, three)]
+
+            await until(lambda: states() == ["downloading", "queued", "queued"], api)
+            assert [api.core.catalog.fresh(key).place for key in (one, two, three)] == [1, 2, 3]
+            await api.act(m.Action("top", (three,)))
+            await until(lambda: states() == ["queued", "queued", "downloading"], api)
+            await api.act(m.Action("force_start", (one,)))
+            await until(lambda: states() == ["downloading", "queued", "downloading"], api)
+            await api.act(m.Action("stop", (three,)))
+            await until(lambda: states() == ["downloading", "downloading", "stopped"], api)
+            found = await rows(api, state=("stopped",))
+            assert [row.key for row in found] == [three]
+
+    run(work())
+
+
+def test_removed_torrents_come_back_from_the_trash_also_after_a_restart(tmp_path: Path) -> None:
+    async def first() -> str:
+        torrent = seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            (key,) = await add(api, torrent)
+            await until(lambda: api.core.catalog.fresh(key).complete, api)
+            before = (await api.list_torrents(m.Listing())).revision
+            await api.remove_torrents(m.Removal((key,), files=True))
+            assert await rows(api) == []
+            assert (await api.changes(m.Since(before))).removed == (key,)
+            with pytest.raises(UsageError) as error:
+                await api.torrent(key)
+            assert error.value.code == "not_found"
+            return key
+
+    async def second(key: str) -> None:
+        async with client(tmp_path) as api:
+            assert await rows(api) == []
+            assert [one.key for one in (await api.trash()).torrents] == [key]
+            await api.restore(m.Selection((key,)))
+            await until(lambda: bool(api.core.catalog.there(key)) and
+                        api.core.catalog.fresh(key).state == "seeding", api)
+            assert (tmp_path / "downloads" / "things" / "a.bin").exists()
+            await api.remove_torrents(m.Removal((key,), files=True, now=True))
+            assert not (tmp_path / "downloads" / "things").exists()
+            assert (await api.trash()).torrents == ()
+
+    key = asyncio.run(first())
+    run(second(key))
+
+
+def test_changes_since_a_revision_are_rows_and_what_went(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            page = await api.list_torrents(m.Listing())
+            keys = await add(api, torrent_of(name="one"), torrent_of(name="two"))
+            changes = await api.changes(m.Since(page.revision))
+            assert {row.key for row in changes.changed} == set(keys) and not changes.full
+            await api.change_torrent(keys[0], m.TorrentPatch(add_tags=("x",)))
+            again = await api.changes(m.Since(changes.revision))
+            assert keys[0] in {row.key for row in again.changed}
+            assert (await api.changes(m.Since(1 << 40))).full
+            little = await api.changes(m.Since(page.revision, limit=1))
+            assert little.more and len(little.changed) == 1
+
+    run(work())
+
+
+def test_paths_outside_the_allowed_folders_are_refused(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            for path in ("/etc", str(tmp_path / ".." / "else"), "relative", "~/.ssh"):
+                with pytest.raises(UsageError):
+                    await add(api, torrent_of(), save_path=path)
+                with pytest.raises(UsageError):
+                    await api.folder(m.FolderQuery(path))
+            (tmp_path / "out").symlink_to("/etc")
+            with pytest.raises(UsageError):
+                await add(api, torrent_of(), save_path=str(tmp_path / "out"))
+            assert await rows(api) == []
+
+    run(work())
+
+
+def test_settings_that_are_live_hold_at_once_and_others_say_that_they_wait(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            view = await api.change_settings(m.SettingsPatch({"rates.down": 1000, "network.interface": "tun7"}))
+            assert view.restart == ("network.interface",) and view.values["rates.down"] == 1000
+            assert api.core.session.settings.rates.down == 1000
+            await api.set_slow_mode(m.SlowMode(True))
+            assert (await api.transfer()).down_limit == api.core.settings.slow_mode.down
+            await api.set_limits(m.RateLimits(down=77))
+            assert (await api.transfer()).down_limit == 77
+            await api.set_slow_mode(m.SlowMode())
+            assert (await api.transfer()).down_limit == 1000
+            with pytest.raises(UsageError):
+                await api.change_settings(m.SettingsPatch({"rates.down": 1, "queue.downloads": "many"}))
+            assert api.core.session.settings.rates.down == 1000
+            await api.change_settings(m.SettingsPatch({"rates.down": None}))
+            assert api.core.session.settings.rates.down == 0
+
+    run(work())
+
+
+def test_a_torrent_is_made_of_a_folder_and_seeded(tmp_path: Path) -> None:
+    async def work() -> None:
+        seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            job = await api.create_torrent(m.CreateRequest(str(tmp_path / "downloads" / "things"), seed=True))
+            done = await api.core.jobs.wait(job.id)
+            assert done.state == "done", done
+            assert (await api.created_file(job.id)).startswith(b"d")
+            await until(lambda: api.core.catalog.fresh(done.result["key"]).state == "seeding", api)
+
+    run(work())
+
+
+def test_a_torrent_moves_with_its_files_when_its_category_does(tmp_path: Path) -> None:
+    async def work() -> None:
+        torrent = seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            (key,) = await add(api, torrent)
+            await until(lambda: api.core.catalog.fresh(key).complete, api)
+            await api.put_category(m.Category("here", save_path=str(tmp_path / "here")))
+            await api.change_torrent(key, m.TorrentPatch(auto=True, category="here"))
+            await until((tmp_path / "here" / "things" / "a.bin").exists, api)
+            await until(lambda: api.core.catalog.fresh(key).save_path == str(tmp_path / "here"), api)
+            assert api.core.catalog.fresh(key).state == "seeding"
+
+    run(work())
