@@ -81,7 +81,7 @@ def placed(suite: Path, work: Path, port: int) -> Iterator[Path]:
         for path in (copy / "tests").glob("*.py"):
             text = path.read_text()
             text = text.replace("https://github.com/rmartin16/qbittorrent-api/raw/main/tests/_resources", here)
-            text = re.sub(r'"https://gist\.githubusercontent\.com/rmartin16/"\s*"[^"]*rss\.xml"', f'"{here}/rss.xml"', text)
+            text = re.sub(r'"https://gist\.githubusercontent\.com/[^"]*"\s*"[^"]*rss\.xml"', f'"{here}/rss.xml"', text)
             text = re.sub(r'"https://raw\.githubusercontent\.com/[^"]*/therarbg\.py"', f'"{here}/therarbg.py"', text)
             text = re.sub(r"(localhost:|port=)8080", rf"\g<1>{port}", text)
             text = re.sub(r"(localhost:|port=)8081", rf"\g<1>{nobody}", text)

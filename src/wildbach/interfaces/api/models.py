@@ -32,8 +32,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 # -- torrents
 
 
-class TorrentRow(Model, frozen=True):
-    """A torrent in the list."""
+class TorrentRow(Model, frozen=True, gc=False):
+    """A torrent in the list. The garbage collector does not look at rows, which are many and refer to none."""
 
     key: str
     name: str

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
+from msgspec import Struct
+
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.doors.qbittorrent import names
@@ -22,19 +24,16 @@ _GONE: Final = 100_000
 _TRIES: Final = 5
 
 
-class Entry:
-    """One torrent."""
+class Entry(Struct, gc=False):
+    """One torrent. The garbage collector does not look at entries: there are many, and no cycle begins at one."""
 
-    __slots__ = ("at", "fields", "row", "since")
-
-    def __init__(self, row: m.TorrentRow, tick: int) -> None:
-        self.row = row
-        self.since = tick
-        "The tick of its coming: before, it was not there at all."
-        self.at = tick
-        "Of its last change."
-        self.fields: dict[str, int] | None = None
-        "The last change of each field that has changed."
+    row: m.TorrentRow
+    since: int
+    "The tick of its coming: before, it was not there at all."
+    at: int
+    "Of its last change."
+    fields: dict[str, int] | None = None
+    "The last change of each field that has changed."
 
 
 class Mirror:
@@ -145,7 +144,7 @@ class Mirror:
         shown_hash = names.shown_hash(row.key)
         entry = self.entries.get(row.key)
         if entry is None:
-            self.entries[row.key] = Entry(row, tick)
+            self.entries[row.key] = Entry(row, tick, tick)
             self._gone.pop(shown_hash, None)
             self._track(row.tracker, shown_hash, tick)
             return
