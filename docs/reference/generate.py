@@ -1,6 +1,6 @@
 """Writes the pages that are made from the code: `python docs/reference/generate.py`, or `--check` to only compare.
 
-cli.md, settings.md and events.md are written whole; in other pages the text between `<!-- name -->` and
+cli.md, settings.md, events.md and openapi.json are written whole; in other pages the text between `<!-- name -->` and
 `<!-- /name -->` is replaced.
 """
 
@@ -26,6 +26,7 @@ from wildbach.base.settings import reference_markdown
 from wildbach.engine import events as engine_events
 from wildbach.engine.settings import Settings
 from wildbach.interfaces.cli import exits, lazy, text
+from wildbach.interfaces.http import openapi
 
 DOCS = Path(__file__).resolve().parents[1]
 MADE = "Made from the code by `docs/reference/generate.py`."
@@ -161,6 +162,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "cli.md": cli_page(),
         DOCS / "reference" / "settings.md": settings_page(),
         DOCS / "reference" / "events.md": events_page(),
+        DOCS / "reference" / "openapi.json": openapi.document().decode(),
         DOCS / "exit-codes.md": _filled(DOCS / "exit-codes.md", "exit-codes", exit_codes()),
         DOCS / "limits.md": _filled(DOCS / "limits.md", "limits", limit_rows()),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from folders import PIECE, make_folder, make_torrent, same
+from wildbach.base.errors import UsageError
 from wildbach.engine import events
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
@@ -117,3 +118,68 @@ def test_after_a_recheck_nothing_is_assumed(tmp_path: Path) -> None:
             assert torrent.swarm.assumed is None
 
     asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_of_what_is_not_wanted_nothing_is_taken_as_good(tmp_path: Path) -> None:
+    sizes = {"a.bin": 3 * PIECE, "b.bin": 2 * PIECE}
+    ours = make_folder(tmp_path / "ours", sizes=sizes)
+    metainfo = make_torrent(ours, "v1")
+    (ours / "b.bin").unlink()
+
+    async def run() -> None:
+        async with Session(SETTINGS) as session:
+            torrent = await session.add(metainfo, AddOptions(
+                save_path=ours.parent, skip_check=True, select=lambda index, _file: index == 0))
+            await torrent.complete()
+            assert torrent.view().state == "seeding"
+            await torrent.set_priorities({1: 1})
+            assert torrent.view().wanted - torrent.view().done == 2 * PIECE
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert not (ours / "b.bin").exists()
+
+
+@pytest.mark.parametrize("skip_check", [False, True])
+def test_files_that_have_other_names_already_are_found_under_these(tmp_path: Path, skip_check: bool) -> None:
+    ours = make_folder(tmp_path / "ours", sizes=SIZES)
+    metainfo = make_torrent(ours, "hybrid")
+    (tmp_path / "ours" / "other").mkdir()
+    (ours / "b").rename(tmp_path / "ours" / "other" / "c")
+
+    async def run() -> None:
+        async with Session(SETTINGS, data_dir=tmp_path / "state") as session:
+            torrent = await session.add(metainfo, AddOptions(
+                save_path=ours.parent, skip_check=skip_check, renames={1: ("other", "c")}))
+            await torrent.complete()
+            assert [layout.renames for layout in torrent.layouts] == [{1: ("other", "c")}]
+            await torrent.recheck()
+            assert torrent.view().done == metainfo.info.size
+        async with Session(SETTINGS, data_dir=tmp_path / "state") as session:
+            await session.restore()
+            (torrent,) = session.torrents
+            await torrent.recheck()
+            assert torrent.view().done == metainfo.info.size
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert not (ours / "b").exists()
+
+
+@pytest.mark.parametrize("renames", [{2: ("x",)}, {-1: ("x",)}, {0: ("content", "b")}, {0: ("x",), 1: ("x",)}])
+def test_names_that_cannot_be_stop_the_torrent_with_the_reason(
+    tmp_path: Path, renames: dict[int, tuple[str, ...]],
+) -> None:
+    ours = make_folder(tmp_path / "ours", sizes=SIZES)
+
+    async def run() -> None:
+        async with Session(SETTINGS) as session:
+            torrent = await session.add(make_torrent(ours, "v1"), AddOptions(save_path=ours.parent, renames=renames))
+            await until(session, torrent, "stopped")
+            assert torrent.view().code == "usage_error"
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+@pytest.mark.parametrize("parts", [(), ("",), ("..", "x"), ("a/b",), ("a", "."), ("a\0",)])
+def test_a_name_that_leads_out_is_no_option(parts: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError):
+        AddOptions(renames={0: parts})

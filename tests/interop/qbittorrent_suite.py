@@ -72,6 +72,7 @@ def placed(suite: Path, work: Path, port: int) -> Iterator[Path]:
     (resources / "therarbg.py").write_text(_PLUGIN)
     empty = work / "empty-dir"
     empty.mkdir()
+    (empty / "file").write_text("content")
     handler = partial(_Quiet, directory=str(resources))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -86,6 +87,8 @@ def placed(suite: Path, work: Path, port: int) -> Iterator[Path]:
             text = re.sub(r"(localhost:|port=)8080", rf"\g<1>{port}", text)
             text = re.sub(r"(localhost:|port=)8081", rf"\g<1>{nobody}", text)
             text = text.replace('"/tmp/_resources/', f'"{resources}/').replace('"/tmp", "_resources"', f'"{resources}"')
+            # Trackers are URLs here.
+            text = re.sub(r'^(?!.*(?:peers|:\d{4})).*$', _trackers, text, flags=re.MULTILINE)
             text = text.replace('"/empty-dir"', f'"{empty}"')
             path.write_text(text)
         try:
@@ -93,6 +96,10 @@ def placed(suite: Path, work: Path, port: int) -> Iterator[Path]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def _trackers(line: re.Match[str]) -> str:
+    return re.sub(r'"(127(?:\.\d+){3})"', r'"http://\1/announce"', line[0])
 
 
 _PLUGIN = """# VERSION: 1.0

@@ -36,6 +36,25 @@ MAGNET_SOURCES = 5
 EXACT_SOURCE_SECONDS = 60.0
 "For one of them to be fetched."
 
+# state folders of other clients
+IMPORT_ENTRIES = 1_000_000
+"Entries of one folder."
+IMPORT_FOLDERS = 5000
+"Folders that are looked through."
+IMPORT_DEPTH = 5
+IMPORT_CONFIG_BYTES = 16 * MIB
+"A file of settings, categories or labels."
+IMPORT_RESUME_BYTES = 64 * MIB
+"What a client knows of one torrent besides its torrent file."
+IMPORT_LIST_BYTES = 512 * MIB
+"A file with what it knows of all."
+IMPORT_DATABASE_BYTES = 4096 * MIB
+"A database that has to be copied because its program uses it."
+IMPORT_TAGS = 200
+IMPORT_NAME_CHARS = 500
+PICKLE_VALUES = 4_000_000
+"Instructions of one pickle; a torrent of Deluge takes some hundred."
+
 # peers
 MESSAGE_BYTES = 128 * KIB + 13
 "A peer message other than a bitfield or an extension message."
@@ -62,6 +81,10 @@ ROADS_REMEMBERED = 5000
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."
 PEER_TIMEOUT_SECONDS = 120.0
+DOUBT_SECONDS = 5.0
+"Of a connection that was silent so long another one with the same peer may take the place, if it does not answer."
+DOUBT_ANSWER_SECONDS = 3.0
+"For its answer; a lost packet is sent again three times until then."
 CONNECTIONS = 1000
 CONNECTIONS_PER_TORRENT = 200
 CONNECTIONS_PER_IP = 1
@@ -250,8 +273,10 @@ TRACKER_SERVER_LIST_BYTES = 64 * MIB
 
 # the API of the daemon
 API_BODY_BYTES = 32 * MIB
-API_START_BYTES = 4 * KIB
+API_START_BYTES = 64 * KIB
 "A body of somebody who is not logged in."
+API_LINE_BYTES = 64 * KIB
+"A path of 4,096 characters, each of them escaped."
 JSON_DEPTH = 32
 QUERY_FIELDS = 1000
 PUSH_MESSAGE_BYTES = MIB
@@ -289,6 +314,48 @@ EXTERNAL_VOTERS = 200
 MAGNET_NAMES = 20
 "Host names of a magnet link that are looked up."
 ADDRESSES_PER_NAME = 4
+
+# feeds
+FEED_BYTES = 16 * MIB
+"One document, unpacked; those of trackers have some 200 KiB."
+FEED_ITEMS = 2000
+"Items that are read of one document."
+FEED_DEPTH = 64
+FEED_TITLE_CHARS = 500
+FEED_TEXT_CHARS = 8000
+"A description; more of it is left out."
+FEED_NAME_CHARS = 100
+"An author or a category."
+FEED_CATEGORIES = 20
+FEED_URL_CHARS = 2000
+FEED_MAGNET_CHARS = 8000
+FEED_SECONDS = 60.0
+"For one feed to be fetched."
+FEEDS = 1000
+"Feeds and folders."
+FEED_ARTICLES = 5000
+"Articles that are kept of one feed, at most."
+FEED_TTL_SECONDS = 6 * 3600.0
+"A feed that asks to be left alone for longer is asked all the same."
+FEED_RETRY_SECONDS = 6 * 3600.0
+"The longest wait before a feed that failed is asked again, unless its server asks for more."
+FEED_RETRY_AFTER_SECONDS = 24 * 3600.0
+"The longest wait that a server may ask for."
+FEED_RULES = 1000
+FEED_RULES_BYTES = 10 * MIB
+"A file of rules."
+FEED_PATTERN_CHARS = 20_000
+"The longest pattern of a rule."
+FEED_PATTERN_SECONDS = 0.1
+"What one pattern may take with one title; its rule is then of no use for the rest of the feed."
+FEED_RULE_SECONDS = 0.5
+"Processor time that a rule may take with all articles of a fetch."
+FEED_EPISODES = 5000
+"Episodes that a rule remembers; the oldest are forgotten."
+FEED_WANTED = 5000
+"Articles that matched and wait to be downloaded."
+FEED_WANTED_TRIES = 12
+"Downloads of one torrent file that failed before it is given up."
 
 # the DHT
 KRPC_BYTES = 2048

@@ -108,6 +108,7 @@ def new_record(key: str, name: str, options: AddOptions) -> ResumeRecord:
     return ResumeRecord(
         key, name=name, added_at=time.time(), save_path=str(options.save_path.absolute()), layout=options.layout,
         suffix=options.suffix, incomplete_path=str(folder.absolute()) if folder is not None else "",
+        renames=dict(options.renames),
     )
 
 

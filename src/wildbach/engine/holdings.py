@@ -96,6 +96,7 @@ class Holdings:
             known = new_record(self._key, self._info.name, self._options)
             known.added_at = since or known.added_at
             known.suffix = await run(free_suffix, self._info, known.suffix)
+            self._check_renames()
             known.incomplete_path = await run(self._first_folder)
         self.record = known
         storage = self._storage = self._open_storage(self._metainfo, self._options, known)
@@ -104,9 +105,9 @@ class Holdings:
         progress = known.progress
         self.assumed = _assumed(known, self._geometry.piece_count)
         if self._options.skip_check:
-            everything = bitfield.full(self._geometry.piece_count)
-            self.assumed |= everything & ~progress.durable
-            progress = Progress(self._geometry.piece_count, durable=everything)
+            claimed = self._pieces_of(wanted) | progress.durable
+            self.assumed |= claimed & ~progress.durable
+            progress = Progress(self._geometry.piece_count, durable=claimed)
             self._note_assumed()
         elif fresh and isinstance(storage, FileStorage):
             known.options[reuse.OWN] = not await self._first_look(storage)
@@ -129,12 +130,38 @@ class Holdings:
         await run(storage.prepare)
         return self.journal.claimed
 
+    def _pieces_of(self, files: Sequence[int]) -> int:
+        width = bitfield.width_of(self._geometry.piece_count)
+        mask = 0
+        for file in files:
+            pieces = self._geometry.file_pieces(file)
+            mask |= bitfield.span(pieces.start, pieces.stop, width)
+        return mask
+
+    def _check_renames(self) -> None:
+        """Raises UsageError where the files that are renamed are none, or a path would have two files."""
+        renames = self._options.renames
+        if not renames:
+            return
+        unknown = [index for index in renames if not 0 <= index < len(self._info.files)]
+        if unknown:
+            raise UsageError(f"there is no file {unknown[0]} to rename")
+        layout = Layout("", self._options.layout, renames)
+        taken: set[tuple[str, ...]] = set()
+        for index, file in enumerate(self._info.files):
+            if not file.pad:
+                parts = layout.parts(self._info, index)
+                if parts in taken:
+                    raise UsageError(f"two files would be {'/'.join(parts)}")
+                taken.add(parts)
+
     def _first_folder(self) -> str:
         """The folder for incomplete files where one was asked for, and nothing lies at the final place yet."""
         folder, save_path = self._options.incomplete_path, str(self._options.save_path.absolute())
         if folder is None or str(folder.absolute()) == save_path:
             return ""
-        there = look(self._info, Layout(save_path, self._options.layout, {}, self._options.suffix))
+        there = look(self._info, Layout(
+            save_path, self._options.layout, self._options.renames, self._options.suffix))
         return "" if there.existing or there.obstacles else str(folder.absolute())
 
     async def _first_look(self, storage: FileStorage) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from wildbach.base import bitfield
 from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import InfoHashes
+from wildbach.base.words import plural
 from wildbach.disk.datadir import TorrentLock
 from wildbach.disk.piecework import ChunkResult
 from wildbach.disk.storage import Storage
@@ -289,7 +290,8 @@ class Life:
     def _not_all_here(self, picker: Picker) -> None:
         lack = picker.missing.bit_count()
         self.stop(
-            f"{lack} of {picker.wanted.bit_count()} pieces are not here or not good, and only seeding was asked for",
+            f"{lack:,} of {plural(picker.wanted.bit_count(), 'piece')} {'is' if lack == 1 else 'are'} not here "
+            "or not good, and only seeding was asked for",
             "incomplete",
         )
 
@@ -362,7 +364,7 @@ class Life:
         if on and swarm.super_seed is None:
             swarm.super_seed = SuperSeed(content.picker.count)
             swarm.close_all(NetworkError("super-seeding begins"))
-            self._owner.parts.links.known.all_again()
+            self._owner.parts.links.known.all_again(self._shared.clock())
         elif not on and swarm.super_seed is not None:
             swarm.end_super_seed()
         self.say_upload_only()
@@ -499,7 +501,7 @@ class Life:
         self.code = ""
         self._owner.change_options(replace(self._owner.options, metadata_only=False, check_only=False))
         if self._owner.awake_parts is not None:
-            self._owner.awake_parts.links.known.all_again()
+            self._owner.awake_parts.links.known.all_again(self._shared.clock())
         if self.asleep:
             self._set_state(State.SEEDING)
         elif self.holdings is not None and self._owner.known is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wildbach.base.errors import UsageError
@@ -24,7 +24,8 @@ class AddOptions:
     peers: tuple[Endpoint, ...] = ()
     "Peers to call at once."
     trackers: tuple[str, ...] = ()
-    "Trackers besides the torrent's own."
+    """Trackers besides the torrent's own. These may have any path on a machine near us, where those of a torrent must
+    have /announce."""
     web_seeds: tuple[str, ...] = ()
     "Web servers that have the content, besides the torrent's own (BEP 19)."
     http_seeds: tuple[str, ...] = ()
@@ -35,11 +36,13 @@ class AddOptions:
     seed_only: bool = False
     "Nothing is fetched: the data must be there and verify."
     skip_check: bool = False
-    "Take the data as complete and good. Every piece is checked before it is first sent."
+    "Take the data of what is wanted as complete and good. Every piece is checked before it is first sent."
     existing: str = "stop"
     "Files of the same names that hold other data: `stop`, `overwrite`, or `rename` the new ones."
     layout: str = "original"
     "`original`, `subfolder` (always a folder), or `none` (never one)."
+    renames: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    "Other paths of files, below `save_path`, by file number: the components."
     suffix: str = ""
     "Appended to the names of files until they are complete, as `disk.layout.INCOMPLETE_SUFFIX`."
     incomplete_path: Path | None = None
@@ -60,6 +63,9 @@ class AddOptions:
     def __post_init__(self) -> None:
         if "/" in self.suffix or "\\" in self.suffix or "\0" in self.suffix:
             raise UsageError(f"a suffix of file names cannot be {self.suffix!r}")
+        for parts in self.renames.values():
+            if not parts or any(part in ("", ".", "..") or "/" in part or "\0" in part for part in parts):
+                raise UsageError(f"a file cannot be renamed to {'/'.join(parts)!r}")
         for url in (*self.web_seeds, *self.http_seeds):
             if not url.startswith(("http://", "https://")):
                 raise UsageError(f"{url[:100]!r} is no web seed: an http or https URL is needed")

@@ -33,7 +33,8 @@ async def connect(
     url: str, *, token: str = "", user: str = "", password: str = "", ca: str = "", seconds: float = 60.0,
 ) -> AsyncIterator[Api]:
     """`url`: http://…, https://… or unix:/path of the daemon. `token`: a key for programs, or that of the file
-    api.token; or `user` and `password`. `ca`: a file with certificates to trust. `seconds`: how long one answer may take.
+    api.token; or `user` and `password`. `ca`: a file with certificates to trust. `seconds`: how long one answer may
+    take.
 
     Raises UsageError for a URL that cannot be; nothing is sent before the first operation.
     """

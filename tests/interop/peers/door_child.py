@@ -1,5 +1,5 @@
-"""A client with its web server and the doors of other clients' programs, as a process of its own. It tells where it
-listens as a JSON line, and ends with its input.
+"""A daemon with the doors of other clients' programs, as a process of its own. It tells where it listens as a JSON
+line, and ends with its input.
 
 Run as `python door_child.py FOLDER '{"user": "admin", "password": "...", "settings": {"key": value}}'`.
 """
@@ -11,18 +11,18 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from wildbach.base.settings import Layers
 from wildbach.interfaces.api import models as m
-from wildbach.interfaces.api.local import open_api
-from wildbach.interfaces.doors.qbittorrent.door import PREFIX, Door
-from wildbach.interfaces.http.access import Access
-from wildbach.interfaces.http.server import WebServer
-from wildbach.interfaces.settings import ApiSettings, ClientSettings
+from wildbach.interfaces.cli.serve import mount
+from wildbach.interfaces.daemon import run_daemon
+from wildbach.interfaces.settings import ClientSettings
 
 _QUIET: dict[str, Any] = {
-    "connections.listen": ["127.0.0.1:0"], "dht.enabled": False, "discovery.lsd": False, "discovery.upnp": False,
-    "discovery.natpmp": False, "disk.workers": "threads", "trackers.dns_preferences": False,
+    "api.listen": ["127.0.0.1:0"], "api.unix_socket": False, "connections.listen": ["127.0.0.1:0"],
+    "dht.enabled": False, "discovery.lsd": False, "discovery.upnp": False, "discovery.natpmp": False,
+    "disk.workers": "threads", "trackers.dns_preferences": False,
 }
 
 
@@ -30,21 +30,12 @@ async def main(folder: Path, given: dict[str, Any]) -> None:
     settings = _QUIET | {
         "downloads.folder": str(folder / "downloads"), "downloads.allowed": [str(folder.parent)],
     } | given.get("settings", {})
-    loaded = asyncio.Event()
-    async with open_api(Layers(ClientSettings, file=settings), folder / "data", loaded=loaded) as api:
-        await loaded.wait()
-        options = ApiSettings()
-        access = Access(api.core.session, lambda: options)
-        await access.load()
-        await access.set_password(m.Password(given["password"], user=given["user"]))
-        server = WebServer(api, access, options)  # type: ignore[arg-type]  # parts of the Api are added by others
-        server.mount(PREFIX, Door(api))  # type: ignore[arg-type]  # the same
-        at = await server.http.start("127.0.0.1", 0)
-        sys.stdout.write(json.dumps({"event": "ready", "host": at.host, "port": at.port}) + "\n")
+    async with run_daemon(Layers(ClientSettings, file=settings), folder / "state", mount=mount, environ={}) as daemon:
+        await daemon.loaded.wait()
+        await daemon.access.set_password(m.Password(given["password"], user=given["user"]))
+        sys.stdout.write(json.dumps({"event": "ready", "port": urlsplit(daemon.urls[0]).port}) + "\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
-        await server.close()
-        access.close()
 
 
 if __name__ == "__main__":

@@ -69,10 +69,10 @@ class Transmission(Program):
         ))
 
     def answers(self) -> bool:
-        self.version: str = self._call("session-get", fields=["version"])["version"]
+        self.version: str = self.call("session-get", fields=["version"])["version"]
         return True
 
-    def _call(self, method: str, **arguments: object) -> dict[str, Any]:
+    def call(self, method: str, **arguments: object) -> dict[str, Any]:
         body = {"method": method, "arguments": arguments}
         status, headers, answer = post(self._url, body, {"X-Transmission-Session-Id": self._session})
         if status == 409:
@@ -88,7 +88,7 @@ class Transmission(Program):
             what = {"metainfo": base64.b64encode(source.read_bytes()).decode()}
         else:
             what = {"filename": source}
-        added = self._call("torrent-add", **{"download-dir": str(folder), **what, **arguments})
+        added = self.call("torrent-add", **{"download-dir": str(folder), **what, **arguments})
         self._torrent = (added.get("torrent-added") or added["torrent-duplicate"])["id"]
 
     def _row(self) -> dict[str, Any]:
@@ -96,16 +96,16 @@ class Transmission(Program):
             "status", "leftUntilDone", "metadataPercentComplete", "error", "errorString", "totalSize", "haveValid",
             "peersConnected", "trackerStats",
         ]
-        row: dict[str, Any] = self._call("torrent-get", ids=[self._torrent], fields=fields)["torrents"][0]
+        row: dict[str, Any] = self.call("torrent-get", ids=[self._torrent], fields=fields)["torrents"][0]
         if row["error"] == 3:
             raise ChildError(f"{row['errorString']}\n{self._daemon.story()}")
         return row
 
     def seed(self, torrent: Path, parent: Path) -> None:
         self._add(torrent, parent, paused=True)
-        self._call("torrent-verify", ids=[self._torrent])
+        self.call("torrent-verify", ids=[self._torrent])
         self.wait_complete()
-        self._call("torrent-start-now", ids=[self._torrent])
+        self.call("torrent-start-now", ids=[self._torrent])
 
     def leech(self, source: Path | str, out: Path, peers: Sequence[Address] = ()) -> None:
         """It never dials loopback addresses; `peers` is not used."""

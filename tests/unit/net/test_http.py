@@ -9,7 +9,7 @@ import pytest
 
 from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, LimitError, NetworkError
-from wildbach.net.http import HttpClient, Response
+from wildbach.net.http import HttpClient, LeadsToMagnet, Response
 from wildbach.net.resolve import ForbiddenURL, Guard, Purpose
 
 Talk = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
@@ -181,6 +181,27 @@ def test_a_redirect_to_this_machine_is_not_followed() -> None:
             assert victim.connections == 0
         await client.close()
     asyncio.run(main())
+
+
+def test_what_somebody_far_away_names_is_not_fetched_from_here() -> None:
+    async def main() -> None:
+        client = HttpClient(Guard(Names("127.0.0.1"), classify=near))
+        async with Server(ok(), "0.0.0.0") as server:
+            here, far = f"http://127.0.0.1:{server.port}/x", f"http://127.0.0.2:{server.port}/x"
+            with pytest.raises(ForbiddenURL, match="a global address names"):
+                await client.fetch(here, purpose=Purpose.USER, limit=10, named_by=Reach.GLOBAL)
+            assert server.connections == 0
+            await client.fetch(far, purpose=Purpose.USER, limit=10, named_by=Reach.GLOBAL)
+            await client.fetch(here, purpose=Purpose.USER, limit=10, named_by=Reach.LOCAL)
+        await client.close()
+    asyncio.run(main())
+
+
+def test_a_redirect_to_a_magnet_says_which() -> None:
+    link = "magnet:?xt=urn:btih:" + "0" * 40
+    with pytest.raises(LeadsToMagnet) as caught:
+        fetch(redirect(link))
+    assert caught.value.link == link
 
 
 def test_a_redirect_is_followed_but_not_for_ever() -> None:

@@ -31,7 +31,7 @@ _REMOVED: Final = 10_000
 "Torrents that went and are remembered, so that nobody has to read all rows again."
 _SLICE: Final = 200
 "Rows in one turn of the loop."
-_SCAN: Final = 2000
+_SCAN: Final = 500
 "Names or keys looked at in one turn of the loop."
 
 Value = Callable[["Catalog", Torrent], Any]
@@ -186,28 +186,14 @@ class Catalog:
             return [key for _, key in items[listing.offset : listing.offset + listing.limit]], len(items)
         found: list[str] = []
         total = 0
-        for number, key in enumerate(order.keys(descending=listing.descending)):
+        for number, key in enumerate(order.all(descending=listing.descending)):
             if number % _SCAN == _SCAN - 1:
-                revision = self.revision
                 await asyncio.sleep(0)
-                if self.revision != revision and any(True for _ in self._touched_since(revision)):
-                    order = await self._order(listing.sort)
-                    return await self._select_at_once(order, listing, among, words)
             if (among is None or key in among) and (not words or self._says(key, words)):
                 if listing.offset <= total < listing.offset + listing.limit:
                     found.append(key)
                 total += 1
         return found, total
-
-    async def _select_at_once(
-        self, order: Order, listing: Listing, among: set[str] | None, words: list[str],
-    ) -> tuple[list[str], int]:
-        """The list changed while it was looked through: look through a copy."""
-        keys = [
-            key for key in order.keys(descending=listing.descending)
-            if (among is None or key in among) and (not words or self._says(key, words))
-        ]
-        return keys[listing.offset : listing.offset + listing.limit], len(keys)
 
     def _touched_since(self, revision: int) -> Iterable[str]:
         for key in reversed(self._changed):

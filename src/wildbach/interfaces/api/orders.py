@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from heapq import merge
 from typing import Any, Final
 
@@ -56,9 +56,12 @@ class Order:
                 insort(self._items, (fresh, key))
         self._stale.clear()
 
-    def keys(self, *, descending: bool = False) -> Iterator[str]:
-        items: Iterable[tuple[Any, str]] = reversed(self._items) if descending else self._items
-        return (item[1] for item in items)
+    def all(self, *, descending: bool = False) -> list[str]:
+        """All keys, as a list of the caller's own."""
+        keys = [item[1] for item in self._items]
+        if descending:
+            keys.reverse()
+        return keys
 
     def slice(self, start: int, stop: int, *, descending: bool = False) -> list[str]:
         """The keys at these places."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
+from wildbach.base import limits
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.http import answers, metrics, openapi, problems
@@ -29,6 +30,11 @@ Door = Callable[[Request, Access], Awaitable[Response | Stream]]
 
 _STRANGERS: Final = frozenset((("GET", "/session"), ("POST", "/login"), ("GET", "/start"), ("POST", "/start")))
 "What may be asked of the Api without being anybody."
+_OWN: Final = {
+    "/session": ["GET"], "/login": ["POST"], "/logout": ["POST"], "/start": ["GET", "POST"], "/start-links": ["POST"],
+    "/openapi.json": ["GET"], "/push": ["GET"],
+}
+"What is no operation of the Api."
 
 
 class WebServer:
@@ -43,7 +49,8 @@ class WebServer:
         self._push = Push(api, access, lambda: self.settings)
         self._doors: dict[str, Door] = {}
         self._noted = time.monotonic()
-        self.http = HttpServer(self.handle, connections=settings.connections)
+        self.http = HttpServer(
+            self.handle, connections=settings.connections, line_bytes=limits.API_LINE_BYTES)
 
     def mount(self, prefix: str, door: Door) -> None:
         """Let a door answer for a path and all below it; `/` for all that nobody else answers for. The door goes
@@ -130,4 +137,6 @@ class WebServer:
                 return Response(openapi.document(), content_type=answers.CONTENT_TYPE)
             case "GET", "/push":
                 return self._push.upgrade(who)
+        if path in _OWN:
+            raise UsageError(f"{request.method} is not for this", code="method_not_allowed", allow=_OWN[path])
         return await self._rest(request, path, who)

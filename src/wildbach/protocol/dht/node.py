@@ -236,8 +236,10 @@ class Node:
         self._join(now)
 
     def again(self, now: float) -> None:
-        """Our own connection was away, and is back: join again at once."""
+        """Our own connection was away, and is back, perhaps at another address: join again at once."""
         self._now = now
+        self._votes.clear()
+        self.external_ip = None
         self._retry = 5.0
         self._next_join = self._next_upkeep = now
 

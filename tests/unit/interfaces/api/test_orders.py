@@ -17,7 +17,7 @@ def test_an_order_that_is_kept_is_what_sorting_anew_would_give(
 ) -> None:
     values = dict(first)
     order = asyncio.run(Order.of(values, lambda key: values[key]))
-    assert list(order.keys()) == sorted(values, key=lambda key: (values[key], key))
+    assert order.all() == sorted(values, key=lambda key: (values[key], key))
     for key in then:
         values[key] = then[key]
         order.touch(key)
@@ -26,5 +26,5 @@ def test_an_order_that_is_kept_is_what_sorting_anew_would_give(
         order.touch(key)
     order.settle(values.__contains__)
     wanted = sorted(values, key=lambda key: (values[key], key), reverse=descending)
-    assert list(order.keys(descending=descending)) == wanted
+    assert order.all(descending=descending) == wanted
     assert order.slice(start, start + count, descending=descending) == wanted[start : start + count]

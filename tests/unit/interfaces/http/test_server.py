@@ -261,7 +261,7 @@ def test_queries_paths_and_bodies_reach_the_operations() -> None:
         async with session.post(f"/api/v1/torrents/{1:040x}/renames", json={"path": "a", "to": "b"}) as answer:
             assert answer.status == 409
         async with session.post("/api/v1/creations", json={"path": "/nowhere"}) as answer:
-            assert (answer.status, (await answer.json())["kind"]) == (503, "storage")
+            assert (answer.status, (await answer.json())["kind"]) == (404, "storage")
     run(work)
 
 
@@ -274,6 +274,21 @@ def test_bodies_that_cannot_be_are_refused(body: bytes) -> None:
         headers = {**bearer(there.key), "Content-Type": "application/json"}
         async with session.post("/api/v1/tags", data=body, headers=headers) as answer:
             assert (answer.status, (await answer.json())["code"]) == (400, "bad_request")
+    run(work)
+
+
+def test_bytes_that_are_no_text_are_refused_wherever_they_stand() -> None:
+    async def work(there: Serving, session: aiohttp.ClientSession) -> None:
+        for head in (b"GET /api/v1/torrents?search=\xff", b"GET /api/v1/torrents/\xff", b"GET /\xff\xfe",
+                     b"POST /api/v1/tags HTTP/1.1\r\nContent-Length: 2\r\nContent-Type: \xff\xfe"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
+            line = head if b"HTTP" in head else head + b" HTTP/1.1"
+            writer.write(line + b"\r\nHost: localhost\r\nConnection: close\r\nCookie: \xff=\xff\r\nAuthorization: "
+                         b"Bearer " + there.key.encode() + b"\r\nUser-Agent: \xff\r\n\r\n{}")
+            status = int((await reader.read()).split(b" ")[1])
+            assert 400 <= status < 500, head
+            writer.close()
+            await writer.wait_closed()
     run(work)
 
 

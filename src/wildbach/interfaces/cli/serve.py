@@ -1,0 +1,125 @@
+"""`wildbach serve`: the daemon in the foreground, as service managers and containers want it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import webbrowser
+from pathlib import Path
+
+import click
+
+from wildbach.base.settings import Layers
+from wildbach.interfaces.api.local import LocalApi
+from wildbach.interfaces.cli import output, running, text
+from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.given import Given
+from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.state import state_folder
+from wildbach.interfaces.cli.wishes import warn_of_variables
+from wildbach.interfaces.daemon import Daemon, run_daemon
+from wildbach.interfaces.doors.qbittorrent import door as qbittorrent
+from wildbach.interfaces.http.server import WebServer
+from wildbach.interfaces.settings import ClientSettings
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command("serve")
+@click.option("--listen", "at", multiple=True, metavar="HOST:PORT",
+              help="Where the API listens; may be repeated.  [default: 127.0.0.1:8080]")
+@click.option("--interface", metavar="NAME",
+              help="Keep to this network interface, as tun0 of a VPN; nothing leaves while it is away.")
+@click.option("--proxy", metavar="URL", help="Go through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...")
+@click.option("--downloads", "folder", metavar="DIR", help="Where torrents go.  [default: ~/Downloads]")
+@click.option("--set", "words", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="The configuration file (TOML).  [default: $WILDBACH_CONFIG or ~/.config/wildbach/config.toml]")
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Where everything is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is written to stderr.")
+@click.option("--log-json", is_flag=True, help="One JSON object a line of log.")
+@click.option("--open", "browser", is_flag=True, help="Open the browser.")
+def command(
+    at: tuple[str, ...], interface: str | None, proxy: str | None, folder: str | None, words: tuple[str, ...],
+    config_path: Path | None, state: Path | None, log_level: str, log_json: bool, browser: bool,
+) -> int:
+    """Run the daemon: torrents that go on in the background, and an API to rule them.
+
+    It runs until Ctrl-C or SIGTERM, and goes on where it was when it is started again.
+    """
+    given = Given()
+    for place in at:
+        given.take("api.listen", place, "--listen")
+    if interface is not None:
+        given.take("network.interface", interface, "--interface")
+    if proxy is not None:
+        given.take("network.proxy", proxy, "--proxy")
+    if folder is not None:
+        given.put("downloads.folder", Path(folder).absolute(), "--downloads")
+    for word in words:
+        given.take_word(word)
+    warn_of_variables()
+    layers = given.layers(config_path)
+    log_to_stderr(log_level, as_json=log_json)
+    return running.run(lambda stop: serve(layers, daemon_folder(state), stop, browser=browser))
+
+
+def daemon_folder(state: Path | None) -> Path:
+    """Where the daemon remembers everything."""
+    return state_folder(state) / "daemon"
+
+
+async def serve(layers: Layers[ClientSettings], folder: Path, stop: Stop, *, browser: bool) -> Exit:
+    async with run_daemon(layers, folder, mount=mount) as daemon:
+        _greet(daemon)
+        if browser and daemon.urls:
+            webbrowser.open(daemon.start_url)
+        await stop.wait()
+        output.line("Stopping cleanly (Ctrl-C again ends at once) …")
+    return Exit.OK
+
+
+def mount(web: WebServer, api: LocalApi) -> None:
+    """The doors of other clients' programs."""
+    web.mount(qbittorrent.PREFIX, qbittorrent.Door(api))
+
+
+def _greet(daemon: Daemon) -> None:
+    for url in daemon.urls:
+        output.line(f"wildbach listens at {url}")
+    if daemon.urls and not daemon.access.password_set:
+        output.line(f"No password is set yet. This link lets you in, once, within the hour:\n  {daemon.start_url}")
+        output.line("`wildbach password` sets one for programs such as Sonarr.")
+
+
+class _Lines(logging.Formatter):
+    """For people and for the journal, which has the time itself."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = f"{record.levelname.lower()}: {record.getMessage()}"
+        if record.exc_info:
+            words += "\n" + self.formatException(record.exc_info)
+        return "\n".join(text.clean(line) for line in words.splitlines())
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        facts: dict[str, object] = {
+            "time": record.created, "level": record.levelname.lower(), "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            facts["trace"] = self.formatException(record.exc_info)
+        return json.dumps(facts)
+
+
+def log_to_stderr(level: str, *, as_json: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if as_json else _Lines())
+    handler.setLevel(level.upper())
+    root = logging.getLogger("wildbach")
+    root.addHandler(handler)
+    root.setLevel(min(logging.INFO, handler.level))
+    root.propagate = False

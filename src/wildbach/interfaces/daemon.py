@@ -1,0 +1,226 @@
+"""The daemon: one process that has the session, the library, and the doors to them.
+
+One data directory has one daemon. Its lock file says who that is and where the API listens, so that commands on the
+same machine find it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from wildbach.base.errors import FormatError, NetworkError, StorageError, UsageError
+from wildbach.base.ids import Endpoint
+from wildbach.base.settings import Layers
+from wildbach.disk import system
+from wildbach.disk.datadir import DataDir
+from wildbach.engine.ways import parse_listen
+from wildbach.interfaces.api.choices import AREA, decode
+from wildbach.interfaces.api.local import LocalApi, open_api
+from wildbach.interfaces.http.access import Access
+from wildbach.interfaces.http.server import WebServer
+from wildbach.interfaces.settings import ClientSettings
+from wildbach.net.httpd import server_tls
+
+log = logging.getLogger(__name__)
+
+LOCK: Final = "daemon.lock"
+TOKEN: Final = "api.token"
+SOCKET: Final = "api.sock"
+_FIRST_FD: Final = 3
+"The first socket that systemd hands over."
+
+
+class Whereabouts(msgspec.Struct, omit_defaults=True):
+    """What the lock file says of the daemon that holds it."""
+
+    pid: int
+    urls: tuple[str, ...] = ()
+    socket: str = ""
+    "The Unix socket."
+
+
+class DaemonLock:
+    """The right to be the daemon of a data directory, until `release` or the end of the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK
+        try:
+            DataDir(folder)
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | system.CLOEXEC, 0o600)
+        except OSError as error:
+            raise system.storage_error(error, "lock", str(self._path)) from error
+        if not system.lock(self._fd):
+            os.close(self._fd)
+            found = whereabouts(folder)
+            who = "" if found is None else f" (process {found.pid}{', ' + found.urls[0] if found.urls else ''})"
+            raise StorageError(
+                f"another wildbach{who} works with {folder}", path=str(folder), code="daemon_runs")
+        self.tell(Whereabouts(os.getpid()))
+
+    def tell(self, where: Whereabouts) -> None:
+        raw = msgspec.json.encode(where) + b"\n"
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, raw, 0)
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def whereabouts(folder: Path) -> Whereabouts | None:
+    """Where the daemon of a data directory is; None where none runs."""
+    try:
+        fd = os.open(folder / LOCK, os.O_RDONLY | system.CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if system.lock(fd, shared=True):
+            return None
+        return msgspec.json.decode(os.read(fd, 1 << 16), type=Whereabouts)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    finally:
+        os.close(fd)
+
+
+def saved_settings(folder: Path) -> dict[str, object]:
+    """What was saved by the API. Raises StorageError."""
+    database = DataDir(folder).open_database()
+    try:
+        return decode(database.kept(AREA))
+    except FormatError as error:
+        log.error("the saved settings cannot be read, the defaults hold: %s", error.message)
+        return {}
+    finally:
+        database.close()
+
+
+@dataclass(slots=True)
+class Daemon:
+    """A daemon that runs."""
+
+    api: LocalApi
+    access: Access
+    web: WebServer
+    urls: tuple[str, ...]
+    loaded: asyncio.Event
+
+    @property
+    def start_url(self) -> str:
+        """A link that lets a browser in, once."""
+        return self.access.start_url(self.urls[0] if self.urls else "")
+
+
+@contextlib.asynccontextmanager
+async def run_daemon(
+    layers: Layers[ClientSettings], folder: Path, *, mount: Callable[[WebServer, LocalApi], None] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncIterator[Daemon]:
+    """Run until the context ends. `layers` are without what was saved. Raises StorageError, code `daemon_runs` where
+    another one has the folder; NetworkError where it cannot listen.
+    """
+    environ = os.environ if environ is None else environ
+    loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as stack:
+        lock = await loop.run_in_executor(None, DaemonLock, folder)
+        stack.callback(lock.release)
+        saved = await loop.run_in_executor(None, saved_settings, folder)
+        whole = layers.with_saved(saved)
+        loaded = asyncio.Event()
+        api = await stack.enter_async_context(open_api(whole, folder, loaded=loaded))
+        access = Access(api.core.session, lambda: api.core.settings.api)
+        stack.callback(access.close)
+        await access.load()
+        await loop.run_in_executor(None, access.write_local_token, folder / TOKEN)
+        stack.callback((folder / TOKEN).unlink, missing_ok=True)
+        api.doorkeeper = access
+        web = WebServer(api, access, whole.settings.api)
+        stack.push_async_callback(web.close)
+        if mount is not None:
+            mount(web, api)
+        urls = await _listen(web, whole.settings, folder, environ)
+        if whole.settings.api.unix_socket:
+            stack.callback((folder / SOCKET).unlink, missing_ok=True)
+        lock.tell(Whereabouts(
+            os.getpid(), urls, str(folder / SOCKET) if whole.settings.api.unix_socket else ""))
+        notify(environ, "READY=1")
+        stack.callback(notify, environ, "STOPPING=1")
+        yield Daemon(api, access, web, urls, loaded)
+
+
+async def _listen(
+    web: WebServer, settings: ClientSettings, folder: Path, environ: Mapping[str, str],
+) -> tuple[str, ...]:
+    options = settings.api
+    tls = server_tls(options.tls_certificate, options.tls_key) if options.tls_certificate else None
+    scheme = "https" if tls is not None else "http"
+    urls = []
+    inherited = inherited_sockets(environ)
+    for sock in inherited:
+        await web.http.start_inherited(sock, tls=tls if sock.family != socket.AF_UNIX else None)
+        if sock.family != socket.AF_UNIX:
+            urls.append(_url(scheme, Endpoint(*sock.getsockname()[:2])))
+    if not inherited:
+        for text in options.listen:
+            host, ports = parse_listen(text, "api.listen")
+            error: NetworkError | None = None
+            for port in ports:
+                try:
+                    urls.append(_url(scheme, await web.http.start(host, port, tls=tls)))
+                except NetworkError as failed:
+                    error = error or failed
+                else:
+                    break
+            else:
+                if error is not None:
+                    raise NetworkError(
+                        f"{error.message}; api.listen chooses another place", code=error.code) from error
+    if options.unix_socket and len(str(folder / SOCKET)) < 100:
+        await web.http.start_unix(str(folder / SOCKET))
+    return tuple(urls)
+
+
+def _url(scheme: str, at: Endpoint) -> str:
+    """For a browser on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(at.host, at.host)
+    return f"{scheme}://{Endpoint(host, at.port)}"
+
+
+def inherited_sockets(environ: Mapping[str, str]) -> list[socket.socket]:
+    """The sockets that systemd hands over (sd_listen_fds)."""
+    pid, count = environ.get("LISTEN_PID", ""), environ.get("LISTEN_FDS", "")
+    if pid != str(os.getpid()) or not (count.isascii() and count.isdecimal()) or int(count) > 16:
+        return []
+    return [socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + int(count))]
+
+
+def notify(environ: Mapping[str, str], state: str) -> None:
+    """Tell systemd (sd_notify); nothing where nobody listens."""
+    at = environ.get("NOTIFY_SOCKET", "")
+    if not at.startswith(("/", "@")):
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.connect("\0" + at[1:] if at.startswith("@") else at)
+        sock.send(state.encode())
+
+
+def local_token(folder: Path) -> str:
+    """The token of the daemon that runs there. Raises UsageError."""
+    try:
+        return (folder / TOKEN).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"no daemon runs with {folder}: `wildbach serve` starts one", code="no_daemon") from error
+
+

@@ -1,0 +1,90 @@
+"""Patterns of users: what they find, and that none of them holds up anything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wildbach.base import limits
+from wildbach.runtime.workers import Threads
+from wildbach.services.feeds.patterns import BadPattern, Pattern, SlowPattern, expression, wildcard
+
+CATASTROPHE = r"(a+)+$"
+TITLE = "a" * 400 + "!"
+
+
+@pytest.mark.parametrize(("text", "title", "found"), [
+    ("show", "My Show S01E02", True), ("SHOW", "my show", True), ("show", "shw", False),
+    ("s*e", "some", True), ("my*s0?e02", "My.Show.S01E02", True), ("s0?e02", "S1E02", False),
+    ("*", "", True), ("", "x", True), ("a*a", "a", False), ("**a**", "xax", True),
+    ("[ab]c", "xbc", True), ("[!ab]c", "bc", False), ("[ab", "x[ab", True), ("a.c", "abc", False), ("a.c", "A.C", True),
+    ("[]x]", "]", True), ("[a-c]1", "b1", True), ("[!]", "[!]", True), ("(x", "(X", True), ("\\d", "5", False),
+])
+def test_wildcards(text: str, title: str, found: bool) -> None:
+    assert wildcard(text).found_in(title) is found
+
+
+@pytest.mark.parametrize(("text", "title", "found"), [
+    (r"s\d\de\d\d", "Show S01E02", True), ("^show", "my show", False), ("a|", "b", True),
+    (r"(?<=my )show", "My Show", True), (r"\bü", "x ü", True), (r"(?i)x(?-i:Y)", "Xy", False),
+])
+def test_regular_expressions(text: str, title: str, found: bool) -> None:
+    assert expression(text).found_in(title) is found
+
+
+@pytest.mark.parametrize("text", ["(", "[", "*a", "(?P<x", "(?:" * 2000, "x" * (limits.FEED_PATTERN_CHARS + 1)],
+                         ids=range(6))
+def test_what_is_no_pattern_is_refused(text: str) -> None:
+    with pytest.raises(BadPattern):
+        Pattern(text)
+
+
+def test_a_pattern_without_end_is_stopped() -> None:
+    begin = time.perf_counter()
+    with pytest.raises(SlowPattern, match="took more than"):
+        expression(CATASTROPHE).found_in(TITLE)
+    assert time.perf_counter() - begin < 20 * limits.FEED_PATTERN_SECONDS
+
+
+def test_wildcards_never_go_back() -> None:
+    title = "ab" * (limits.FEED_TITLE_CHARS // 2)
+    begin = time.process_time()
+    for _ in range(10):
+        assert not wildcard("a*b*" * 200 + "z").found_in(title)
+    assert time.process_time() - begin < 0.1
+
+
+def test_the_loop_goes_on_while_a_pattern_searches() -> None:
+    def search() -> None:
+        with pytest.raises(SlowPattern):
+            expression(CATASTROPHE).found_in(TITLE)
+
+    async def main() -> float:
+        threads = Threads(1)
+        work = threads.run(search)
+        task = asyncio.get_running_loop().create_task(work)
+        gaps = []
+        while not task.done():
+            begin = time.perf_counter()
+            await asyncio.sleep(0.001)
+            gaps.append(time.perf_counter() - begin)
+        threads.close()
+        # Others use this machine too; what would hold the interpreter would do so the whole time.
+        return sorted(gaps)[len(gaps) * 9 // 10]
+
+    assert asyncio.run(main()) < 0.02
+
+
+@given(st.text(st.sampled_from("ab*?[]!-^x"), max_size=12), st.text(st.sampled_from("abx-^]["), max_size=20))
+def test_any_wildcard_is_a_pattern(text: str, title: str) -> None:
+    try:
+        found = wildcard(text).found_in(title)
+    except BadPattern:
+        assert "[" in text  # a range that goes backwards
+        return
+    if not set(text) & set("*?["):
+        assert found == (text.lower() in title.lower())
