@@ -79,7 +79,7 @@ def _date(seconds: int) -> str:
 @endpoint("rss/addFolder", "Makes a folder.", change=True)
 async def add_folder(call: Call) -> Answer:
     [path] = call.required("path")
-    await call.api.add_feed(m.FeedRequest(ours(path.strip())))
+    await call.api.add_feed(m.FeedRequest(ours(path.strip()), parents=False))
     return text()
 
 
@@ -89,6 +89,7 @@ async def add_feed(call: Call) -> Answer:
     url = url.strip()
     await call.api.add_feed(m.FeedRequest(
         ours(call.text("path").strip() or url), url, max(call.number("refreshInterval", 0), 0),
+        parents=False,
     ))
     return text()
 
