@@ -32,8 +32,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 # -- torrents
 
 
-class TorrentRow(Model, frozen=True):
-    """A torrent in the list."""
+class TorrentRow(Model, frozen=True, gc=False):
+    """A torrent in the list. The garbage collector does not look at rows, which are many and refer to none."""
 
     key: str
     name: str
@@ -642,6 +642,15 @@ class Folder(Model, frozen=True):
     entries: Annotated[tuple[str, ...], Meta(max_length=10_000)]
     "Folders end with `/`."
     free_space: int | None
+
+
+class Interface(Model, frozen=True):
+    name: str
+    addresses: tuple[str, ...]
+
+
+class Interfaces(Model, frozen=True):
+    interfaces: tuple[Interface, ...]
 
 
 class Finding(Model, frozen=True):
