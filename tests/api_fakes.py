@@ -273,6 +273,9 @@ class FakeApi:
     async def folder(self, query: m.FolderQuery) -> m.Folder:
         return m.Folder(query.path, "", (), None)
 
+    async def interfaces(self) -> m.Interfaces:
+        return m.Interfaces((m.Interface("lo", ("127.0.0.1",)),))
+
     async def doctor(self) -> m.Checkup:
         return m.Checkup(())
 

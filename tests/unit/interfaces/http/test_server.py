@@ -220,19 +220,30 @@ def test_a_password_logs_in_and_out() -> None:
     run(work)
 
 
-def test_basic_credentials_are_taken_and_wrong_ones_slowed_down() -> None:
+def test_basic_credentials_are_taken_and_guesses_slowed_down() -> None:
     async def work(there: Serving, session: aiohttp.ClientSession) -> None:
-        right, wrong = ({"Authorization": basic("admin", word)} for word in (PASSWORD, "no"))
-        for _ in range(3):
-            async with session.get("/api/v1/torrents", headers=right) as answer:
-                assert answer.status == 200
-        statuses = []
-        for _ in range(5):
-            async with session.get("/api/v1/torrents", headers=wrong) as answer:
-                statuses.append(answer.status)
-        assert statuses[:3] == [401, 401, 401]
-        assert statuses[-1] == 429
-        assert int(answer.headers["Retry-After"]) <= 5, "this machine is never locked out for long"
+        async def ask(password: str) -> int:
+            async with session.get("/api/v1/torrents", headers={"Authorization": basic("admin", password)}) as answer:
+                if answer.status == 429:
+                    assert int(answer.headers["Retry-After"]) <= 5, "this machine is never locked out for long"
+                return answer.status
+        assert [await ask(PASSWORD) for _ in range(3)] == [200] * 3
+        assert [await ask("the same") for _ in range(10)] == [401] * 10
+        assert [await ask(f"guess {number}") for number in range(4)] == [401, 401, 429, 429]
+    run(work)
+
+
+def test_a_login_goes_before_the_password_that_a_reverse_proxy_asks_for() -> None:
+    async def work(there: Serving, session: aiohttp.ClientSession) -> None:
+        headers = {"Authorization": basic("proxy", "its own")}
+        for _ in range(10):
+            async with session.get("/api/v1/torrents", headers=headers) as answer:
+                assert answer.status == 401
+        login = {"user": "admin", "password": PASSWORD}
+        async with session.post("/api/v1/login", json=login, headers=headers) as answer:
+            assert answer.status == 204
+        async with session.get("/api/v1/torrents", headers=headers) as answer:
+            assert answer.status == 200
     run(work)
 
 
