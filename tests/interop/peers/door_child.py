@@ -17,6 +17,7 @@ from wildbach.base.settings import Layers
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.cli.serve import mount
 from wildbach.interfaces.daemon import run_daemon
+from wildbach.interfaces.http import attempts, passwords
 from wildbach.interfaces.settings import ClientSettings
 
 _QUIET: dict[str, Any] = {
@@ -24,6 +25,11 @@ _QUIET: dict[str, Any] = {
     "dht.enabled": False, "discovery.lsd": False, "discovery.upnp": False, "discovery.natpmp": False,
     "disk.workers": "threads", "trackers.dns_preferences": False,
 }
+
+
+# The suite logs in hundreds of times, breaks many logins off, and asks qBittorrent to permit a thousand wrong ones.
+passwords._N = 1 << 8
+attempts._FREE = 1000
 
 
 async def main(folder: Path, given: dict[str, Any]) -> None:

@@ -193,6 +193,7 @@ class TorrentDetail(Model, frozen=True):
 class FileRow(Model, frozen=True):
     index: int
     path: str
+    "Below the torrent's `save_path`, the folder of its name included where it has one."
     size: int
     have: int
     priority: int

@@ -53,6 +53,19 @@ def _count(key: str, none: int) -> Mapped:
     )
 
 
+def _lines(key: str) -> Mapped:
+    """A list, one a line."""
+    return Mapped(
+        lambda values: "\n".join(values[key]),
+        lambda value, _: {key: [line for part in value.splitlines() if (line := part.strip())]}, str, (key,),
+    )
+
+
+def _rounded(key: str) -> Mapped:
+    """A number that is a whole one there."""
+    return Mapped(lambda values: round(values[key]), lambda value, _: {key: max(value, 1)}, int, (key,))
+
+
 def _kib(key: str) -> Mapped:
     return Mapped(
         lambda values: max(values[key] // 1024, 1), lambda value, values: _if_on(key, value * 1024, values), int,
@@ -171,10 +184,7 @@ MAPPED: Final[dict[str, Mapped]] = {
     "excluded_file_names_enabled": Mapped(
         lambda values: bool(values["downloads.exclude"]),
         lambda value, values: {} if value else {"downloads.exclude": []}, bool, ("downloads.exclude",)),
-    "excluded_file_names": Mapped(
-        lambda values: "\n".join(values["downloads.exclude"]),
-        lambda value, _: {"downloads.exclude": [line for part in value.splitlines() if (line := part.strip())]}, str,
-        ("downloads.exclude",)),
+    "excluded_file_names": _lines("downloads.exclude"),
     "recheck_completed_torrents": _same("downloads.recheck", bool),
     # connections
     "listen_port": Mapped(_port, _port_write, int, ("connections.listen",)),
@@ -235,11 +245,12 @@ MAPPED: Final[dict[str, Mapped]] = {
     "max_ratio_act": _chosen("seeding.action", names.ACTION_NUMBERS),
     # RSS
     "rss_processing_enabled": _same("feeds.enabled", bool),
-    "rss_auto_downloading_enabled": _same("feeds.download", bool),
+    "rss_auto_downloading_enabled": _same("feeds.auto_download", bool),
+    "rss_download_repack_proper_episodes": _same("feeds.repacks", bool),
+    "rss_smart_episode_filters": _lines("feeds.episode_patterns"),
     "rss_max_articles_per_feed": _same("feeds.articles", int),
-    "rss_refresh_interval": Mapped(
-        lambda values: -(-int(values["feeds.refresh_seconds"]) // 60),
-        lambda value, _: {"feeds.refresh_seconds": max(value, 1) * 60}, int, ("feeds.refresh_seconds",)),
+    "rss_refresh_interval": _rounded("feeds.refresh_minutes"),
+    "rss_fetch_delay": _rounded("feeds.host_seconds"),
 }
 _PAIRS: Final = {
     "max_ratio": "max_ratio_enabled", "max_seeding_time": "max_seeding_time_enabled",

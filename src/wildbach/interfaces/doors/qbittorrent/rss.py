@@ -5,13 +5,16 @@ Paths there are parted by backslashes, and a name may have slashes in it; ours a
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Final
 
 import msgspec
 
+from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.doors.qbittorrent.call import Answer, Call, bad, conflict, data, text
 from wildbach.interfaces.doors.qbittorrent.endpoints import endpoint
@@ -76,10 +79,20 @@ def _date(seconds: int) -> str:
     return format_datetime(datetime.fromtimestamp(seconds, UTC)) if seconds else ""
 
 
+@contextlib.contextmanager
+def _conflicts() -> Iterator[None]:
+    """What is not there, or there already, is 409 there."""
+    try:
+        yield
+    except UsageError as error:
+        raise conflict(str(error)) from None
+
+
 @endpoint("rss/addFolder", "Makes a folder.", change=True)
 async def add_folder(call: Call) -> Answer:
     [path] = call.required("path")
-    await call.api.add_feed(m.FeedRequest(ours(path.strip()), parents=False))
+    with _conflicts():
+        await call.api.add_feed(m.FeedRequest(ours(path.strip()), parents=False))
     return text()
 
 
@@ -87,17 +100,19 @@ async def add_folder(call: Call) -> Answer:
 async def add_feed(call: Call) -> Answer:
     [url] = call.required("url")
     url = url.strip()
-    await call.api.add_feed(m.FeedRequest(
-        ours(call.text("path").strip() or url), url, max(call.number("refreshInterval", 0), 0),
-        parents=False,
-    ))
+    with _conflicts():
+        await call.api.add_feed(m.FeedRequest(
+            ours(call.text("path").strip() or url), url, max(call.number("refreshInterval", 0), 0),
+            parents=False,
+        ))
     return text()
 
 
 @endpoint("rss/setFeedURL", "Another URL for a feed.", change=True)
 async def set_url(call: Call) -> Answer:
     path, url = call.required("path", "url")
-    await call.api.change_feed(m.FeedPatch(ours(path), url=url.strip()))
+    with _conflicts():
+        await call.api.change_feed(m.FeedPatch(ours(path), url=url.strip()))
     return text()
 
 
@@ -106,7 +121,8 @@ async def remove(call: Call) -> Answer:
     [path] = call.required("path")
     if not path:
         raise conflict("Can't remove root folder.")
-    await call.api.remove_feed(m.FeedPath(ours(path)))
+    with _conflicts():
+        await call.api.remove_feed(m.FeedPath(ours(path)))
     return text()
 
 
@@ -115,21 +131,24 @@ async def move(call: Call) -> Answer:
     path, to = call.required("itemPath", "destPath")
     if not path:
         raise conflict("Can't move root folder.")
-    await call.api.change_feed(m.FeedPatch(ours(path), to=ours(to)))
+    with _conflicts():
+        await call.api.change_feed(m.FeedPatch(ours(path), to=ours(to)))
     return text()
 
 
 @endpoint("rss/refreshItem", "Asks for a feed, or all of a folder, now.", change=True)
 async def refresh(call: Call) -> Answer:
     [path] = call.required("itemPath")
-    await call.api.refresh_feed(m.FeedPath(ours(path)))
+    with _conflicts():
+        await call.api.refresh_feed(m.FeedPath(ours(path)))
     return text()
 
 
 @endpoint("rss/markAsRead", "An article was read, or all of a feed or folder.", change=True)
 async def mark_read(call: Call) -> Answer:
     [path] = call.required("itemPath")
-    await call.api.mark_read(m.ReadMark(ours(path), call.text("articleId")))
+    with _conflicts():
+        await call.api.mark_read(m.ReadMark(ours(path), call.text("articleId")))
     return text()
 
 
