@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
 from cli_torrents import torrent_of
 from clients import client, until
 from feedbed import rss
 from migrate_states import FILES, content_of, fastresume, torrent, without_layers
-
 from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.local import LocalApi
