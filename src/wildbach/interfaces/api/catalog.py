@@ -19,6 +19,7 @@ from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api.models import Changes, Facets, Listing, Since, TorrentPage, TorrentRow
 from wildbach.interfaces.api.orders import Order
 from wildbach.interfaces.api.rows import first_tracker, host_of, name_of, row_of, size_of, state_of
+from wildbach.interfaces.api.search import Search
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.tasks import Scope
 from wildbach.services.library.events import TorrentChanged
@@ -31,7 +32,7 @@ _REMOVED: Final = 10_000
 "Torrents that went and are remembered, so that nobody has to read all rows again."
 _SLICE: Final = 200
 "Rows in one turn of the loop."
-_SCAN: Final = 500
+_SCAN: Final = 5000
 "Names or keys looked at in one turn of the loop."
 
 Value = Callable[["Catalog", Torrent], Any]
@@ -98,6 +99,7 @@ class Catalog:
         self._rows: dict[str, TorrentRow] = {}
         "Of those that are awake."
         self._orders: dict[str, Order] = {}
+        self._search = Search(lambda: [torrent.key for torrent in session.torrents], self._name)
         self._making: dict[str, asyncio.Lock] = {}
         self._facets: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {}
         self._of_state: dict[str, set[str]] = {}
@@ -173,11 +175,14 @@ class Catalog:
         """The keys of a part of the list, and how many there are on all parts."""
         order = await self._order(listing.sort)
         among = self._among(listing)
-        if among is None and not listing.search:
+        words = tuple(dict.fromkeys(listing.search.casefold().split()))
+        if words:
+            matching = await self._matching(words)
+            among = matching if among is None else among & matching
+        if among is None:
             stop = listing.offset + listing.limit
             return order.slice(listing.offset, stop, descending=listing.descending), len(order)
-        words = listing.search.casefold().split()
-        if among is not None and not words and len(among) * 20 < len(order):
+        if len(among) * 20 < len(order):
             # Few of many: sort these alone.
             value = _VALUES[listing.sort]
             items = sorted(
@@ -189,25 +194,34 @@ class Catalog:
         for number, key in enumerate(order.all(descending=listing.descending)):
             if number % _SCAN == _SCAN - 1:
                 await asyncio.sleep(0)
-            if (among is None or key in among) and (not words or self._says(key, words)):
+            if key in among:
                 if listing.offset <= total < listing.offset + listing.limit:
                     found.append(key)
                 total += 1
         return found, total
+
+    async def _matching(self, words: tuple[str, ...]) -> set[str]:
+        """Those whose name has all the words, or whose info hash is the only one."""
+        if self.loading:
+            self._search.forget()  # nobody tells of those that are being listed
+        found = await self._search.find(words)
+        if len(words) == 1 and len(words[0]) in (40, 64):
+            torrent = self._session.torrent(words[0])
+            if torrent is None and all(char in "0123456789abcdef" for char in words[0]):
+                torrent = self._session.by_swarm(bytes.fromhex(words[0])[:20])
+            if torrent is not None and self.there(torrent.key):
+                return found | {torrent.key}
+        return found
+
+    def _name(self, key: str) -> str | None:
+        torrent = self._session.torrent(key)
+        return name_of(torrent, self.library.entry(key)) if torrent is not None and self.there(key) else None
 
     def _touched_since(self, revision: int) -> Iterable[str]:
         for key in reversed(self._changed):
             if self._changed[key] <= revision:
                 return
             yield key
-
-    def _says(self, key: str, words: list[str]) -> bool:
-        torrent = self._session.torrent(key)
-        if torrent is None:
-            return False
-        name = name_of(torrent, self.library.entry(key)).casefold()
-        return all(word in name for word in words) or (len(words) == 1 and words[0] in (
-            key, (torrent.hashes.v1 or b"").hex(), (torrent.hashes.v2 or b"").hex()))
 
     def _among(self, listing: Listing) -> set[str] | None:
         """The keys that match all filters but the search; None for all."""
@@ -216,7 +230,8 @@ class Catalog:
             (listing.state, self._of_state), (listing.tag, self._of_tag), (listing.tracker, self._of_tracker),
         ):
             if chosen:
-                mine = set().union(*(sets.get(name, set()) for name in chosen))
+                mine = sets.get(chosen[0], set()) if len(chosen) == 1 else set().union(
+                    *(sets.get(name, set()) for name in chosen))
                 found = mine if found is None else found & mine
         if listing.category:
             mine = set()
@@ -305,6 +320,7 @@ class Catalog:
         self._classify(key)
         for order in self._orders.values():
             order.touch(key)
+        self._search.touch(key)
         if not self.there(key):
             self._removed.append((self.revision, key))
             if len(self._removed) == _REMOVED:
@@ -317,6 +333,7 @@ class Catalog:
         self.revision += 1
         self._forgotten = self.revision - 1
         self._orders.clear()
+        self._search.forget()
         self.news.set()
 
     def _classify(self, key: str) -> None:
