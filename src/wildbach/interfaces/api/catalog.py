@@ -32,7 +32,7 @@ _REMOVED: Final = 10_000
 "Torrents that went and are remembered, so that nobody has to read all rows again."
 _SLICE: Final = 200
 "Rows in one turn of the loop."
-_SCAN: Final = 5000
+_SCAN: Final = 2000
 "Names or keys looked at in one turn of the loop."
 
 Value = Callable[["Catalog", Torrent], Any]
@@ -189,16 +189,25 @@ class Catalog:
                 ((value(self, torrent), key) for key in among if (torrent := self._session.torrent(key)) is not None),
                 reverse=listing.descending)
             return [key for _, key in items[listing.offset : listing.offset + listing.limit]], len(items)
+        return await self._walk(order, among, listing), len(among)
+
+    @staticmethod
+    async def _walk(order: Order, among: set[str], listing: Listing) -> list[str]:
+        """Those of many that are on a page, in their order: looked for from its beginning, and no further than needed."""
         found: list[str] = []
-        total = 0
-        for number, key in enumerate(order.all(descending=listing.descending)):
-            if number % _SCAN == _SCAN - 1:
-                await asyncio.sleep(0)
-            if key in among:
-                if listing.offset <= total < listing.offset + listing.limit:
-                    found.append(key)
-                total += 1
-        return found, total
+        skip = listing.offset
+        for at in range(0, len(order), _SCAN):
+            for key in order.slice(at, at + _SCAN, descending=listing.descending):
+                if key not in among:
+                    continue
+                if skip:
+                    skip -= 1
+                    continue
+                found.append(key)
+                if len(found) == listing.limit:
+                    return found
+            await asyncio.sleep(0)
+        return found
 
     async def _matching(self, words: tuple[str, ...]) -> set[str]:
         """Those whose name has all the words, or whose info hash is the only one."""
