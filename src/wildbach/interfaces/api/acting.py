@@ -16,6 +16,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.adding import endpoints
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
+from wildbach.interfaces.api.rows import layout_of
 from wildbach.services.library.groups import check_tag
 
 _SLICE: Final = 100
@@ -39,6 +40,8 @@ class Acting:
                 await library.stop(keys)
             case "top" | "bottom" | "up" | "down":
                 await library.reorder(keys, action.act)
+            case "place":
+                await library.reorder(keys, action.place)
             case "reannounce":
                 return await self._each(keys, self._reannounce)
             case "scrape":
@@ -268,18 +271,23 @@ class Acting:
         torrent = self.core.catalog.torrent(key)
         if torrent.asleep:
             await torrent.metadata()
-        files = {view.path: view.index for view in torrent.files()}
+        info, layout = torrent.info, layout_of(torrent)
+        if info is None:
+            raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
+        files = {"/".join(layout.parts(info, view.index)): view.index for view in torrent.files()}
         old, new = rename.path.strip("/"), rename.to.strip("/")
         if any(part in ("", ".", "..") for part in new.split("/")):
             raise UsageError(f"{rename.to!r} cannot be a path in a torrent")
         if old in files:
             await torrent.rename_file(files[old], new)
+            self.core.catalog.touch(key)
             return
         below = {path: index for path, index in files.items() if path.startswith(old + "/")}
         if not below:
             raise UsageError(f"{torrent.name} has no file or folder {old}", code="not_found")
         for path, index in below.items():
             await torrent.rename_file(index, new + path[len(old):])
+        self.core.catalog.touch(key)
 
     # -- peers, trackers, web seeds
 

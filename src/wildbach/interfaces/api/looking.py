@@ -8,8 +8,10 @@ from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.trackerlist import TrackerState
+from wildbach.engine.views import FileView
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.rows import layout_of
 from wildbach.protocol.metainfo import Magnet, Metainfo
 
 
@@ -71,11 +73,16 @@ class Looking:
     async def files(self, key: str, listing: m.FileListing) -> m.FilePage:
         torrent = await self.known(key)
         views = torrent.files()
+        content, info = torrent.content, torrent.info
+        layout = layout_of(torrent)
+
+        def path(view: FileView) -> str:
+            return "/".join(layout.parts(info, view.index)) if info is not None else view.path
+
         if listing.under:
             start = listing.under.rstrip("/") + "/"
-            views = tuple(view for view in views if view.path.startswith(start))
+            views = tuple(view for view in views if path(view).startswith(start))
         counts: list[int] = []
-        content, info = torrent.content, torrent.info
         if content is not None and content.picker.count <= 20_000 and torrent.connected:
             counts = content.picker.availability.counts(content.picker.count)
         out = []
@@ -85,7 +92,7 @@ class Looking:
                 pieces = info.geometry.file_pieces(view.index)
                 of_file = counts[pieces.start : pieces.stop]
                 there = sum(1 for count in of_file if count) / len(of_file) if of_file else 1.0
-            out.append(m.FileRow(view.index, view.path, view.size, view.have, view.priority, there))
+            out.append(m.FileRow(view.index, path(view), view.size, view.have, view.priority, there))
         return m.FilePage(len(views), tuple(out))
 
     async def peers(self, key: str) -> m.PeerPage:

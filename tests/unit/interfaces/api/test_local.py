@@ -222,3 +222,46 @@ def test_a_torrent_moves_with_its_files_when_its_category_does(tmp_path: Path) -
             assert api.core.catalog.fresh(key).state == "seeding"
 
     run(work())
+
+
+def test_files_are_named_as_they_lie_on_the_disk_also_when_they_get_other_names(tmp_path: Path) -> None:
+    async def work() -> None:
+        torrent = seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            (key,) = await add(api, torrent)
+            await until(lambda: api.core.catalog.fresh(key).complete, api)
+
+            async def names() -> set[str]:
+                return {row.path for row in (await api.files(key, m.FileListing())).files}
+
+            assert "things/sub/b.txt" in await names()
+            assert {row.path for row in (await api.files(key, m.FileListing(under="things/sub"))).files} == {
+                "things/sub/b.txt", "things/sub/ü 日本.bin"}
+            await api.rename(key, m.Rename("things/a.bin", "things/one.bin"))
+            await api.rename(key, m.Rename("things/sub", "things/other"))
+            assert await names() == {"things/one.bin", "things/other/b.txt", "things/other/ü 日本.bin", "things/zero"}
+            for name in await names():
+                assert (tmp_path / "downloads" / name).is_file()
+            assert api.core.catalog.fresh(key).content_path == str(tmp_path / "downloads" / "things")
+            await api.rename(key, m.Rename("things", "all"))
+            assert api.core.catalog.fresh(key).content_path == str(tmp_path / "downloads" / "all")
+            assert (tmp_path / "downloads" / "all" / "other" / "b.txt").is_file()
+
+    run(work())
+
+
+def test_a_place_in_the_queue_can_be_given(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path, queue__downloads=1) as api:
+            keys = await add(api, *(torrent_of(name=name) for name in ("one", "two", "three", "four")))
+
+            def order() -> list[int]:
+                places = [api.core.catalog.fresh(key).place for key in keys]
+                return [places.index(place) + 1 for place in range(1, 5)]
+
+            await api.act(m.Action("place", (keys[3],), place=2))
+            assert order() == [1, 4, 2, 3]
+            await api.act(m.Action("place", (keys[0], keys[1]), place=100))
+            assert order() == [4, 3, 1, 2]
+
+    run(work())
