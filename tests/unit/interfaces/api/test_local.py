@@ -265,3 +265,30 @@ def test_a_place_in_the_queue_can_be_given(tmp_path: Path) -> None:
             assert order() == [4, 3, 1, 2]
 
     run(work())
+
+
+def test_a_magnet_link_has_the_name_that_it_says_and_without_one_its_hash(tmp_path: Path) -> None:
+    named, bare = "ab" * 20, "cd" * 20
+
+    async def work(first: bool) -> None:
+        async with client(tmp_path) as api:
+            if first:
+                await api.add_torrents(m.AddRequest((f"magnet:?xt=urn:btih:{named}&dn=later", bare)))
+            assert {row.key: row.name for row in await rows(api)} == {named: "later", bare: bare}
+
+    run(work(True))
+    run(work(False))
+
+
+def test_a_row_tells_of_a_change_at_once_also_of_a_torrent_that_was_never_opened(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            stopped, running = await add(api, torrent_of(name="one"), stopped=True) + await add(api, torrent_of())
+            await until(lambda: api.core.catalog.fresh(running).state == "downloading", api)
+            for key in (stopped, running):
+                await api.set_priorities(key, m.FilePriorities({"0": 0}))
+                await api.change_torrent(key, m.TorrentPatch(down_limit=5000))
+            for row in await rows(api):
+                assert (row.wanted, row.down_limit) == (40_006, 5000), row.key
+
+    run(work())
