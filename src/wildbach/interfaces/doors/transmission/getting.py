@@ -26,11 +26,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def torrent_get(asked: Asked) -> Given:
-    names = asked.params.texts("fields")
-    if not names:
+    fields = chosen(asked.params.texts("fields") or (), asked.dialect)
+    if not fields:
         raise Refusal(refusal.INVALID_PARAMS, "no fields specified")
     table = asked.params.text("format") == "table"
-    fields = chosen(names, asked.dialect)
     keys = await asked.keys()
     removed = asked.numbers.removed_lately() if asked.lately else None
     usual = await Usual.of(asked.api)
