@@ -87,6 +87,7 @@ class Asker:
 @dataclass
 class There:
     api: Any
+    door: Door
     port: int
     access: Access
     ask: Asker
@@ -104,12 +105,13 @@ async def door_of(api: Api) -> AsyncIterator[There]:
         user = (await access.make_api_key(m.KeyRequest("user"))).secret
         guest = (await access.make_api_key(m.KeyRequest("guest", "guest"))).secret
         web = WebServer(api, access, settings)
-        web.mount(PREFIX, Door(api))
+        door = Door(api)
+        web.mount(PREFIX, door)
         at = await web.http.start("127.0.0.1", 0)
         try:
             async with aiohttp.ClientSession() as http:
                 yield There(
-                    api, at.port, access, Asker(at.port, http, {"Authorization": f"Bearer {user}"}),
+                    api, door, at.port, access, Asker(at.port, http, {"Authorization": f"Bearer {user}"}),
                     Asker(at.port, http, {"Authorization": f"Bearer {guest}"}))
         finally:
             await web.close()
