@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,19 +63,31 @@ WB_BY_UTP: dict[str, object] = {"connections.tcp": False}
 WB_ENCRYPTED: dict[str, object] = {"peers.encryption": "require", "peers.encryption_payload": "rc4"}
 
 
-def contender(name: str, home: Path) -> JsonProcess:
+@dataclass(frozen=True)
+class Place:
+    """Where a contender runs: the address it has there, and the words before its command."""
+
+    host: str = "127.0.0.1"
+    prefix: Sequence[str] = ()
+
+
+HERE = Place()
+
+
+def contender(name: str, home: Path, place: Place = HERE) -> JsonProcess:
     """A process of one of the two engines; both understand the commands of tests/interop/peers/lt_child.py. wildbach
     keeps its database in `home`, as the client does; libtorrent's resume data is the business of its clients."""
-    if name in (LT, LT_DEFAULTS):
-        return lt_process(LT_TUNED if name == LT else {})
-    if name == LT_RC4:
-        return lt_process({**LT_TUNED, **LT_ENCRYPTED})
-    if name == LT_UTP:
-        return lt_process({**LT_TUNED, **LT_BY_UTP})
+    theirs: dict[str, dict[str, object]] = {
+        LT: LT_TUNED, LT_DEFAULTS: {}, LT_RC4: {**LT_TUNED, **LT_ENCRYPTED}, LT_UTP: {**LT_TUNED, **LT_BY_UTP},
+    }
+    if name in theirs:
+        return lt_process({**theirs[name], "listen_interfaces": f"{place.host}:0"}, prefix=place.prefix)
     side = Path(__file__).with_name("wb_side.py")
     env = {**os.environ, "PYTHONPATH": str(side.parents[1] / "src")}
-    chosen: dict[str, object] = {WB_RC4: WB_ENCRYPTED, WB_UTP: WB_BY_UTP}.get(name, {})
-    return JsonProcess([sys.executable, str(side), json.dumps({"data_dir": str(home), "settings": chosen})], env=env)
+    ours: dict[str, dict[str, object]] = {WB_RC4: WB_ENCRYPTED, WB_UTP: WB_BY_UTP}
+    chosen = {**ours.get(name, {}), "connections.listen": [f"{place.host}:0"]}
+    words = json.dumps({"data_dir": str(home), "settings": chosen})
+    return JsonProcess([*place.prefix, sys.executable, str(side), words], env=env)
 
 
 @dataclass
@@ -87,19 +99,20 @@ class Side:
     port: int
     home: Path
     "Where wildbach keeps its database."
+    host: str = HERE.host
 
     def cpu(self) -> float:
         return tree_cpu(self.process.pid)
 
     def peer(self) -> list[object]:
-        return ["127.0.0.1", self.port]
+        return [self.host, self.port]
 
 
 @contextmanager
-def side(name: str) -> Iterator[Side]:
-    with workspace() as home, contender(name, home) as process:
+def side(name: str, place: Place = HERE) -> Iterator[Side]:
+    with workspace() as home, contender(name, home, place) as process:
         ready = process.wait("ready")
-        yield Side(name, process, int(ready["port"]), home)
+        yield Side(name, process, int(ready["port"]), home, place.host)
 
 
 def tree(pid: int) -> list[int]:

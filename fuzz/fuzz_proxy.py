@@ -7,6 +7,7 @@ import contextlib
 from wildbach.base.errors import UsageError
 from wildbach.protocol.proxy import ProxyError, Tunnel, Unreachable, parse, socks
 from wildbach.protocol.proxy.connect import Tunnel as ConnectTunnel
+from wildbach.protocol.proxy.place import ANYWHERE, judge
 
 SEEDS: list[bytes] = [
     b"\5\0\5\0\0\1\x0a\0\0\1\x04\x38", b"\5\2\1\0\5\0\0\3\4host\0\1", b"\5\0\5\0\0\4" + bytes(18),
@@ -19,8 +20,8 @@ TOKENS = [b"\5\0", b"\5\2", b"\1\0", b"\0\0\0\1", b"\0\0\0\3", b"\0\0\0\4", b"\r
 
 def one_input(data: bytes) -> None:
     tunnels: list[Tunnel] = [
-        socks.Tunnel(socks.CONNECT, "t.example", 80, "a", "b"), socks.Tunnel(socks.ASSOCIATE, "0.0.0.0", 0),
-        ConnectTunnel("t.example", 80),
+        socks.Tunnel(socks.CONNECT, judge("t.example", 80), "a", "b"), socks.Tunnel(socks.ASSOCIATE, ANYWHERE),
+        ConnectTunnel(judge("t.example", 80)),
     ]
     for tunnel in tunnels:
         tunnel.begin()
@@ -35,5 +36,8 @@ def one_input(data: bytes) -> None:
     found = socks.unwrap(data)
     if found is not None:
         assert socks.unwrap(socks.wrap(found[0]) + data[found[1] :]) is not None
+    text = data.decode("latin-1")
     with contextlib.suppress(UsageError):
-        parse(data.decode("latin-1"))
+        parse(text)
+    with contextlib.suppress(Unreachable):
+        assert judge(text, 80) == judge(judge(text, 80).host, 80)

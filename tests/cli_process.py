@@ -23,8 +23,11 @@ class Command:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.env = os.environ | {"PYTHONPATH": str(SOURCE), "WILDBACH_STATE": str(folder / "state")}
-        self.env.setdefault("WILDBACH_DHT_BOOTSTRAP", "")  # nobody outside is asked
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("WILDBACH_")} | {
+            "PYTHONPATH": str(SOURCE), "WILDBACH_STATE": str(folder / "state"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "WILDBACH_DHT_BOOTSTRAP": "",  # nobody outside is asked
+        }
         self.env.pop("NO_COLOR", None)
 
     def run(

@@ -35,6 +35,7 @@ class FakeConnection:
         self.remote = remote
         self.local = Endpoint("20.9.9.9", 6881)
         self.queued = 0
+        self.silence = 0.0
         self.closing = False
         self.error: Exception | None = None
         self.paused = False

@@ -61,7 +61,12 @@ def fastresume(made: Metainfo, **keys: Value) -> bytes:
 
 
 def pickled(*entries: Mapping[str, object], protocol: int = 2) -> bytes:
-    """Deluge's torrents.state with these attributes, written by Python's own pickle."""
+    """Deluge's torrents.state with these attributes, written by Python's own pickle; protocol 0 is Python 2's."""
+    if protocol < 2:
+        items = b"".join(
+            b"(ideluge.core.torrentmanager\nTorrentState\n" + pickle.dumps(dict(entry), protocol)[:-1] + b"ba"
+            for entry in entries)
+        return b"(ideluge.core.torrentmanager\nTorrentManagerState\n(dS'torrents'\n(l" + items + b"sb."
     with _deluge() as (state_class, torrent_class):
         state = state_class()
         state.__dict__["torrents"] = []

@@ -15,6 +15,8 @@ from typing import Self
 
 _FRESH = count(1)
 _ETC = Path("/etc/netns")
+NODE = "25.1.0.2"
+"A second address of the far end of a `Home`."
 
 
 def _missing() -> str | None:
@@ -90,3 +92,27 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Home:
+    """A machine whose default route leads to `wrong`, while `tun0` leads by `right` to `far`, where the swarm is."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.client, self.right, self.wrong, self.far = (lab.space(name) for name in "cvwf")
+        for space in lab.spaces:
+            space.run("sysctl", "-w", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+        lab.cable(self.client, self.wrong, [["10.82.0.2/24"], ["10.82.0.1/24"]], ["eth0", "w0"])
+        self.client.run("ip", "route", "add", "default", "via", "10.82.0.1", "metric", "100")
+        lab.cable(
+            self.right, self.far, [["25.1.0.254/24"], ["25.1.0.1/24", f"{NODE}/24"]], ["far0", "eth0"])
+        self.far.run("ip", "route", "add", "default", "via", "25.1.0.254")
+        self.right.run("sysctl", "-w", "net.ipv4.ip_forward=1")
+        self.connect()
+
+    def connect(self, own: str = "10.81.0.2") -> None:
+        self.lab.cable(self.client, self.right, [[f"{own}/24"], ["10.81.0.1/24"]], ["tun0", "v0"])
+        self.client.run("ip", "route", "add", "default", "via", "10.81.0.1", "dev", "tun0", "metric", "1000")
+
+    def disconnect(self) -> None:
+        self.client.run("ip", "link", "del", "tun0")

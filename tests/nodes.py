@@ -19,12 +19,13 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session, Source
 from wildbach.engine.settings import ConnectionSettings, DiskSettings, PeerSettings, Settings
 from wildbach.engine.torrent import Torrent
+from wildbach.net.utp import UtpTransport
 from wildbach.protocol.metainfo.builder import BuildPlan, Kind, SourceFile, hash_pieces
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.testing.content import Content
 from wildbach.testing.nat import NatKind
-from wildbach.testing.network import Host, MemoryDatagrams, MemoryTransport, Network
+from wildbach.testing.network import Host, Link, MemoryDatagrams, MemoryTransport, Network
 
 PORT = 6881
 
@@ -131,14 +132,23 @@ class Node:
 @asynccontextmanager
 async def node(
     network: Network, seed: int = 0, chosen: Settings | None = None, *, behind: NatKind | None = None,
-    utp: bool = False, host: Host | None = None, udp: bool = False, resume: ResumeStore | None = None, **link: float,
+    utp: str = "", host: Host | None = None, udp: bool = False, resume: ResumeStore | None = None, **link: float,
 ) -> AsyncIterator[Node]:
     """A session on a machine of its own, `behind` a router where one is named. Its ids and choices follow from `seed`.
-    `utp`: all its streams are such. `udp`: it speaks in datagrams too.
+    `utp`: all its streams are such, `fluid` ones of the simulator that look so to routers, or `real` ones made of
+    packets. `udp`: it speaks in datagrams too.
     """
     if host is None:
         host = network.host(**link) if behind is None else network.home(behind, **link)  # type: ignore[arg-type]
-    road = MemoryTransport(host, PORT) if utp else None
+    road: MemoryTransport | UtpTransport | None = None
+    if utp == "real":
+        datagrams = MemoryDatagrams(host)
+        datagrams.open([Endpoint("0.0.0.0", PORT)])
+        road = UtpTransport(datagrams, rng=Random(seed))
+        if link.get("up"):
+            host.link = Link(link["up"], 0.5)
+    elif utp:
+        road = MemoryTransport(host, PORT)
     stores: dict[str, MemoryStorage] = {}
     filled: dict[str, Made] = {}
 
@@ -159,6 +169,8 @@ async def node(
         yield Node(host, session, filled, stores)
         # A bug that was survived is a bug.
         assert session.internal_errors == 0
+    if isinstance(road, UtpTransport):
+        road.close()
 
 
 async def done(*torrents: Torrent, seconds: float = 600.0) -> None:

@@ -104,7 +104,7 @@ async def door_of(api: Api) -> AsyncIterator[There]:
         await access.set_password(m.Password(PASSWORD))
         user = (await access.make_api_key(m.KeyRequest("user"))).secret
         guest = (await access.make_api_key(m.KeyRequest("guest", "guest"))).secret
-        web = WebServer(api, access, settings)
+        web = WebServer(api, access, lambda: settings)
         door = Door(api)
         web.mount(PREFIX, door)
         at = await web.http.start("127.0.0.1", 0)

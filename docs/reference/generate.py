@@ -1,6 +1,6 @@
 """Writes the pages that are made from the code: `python docs/reference/generate.py`, or `--check` to only compare.
 
-cli.md, settings.md and events.md are written whole; in other pages the text between `<!-- name -->` and
+cli.md, settings.md, events.md and openapi.json are written whole; in other pages the text between `<!-- name -->` and
 `<!-- /name -->` is replaced.
 """
 
@@ -24,12 +24,13 @@ from wildbach.base import limits
 from wildbach.base.events import Event
 from wildbach.base.settings import reference_markdown
 from wildbach.engine import events as engine_events
-from wildbach.engine.settings import Settings
 from wildbach.interfaces.cli import exits, lazy, text
 from wildbach.interfaces.doors.transmission.fields import FIELDS
 from wildbach.interfaces.doors.transmission.methods import METHODS
 from wildbach.interfaces.doors.transmission.names import Dialect
 from wildbach.interfaces.doors.transmission.preferences import PREFERENCES
+from wildbach.interfaces.http import openapi
+from wildbach.interfaces.settings import ClientSettings
 
 DOCS = Path(__file__).resolve().parents[1]
 MADE = "Made from the code by `docs/reference/generate.py`."
@@ -87,7 +88,7 @@ def settings_page() -> str:
     return (
         f"# Settings\n\n{MADE} In a program: "
         "`Settings(...)`; a variable of the environment is `WILDBACH_` and the key in capitals with `_` for dots.\n\n"
-        + reference_markdown(Settings)
+        + reference_markdown(ClientSettings)
     )
 
 
@@ -191,6 +192,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "cli.md": cli_page(),
         DOCS / "reference" / "settings.md": settings_page(),
         DOCS / "reference" / "events.md": events_page(),
+        DOCS / "reference" / "openapi.json": openapi.document().decode(),
         DOCS / "exit-codes.md": _filled(DOCS / "exit-codes.md", exit_codes=exit_codes()),
         DOCS / "limits.md": _filled(DOCS / "limits.md", limits=limit_rows()),
         DOCS / "transmission-rpc.md": _filled(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wildbach.engine.discovery import DiscoveryView
     from wildbach.engine.events import (
         ExternalAddressChanged,
+        FilterLoaded,
         MetadataReady,
         MutableUpdated,
         NetworkChanged,
@@ -85,6 +86,7 @@ __all__ = [
     "ExternalAddressChanged",
     "File",
     "FileView",
+    "FilterLoaded",
     "FilterSettings",
     "FormatError",
     "Info",
@@ -139,9 +141,9 @@ _HOMES = {
     "wildbach.engine.dhtqueue": ("DhtTorrentView",),
     "wildbach.engine.discovery": ("DiscoveryView",),
     "wildbach.engine.events": (
-        "ExternalAddressChanged", "MetadataReady", "MutableUpdated", "NetworkChanged", "PeerBanned", "PeerConnected",
-        "PeerDropped", "PieceDone", "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged", "TorrentAdded",
-        "TorrentComplete", "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
+        "ExternalAddressChanged", "FilterLoaded", "MetadataReady", "MutableUpdated", "NetworkChanged", "PeerBanned",
+        "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged",
+        "TorrentAdded", "TorrentComplete", "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
     ),
     "wildbach.engine.ipfilter": ("IpFilterView",),
     "wildbach.engine.network": ("NetworkView",),

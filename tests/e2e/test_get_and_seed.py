@@ -290,3 +290,26 @@ def test_the_content_is_that_of_the_seed_byte_for_byte(command: Command, seed: s
     command.run(*own("x.torrent", "-o", "out", "--peer", seed, "-q"))
     ours = command.folder / "out" / "things" / "big.bin"
     assert hashlib.sha256(ours.read_bytes()).digest() == hashlib.sha256(FILES["big.bin",]).digest()
+
+
+def test_a_tracker_near_us_with_a_key_is_asked_where_the_user_names_it(command: Command, tmp_path: Path) -> None:
+    """The same URL in a torrent is not: strangers make those."""
+    (tmp_path / "users").write_text("q7Yw3kTn0Vd2 anna\n")
+    with command.start("tracker", "--listen", "127.0.0.1:0", "--users", "users", "--no-udp", "--json") as tracker:
+        url = next_event(tracker, "listening")["urls"][0].replace("KEY", "q7Yw3kTn0Vd2")
+        (tmp_path / "x.torrent").write_bytes(torrent_of(FILES, trackers=[[url]]).to_bytes())
+        any_port = ("--listen", "127.0.0.1:0", "--set", "discovery.lsd=off")
+        refused = command.run("get", "x.torrent", "-o", "new", *any_port, "--timeout", "2")
+        assert refused.returncode == 5 and "must have the path /announce" in refused.stderr
+        with command.seed(tmp_path / "x.torrent", tmp_path / "src", "--tracker", url):
+            got = command.run("get", "x.torrent", "-o", "new", *any_port, "--tracker", url, "--timeout", "20")
+    assert got.returncode == 0, got.stderr
+
+
+def test_the_torrents_own_folder_will_do_for_data(command: Command, tmp_path: Path) -> None:
+    with command.start(
+        "seed", "x.torrent", "--data", tmp_path / "src" / "things", "--listen", "127.0.0.1:0",
+    ) as process:
+        assert process.stdout is not None
+        assert "is taken as the torrent's own folder" in process.stdout.readline()
+        assert any(line.startswith("ready: ") for line in process.stdout)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_process import Command
+from cli_process import Command, events
 from cli_torrents import torrent_of, write_content
 
 FILES = {("a.bin",): b"a" * 100_000}
@@ -36,6 +36,14 @@ def taken() -> Iterator[int]:
 
 ANY = ("--listen", "127.0.0.1:0")
 MISTAKES: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
+    "no such list": (("get", "x.torrent", "--ip-filter", "none.p2p"), 2, ("filter.sources: ", "none.p2p: No such")),
+    "no such list, before a URL is fetched": (
+        ("get", "http://127.0.0.1:9/x.torrent", "--ip-filter", "none.p2p"), 2, ("none.p2p: No such",),
+    ),
+    "a list that is none": (("get", "x.torrent", "--ip-filter", "page.torrent"), 2, ("page.torrent: ",)),
+    "no list to seed with": (("seed", "x.torrent", "--data", "src", "--ip-filter", "nope"), 2, ("nope: No such",)),
+    "an empty interface": (("get", "x.torrent", "--interface", ""), 2, ("network.interface (--interface): is empty",)),
+    "an empty proxy": (("get", "x.torrent", "--proxy", ""), 2, ("network.proxy (--proxy): is empty",)),
     "no such file": (("get", "nothing.torrent"), 2, ("nothing.torrent: no such file", "magnet link")),
     "a folder": (("get", "src"), 2, ("src is a folder",)),
     "a web page": (("get", "page.torrent"), 3, ("this is not a torrent",)),
@@ -140,3 +148,27 @@ def test_seconds_that_count_down_are_no_new_line(command: Command) -> None:
         "get", "x.torrent", "-o", "new", *ANY, "--timeout", "4", "--tracker", "http://127.0.0.1:9/announce"
     )
     assert sum("no tracker answers" in line for line in done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("args", "code", "error"), [
+    (("get", "x.torrent", "--proxy", "foo"), 2, "network.proxy (--proxy): a proxy is"),
+    (("get", "x.torrent", "--peer", "foo"), 2, "not HOST:PORT"),
+    (("get", "nothing.torrent"), 2, "no such file"),
+    (("get", "x.torrent", "-o", "new", *ANY, "--timeout", "0.5"), 5, "nothing arrived"),
+    (("seed", "x.torrent", "--data", "empty", *ANY), 4, "pieces are not here"),
+    (("publish", "nothing"), 2, "no such file"), (("doctor", "nothing"), 2, "no such file"),
+    (("tracker", "--listen", "name:1"), 2, "not a name"),
+])
+def test_a_program_is_told_the_end_and_why_in_one_last_event(
+    command: Command, args: tuple[str, ...], code: int, error: str,
+) -> None:
+    done = command.run(*args, "--json")
+    found = events(done.stdout)
+    assert [event["event"] for event in found].count("finished") == 1
+    assert done.returncode == code == found[-1]["code"] and error in found[-1]["error"]
+
+
+def test_a_variable_that_is_no_setting_is_warned_of(command: Command) -> None:
+    command.env["WILDBACH_NETWORK_INTERFAC"] = "tun0"
+    done = command.run("get", "nothing.torrent")
+    assert "did you mean WILDBACH_NETWORK_INTERFACE?" in done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.folders import PIECE, make_folder, make_torrent
-from tests.interop.engines import running
+from tests.interop.engines import running, until
 from tests.interop.peers import deluge, qbittorrent, rtorrent, transmission
 from tests.interop.peers.base import poll
 
@@ -79,6 +79,23 @@ async def goes_on(item: Found, state: Path) -> None:
         assert torrent.swarm.assumed is None
 
 
+def spoilt(folder: Path) -> None:
+    """Two of three pieces of one file are bad, and another file is not there."""
+    (folder / "z.bin").unlink()
+    with (folder / "b" / "c.bin").open("r+b") as file:
+        file.write(b"x" * 2 * PIECE)
+
+
+async def goes_on_from_there(item: Found) -> None:
+    """What the other client has of a torrent that is not complete is found; nothing is in the way."""
+    assert item.save_path is not None and not item.complete
+    async with running() as session:
+        torrent = await session.add(item.source, AddOptions(
+            save_path=item.save_path, incomplete_path=item.incomplete_path, suffix=item.suffix, renames=item.renames))
+        await until(lambda: torrent.view().state == "downloading", story=torrent.view)
+        assert (torrent.view().done, torrent.view().wanted) == (3 * PIECE, 6 * PIECE)
+
+
 def all_go_on(found: dict[str, Found], tmp_path: Path) -> None:
     async def main() -> None:
         for item in found.values():
@@ -107,6 +124,8 @@ def test_torrents_of_qbittorrent_go_on(tmp_path: Path, storage: str) -> None:
     kinds: tuple[Kind, ...] = ("v1", "v1", "hybrid", "v2", "v1")
     all_made = made(data, "labelled", "paused", "skipped", "renamed", "forced", kinds=kinds)
     keys = {name: metainfo.info.hashes.swarms[-1].hex() for name, metainfo in all_made.items()}
+    part = made(tmp_path / "part", "begun")["begun"]
+    spoilt(tmp_path / "part" / "begun")
     with qbittorrent.QBittorrent(tmp_path, storage=storage) as client:
         client.post("torrents/createCategory", category="films", savePath=str(tmp_path / "films"))
         client.post("torrents/createCategory", category="films/old", savePath="")
@@ -120,9 +139,13 @@ def test_torrents_of_qbittorrent_go_on(tmp_path: Path, storage: str) -> None:
             }.get(name, {})
             client.add(metainfo.to_bytes(), savepath=str(data), **more)
         client.add(MAGNET, savepath=str(data))
+        client.add(part.to_bytes(), savepath=str(tmp_path / "part"))
         client.post("torrents/recheck", hashes=keys["paused"])
         for name, key in keys.items():
             client.wait(key, *(("pausedUP",) if name == "paused" else ("stalledUP", "uploading", "queuedUP")))
+        client.wait(part.info.hashes.key, "stalledDL", "downloading", "queuedDL")
+        suffixed = tmp_path / "part/begun/b/c.bin.!qB"
+        poll(lambda: suffixed.exists() or None, 20, lambda: "no suffix")
         client.post("torrents/filePrio", hash=keys["skipped"], id="0", priority="0")
         client.post("torrents/filePrio", hash=keys["skipped"], id="2", priority="7")
         client.post("torrents/renameFile", hash=keys["renamed"], oldPath="renamed/b/c.bin", newPath="renamed/n/new.bin")
@@ -139,11 +162,14 @@ def test_torrents_of_qbittorrent_go_on(tmp_path: Path, storage: str) -> None:
     with untouched(client.profile):
         state = one_state(tmp_path / "profile", Client.QBITTORRENT)
         shared, found = general(state), read_all(state)
-    assert state.running == "" and state.count == 6 and shared.notes == ()
+    assert state.running == "" and state.count == 7 and shared.notes == ()
     assert (shared.save_path, shared.suffix) == (client.saves, ".!qB")
     assert [(item.name, item.save_path) for item in shared.categories] == [
         ("films", tmp_path / "films"), ("films/old", tmp_path / "films" / "old")]
     assert link_of(found).start is Start.QUEUED
+    begun = found.pop("begun")
+    assert begun.renames == {} and begun.suffix == ".!qB"
+    asyncio.run(goes_on_from_there(begun))
     assert set(found) == {"labelled", "paused", "skipped", "My own name", "forced"}
     assert all(item.save_path == data and item.lost == () for item in found.values())
     one = found["labelled"]
@@ -166,6 +192,9 @@ def test_torrents_of_qbittorrent_go_on(tmp_path: Path, storage: str) -> None:
 def test_torrents_of_transmission_go_on(tmp_path: Path) -> None:
     data = tmp_path / "data"
     all_made = made(data, "labelled", "paused", "skipped", "renamed")
+    part = made(tmp_path / "part", "begun")["begun"]
+    spoilt(tmp_path / "part" / "begun")
+    (tmp_path / "part/begun/b/c.bin").rename(tmp_path / "part/begun/b/c.bin.part")
     with transmission.Transmission(tmp_path, {"rename-partial-files": True}) as client:
         def call(method: str, **arguments: object) -> dict[str, object]:
             return client.call(method, **arguments)
@@ -179,6 +208,8 @@ def test_torrents_of_transmission_go_on(tmp_path: Path) -> None:
             assert isinstance(added, dict)
             ids[name] = added["id"]
         call("torrent-add", filename=MAGNET, paused=True)
+        call("torrent-add", **{
+            "metainfo": base64.b64encode(part.to_bytes()).decode(), "download-dir": str(tmp_path / "part")})
         call("torrent-verify", ids=list(ids.values()))
 
         def verified() -> bool | None:
@@ -194,13 +225,23 @@ def test_torrents_of_transmission_go_on(tmp_path: Path) -> None:
         call("torrent-rename-path", ids=[ids["renamed"]], path="renamed/b", name="new")
         call("torrent-start-now", ids=[id_of for name, id_of in ids.items() if name != "paused"])
         poll(lambda: (data / "renamed" / "new").exists() or None, 20, lambda: "not renamed")
+
+        def begun_is_checked() -> bool | None:
+            rows = call("torrent-get", fields=["name", "haveValid"])["torrents"]
+            assert isinstance(rows, list)
+            return any(row["name"] == "begun" and row["haveValid"] == 3 * PIECE for row in rows) or None
+
+        poll(begun_is_checked, 20, lambda: str(call("torrent-get", fields=["name", "haveValid"])))
         assert one_state(tmp_path / "config", Client.TRANSMISSION).running.startswith("Transmission runs now")
     (data / "skipped" / "a.bin").unlink()
     with untouched(tmp_path / "config"):
         state = one_state(tmp_path / "config", Client.TRANSMISSION)
         shared, found = general(state), read_all(state)
-    assert state.count == 5 and (shared.save_path, shared.suffix, shared.notes) == (tmp_path, ".part", ())
+    assert state.count == 6 and (shared.save_path, shared.suffix, shared.notes) == (tmp_path, ".part", ())
     assert link_of(found).name == "a link"
+    begun = found.pop("begun")
+    assert begun.suffix == ".part"
+    asyncio.run(goes_on_from_there(begun))
     assert set(found) == set(all_made)
     assert all(item.save_path == data for item in found.values())
     one = found["labelled"]

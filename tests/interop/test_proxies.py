@@ -20,8 +20,11 @@ from wildbach.base.ids import Endpoint
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import DhtSettings, NetworkSettings, Settings
+from wildbach.engine.ways import Ways
+from wildbach.net.resolve import Purpose
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.magnet import Magnet
+from wildbach.protocol.proxy import ProxyError
 
 pytestmark = [
     pytest.mark.skipif(lt.MISSING is not None, reason=str(lt.MISSING)),
@@ -175,3 +178,18 @@ def test_a_wrong_password_is_said_and_nothing_goes_past_the_proxy(
                 assert await engines.peers_of(process, "s") == []
 
         asyncio.run(main())
+
+
+@pytest.mark.foreign("tinyproxy")
+@pytest.mark.parametrize("url", ["http://t.example/announce", "https://t.example/announce"])
+def test_a_wrong_password_of_an_http_proxy_is_said_and_noted(url: str, tmp_path: Path) -> None:
+    """It answers 401 to a wrong one, and 407 to none."""
+    with Tinyproxy(tmp_path / "proxy") as proxy:
+        async def main(login: str, says: str) -> None:
+            async with Ways(behind(f"http://{login}{proxy.host}:{proxy.port}")) as ways:
+                with pytest.raises(ProxyError, match=says) as caught:
+                    await ways.http.fetch(url, purpose=Purpose.TRACKER, limit=1000)
+                assert caught.value.code == "proxy_login" and says in ways.obstacle
+
+        asyncio.run(main("anna:wrong@", "does not take this user and password"))
+        asyncio.run(main("", "wants a user and a password"))

@@ -24,7 +24,7 @@ MADE = make("v1", {"file": 1_300_000})
 
 
 def play(
-    seeding: NatKind, leeching: NatKind, seconds: float = 120.0, *, helps: bool = True,
+    seeding: NatKind, leeching: NatKind, seconds: float = 120.0, *, helps: bool = True, utp: str = "fluid",
 ) -> tuple[bool, dict[str, int], dict[str, int]]:
     """A download between two homes: whether it is complete, and what the leech and the peer in the middle did.
 
@@ -36,9 +36,9 @@ def play(
         if not helps:
             middle = replace(middle, discovery=DiscoverySettings(hole_punching=False))
         async with (
-            node(network, 1, middle, utp=True) as common,
-            node(network, 2, settings(pex=False), behind=seeding, utp=True, up=40_000) as home,
-            node(network, 3, behind=leeching, utp=True) as other,
+            node(network, 1, middle, utp=utp) as common,
+            node(network, 2, settings(pex=False), behind=seeding, utp=utp, up=40_000) as home,
+            node(network, 3, behind=leeching, utp=utp) as other,
         ):
             between = await common.add(MADE.metainfo)
             await home.seed(MADE, common.at)
@@ -56,9 +56,11 @@ def play(
     return sim(1, until=1e6).run(story())
 
 
+@pytest.mark.parametrize("utp", ["fluid", "real"])
 @pytest.mark.parametrize(("seeding", "leeching"), PAIRS)
-def test_two_homes_meet_where_their_routers_can(seeding: NatKind, leeching: NatKind) -> None:
-    whole, asked, between = play(seeding, leeching)
+def test_two_homes_meet_where_their_routers_can(seeding: NatKind, leeching: NatKind, utp: str) -> None:
+    """`real`: the streams are made of packets, so what opens the routers are the SYNs of both sides."""
+    whole, asked, between = play(seeding, leeching, utp=utp)
     assert whole is ((seeding, leeching) not in BLOCKED)
     if not whole:
         # They were told of each other and called, as often as they may.

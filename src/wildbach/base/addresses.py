@@ -3,7 +3,8 @@
 Peers, PEX, trackers and the DHT can name anybody: without these rules we would knock on web servers, mail servers and
 the router for whoever asks us to.
 
-Names never reach this module: a name is resolved first and its addresses are judged.
+Names never reach this module: a name is resolved first and its addresses are judged. What a name tells that is never
+resolved here is the business of `hostnames`.
 """
 
 from __future__ import annotations

@@ -81,6 +81,10 @@ ROADS_REMEMBERED = 5000
 SILENT_PEER_SECONDS = 15.0
 "Evicted when slots are needed."
 PEER_TIMEOUT_SECONDS = 120.0
+DOUBT_SECONDS = 5.0
+"Of a connection that was silent so long another one with the same peer may take the place, if it does not answer."
+DOUBT_ANSWER_SECONDS = 3.0
+"For its answer; a lost packet is sent again three times until then."
 CONNECTIONS = 1000
 CONNECTIONS_PER_TORRENT = 200
 CONNECTIONS_PER_IP = 1
@@ -269,8 +273,10 @@ TRACKER_SERVER_LIST_BYTES = 64 * MIB
 
 # the API of the daemon
 API_BODY_BYTES = 32 * MIB
-API_START_BYTES = 4 * KIB
+API_START_BYTES = 64 * KIB
 "A body of somebody who is not logged in."
+API_LINE_BYTES = 64 * KIB
+"A path of 4,096 characters, each of them escaped."
 JSON_DEPTH = 32
 QUERY_FIELDS = 1000
 PUSH_MESSAGE_BYTES = MIB
@@ -415,3 +421,15 @@ RPC_BATCH = 1000
 "Calls in one request."
 RPC_REMOVED = 100_000
 "Torrents that went and are told to who asks for what happened lately."
+
+# doors of other clients' programs
+FORM_BYTES = 32 * MIB
+"The body of a request with a form, files included."
+FORM_FIELDS = 1000
+"Fields and files of one form."
+FORM_HEAD_BYTES = 4 * KIB
+"Headers of one part of a form."
+DOOR_VIEWERS = 200
+"Programs of which is remembered what they were told of the list; the one that was away longest is forgotten."
+DOOR_ANSWERS = 4
+"Of each, the last answers, so that one that was lost can be asked for again."

@@ -34,13 +34,21 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 
 class SettingError(UsageError):
-    """A value that a setting does not take, or a key that does not exist. `key` names it."""
+    """A value that a setting does not take, or a key that does not exist. `key` names it; `origin` says where the value
+    comes from, as `--proxy` or `$WILDBACH_NETWORK_PROXY`, where that is known.
+    """
 
     code = "bad_setting"
 
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(f"{key}: {message}", key=key)
+    def __init__(self, key: str, message: str, *, origin: str = "") -> None:
+        super().__init__(f"{key} ({origin}): {message}" if origin else f"{key}: {message}", key=key, origin=origin)
         self.key = key
+        self.origin = origin
+        self._reason = message
+
+    def told(self, origin: str) -> SettingError:
+        """The same with its origin, where it has none."""
+        return self if self.origin or not origin else SettingError(self.key, self._reason, origin=origin)
 
 
 class PinnedError(UsageError):
@@ -64,14 +72,16 @@ def setting(
     choices: Sequence[str] = (),
     unit: str = "",
     secret: bool = False,
+    protects: bool = False,
 ) -> Any:
     """A field of a section: bool, int, float, str, Path, tuple[str, ...], or one of these or None.
 
     `live` settings take effect at once, others at the next start. `min` and `max` are inclusive. `unit` is shown
-    in the reference. A `secret` is left out of what is shown.
+    in the reference. A `secret` is left out of what is shown. What `protects` cannot be given as nothing by a flag or a
+    variable: a variable of a shell that is not set would switch off what somebody counts on.
     """
     facts = {"doc": doc, "live": live, "min": min, "max": max, "choices": tuple(choices), "unit": unit,
-             "secret": secret}
+             "secret": secret, "protects": protects}
     return dataclasses.field(default=default, metadata={"setting": facts}, repr=not secret)
 
 
@@ -96,6 +106,7 @@ class Option:
     choices: tuple[str, ...]
     unit: str
     secret: bool
+    protects: bool
 
     @property
     def flag(self) -> str:
@@ -131,6 +142,8 @@ class Option:
         key = key or self.key
         if self.optional and text.lower() in ("", "none"):
             return None
+        if self.protects and not text.strip(" \t,"):
+            raise SettingError(key, "is empty, which would switch it off unseen: name one, or leave it unset")
         value: object = text
         if self.kind == "boolean":
             value = _WORDS.get(text.lower())
@@ -138,11 +151,11 @@ class Option:
                 raise SettingError(key, f"{text!r} is none of true, false, yes, no, on, off")
         elif self.kind == "integer":
             if not re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII):
-                raise SettingError(key, f"{text!r} is not a whole number")
+                raise SettingError(key, f"{text!r} is not a whole number{_bounds(self)}")
             value = int(text)
         elif self.kind == "number":
             if not re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", text, re.ASCII):
-                raise SettingError(key, f"{text!r} is not a number")
+                raise SettingError(key, f"{text!r} is not a number{_bounds(self)}")
             value = float(text)
         elif self.kind == "strings":
             value = [part.strip() for part in text.split(",") if part.strip()]
@@ -352,11 +365,25 @@ def parse_toml(kind: type[Section], text: str, where: str = "settings") -> dict[
 
 
 def parse_environment(kind: type[Section], environ: Mapping[str, str]) -> dict[str, object]:
-    """The values that variables give, by key. Variables that name no setting are not ours."""
+    """The values that variables give, by key. Variables that name no setting are not ours. Raises SettingError."""
+    found: dict[str, object] = {}
+    for key, option in options(kind).items():
+        if option.env in environ:
+            try:
+                found[key] = option.parse(environ[option.env])
+            except SettingError as error:
+                raise error.told(f"${option.env}") from None
+    return found
+
+
+def strange_variables(kind: type[Section], environ: Mapping[str, str], others: Sequence[str] = ()) -> dict[str, str]:
+    """Variables that look like those of settings and are none, nor among `others`; with the name that is nearest, or an
+    empty text.
+    """
+    known = [*(option.env for option in options(kind).values()), *others]
     return {
-        key: option.parse(environ[option.env], option.env)
-        for key, option in options(kind).items()
-        if option.env in environ
+        name: next(iter(difflib.get_close_matches(name, known, 1, 0.75)), "")
+        for name in sorted(environ) if name.startswith(ENV_PREFIX) and name not in known
     }
 
 
@@ -491,7 +518,7 @@ def reference_markdown(kind: type[Section]) -> str:
         lines = ["| key | type | default | takes effect | what it does |", "| --- | --- | --- | --- | --- |"]
         for name, option in own.items():
             full = f"{key}.{name}" if key else name
-            lines.append(f"| `{full}` | {_describe(option)} | {_shown(option.default)} | "
+            lines.append(f"| `{full}` | {_describe(option)} | {_in_markdown(option.default)} | "
                          f"{'at once' if option.live else 'at the next start'} | {_cell(option.doc)} |")
         tables.append("\n".join(lines) + "\n")
     return "\n".join(tables)
@@ -512,14 +539,19 @@ def _describe(option: Option) -> str:
     return text + (" or none" if option.optional else "")
 
 
-def _shown(value: object) -> str:
-    if value is None or value == ():
+def _in_markdown(value: object) -> str:
+    if isinstance(value, tuple) and value:
+        return ", ".join(f"`{item}`" for item in value)
+    return f"`{value}`" if isinstance(value, str | Path) else shown(value)
+
+
+def shown(value: object) -> str:
+    """A value as a flag or a variable spells it; `none` for nothing."""
+    if value is None or value in ((), ""):
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, tuple):
-        return ", ".join(f"`{item}`" for item in value)
-    return f"`{value}`" if isinstance(value, str | Path) else str(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _cell(text: str) -> str:
@@ -530,6 +562,12 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
+
+
+def _bounds(option: Option) -> str:
+    if option.min is not None and option.max is not None:
+        return f" from {_plain(option.min)} to {_plain(option.max)}"
+    return f" of at least {_plain(option.min)}" if option.min is not None else ""
 
 
 def _plain(number: float) -> str:

@@ -79,7 +79,7 @@ class Directed:
         if places is None:
             return await ask(self._inner, url)
         if not places:
-            raise TrackerFailure("its host says in DNS that it runs no tracker", retry_in=_NO_TRACKER_SECONDS)
+            raise NoTracker("its host says in DNS that it runs no tracker", retry_in=_NO_TRACKER_SECONDS)
         *others, last = preferences.directed(url, places)
         for at in others:
             try:
@@ -101,6 +101,12 @@ class Directed:
         return preferences.read(await self._texts.texts(host))
 
 
+class NoTracker(TrackerFailure):
+    """Nobody was asked, for there is nobody to be."""
+
+    code = "no_tracker"
+
+
 class HttpAnnouncer:
     """BEP 3 and 48 through the guarded client."""
 
@@ -111,7 +117,7 @@ class HttpAnnouncer:
         self._seconds = seconds
 
     async def announce(self, request: AnnounceRequest) -> AnnounceReply:
-        response = await self._fetch(http.announce_url(request), request.family)
+        response = await self._fetch(http.announce_url(request), request.family, request.named)
         try:
             reply = http.parse_announce(response.body)
         except FormatError:
@@ -122,15 +128,16 @@ class HttpAnnouncer:
         url = http.scrape_url(request.url, request.info_hashes)
         if url is None:
             raise TrackerFailure("this tracker cannot be scraped")
-        response = await self._fetch(url, request.family)
+        response = await self._fetch(url, request.family, request.named)
         try:
             return http.parse_scrape(response.body)
         except FormatError:
             raise _refusal(response) from None
 
-    async def _fetch(self, url: str, family: int) -> Response:
+    async def _fetch(self, url: str, family: int, named: bool) -> Response:
         return await self._client.fetch(
-            url, purpose=Purpose.TRACKER, limit=limits.TRACKER_BODY_BYTES, seconds=self._seconds, family=family
+            url, purpose=Purpose.USER if named else Purpose.TRACKER, limit=limits.TRACKER_BODY_BYTES,
+            seconds=self._seconds, family=family,
         )
 
 

@@ -14,7 +14,7 @@ import heapq
 import math
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import urlsplit
@@ -94,12 +94,18 @@ class Announcing:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._last_answer = -math.inf
+        self._named: set[str] = set()
+        "URLs that the user named."
         self._goodbyes = 0
         "Legs whose tracker is still to hear that we leave."
         self._gone: asyncio.Future[None] | None = None
         self._closing = False
 
     # -- what a session does
+
+    def trust(self, urls: Iterable[str]) -> None:
+        """The user named these: they may lead to any path of a machine near us, while the session lives."""
+        self._named.update(url.strip() for url in urls)
 
     def add(
         self, swarm: Announced, hashes: tuple[bytes, ...], tiers: Sequence[Sequence[str]], *, private: bool = False
@@ -174,8 +180,8 @@ class Announcing:
         self._pump()
 
     def resume(self) -> None:
-        """The network was away, and is back, perhaps with another address: ask all as soon as they permit, those that
-        failed meanwhile at once.
+        """The network was away, and is back, perhaps with another address: ask all as soon as they permit, also those
+        that failed meanwhile.
         """
         now = self._clock()
         for host in list(self._hosts.values()):
@@ -184,7 +190,7 @@ class Announcing:
             for tracker in trackers.all():
                 for leg in tracker.legs:
                     if leg.next_at < math.inf:
-                        leg.next_at = min(leg.next_at, now if leg.fails else max(now, leg.min_at))
+                        leg.next_at = min(leg.next_at, max(now, leg.min_at))
             self._examine(trackers, now)
         self._pump()
 
@@ -384,7 +390,7 @@ class Announcing:
         request = AnnounceRequest(
             tracker.url, leg.info_hash, identity.peer_id, identity.port, identity.uploaded, identity.downloaded,
             identity.left, event, self._key(leg), 0 if event is Event.STOPPED else self._settings().want_peers,
-            tracker.tracker_id, leg.family,
+            tracker.tracker_id, leg.family, tracker.url in self._named,
         )
         reply: AnnounceReply | None = None
         error: WildbachError | None = None
@@ -408,12 +414,14 @@ class Announcing:
         reply = ScrapeReply()
         error: WildbachError | None = None
         try:
-            reply = await host.lane.announcer.scrape(ScrapeRequest(tracker.url, owner.hashes, tracker.legs[0].family))
+            reply = await host.lane.announcer.scrape(ScrapeRequest(
+                tracker.url, owner.hashes, tracker.legs[0].family, tracker.url in self._named))
         except WildbachError as caught:
             error = caught
         now = self._clock()
         tracker.scraping = False
         tracker.scrape = error.message if error is not None else "ok"
+        tracker.answered = error is None or error.code == TrackerFailure.code
         self._note_host(host, error, now)
         host.lane.end(host, doubtful)
         for leg in tracker.legs:
@@ -499,6 +507,7 @@ class Announcing:
         delay *= 0.9 + 0.2 * self._rng.random()
         if isinstance(error, TrackerFailure) and error.retry_in is not None:
             delay = error.retry_in
+            leg.min_at = now + delay
         elif isinstance(error, ForbiddenURL):
             delay = math.inf
         leg.next_at = max(now + delay, leg.host.resting_until)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from wildbach.base import limits
 from wildbach.base.addresses import Reach, classify, parse
@@ -141,6 +141,9 @@ def ban_name(endpoint: Endpoint) -> str:
     return endpoint.host if address is None else str(address)
 
 
+BLOCKED: Final = "blocked by the IP filter"
+
+
 class BanList:
     """Who may not be a peer: the banned, for a time or for ever, with the reasons counted, and those that the IP filter
     `blocks`. Bounded: the oldest ban makes room.
@@ -174,6 +177,10 @@ class BanList:
     def unban(self, who: str) -> bool:
         """Lift a ban by its name (see `Ban.who`) or by a literal address; False where there was none."""
         return self._bans.pop(who, None) is not None or self._bans.pop(ban_name(Endpoint(who, 0)), None) is not None
+
+    def blocked(self, endpoint: Endpoint) -> bool:
+        """The IP filter has its address."""
+        return self._blocks(endpoint.host)
 
     def banned(self, endpoint: Endpoint, now: float) -> bool:
         if self._blocks(endpoint.host):

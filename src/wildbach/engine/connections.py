@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from wildbach.base import limits
-from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine import events
 from wildbach.engine.dialing import Dialing
-from wildbach.engine.peer import Parted, Peer, PeerOwner
+from wildbach.engine.peer import Parted, Peer, PeerOwner, Waiting
+from wildbach.engine.rivals import Rivals
 from wildbach.engine.roads import Reached
 from wildbach.engine.shared import Shared
 from wildbach.engine.swarm import Swarm
@@ -70,6 +70,9 @@ class Connections:
         self._peer_id = peer_id
         self._web = web
         self.known = Dialing(shared.dials, self._priority)
+        self._rivals = Rivals(swarm.peers, peer_id, shared.clock)
+        self.blocked: dict[Endpoint, str] = {}
+        "Endpoints that the IP filter has, with who named them."
         self.calling = 0
         "Calls on their way."
         self._joined: dict[int, None] = {}
@@ -90,12 +93,28 @@ class Connections:
 
     def add(self, endpoints: Sequence[Endpoint], source: str) -> None:
         """Remember endpoints to call, and call them as there is room."""
-        if self.known.add(endpoints, source):
+        free = [endpoint for endpoint in endpoints if not self._blocked(endpoint, source)]
+        if self.known.add(free, source):
             self._shared.wake()
+
+    def _blocked(self, endpoint: Endpoint, source: str) -> bool:
+        """Whether the IP filter has it; then it is remembered apart, to say so, and for when it has not."""
+        if not self._shared.bans.blocked(endpoint):
+            return False
+        if len(self.blocked) < limits.KNOWN_PEERS:
+            self.blocked.setdefault(endpoint, source)
+        return True
+
+    def filter_changed(self) -> None:
+        """Other addresses are blocked than before."""
+        before, self.blocked = self.blocked, {}
+        for endpoint, source in before.items():
+            self.add([endpoint], source)
 
     def forget_all(self) -> None:
         """Forget whom we know; connections stay."""
         self.known.clear()
+        self.blocked.clear()
         self._recall.clear()
 
     def ban(self, endpoint: Endpoint, reason: str) -> None:
@@ -134,7 +153,7 @@ class Connections:
             known = self.known.next(now, want_seeds=wants)
             if known is None:
                 return
-            if self._shared.bans.banned(known.endpoint, now):
+            if self._blocked(known.endpoint, known.source) or self._shared.bans.banned(known.endpoint, now):
                 self.known.forget(known.endpoint)
                 continue
             self.calling += 1
@@ -144,6 +163,7 @@ class Connections:
         shared = self._shared
         # The v1 hash first: every client knows it, and a v2 bit in the answer upgrades a hybrid.
         greeting = self.handshake(self._owner.hashes.swarms[0])
+        begun = shared.clock()
         try:
             reached = await shared.roads.call(endpoint, greeting.info_hash, greeting.to_bytes())
         except (NetworkError, RemoteError, TimeoutError) as error:
@@ -158,12 +178,12 @@ class Connections:
         finally:
             self.calling -= 1
         shared.dials.ended(endpoint, True, shared.clock())
-        self._called(reached, greeting)
+        self._called(reached, greeting, begun)
 
-    def _called(self, reached: Reached, greeting: Handshake) -> None:
+    def _called(self, reached: Reached, greeting: Handshake, begun: float) -> None:
         """A call was taken: greet, where that is not done yet."""
         shared = self._shared
-        peer = Peer(shared.number(), reached.connection, _Caller(self), outgoing=True, now=shared.clock())
+        peer = Peer(shared.number(), reached.connection, _Caller(self), outgoing=True, now=shared.clock(), begun=begun)
         shared.greeting[peer.number] = peer
         reached.connection.start(peer)
         if not reached.said:
@@ -190,6 +210,7 @@ class Connections:
         """Call by uTP; the other side does the same at this moment."""
         shared = self._shared
         greeting = self.handshake(self._owner.hashes.swarms[0])
+        begun = shared.clock()
         try:
             if shared.utp is None:
                 return
@@ -199,7 +220,7 @@ class Connections:
         finally:
             self.calling -= 1
             self._punching.pop(endpoint, None)
-        self._called(reached, greeting)
+        self._called(reached, greeting, begun)
 
     def reconnect_as_v2(self) -> None:
         """Hashes are missing that only v2 peers may be asked for (BEP 52). Those we met under the v1 hash, before we
@@ -221,9 +242,39 @@ class Connections:
         if theirs.info_hash not in hashes.swarms:
             raise RemoteError("answers for another torrent")
         v2_able = theirs.v2 or (hashes.v2 is not None and theirs.info_hash == hashes.v2[:20])
-        if not self._only_one(peer, v2=hashes.v2 is not None and v2_able) or not self._has_room(peer):
+        rivals = self._rivals.of(peer, v2=hashes.v2 is not None and v2_able)
+        if rivals is None:
+            return None
+        if not rivals:
+            return self._take_in(peer, theirs, v2_able=v2_able)
+        peer.hold()
+        self._scope.spawn(
+            f"rivals:{peer.number}", self._wait(peer, theirs, rivals, v2_able=v2_able), contain=self._shared.report)
+        return Waiting(self._gone)
+
+    async def _wait(self, peer: Peer, theirs: Handshake, rivals: Sequence[Peer], *, v2_able: bool) -> None:
+        """It comes in if its rivals are dead."""
+        owner: PeerOwner | None = None
+        try:
+            if await self._rivals.dead(rivals) and self._owner.open_to_peers and not peer.closing:
+                owner = self._take_in(peer, theirs, v2_able=v2_able)
+        finally:
+            if owner is None:
+                peer.close(RemoteError("not wanted here"))
+        if owner is not None:
+            peer.release(owner)
+
+    def _gone(self, peer: Peer) -> None:
+        """Somebody left before it was let in."""
+        if peer.outgoing:
+            self.left(peer, None)
+
+    def _take_in(self, peer: Peer, theirs: Handshake, *, v2_able: bool) -> PeerOwner | None:
+        hashes = self._owner.hashes
+        if not self._has_room(peer):
             return None
         if not peer.outgoing:
+            peer.begun = self._shared.clock()
             answer = theirs.info_hash
             if hashes.v1 is not None and hashes.v2 is not None and theirs.v2:
                 # A hybrid is spoken as v2 where both can (BEP 52).
@@ -247,30 +298,6 @@ class Connections:
         self._shared.bus.publish(events.PeerConnected(self._owner.key, str(peer.remote), peer.client))
         self._shared.wake()
         return self._swarm
-
-    def _only_one(self, peer: Peer, *, v2: bool) -> bool:
-        """One connection to a peer, and one to an address; those of this machine are not counted."""
-        alone = classify(peer.remote.host) is not Reach.LOCAL
-        others = 0
-        for other in list(self._swarm.peers.values()):
-            if other.closing:
-                continue
-            if other.peer_id == peer.peer_id:
-                # Perhaps under the torrent's other hash.
-                if not self._better(peer, other, v2=v2):
-                    return False
-                other.close(RemoteError("another connection takes its place"))
-            elif alone and other.remote.host == peer.remote.host:
-                others += 1
-        return others < limits.CONNECTIONS_PER_IP
-
-    def _better(self, peer: Peer, other: Peer, *, v2: bool) -> bool:
-        """Which of two connections with one peer stays: v2 brings hashes too. Where each side called the other, both
-        keep the call of the greater peer id.
-        """
-        if other.v2 != v2:
-            return v2
-        return peer.outgoing != other.outgoing and peer.outgoing == (peer.peer_id < self._peer_id)
 
     def _has_room(self, newcomer: Peer) -> bool:
         """Where all slots are taken, somebody who is of no use goes.
@@ -324,6 +351,14 @@ class Connections:
         lane.start(peer)
         self._shared.bus.publish(events.PeerConnected(self._owner.key, str(peer.remote), name))
         return peer
+
+    def went(self, error: NetworkError) -> None:
+        """Our network is away. Who called us cannot do so where we will be, so we call."""
+        peers = list(self._swarm.peers.values())
+        if not self._owner.private:
+            called = [listening_at(peer) for peer in peers if not peer.outgoing]
+            self.known.callers(at for at in called if at is not None)
+        self._swarm.close_all(error)
 
     # -- over
 

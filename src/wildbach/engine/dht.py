@@ -14,6 +14,7 @@ from typing import Final
 
 from wildbach.base.errors import NetworkError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint
+from wildbach.base.words import plural
 from wildbach.disk.resume import ResumeStore
 from wildbach.engine import dhtitems
 from wildbach.engine.dhtitems import DhtItems, KeptItem
@@ -169,15 +170,17 @@ class Dht:
         now, nodes = self._clock(), self._nodes.nodes
         if not self._nodes.usable:
             why = f" ({self._nodes.failure})" if self._nodes.failure and not nodes else ""
-            return f"the DHT has {nodes} nodes yet{why}"
+            return f"the DHT has {plural(nodes, 'node')} yet{why}"
         if entry.flying:
-            return f"looking in the DHT ({nodes} nodes)"
+            return f"looking in the DHT ({plural(nodes, 'node')})"
         if entry.waits(now):
-            return f"waiting for a turn in the DHT ({nodes} nodes, {self._queue.flying} torrents before it)"
+            before = plural(self._queue.flying, "torrent")
+            return f"waiting for a turn in the DHT ({plural(nodes, 'node')}, {before} before it)"
         if entry.findings is None:
             return ""
-        found = "nobody" if not entry.findings.peers else f"{entry.findings.peers} peers"
-        return f"the DHT ({nodes} nodes) knows {found}, and is asked again in {max(0.0, entry.due_at - now):.0f} s"
+        found = "nobody" if not entry.findings.peers else plural(entry.findings.peers, "peer")
+        again = max(0.0, entry.due_at - now)
+        return f"the DHT ({plural(nodes, 'node')}) knows {found}, and is asked again in {again:.0f} s"
 
     def port_for(self, remote: Endpoint) -> int:
         """Where our node of that peer's IP version is; 0 where there is none (BEP 5)."""

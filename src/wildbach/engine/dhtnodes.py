@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from wildbach.base import addresses, limits
+from wildbach.base import addresses, hostnames, limits
 from wildbach.base.addresses import Reach, classify, may_dial
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.base.ids import Endpoint
@@ -113,6 +113,7 @@ class DhtNodes:
             there = self.homes.get(family)
             if there is not None:
                 there.host, there.port = endpoint
+                there.external_ip = ""
                 there.node.again(now)
                 continue
             node_id, saved = await self._threads.run(self._load, family)
@@ -286,10 +287,7 @@ class DhtNodes:
         home = self.homes[family]
         found: list[Endpoint] = []
         for host, port in hints:
-            found += [
-                at for at in await self._find(host, port, family)
-                if may_dial(at, home.reach) or (addresses.parse(at.host) is None and at.port >= 1024)
-            ]
+            found += [at for at in await self._find(host, port, family) if _may_ask(at, home.reach)]
         remembers, home.remembers = home.remembers, False
         if not found and not remembers:
             for text in self.settings().bootstrap:
@@ -348,9 +346,19 @@ class DhtNodes:
             self._report(error)
 
 
+def _may_ask(node: Endpoint, source: Reach) -> bool:
+    """Whether to ask a node that a stranger names. Of one with a name, which a proxy looks up, the name alone tells."""
+    if addresses.parse(node.host) is not None:
+        return may_dial(node, source)
+    return node.port >= 1024 and hostnames.reach(node.host) is Reach.GLOBAL
+
+
 def parse_node(text: str) -> tuple[str, int]:
     """HOST:PORT or [HOST]:PORT. Raises UsageError."""
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
+    host = host.strip("[]")
+    if addresses.parse(host) is None and hostnames.parse(host) is None:
+        raise UsageError(f"{text!r}: {host!r} is neither an address nor a name")
+    return host, int(port)

@@ -7,7 +7,7 @@ Strangers can name anybody, so calls on hearsay and calls into one network are c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from wildbach.base import limits
@@ -17,6 +17,8 @@ from wildbach.engine.flows import FlowBudget
 
 _RETRY_SECONDS: Final = 15.0
 _RETRY_MOST: Final = 600.0
+_RETRY_SOON: Final = 3.0
+"After we came back: the peer may still hold the connection that we lost."
 _BUDGET_SECONDS: Final = 10.0
 _NAMED: Final = ("user", "magnet", "tracker")
 "Sources that are not hearsay; what other peers and the DHT say is."
@@ -75,7 +77,7 @@ def _expire(calls: deque[float], now: float) -> None:
 class Known:
     """One endpoint and our history with it."""
 
-    __slots__ = ("endpoint", "fails", "not_before", "priority", "seed", "source")
+    __slots__ = ("again", "endpoint", "fails", "met", "not_before", "priority", "seed", "source", "surely_until")
 
     def __init__(self, endpoint: Endpoint, source: str, priority: int) -> None:
         self.endpoint = endpoint
@@ -84,6 +86,12 @@ class Known:
         "Canonical priority of the link (BEP 40): the higher one is called first."
         self.fails = 0
         self.not_before = 0.0
+        self.met = False
+        "It took our call, or called us."
+        self.again = 0
+        "Calls that failed since we came back."
+        self.surely_until = float("-inf")
+        "It was there when we went away: until this time it is called more often, and not given up."
         self.seed = False
         "It had everything when we last met: of no use once we have too."
 
@@ -172,6 +180,11 @@ class Dialing:
         self._stale = True
         known = self._known.get(endpoint)
         if known is not None:
+            if now < known.surely_until:
+                known.fails = min(known.fails + 1, limits.DIAL_TRIES - 1)
+                known.not_before = now + min(_RETRY_SOON * 2**known.again, 2 * _RETRY_SECONDS)
+                known.again += 1
+                return
             known.fails += 1
             known.not_before = now + min(_RETRY_SECONDS * 2 ** min(known.fails - 1, 10), _RETRY_MOST)
 
@@ -179,6 +192,8 @@ class Dialing:
         known = self._known.get(endpoint)
         if known is not None:
             known.fails = 0
+            known.met = True
+            known.surely_until = float("-inf")
 
     def ended(self, endpoint: Endpoint, now: float, *, seed: bool) -> None:
         """A connection that had been greeted is over; it may be made again, after a while."""
@@ -199,12 +214,26 @@ class Dialing:
             known.fails = 0
             known.not_before = 0.0
 
-    def all_again(self) -> None:
-        """Call those who were there as soon as possible: it was we who had gone."""
+    def all_again(self, now: float, gained: Sequence[int] = ()) -> None:
+        """Call those who were there as soon as possible: it was we who had gone. Those we have met may hold a dead
+        connection with us until they miss it, so they are called again soon where they refuse. `gained`: IP versions
+        that could not be called before.
+        """
         for known in self._known.values():
+            if (6 if ":" in known.endpoint.host else 4) in gained:
+                known.fails = 0
             if not known.fails:
                 known.not_before = 0.0
+                if known.met:
+                    known.again = 0
+                    known.surely_until = now + limits.PEER_TIMEOUT_SECONDS + _RETRY_SECONDS
         self._stale = True
+
+    def callers(self, endpoints: Iterable[Endpoint]) -> None:
+        """Remember where those listen who had called us: at a new address of ours they cannot find us."""
+        for endpoint in endpoints:
+            self.add([endpoint], "peer")
+            self.connected(endpoint)
 
     def forget(self, endpoint: Endpoint) -> None:
         self._busy.pop(endpoint, None)

@@ -20,7 +20,7 @@ from wildbach.engine.lan import LanTorrent, LanView, LocalDiscovery
 from wildbach.engine.portmap import PortMapping, PortMapView
 from wildbach.engine.settings import Settings
 from wildbach.net.http import ask_device
-from wildbach.net.interfaces import Gateway, default_gateway
+from wildbach.net.interfaces import Gateway, default_gateway, own_address
 from wildbach.net.lan import Lan
 from wildbach.net.outlet import Outlet
 from wildbach.net.portmap import DatagramMapper, Mapped, Mapper, UpnpMapper
@@ -73,7 +73,6 @@ class Discovery:
         self._sockets: Lan | None = None
         self._maps: list[PortMapping] = []
         self._tcp = {6 if ":" in at.host else 4: at.port for at in reversed(tcp) if _callable(at)}
-        external.subscribe(self._address_changed)
         if hidden or not self._tcp:
             return
         if settings.discovery.lsd and not settings.peers.anonymous:
@@ -145,9 +144,6 @@ class Discovery:
         if family == 4:
             self._owner.public_port(port or self._tcp[4])
 
-    def _address_changed(self, address: str) -> None:
-        self._bus.publish(events.ExternalAddressChanged(address))
-
 
 def _callable(at: Endpoint) -> bool:
     return classify(at.host) is not Reach.LOCAL
@@ -162,12 +158,19 @@ def _mappers(
             return None  # whose router it is nobody can tell
         return default_gateway(family, interface=way.name if way is not None else "")
 
+    def own(gateway: Gateway) -> str:
+        """Where we listen: ports of another address of ours would lead nowhere."""
+        if outlet.bound and outlet.way is not None:
+            ours = outlet.way.own.get(6 if ":" in gateway.address else 4, "")
+            return ours if ":" not in ours or classify(ours) is Reach.GLOBAL else ""
+        return own_address(gateway)
+
     mappers: dict[str, Mapper] = {}
     if settings.discovery.natpmp:
         mappers["pcp" if family == 6 else "pcp/natpmp"] = DatagramMapper(
-            family, rng, clock, gateway=gateway, claim=outlet.claim)
+            family, rng, clock, gateway=gateway, own=own, claim=outlet.claim)
     if settings.discovery.upnp and family == 4:
         name = "" if settings.peers.anonymous else "wildbach"
         mappers["upnp"] = UpnpMapper(
-            rng, gateway=gateway, description=name, claim=outlet.claim, ask=partial(ask_device, outlet=outlet))
+            rng, gateway=gateway, own=own, description=name, claim=outlet.claim, ask=partial(ask_device, outlet=outlet))
     return mappers

@@ -9,7 +9,9 @@ from wildbach.base.events import Event, TorrentEvent
 
 @dataclass(frozen=True, slots=True)
 class NetworkChanged(Event):
-    """The network interface that everything keeps to went, or came back."""
+    """The network interface that everything keeps to went, or came back; or this machine has an address of an IP
+    version that it had none of, and then connections stay.
+    """
 
     up: bool
     reason: str
@@ -128,6 +130,22 @@ class PortMappingFailed(Event):
 
     reason: str
     "What each method came to, in plain words."
+
+
+@dataclass(frozen=True, slots=True)
+class FilterLoaded(Event):
+    """A list of the IP filter was read, was taken out of the settings, or could not be read; then its last good form
+    stays in force.
+    """
+
+    source: str
+    "The list, as in the settings."
+    ranges: int
+    "In force of this list; 0 where it is not in the settings any more."
+    total: int
+    "In force of all lists together."
+    failure: str
+    "Why its newest form is not in force, in plain words; empty where it is."
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,12 @@ class ExternalAddress:
         """Those that are believed, at most one an IP version."""
         return tuple(self._believed[family] for family in sorted(self._believed))
 
+    def forget(self) -> None:
+        """We are somewhere else now: what was said of the address before says nothing any more."""
+        for votes in self._votes.values():
+            votes.clear()
+        self._believed.clear()
+
     def vote(self, address: str, voter: str) -> None:
         """`voter`, a literal address, sees us at `address`. What nobody could be called at is no vote; and whoever is
         on the Internet cannot see that we are in a private network.

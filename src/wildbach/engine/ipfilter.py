@@ -2,7 +2,8 @@
 
 A list is a file or a URL. Files are looked at every few seconds and read again when they changed; URLs are fetched
 again every `filter.refresh_hours`. What a URL gave is kept in the data directory, so it holds from the next start on,
-before the network is asked. A list that cannot be read, or is none, leaves its last good form in force and says why.
+before the network is asked. A list that cannot be read, or is none, leaves its last good form in force and says why; a
+file of which there is no good form yet is a reason not to start.
 
 Reading is work for a thread. What is in force is one immutable set of ranges that is swapped when a new one is ready.
 """
@@ -13,7 +14,7 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -21,8 +22,11 @@ from typing import Final, Protocol
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, NetworkError, StorageError, WildbachError
+from wildbach.base.events import Event
+from wildbach.base.settings import SettingError
 from wildbach.disk import system
 from wildbach.disk.shelf import Shelf
+from wildbach.engine.events import FilterLoaded
 from wildbach.engine.settings import FilterSettings
 from wildbach.net.http import Response
 from wildbach.net.resolve import Purpose
@@ -131,7 +135,7 @@ class IpFilter:
     def __init__(
         self, scope: Scope, threads: Threads, *, settings: Callable[[], FilterSettings], fetcher: Fetcher | None,
         shelf: Shelf | None, clock: Callable[[], float], report: Callable[[Exception], None],
-        wall: Callable[[], float] = time.time,
+        publish: Callable[[Event], None], wall: Callable[[], float] = time.time,
     ) -> None:
         """`fetcher`: None where URLs cannot be asked; `shelf`: where what they gave is kept, None for nowhere; `wall`:
         seconds since 1970.
@@ -144,6 +148,9 @@ class IpFilter:
         self._clock = clock
         self._wall = wall
         self._report = report
+        self._publish = publish
+        self._told: dict[str, tuple[Ranges, str]] = {}
+        "What was published last of each list."
         self._sources: dict[str, _Source] = {}
         self._joining = asyncio.Lock()
         self._joined: tuple[Ranges, ...] = ()
@@ -169,6 +176,12 @@ class IpFilter:
         """Put files in force, and what URLs gave earlier; URLs are asked from then on, and nobody waits for them."""
         await self._look_at_files()
         self._scope.spawn("watch", self._watch(), contain=self._report)
+
+    def demand_files(self) -> None:
+        """Raises SettingError where a file cannot be read or is no list: nobody of it would be blocked."""
+        for source in self._sources.values():
+            if source.failure and not isinstance(source, _Url):
+                raise SettingError("filter.sources", _told(source.name, source.failure))
 
     async def reload(self) -> None:
         """Read all files and fetch all URLs now. `view` tells what failed."""
@@ -253,16 +266,34 @@ class IpFilter:
     async def _join(self) -> None:
         """Put in force what the lists say now."""
         async with self._joining:
-            parts = tuple(source.ranges for source in self._sources.values() if len(source.ranges))
-            if len(parts) == len(self._joined) and all(map(lambda one, other: one is other, parts, self._joined)):
-                return
-            ranges = await self._threads.run(Ranges.union, parts)
-            changed = ranges != self._ranges
-            self._joined, self._ranges = parts, ranges
-            self._look_up = lru_cache(limits.FILTER_ANSWERS)(ranges.blocks)
+            changed = await self._put_in_force()
         if changed:
             for heard in self._heard:
                 heard()
+        self._tell()
+
+    async def _put_in_force(self) -> bool:
+        parts = tuple(source.ranges for source in self._sources.values() if len(source.ranges))
+        if len(parts) == len(self._joined) and all(map(lambda one, other: one is other, parts, self._joined)):
+            return False
+        ranges = await self._threads.run(Ranges.union, parts)
+        changed = ranges != self._ranges
+        self._joined, self._ranges = parts, ranges
+        self._look_up = lru_cache(limits.FILTER_ANSWERS)(ranges.blocks)
+        return changed
+
+    def _tell(self) -> None:
+        """Publish what is new of each list."""
+        total = len(self._ranges)
+        for name in [name for name in self._told if name not in self._sources]:
+            del self._told[name]
+            self._publish(FilterLoaded(name, 0, total, ""))
+        for source in self._sources.values():
+            before, failed = self._told.get(source.name, (None, ""))
+            tried = source.loaded is not None or source.failure
+            if tried and (source.ranges is not before or source.failure != failed):
+                self._told[source.name] = (source.ranges, source.failure)
+                self._publish(FilterLoaded(source.name, len(source.ranges), total, source.failure))
 
     # -- URLs
 
@@ -345,6 +376,39 @@ class IpFilter:
             await self._threads.run(shelf.remove, source.place)
         except StorageError as error:
             self._report(error)
+
+
+def require_readable(names: Iterable[str]) -> None:
+    """A quick look before anything else begins. Raises SettingError for a file that is not there or may not be read."""
+    for name in names:
+        if isinstance(_source(name), _File):
+            path = os.path.expanduser(name)
+            try:
+                with open(path, "rb", opener=_open) as file:
+                    file.read(1)
+            except OSError as error:
+                raise SettingError("filter.sources", system.storage_error(error, "read", path).message) from None
+            except ValueError:
+                raise SettingError("filter.sources", f"{path!r} is no name that a file can have") from None
+
+
+def bad_sources(names: Iterable[str]) -> dict[str, str]:
+    """The files among these lists that cannot be read or are no lists, and why. Blocks."""
+    found: dict[str, str] = {}
+    for name in names:
+        if isinstance(_source(name), _File):
+            try:
+                listing = _read(name, None)[1]
+            except StorageError as error:
+                found[name] = error.message
+            else:
+                if isinstance(listing, WildbachError):
+                    found[name] = listing.message
+    return found
+
+
+def _told(name: str, failure: str) -> str:
+    return failure if name in failure else f"{name}: {failure}"
 
 
 def _source(name: str) -> _Source:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from wildbach.base import bitfield
 from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import InfoHashes
+from wildbach.base.words import plural
 from wildbach.disk.datadir import TorrentLock
 from wildbach.disk.piecework import ChunkResult
 from wildbach.disk.storage import Storage
@@ -215,7 +216,13 @@ class Life:
             return
         await self._open(self._owner.known)
 
-    async def _open(self, known: Known) -> None:
+    async def open(self) -> None:
+        """Find out what is on the disk of one that stands still and has not run yet; it goes on standing still."""
+        known = self._owner.known
+        if known is not None and self.state is State.PAUSED and self.holdings is None and not self.asleep:
+            await self._open(known, begin=False)
+
+    async def _open(self, known: Known, *, begin: bool = True) -> None:
         """Find out what is on the disk, and begin."""
         self._owner.parts.talk.want_layers(known.specs.missing)
         self._set_state(State.CHECKING)
@@ -228,7 +235,7 @@ class Life:
         finally:
             self.opening = False
         self._owner.remember()
-        if self._owner.options.check_only:
+        if self._owner.options.check_only or not begin:
             self._set_state(State.PAUSED)
             return
         if holdings.record.moving:
@@ -289,7 +296,8 @@ class Life:
     def _not_all_here(self, picker: Picker) -> None:
         lack = picker.missing.bit_count()
         self.stop(
-            f"{lack} of {picker.wanted.bit_count()} pieces are not here or not good, and only seeding was asked for",
+            f"{lack:,} of {plural(picker.wanted.bit_count(), 'piece')} {'is' if lack == 1 else 'are'} not here "
+            "or not good, and only seeding was asked for",
             "incomplete",
         )
 
@@ -362,7 +370,7 @@ class Life:
         if on and swarm.super_seed is None:
             swarm.super_seed = SuperSeed(content.picker.count)
             swarm.close_all(NetworkError("super-seeding begins"))
-            self._owner.parts.links.known.all_again()
+            self._owner.parts.links.known.all_again(self._shared.clock())
         elif not on and swarm.super_seed is not None:
             swarm.end_super_seed()
         self.say_upload_only()
@@ -499,7 +507,7 @@ class Life:
         self.code = ""
         self._owner.change_options(replace(self._owner.options, metadata_only=False, check_only=False))
         if self._owner.awake_parts is not None:
-            self._owner.awake_parts.links.known.all_again()
+            self._owner.awake_parts.links.known.all_again(self._shared.clock())
         if self.asleep:
             self._set_state(State.SEEDING)
         elif self.holdings is not None and self._owner.known is not None:

@@ -17,6 +17,7 @@ from wildbach.base import limits
 from wildbach.base.errors import RemoteError
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import InfoHashes
+from wildbach.base.words import plural
 from wildbach.protocol.ext.metadata import MetadataData, MetadataReject, piece_count
 
 K = TypeVar("K", bound=Hashable)
@@ -196,7 +197,7 @@ class MetadataFetcher(Generic[K]):
         if all(peer.silent or peer.not_before > self._now for peer in self._peers.values()):
             return f"{len(self._peers)} peers have the metadata but do not send it"
         done, total = self.progress
-        return f"fetching metadata: {done} of {total} bytes from {len(self._peers)} peers"
+        return f"fetching metadata: {done} of {total} bytes from {plural(len(self._peers), 'peer')}"
 
     def tick(self, now: float) -> list[tuple[K, int]]:
         """The requests to send now, as (peer, piece)."""

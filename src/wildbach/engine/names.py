@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from wildbach.base import addresses, limits
+from wildbach.base import addresses, hostnames, limits
 from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
@@ -21,8 +21,9 @@ def literal(peers: Iterable[tuple[str, int]]) -> list[Endpoint]:
 
 
 def named(peers: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Those that have to be looked up."""
-    return [(host, port) for host, port in peers if addresses.parse(host) is None][: limits.MAGNET_NAMES]
+    """Those that have to be looked up; what is neither an address nor a name is left out."""
+    named = ((hostnames.parse(host), port) for host, port in peers if addresses.parse(host) is None)
+    return [(name, port) for name, port in named if name is not None][: limits.MAGNET_NAMES]
 
 
 async def look_up(resolver: Resolver, peers: Sequence[tuple[str, int]]) -> list[Endpoint]:

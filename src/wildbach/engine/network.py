@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
+from wildbach.base import addresses, limits
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import NetworkError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.settings import Settings
@@ -34,6 +37,15 @@ _PATIENCE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class NamesView:
+    """What came of one question to the name servers."""
+
+    name: str
+    failure: str
+    "In plain words; empty where there was an answer."
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkView:
     """By which ways a session speaks with the world."""
 
@@ -47,6 +59,18 @@ class NetworkView:
     listening: tuple[Endpoint, ...]
     name_servers: tuple[Endpoint, ...]
     "Asked through the interface; none where the system, or a proxy, looks names up."
+    names: NamesView | None = None
+    "Of an examination; None where nobody was asked."
+
+
+def _names(settings: Settings) -> Iterator[str]:
+    """Host names that are asked for anyway: those of the DHT's first nodes, and of lists of the IP filter."""
+    texts = [f"//{text}" for text in settings.dht.bootstrap] if settings.dht.enabled else []
+    for text in (*texts, *(name for name in settings.filter.sources if "://" in name)):
+        with contextlib.suppress(ValueError):
+            host = urlsplit(text).hostname
+            if host and addresses.parse(host) is None:
+                yield host
 
 
 class NetworkOwner(Protocol):
@@ -60,8 +84,10 @@ class NetworkOwner(Protocol):
         """All sockets are closed; what went over them is over."""
         ...
 
-    async def network_came(self) -> None:
-        """The sockets are open again, perhaps at another address."""
+    async def network_came(self, gained: Sequence[int]) -> None:
+        """The sockets are open again, perhaps at another address. With `gained` they were all the time, and there are
+        more for these IP versions.
+        """
         ...
 
 
@@ -112,7 +138,13 @@ class Network:
         self._listeners: list[Listener] = []
         self._ports: dict[str, int] = {}
         "Those that were taken, by what the settings say."
+        self._listens: dict[str, None] = {}
+        "What of the settings is listened at."
+        self._utp_at: dict[Endpoint, None] = {}
+        "Where uTP is listened at."
         self._opened = False
+        self._more: tuple[int, ...] = ()
+        "IP versions that came while the sockets were open, and are not looked at so far."
         self._trouble = ""
         "Why the sockets could not be opened when the interface came."
         self._moved = asyncio.Event()
@@ -154,32 +186,59 @@ class Network:
         way = ways.outlet.way if ways is not None else None
         proxy = None
         if ways is not None and ways.proxy is not None:
-            datagrams = self.no_datagrams
-            if not datagrams and self._relayed is not None:
-                datagrams = "passed on" if self._relayed.joined else "waiting"
-            proxy = ProxyView(str(ways.proxy.address), ways.proxy.failure, datagrams)
+            datagrams = self._relayed.state if self._relayed is not None else self.no_datagrams
+            behind = ways.proxy
+            proxy = ProxyView(
+                str(behind.address), behind.failure, behind.cause, behind.doubt,
+                ways.outlet.reason or datagrams if datagrams else "")
         return NetworkView(
             ways.outlet.wanted if ways is not None else "", tuple(way.own.values()) if way is not None else (),
             self.obstacle, proxy, self.listening,
             ways.name_servers if ways is not None and ways.outlet.bound and not self.proxied else (),
         )
 
-    async def examine(self) -> NetworkView:
-        """The same after a look at the proxy."""
-        if self.ways is not None and self.ways.proxy is not None and not self.ways.proxy.failure:
+    async def examine(self, seconds: float) -> NetworkView:
+        """The same after the proxy was asked to connect, and whether it passes on datagrams; or, without one, after
+        name servers were asked, for `seconds` at most, for a name that the settings have.
+        """
+        names = await self._ask_for_a_name(seconds)
+        if self.ways is not None and self.ways.proxy is not None:
             await self.ways.proxy.check()
-        return self.view()
+            if self._relayed is not None and self._opened and not self.ways.proxy.failure:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limits.PROXY_SECONDS):
+                        await self._relayed.wait()
+        return replace(self.view(), names=names)
+
+    async def _ask_for_a_name(self, seconds: float) -> NamesView | None:
+        name = next(_names(self._settings), None)
+        if name is None or self.shut or self.ways is None or self.ways.resolver is None:
+            return None
+        try:
+            async with asyncio.timeout(seconds):
+                await self.ways.resolver.resolve(name, 0)
+        except TimeoutError:
+            return NamesView(name, f"no answer in {seconds:g} seconds")
+        except NetworkError as error:
+            return NamesView(name, error.message)
+        return NamesView(name, "")
 
     # -- sockets
 
     async def open(self) -> None:
         """Take the ports. Raises NetworkError; that the interface is away is none: then it is waited for."""
-        if self.ways is not None and self.ways.outlet.bound:
+        if self.ways is not None and (self.bound or self._for_the_world):
             self.ways.outlet.watch()
             self.ways.outlet.subscribe(self._outlet_changed)
             self._scope.spawn("interface", self._follow(), contain=self._report)
         if not self.shut:
             await self._open()
+
+    @property
+    def _for_the_world(self) -> bool:
+        """Others than this machine may call, so it matters which addresses it gets."""
+        hosts = [parse_listen(text)[0] for text in self._settings.connections.listen]
+        return not self.proxied and any(classify(host) is not Reach.LOCAL for host in hosts)
 
     async def close(self) -> None:
         await self._scope.close()
@@ -193,14 +252,19 @@ class Network:
             listener.close()
 
     async def _open(self) -> None:
+        """Open what is not open, as far as there are addresses for it."""
         self._opened = True
         if not self.proxied:
             for text in self._settings.connections.listen:
-                await self._listen(text)
+                if text not in self._listens:
+                    await self._listen(text)
         if self.speaks_udp or (self.utp is not None and self._settings.connections.listen):
             self._open_datagrams()
         if self.utp is not None and self._settings.connections.listen:
             for endpoint in self.datagrams.endpoints:
+                if endpoint in self._utp_at:
+                    continue
+                self._utp_at[endpoint] = None
                 listener = await self.utp.listen(endpoint, self._owner.accept)
                 if not self._settings.connections.tcp and not self.proxied:
                     self._listeners.append(listener)
@@ -213,6 +277,8 @@ class Network:
     def _close(self) -> None:
         self.stop_listening()
         self._listeners.clear()
+        self._listens.clear()
+        self._utp_at.clear()
         if self.utp is not None:
             self.utp.cut()
         self.datagrams.close()
@@ -229,6 +295,7 @@ class Network:
                     break
             else:
                 self._ports[text] = at.port
+                self._listens[text] = None
                 return
         # A machine without IPv6 is no reason to stop, and neither is an interface that has one IP version only.
         if last is not None and host != "::" and not (host == "0.0.0.0" and last.code == NO_SUCH_ADDRESS):
@@ -259,14 +326,27 @@ class Network:
     # -- the interface comes and goes
 
     def _outlet_changed(self) -> None:
-        """Whatever is open was tied to the interface as it was."""
-        if self._opened:
+        """Whatever is open was tied to the interface as it was, unless an IP version came and that is all."""
+        gained = self.ways.outlet.gained if self.ways is not None else ()
+        if self._opened and gained:
+            self._more += gained
+        elif self._opened:
             self._opened = False
+            self._more = ()
             self._close()
             reason = self.ways.outlet.reason if self.ways is not None else ""
             self._owner.network_went(
                 NetworkError(reason or "the network interface has another address now", code=AWAY))
         self._moved.set()
+
+    async def _extend(self) -> None:
+        """An IP version more: what can be opened for it is, and all else stays as it is."""
+        more, self._more = self._more, ()
+        # What cannot be opened now is tried again at the next change.
+        with contextlib.suppress(NetworkError):
+            await self._open()
+        if self._is_open():
+            await self._owner.network_came(more)
 
     def _is_open(self) -> bool:
         """It may change while somebody waits."""
@@ -276,6 +356,10 @@ class Network:
         while True:
             await self._moved.wait()
             self._moved.clear()
+            if self._opened and self._more:
+                await self._extend()
+            if self._is_open():
+                continue
             if self.shut:
                 # Closed at once, sockets would have the kernel complain to whoever still sends, by another interface.
                 await asyncio.sleep(_LATE_SECONDS)
@@ -287,7 +371,7 @@ class Network:
                     await self._open()
                     self._trouble = ""
                     if self._is_open():
-                        await self._owner.network_came()
+                        await self._owner.network_came(())
                     break
                 except NetworkError as error:
                     # The address may not be ready yet, or somebody has our port.

@@ -24,7 +24,8 @@ class AddOptions:
     peers: tuple[Endpoint, ...] = ()
     "Peers to call at once."
     trackers: tuple[str, ...] = ()
-    "Trackers besides the torrent's own."
+    """Trackers besides the torrent's own. These may have any path on a machine near us, where those of a torrent must
+    have /announce."""
     web_seeds: tuple[str, ...] = ()
     "Web servers that have the content, besides the torrent's own (BEP 19)."
     http_seeds: tuple[str, ...] = ()

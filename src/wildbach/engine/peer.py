@@ -87,6 +87,7 @@ class Peer:
         "am_interested",
         "asked_at",
         "bad",
+        "begun",
         "choked",
         "client",
         "connection",
@@ -138,7 +139,11 @@ class Peer:
         "web",
     )
 
-    def __init__(self, number: int, connection: Connection, owner: PeerOwner, *, outgoing: bool, now: float) -> None:
+    def __init__(
+        self, number: int, connection: Connection, owner: PeerOwner, *, outgoing: bool, now: float,
+        begun: float | None = None,
+    ) -> None:
+        """`begun`: when our call began."""
         self.number = number
         "Unique in the session: names the peer in records that outlive it."
         self.connection = connection
@@ -147,6 +152,8 @@ class Peer:
         self.outgoing = outgoing
         self.source = "outgoing" if outgoing else "incoming"
         self.created = now
+        self.begun = now if begun is None else begun
+        "When our call began, or theirs was let in."
         self.peer_id = b""
         self.info_hash = b""
         self.client = ""

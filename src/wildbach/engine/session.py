@@ -41,7 +41,7 @@ from wildbach.disk.writer import ProcessWriter, ThreadWriter, Writer, default_wr
 from wildbach.engine import events, names
 from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAnnouncer
 from wildbach.engine.announcing import Announcing
-from wildbach.engine.blame import Ban, BanList
+from wildbach.engine.blame import BLOCKED, Ban, BanList
 from wildbach.engine.brief import Brief
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
@@ -138,6 +138,7 @@ class Session:
         self._loop = loop
         settings = self.settings
         self._bans = BanList(blocks=self._blocks)
+        self._external.subscribe(lambda address: self._bus.publish(events.ExternalAddressChanged(address)))
         if not self._simulated:
             self._ways = Ways(
                 settings, user_agent="" if settings.peers.anonymous else CLIENT, blocks=self._blocks)
@@ -163,7 +164,7 @@ class Session:
             self._scope, self._threads, settings=lambda: self.settings.filter,
             fetcher=ways.http if ways is not None else None,
             shelf=Shelf(self.data_dir / "filters") if self.data_dir is not None else None,
-            clock=loop.time, report=self._report,
+            clock=loop.time, report=self._report, publish=self._bus.publish,
         )
         self._dormitory = Dormitory(
             self, self._scope, self._threads, loop.time, self._report, resume=store, lasting=resume is not None,
@@ -198,6 +199,7 @@ class Session:
         try:
             self._filter.subscribe(self._filter_changed)
             await self._filter.load()
+            self._filter.demand_files()
             await network.open()
             await self._reached()
         except BaseException:
@@ -353,18 +355,19 @@ class Session:
         for peer in list(self._shared.greeting.values()):
             peer.close(error)
         for torrent in list(self._dormitory.awake.values()):
-            torrent.swarm.close_all(error)
+            torrent.network_went(error)
+        self._external.forget()
         self._bus.publish(events.NetworkChanged(False, error.message))
 
-    async def network_came(self) -> None:
-        """It is back: call, announce and look again. For the parts of a session only."""
+    async def network_came(self, gained: Sequence[int] = ()) -> None:
+        """It is back, or has these IP versions more: call, announce and look again. For the parts of a session only."""
         discovery, self._discovery = self._discovery, None
         if discovery is not None:
             await discovery.close()
         await self._reached()
         self.public_port(self._port)
         for torrent in list(self._torrents.values()):
-            torrent.network_came()
+            torrent.network_came(gained)
         self._shared.announcing.resume()
         self._bus.publish(events.NetworkChanged(True, ""))
 
@@ -384,21 +387,23 @@ class Session:
         return self._filter.blocks(host)
 
     def _filter_changed(self) -> None:
-        """Leave those whom we may not speak with any more."""
+        """Leave those whom we may not speak with any more, and remember those whom we may again."""
         for peer in [*self._shared.greeting.values(), *(
             peer for torrent in self._dormitory.awake.values() for peer in torrent.swarm.peers.values()
         )]:
             if not peer.web and self._filter.blocks(peer.remote.host):
-                peer.close(RemoteError("the IP filter blocks its address"))
+                peer.close(RemoteError(BLOCKED))
+        for torrent in list(self._dormitory.awake.values()):
+            torrent.links.filter_changed()
 
     @property
     def network(self) -> NetworkView:
         """By which ways this session speaks with the world."""
         return self._network.view()
 
-    async def examine_network(self) -> NetworkView:
-        """The same after a look at the proxy, where there is one."""
-        return await self._network.examine()
+    async def examine_network(self, seconds: float = limits.DNS_SECONDS) -> NetworkView:
+        """The same after a test of the proxy, or, without one, of name servers, for `seconds` at most."""
+        return await self._network.examine(seconds)
 
     def _make_hasher(self) -> Hasher:
         return Hasher(self._threads, processes=self.settings.disk.workers != "threads")
@@ -471,6 +476,7 @@ class Session:
             options = replace(options, select=magnet.wants)
         tiers: list[tuple[str, ...]] = list(metainfo.trackers) if metainfo is not None else []
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
+        self._shared.announcing.trust(options.trackers)
         async with self._adding:
             there = self.known(hashes)
             if there is not None:
@@ -489,6 +495,8 @@ class Session:
             if metainfo is None:
                 link = magnet if magnet is not None else Magnet(hashes)
                 metainfo = await self._dormitory.look_up(hashes.key, link, options, tiers)
+            else:
+                await self._dormitory.enlist(hashes, metainfo, options, tiers)
             # What a link says of its torrent is its name until the metadata is here.
             brief = Brief(magnet.name, 0, 0, options.paused) if metainfo is None and magnet is not None else None
             torrent = self.adopt(hashes.key, hashes, options, brief)

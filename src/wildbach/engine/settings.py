@@ -30,18 +30,20 @@ class ConnectionSettings(Section):
 class NetworkSettings(Section):
     interface: str = setting(
         "", "The network interface that everything keeps to, such as tun0 of a VPN, or an address of it; empty: any. "
-        "While it is away nothing leaves, questions to name servers included."
+        "While it is away nothing leaves, questions to name servers included.", protects=True,
     )
     dns: tuple[str, ...] = setting(
-        (), "Addresses of the name servers that are asked through network.interface; none: those of this machine."
+        (), "Addresses of the name servers that are asked through network.interface; none: those of this machine.",
+        protects=True,
     )
     call_ports: str = setting(
-        "", "The local ports of TCP calls, FIRST-LAST, for firewalls that go by them; empty: any."
+        "", "The local ports of TCP calls, FIRST-LAST, for firewalls that go by them; empty: any.", protects=True,
     )
     proxy: str = setting(
         "", "The proxy that everything goes through, socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ "
         "before the host where it wants to know us. It looks up names; nobody can call us over TCP; an HTTP proxy has "
         "no uTP, no DHT and no UDP trackers. Where it fails, nothing goes another way.", secret=True,
+        protects=True,
     )
 
 
@@ -167,7 +169,7 @@ class DhtSettings(Section):
 class FilterSettings(Section):
     sources: tuple[str, ...] = setting(
         (), "Files and http(s) URLs of lists: eMule (.dat), PeerGuardian (.p2p, .p2b), or addresses, networks and "
-        "ranges one a line; gzip or zip is unpacked. A file that changes is read again.", live=True,
+        "ranges one a line; gzip or zip is unpacked. A file that changes is read again.", live=True, protects=True,
     )
     refresh_hours: float = setting(24.0, "How often lists at URLs are fetched again.", live=True, min=1, max=8760)
 

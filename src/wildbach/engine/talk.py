@@ -124,9 +124,11 @@ class Talk:
         at = listening_at(peer)
         if parted and at is not None and peer.says is not None:
             self._recent.add(at, _flags(peer))
-        self._by_endpoint.pop(peer.remote, None)
-        if self.fetcher is not None:
-            self.fetcher.on_peer_gone(peer.remote)
+        if self._by_endpoint.get(peer.remote) is peer:
+            # It may be another one by now, whose connection took the place of this one.
+            del self._by_endpoint[peer.remote]
+            if self.fetcher is not None:
+                self.fetcher.on_peer_gone(peer.remote)
         self.hash_fetcher.on_peer_gone(peer.number)
         if self._hash_server is not None:
             self._hash_server.on_peer_gone(peer.number)

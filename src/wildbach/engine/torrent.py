@@ -233,10 +233,17 @@ class Torrent:
         if self.awake_parts is not None:
             self.awake_parts.talk.port = port
 
-    def network_came(self) -> None:
-        """The network was away, and is back: call those who were there, and ask the DHT."""
+    def network_went(self, error: NetworkError) -> None:
+        """All connections are over."""
         if self.awake_parts is not None:
-            self.links.known.all_again()
+            self.links.went(error)
+
+    def network_came(self, gained: Sequence[int] = ()) -> None:
+        """The network was away, and is back, or has IP versions more: call those who were there, or could not be
+        called, and ask the DHT.
+        """
+        if self.awake_parts is not None:
+            self.links.known.all_again(self._shared.clock(), gained)
             self._shared.wake()
         self.dht_part.again()
 
@@ -394,6 +401,7 @@ class Torrent:
 
     async def _opened(self) -> Holdings:
         await self.metadata()
+        await self.life.open()
         return self.life.opened()
 
     @property

@@ -61,6 +61,8 @@ class TrackerView:
     "Failures in a row."
     scrape: str = ""
     "What came of the last scrape: `ok`, or why it failed; empty where there was none."
+    answered: bool = False
+    "It answered the last scrape, if only to refuse it."
 
 
 class Announced(Protocol):
@@ -133,7 +135,8 @@ class Leg:
 class Tracker:
     """One URL in a torrent's list."""
 
-    __slots__ = ("legs", "message", "owner", "removed", "scrape", "scraping", "tracker_id", "url")
+    __slots__ = ("answered", "legs", "message", "owner", "removed", "scrape", "scraping", "tracker_id",
+                 "url")
 
     def __init__(self, owner: TrackerList, url: str) -> None:
         self.owner = owner
@@ -144,6 +147,8 @@ class Tracker:
         self.scraping = False
         self.scrape = ""
         "What came of the last scrape: `ok`, or why it failed; empty where there was none."
+        self.answered = False
+        "It answered the last scrape, if only to refuse it."
         self.removed = False
 
     @property
@@ -255,7 +260,7 @@ class TrackerList:
         return TrackerView(
             tracker.url, tier, tracker.state, tracker.message, max(0.0, min(times) - now) if times and in_use else None,
             _most([leg.seeds for leg in tracker.legs]), _most([leg.leeches for leg in tracker.legs]),
-            _most([leg.downloaded for leg in tracker.legs]), tracker.peers, fails, tracker.scrape,
+            _most([leg.downloaded for leg in tracker.legs]), tracker.peers, fails, tracker.scrape, tracker.answered,
         )
 
     def views(self, now: float) -> tuple[TrackerView, ...]:

@@ -8,6 +8,8 @@ from typing import Final, Protocol
 
 from wildbach.base import bitfield
 from wildbach.base.ids import InfoHashes
+from wildbach.base.words import plural
+from wildbach.engine.blame import BLOCKED
 from wildbach.engine.brief import Brief
 from wildbach.engine.connections import Connections
 from wildbach.engine.dhtpart import DhtPart
@@ -194,6 +196,10 @@ def asleep_view(seen: Seen, brief: Brief) -> TorrentView:
     )
 
 
+def _peers_are(count: int) -> str:
+    return "the only known peer is" if count == 1 else f"all {count} known peers are"
+
+
 def why(seen: Seen, now: float) -> str:
     """Why nothing moves, in plain words."""
     if seen.state not in (State.METADATA, State.DOWNLOADING):
@@ -203,7 +209,9 @@ def why(seen: Seen, now: float) -> str:
         if seen.links.obstacle:
             return seen.links.obstacle
         if seen.links.calling:
-            return f"calling {seen.links.calling} peers"
+            return f"calling {plural(seen.links.calling, 'peer')}"
+        if seen.links.blocked and not len(seen.links.known):
+            return f"{_peers_are(len(seen.links.blocked))} {BLOCKED}"
         reasons = [seen.tracker_list.reason(now) if seen.tracker_list is not None else "", seen.dht_part.reason]
         reason = "; ".join(filter(None, reasons))
         if reason and not len(seen.links.known):
@@ -220,7 +228,8 @@ def why(seen: Seen, now: float) -> str:
     if all(peer.choked for peer in peers):
         return "waiting for a peer to serve us"
     able = sum(peer.am_interested and not peer.choked for peer in peers)
-    return seen.talk.reason or f"{able} peers say they have what is missing here and do not send it"
+    able_words = plural(able, "peer says it has", "peers say they have")
+    return seen.talk.reason or f"{able_words} what is missing here, and nothing comes"
 
 
 def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView, ...]:

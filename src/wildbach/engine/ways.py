@@ -12,6 +12,7 @@ from typing import Final
 from wildbach.base import addresses
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
+from wildbach.base.settings import SettingError
 from wildbach.engine.settings import Settings
 from wildbach.net.dns import DnsResolver, TxtResolver, reachable_servers, system_servers
 from wildbach.net.http import HttpClient
@@ -29,11 +30,10 @@ class Ways:
     def __init__(
         self, settings: Settings, *, user_agent: str = "wildbach", blocks: Callable[[str], bool] = lambda host: False,
     ) -> None:
+        check(settings)
         wanted = settings.network
         self.outlet = Outlet(wanted.interface, ports=parse_ports("network.call_ports", wanted.call_ports))
         servers = name_servers(wanted.dns)
-        if wanted.dns and not wanted.interface:
-            raise UsageError("network.dns names the servers that are asked through network.interface: set that too")
         self._names: Resolver
         self._system: SystemResolver | None = None
         if self.outlet.bound:
@@ -44,7 +44,7 @@ class Ways:
             self._names = self._system = SystemResolver()
             servers = system_servers()
         self.name_servers: tuple[Endpoint, ...] = tuple(servers)
-        self.proxy = Proxy(proxy.parse(wanted.proxy), self.outlet, self._names) if wanted.proxy else None
+        self.proxy = Proxy(parse_proxy(wanted.proxy), self.outlet, self._names) if wanted.proxy else None
         self.resolver = self._names if self.proxy is None else None
         "None where the proxy looks names up."
         self.guard = Guard(self.resolver, allow_idna=settings.trackers.idna, blocks=blocks)
@@ -79,8 +79,31 @@ class Ways:
         await self.close()
 
 
+def check(settings: Settings) -> None:
+    """What can be told of the ways out before any is taken. Raises SettingError that names the key."""
+    wanted = settings.network
+    if wanted.interface != wanted.interface.strip() or any(c <= " " or c == "/" for c in wanted.interface):
+        raise SettingError("network.interface", f"{wanted.interface!r} is no name of an interface, nor an address")
+    if wanted.proxy:
+        parse_proxy(wanted.proxy)
+    parse_ports("network.call_ports", wanted.call_ports)
+    name_servers(wanted.dns)
+    if wanted.dns and not wanted.interface:
+        raise SettingError("network.dns", "these servers are asked through network.interface: set that too")
+    for text in settings.connections.listen:
+        parse_listen(text)
+
+
+def parse_proxy(url: str) -> proxy.ProxyAddress:
+    """Raises SettingError."""
+    try:
+        return proxy.parse(url)
+    except UsageError as error:
+        raise SettingError("network.proxy", error.message) from None
+
+
 def name_servers(texts: Sequence[str]) -> tuple[Endpoint, ...]:
-    """Addresses, with a port where it is not 53: `9.9.9.9`, `10.8.0.1:5353`, `[fd00::1]:53`. Raises UsageError."""
+    """Addresses, with a port where it is not 53: `9.9.9.9`, `10.8.0.1:5353`, `[fd00::1]:53`. Raises SettingError."""
     return tuple(_name_server(text) for text in texts)
 
 
@@ -90,28 +113,33 @@ def _name_server(text: str) -> Endpoint:
     host, _, tail = text.rpartition(":")
     host, ports = host.strip("[]"), _ports(tail)
     if addresses.parse(host) is None or ports is None or len(ports) != 1 or not ports[0]:
-        raise UsageError(f"network.dns: {text!r} is no address of a name server")
+        raise SettingError("network.dns", f"{text!r} is no address of a name server, as 9.9.9.9 or [fd00::1]:53")
     return Endpoint(host, ports[0])
 
 
 def parse_listen(text: str, key: str = "connections.listen") -> tuple[str, range]:
-    """Where to listen: `HOST:PORT`, or `HOST:FIRST-LAST` for the first of these ports that is free. Raises
-    UsageError.
+    """Where to listen: `HOST:PORT`, or `HOST:FIRST-LAST` for the first of these ports that is free; an IPv6 address is
+    in brackets. Raises SettingError.
     """
     host, colon, tail = text.rpartition(":")
     ports = _ports(tail) if colon else None
     if ports is None:
-        raise UsageError(f"{key}: {text!r} is neither HOST:PORT nor HOST:FIRST-LAST")
-    return host.strip("[]") or "0.0.0.0", ports
+        raise SettingError(
+            key, f"{text!r} is neither HOST:PORT nor HOST:FIRST-LAST, as in 0.0.0.0:6881 or [::]:50000-50010")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise SettingError(key, f"{text!r}: put an IPv6 address in brackets, as in [2001:db8::1]:6881")
+    return host or "0.0.0.0", ports
 
 
 def parse_ports(key: str, text: str) -> tuple[int, int] | None:
-    """`FIRST-LAST` or one port; None for nothing. Raises UsageError."""
+    """`FIRST-LAST` or one port; None for nothing. Raises SettingError."""
     if not text:
         return None
     ports = _ports(text)
     if ports is None or not ports[0]:
-        raise UsageError(f"{key}: {text!r} is not FIRST-LAST, as in 50000-50999")
+        raise SettingError(key, f"{text!r} is not FIRST-LAST, as in 50000-50999")
     return ports[0], ports[-1]
 
 

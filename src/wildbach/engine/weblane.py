@@ -61,6 +61,7 @@ class Lane:
         self.remote = at
         self.local = at
         self.queued = 0
+        self.silence = 0.0
         self.closing = False
         self.landing: Landing | None = None
         self._owner = owner

@@ -1,16 +1,13 @@
-"""The configuration file, and the layers of settings that a command begins with."""
+"""The configuration file, which every command reads."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from wildbach.base.errors import UsageError
-from wildbach.base.settings import Layers, Section, parse_environment, parse_toml
+from wildbach.base.settings import Section, parse_toml
 
-S = TypeVar("S", bound=Section)
 _BYTES = 1 << 20
 
 
@@ -44,10 +41,3 @@ def read(kind: type[Section], path: Path | None = None) -> dict[str, object]:
     except UsageError as error:
         raise UsageError(f"{place}: {error.message}") from error
 
-
-def layers(
-    kind: type[S], flags: Mapping[str, object], *, path: Path | None = None, saved: Mapping[str, object] | None = None,
-) -> Layers[S]:
-    """Defaults, the file, what was saved, the environment, flags. Raises UsageError."""
-    return Layers(
-        kind, file=read(kind, path), saved=saved, environment=parse_environment(kind, os.environ), flags=flags)

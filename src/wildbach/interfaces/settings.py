@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from wildbach.base.settings import Section, section, setting
 from wildbach.engine.settings import Settings
+from wildbach.services.feeds.settings import FeedSettings
 from wildbach.services.library.settings import (
     DownloadSettings,
+    LeechSettings,
     QueueSettings,
     SeedingSettings,
     SlowModeSettings,
@@ -58,6 +60,21 @@ class ApiSettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class HookSettings(Section):
+    """Commands. The API neither shows nor changes them: who may use it is not who may run programs here."""
+
+    added: str = setting(
+        "", "Run when a torrent was added. {name}, {key}, {path}, {category}, {tags}, {size} and {tracker} stand for "
+        "what it is; no shell reads the line.", secret=True)
+    complete: str = setting("", "Run when a download is complete.", secret=True)
+    failed: str = setting("", "Run when a torrent stopped by itself; {reason} says why.", secret=True)
+
+
+HOST_ONLY = ("hooks.",)
+"Settings that only the configuration file, the environment and flags can have."
+
+
+@dataclass(frozen=True, slots=True)
 class ClientSettings(Settings):
     """Everything that can be chosen for a daemon."""
 
@@ -66,4 +83,7 @@ class ClientSettings(Settings):
     seeding: SeedingSettings = section(SeedingSettings, "When a torrent has given enough.")
     slow_mode: SlowModeSettings = section(SlowModeSettings, "The alternative speed limits, and when they hold.")
     trash: TrashSettings = section(TrashSettings, "What was removed.")
+    leeches: LeechSettings = section(LeechSettings, "Peers that take without giving.")
+    feeds: FeedSettings = section(FeedSettings, "RSS.")
+    hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")
     api: ApiSettings = section(ApiSettings, "The web interface and the API.")

@@ -17,7 +17,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from wildbach.base import addresses, limits
+from wildbach.base import addresses, hostnames, limits
+from wildbach.base.addresses import Reach
 from wildbach.base.errors import FormatError, NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.net.outlet import NO_SUCH_ADDRESS, Claim, anywhere, claimed_socket
@@ -266,7 +267,7 @@ class DnsResolver:
 
     def _local(self, name: str) -> tuple[str, ...] | None:
         """What this machine itself says; None where it says nothing."""
-        if name.rpartition(".")[2] == "localhost":
+        if hostnames.reach(name) is Reach.LOCAL:
             return _LOOPBACK  # whatever else says so: RFC 6761
         return self._hosts.find(name)
 

@@ -28,8 +28,8 @@ from wildbach.base.errors import FormatError, LimitError, NetworkError
 from wildbach.net.outlet import Outlet
 from wildbach.net.proxy import Proxy
 from wildbach.net.resolve import ForbiddenURL, Guard, Purpose, Target
-from wildbach.protocol.proxy import ProxyError, Unreachable
-from wildbach.protocol.proxy.connect import basic
+from wildbach.protocol.proxy import ProxyError
+from wildbach.protocol.proxy.connect import REFUSED, basic, refused
 
 Sink = Callable[[bytes], None]
 
@@ -48,8 +48,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _ADDRESSES = 3
 "Addresses of one name that are tried in turn."
 _CONNECT_SECONDS = 6.0
-_PROXY_LOGIN = 407
-_WRONG_LOGIN = "the proxy does not take this user and password, or wants them"
+_UNAUTHORIZED = 401
 _READ_AHEAD = 1 << 20
 "Bytes of a body that may wait to be looked at."
 _KEPT = 32
@@ -115,7 +114,7 @@ class _Origin:
     def __init__(self, session: aiohttp.ClientSession, proxy: URL | None = None) -> None:
         self.session = session
         self.proxy = proxy
-        "An HTTP proxy; SOCKS is below HTTP."
+        "An HTTP proxy that is given whole URLs; what else goes through a proxy does so below HTTP."
         self.users = 0
 
 
@@ -220,8 +219,6 @@ class HttpClient:
                 return await self._request(target, address, send, handle)
             except aiohttp.ClientConnectorCertificateError as error:
                 raise NetworkError("the server's certificate is not valid", detail=str(error)) from None
-            except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
-                raise self._of_proxy(error) from None
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
                 if number + 1 == len(tries):
                     raise NetworkError(_plain(error), address=address) from None
@@ -239,13 +236,13 @@ class HttpClient:
         try:
             async with origin.session.get(
                 URL(target.url, encoded=True), headers=headers, allow_redirects=False, read_bufsize=_READ_AHEAD,
-                proxy=origin.proxy, proxy_headers=_sign_in(self._proxy) if self._proxy is not None else None,
+                proxy=origin.proxy,
             ) as reply:
                 if self._proxy is not None:
-                    if origin.proxy is not None and reply.status == _PROXY_LOGIN and target.scheme == "http":
-                        self._proxy.note(_WRONG_LOGIN)
-                        raise ProxyError(_WRONG_LOGIN, code="proxy_login")
-                    self._proxy.note("")
+                    refusal = _refusal(reply, self._proxy) if origin.proxy is not None else None
+                    self._proxy.note(refusal)
+                    if refusal is not None:
+                        raise refusal
                 if reply.status in _REDIRECTS:
                     location = reply.headers.get("Location", "")
                     reply.close()
@@ -258,14 +255,11 @@ class HttpClient:
 
     async def _origin(self, target: Target, address: str) -> _Origin:
         key = (target.scheme, target.host, target.port, address)
-        at = address
-        if key not in self._origins and self._proxy is not None and self._proxy.address.kind == "http":
-            at = (await self._proxy.locate())[0]
         if self._closed:
             raise NetworkError("the HTTP client is closed")
         origin = self._origins.get(key)
         if origin is None:
-            origin = self._origins[key] = self._open(target.scheme, at, target.port)
+            origin = self._origins[key] = self._open(target.scheme, address, target.port)
         self._origins.move_to_end(key)
         if len(self._origins) > _KEPT:
             idle = next((k for k, o in self._origins.items() if not o.users and k != key), None)
@@ -274,16 +268,15 @@ class HttpClient:
         return origin
 
     def _open(self, scheme: str, address: str, port: int) -> _Origin:
-        """`address`: of the target, or of the HTTP proxy that leads to it."""
         if scheme == "https" and self._tls is None:
             self._tls = ssl.create_default_context()
         proxy = self._proxy
-        if proxy is not None and proxy.address.kind == "socks5":
-            return _Origin(self._session(_Through(proxy, address, port, self._tls)))
+        if proxy is None:
+            return _Origin(self._session(self._direct(address)))
         url = None
-        if proxy is not None:
+        if scheme == "http" and proxy.address.kind == "http":
             url = URL.build(scheme="http", host=proxy.address.host, port=proxy.address.port)
-        return _Origin(self._session(self._direct(address)), url)
+        return _Origin(self._session(_Through(proxy, address, port, self._tls)), url)
 
     def _direct(self, address: str) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(
@@ -291,19 +284,6 @@ class HttpClient:
             ssl=self._tls if self._tls is not None else True,
             socket_factory=self._make_socket,
         )
-
-    def _of_proxy(self, error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError) -> NetworkError:
-        """What a failure of an HTTP proxy is, or of what is behind it."""
-        found: NetworkError
-        if isinstance(error, aiohttp.ClientProxyConnectionError):
-            found = ProxyError(f"the proxy cannot be reached: {_plain(error)}")
-        elif error.status == _PROXY_LOGIN:
-            found = ProxyError(_WRONG_LOGIN, code="proxy_login")
-        else:
-            found = Unreachable(f"the proxy did not connect (HTTP {error.status})")
-        if self._proxy is not None:
-            self._proxy.note(found.message if isinstance(found, ProxyError) else "")
-        return found
 
     def _make_socket(self, info: AddrInfo) -> socket.socket:
         return self._outlet.call_socket(6 if info[0] == socket.AF_INET6 else 4)
@@ -317,7 +297,7 @@ class HttpClient:
 
 
 class _Through(aiohttp.BaseConnector):
-    """Connections to one place through a SOCKS5 proxy."""
+    """Connections to one place through a proxy, or to an HTTP proxy that is told the place in each request."""
 
     def __init__(self, proxy: Proxy, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         super().__init__(limit=0, keepalive_timeout=15.0)
@@ -329,28 +309,46 @@ class _Through(aiohttp.BaseConnector):
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: list[Trace], bounds: aiohttp.ClientTimeout
     ) -> ResponseHandler:
-        sock = await self._through.open(self._host, self._port)
+        if req.proxy is not None:
+            sock = await self._through.reach()
+        else:
+            sock = await self._through.open(self._host, self._port)
         name = (req.url.raw_host or "").rstrip(".")
         try:
             _, made = await self._loop.create_connection(
                 self._factory, sock=sock, ssl=self._tls if req.is_ssl() else None,
                 server_hostname=name if req.is_ssl() else None,
+                ssl_handshake_timeout=_CONNECT_SECONDS if req.is_ssl() else None,
             )
         except ssl.CertificateError as error:
             raise NetworkError("the server's certificate is not valid", detail=str(error)) from None
         except ssl.SSLError as error:
             raise NetworkError(f"no secure connection: {error.reason or 'the handshake failed'}") from None
+        except ConnectionAbortedError:
+            raise NetworkError("no secure connection within the time allowed") from None
         except OSError as error:
             raise NetworkError(error.strerror or "no connection") from None
         return made
 
 
 def _sign_in(proxy: Proxy) -> dict[str, str]:
-    """The header by which an HTTP proxy knows us: of the request itself, or, where that is encrypted, of CONNECT."""
+    """The header by which an HTTP proxy knows us in a request that it is to pass on."""
     at = proxy.address
     if at.kind != "http" or not (at.user or at.password):
         return {}
     return {"Proxy-Authorization": basic(at.user, at.password)}
+
+
+def _refusal(reply: aiohttp.ClientResponse, proxy: Proxy) -> ProxyError | None:
+    """That an HTTP proxy does not know us, where the reply is its own. A 401 is a server's as a rule; of a proxy it is
+    where the proxy did not put itself on the way the reply came (RFC 9110, section 7.6.3), and was given a password.
+    """
+    at = proxy.address
+    if reply.status not in REFUSED:
+        return None
+    if reply.status == _UNAUTHORIZED and ("Via" in reply.headers or not (at.user or at.password)):
+        return None
+    return refused(at.user, at.password)
 
 
 async def _whole(reply: aiohttp.ClientResponse, target: Target, limit: int, sink: Sink | None) -> Response:

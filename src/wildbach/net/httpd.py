@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import ClientError, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from wildbach.base.errors import RemoteError, UsageError
 from wildbach.base.ids import Endpoint
@@ -24,6 +25,10 @@ from wildbach.net.listening import UnixDoor, cannot_listen
 from wildbach.net.websocket import WebSocket
 
 _log = logging.getLogger(__name__)
+
+_library_log = _log.getChild("library")
+_library_log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+"Who sends nonsense gets an answer; it is no news for us."
 
 _REQUEST_SECONDS = 10.0
 "For a first request to be here."
@@ -158,8 +163,12 @@ class _Web(web.Server):
 class HttpServer:
     """Listens until closed. One handler serves every path."""
 
-    def __init__(self, handler: Handler, *, connections: int = 1000, name: str = "wildbach") -> None:
+    def __init__(
+        self, handler: Handler, *, connections: int = 1000, name: str = "wildbach", line_bytes: int = 8190,
+    ) -> None:
+        """`line_bytes` bounds the request line, and each header."""
         self._handler = handler
+        self._line_bytes = line_bytes
         self._limit = connections
         self._name = name
         self._web: _Web | None = None
@@ -240,7 +249,8 @@ class HttpServer:
         if self._web is None:
             self._web = _Web(
                 self._serve, self._lost, access_log=None, keepalive_timeout=_KEEP_SECONDS, tcp_keepalive=False,
-                lingering_time=1.0, auto_decompress=False,
+                lingering_time=1.0, auto_decompress=False, logger=_library_log, max_line_size=self._line_bytes,
+                max_field_size=self._line_bytes,
             )
         return self._accept
 

@@ -30,6 +30,8 @@ _ADDRESS = struct.Struct("=BBBBI")
 _TENTATIVE, _DEPRECATED = 0x40, 0x20
 _ROUTE_GATEWAY, _ROUTE_UP = 0x2, 0x1
 _MESSAGES: Final = 4096
+_SOMEWHERE: Final = "2000::1"
+"Of the addresses that the Internet has: the way there is the way to all of it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,20 +209,28 @@ def default_gateway(family: int, proc: Path = Path("/proc/net"), interface: str 
 
 
 def own_address(gateway: Gateway) -> str:
-    """Our address towards a router: of IPv6 one that the world can call. Empty where there is none."""
-    if ":" in gateway.address:
-        for interface in interfaces():
-            if interface.index == gateway.index:
-                for address in interface.addresses:
-                    if address.version == 6 and address.ip.is_global:
-                        return str(address.ip)
-        return ""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    """Our address towards a router: of IPv6 one that the world can call, if possible the one it sees when we call.
+    Empty where there is none.
+    """
+    if ":" not in gateway.address:
+        return _source(socket.AF_INET, gateway.address)
+    able = [
+        str(address.ip)
+        for interface in interfaces() if interface.index == gateway.index
+        for address in interface.addresses if address.version == 6 and address.ip.is_global
+    ]
+    seen = _source(socket.AF_INET6, _SOMEWHERE) if len(able) > 1 else ""
+    return seen if seen in able else able[0] if able else ""
+
+
+def _source(family: int, host: str) -> str:
+    """Our address in packets to an address; nothing is sent. Empty where no way leads there."""
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
         try:
-            sock.connect((gateway.address, 9))
+            sock.connect((host, 9))
         except OSError as error:
             if error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EPERM):
                 raise
             return ""
-        host = str(sock.getsockname()[0])
-        return host if parse(host) is not None else ""
+        own = str(sock.getsockname()[0])
+        return own if parse(own) is not None else ""

@@ -75,6 +75,10 @@ class MseConnection:
         return self._inner.closing
 
     @property
+    def silence(self) -> float:
+        return self._inner.silence
+
+    @property
     def landing(self) -> Landing | None:
         return self._landing
 

@@ -26,6 +26,7 @@ _DEVICE: Final = getattr(socket, "SO_BINDTODEVICE", None)
 _PORT_LATER: Final = 24
 "IP_BIND_ADDRESS_NO_PORT: the port is chosen when the remote is known, so that ports do not run out."
 _POLL_SECONDS: Final = 2.0
+_CALM_SECONDS: Final = 1.0
 
 Claim = Callable[[socket.socket, int], None]
 "Ties a socket of IP version 4 or 6 to an interface before it is bound or connected; may raise NetworkError."
@@ -67,11 +68,16 @@ class Outlet:
         self, wanted: str = "", *, ports: tuple[int, int] | None = None,
         find: Callable[[], tuple[Interface, ...]] = all_interfaces,
     ) -> None:
-        self.wanted = wanted
+        address = parse(wanted)
+        self.wanted = str(address) if address is not None else wanted
         self._ports = ports
         self._next_port = ports[0] if ports is not None else 0
         self._find = find
         self._way: Way | None = None
+        self.gained: tuple[int, ...] = ()
+        "IP versions that were new when `subscribe` told last, where all else is as it was; then sockets stay good."
+        self._families: tuple[int, ...] = ()
+        "Those that some interface has an address of, where any may be used and it is watched."
         self._heard: list[Callable[[], None]] = []
         self._changes: Changes | None = None
         self._poll: asyncio.TimerHandle | None = None
@@ -200,26 +206,40 @@ class Outlet:
         """
         if not self.wanted:
             return host
+        address = parse(host)
+        host = str(address) if address is not None else host
         family = 6 if ":" in host else 4
         own = self._way.own.get(family) if self._way is not None else None
         if own is None:
             raise NetworkError(self.reason or f"{self.wanted} has no IPv{family} address", code=NO_SUCH_ADDRESS)
         if host not in ("0.0.0.0", "::", own):
-            raise NetworkError(f"{host} is no address of {self.wanted}", code="not_our_address")
+            raise NetworkError(f"{host} is no address of {self.wanted}", code="not_on_interface")
         return own
 
     # -- coming and going
 
     def subscribe(self, heard: Callable[[], None]) -> None:
-        """`heard` is called after the interface went, came, or changed its address."""
+        """`heard` is called after the interface went, came, or changed its address; where any may be used, after one
+        has an address of an IP version that none had.
+        """
         self._heard.append(heard)
 
     def watch(self) -> None:
         """Take note of changes from now on, and of those since it was made. Called on the loop."""
-        if self.wanted and self._loop is None:
-            self._loop = asyncio.get_running_loop()
+        if self._loop is not None:
+            return
+        self._loop = asyncio.get_running_loop()
+        if self.wanted:
             self._changes = Changes.watch(self.refresh)
             self.refresh()
+        else:
+            self._families = self._look_at_families()
+            self._changes = Changes.watch(self._soon)
+
+    def _soon(self) -> None:
+        """Nobody is in danger, and on some machines interfaces come and go all the time."""
+        if self._poll is None and self._loop is not None:
+            self._poll = self._loop.call_later(_CALM_SECONDS, self._look_again)
 
     def _look_again(self) -> None:
         self._poll = None
@@ -228,6 +248,8 @@ class Outlet:
     def refresh(self) -> None:
         """Look at the interface as it is now."""
         if not self.wanted:
+            if self._loop is not None:
+                self._look_for_more()
             return
         try:
             now = self._look()
@@ -241,8 +263,25 @@ class Outlet:
         if self._loop is not None and self._poll is None and (self._changes is None or now is None or self._doubtful):
             self._poll = self._loop.call_later(_POLL_SECONDS, self._look_again)
         if before != self._way:
-            for heard in self._heard:
-                heard()
+            self._tell(_gained(before, self._way))
+
+    def _look_for_more(self) -> None:
+        before, self._families = self._families, self._look_at_families()
+        gained = tuple(family for family in self._families if family not in before)
+        if gained:
+            self._tell(gained)
+
+    def _tell(self, gained: tuple[int, ...]) -> None:
+        self.gained = gained
+        for heard in self._heard:
+            heard()
+
+    def _look_at_families(self) -> tuple[int, ...]:
+        found = {
+            address.version for one in self.interfaces() if one.up and not one.loopback
+            for address in one.addresses if not address.ip.is_link_local
+        }
+        return tuple(sorted(found))
 
     def _look(self) -> Way | None:
         address = parse(self.wanted)
@@ -256,12 +295,23 @@ class Outlet:
                 if any(own.ip == address for own in one.addresses):
                     return Way(one.name, one.index, {address.version: str(address)})
             elif one.name == self.wanted:
-                own: dict[int, str] = {}
-                for place in one.addresses:
-                    if not place.ip.is_link_local:
-                        own.setdefault(place.version, str(place.ip))
+                own = self._own(one)
                 return Way(one.name, one.index, own) if own else None
         return None
+
+    def _own(self, interface: Interface) -> dict[int, str]:
+        """Our addresses on it: those we use already, as long as they may be used; else rather one that the world can
+        call.
+        """
+        before = self._way.own if self._way is not None else {}
+        able: dict[int, list[str]] = {}
+        for place in sorted(interface.addresses, key=lambda place: not place.ip.is_global):
+            if not place.ip.is_link_local:
+                able.setdefault(place.version, []).append(str(place.ip))
+        return {
+            version: before[version] if before.get(version) in hosts else hosts[0]
+            for version, hosts in sorted(able.items())
+        }
 
     def close(self) -> None:
         """Take no more note of changes, and close what was kept."""
@@ -274,6 +324,15 @@ class Outlet:
         if self._poll is not None:
             self._poll.cancel()
             self._poll = None
+
+
+def _gained(before: Way | None, now: Way | None) -> tuple[int, ...]:
+    """The IP versions that are new, where nothing else is."""
+    if before is None or now is None or (before.name, before.index) != (now.name, now.index):
+        return ()
+    if any(now.own.get(family) != host for family, host in before.own.items()):
+        return ()
+    return tuple(family for family in now.own if family not in before.own)
 
 
 def _is_ours(host: str) -> bool:

@@ -23,13 +23,18 @@ from wildbach.net.resolve import Resolver
 from wildbach.net.tcp import TcpTransport
 from wildbach.net.transport import Connection, Listener
 from wildbach.net.udp import Data, Handler
-from wildbach.protocol.proxy import ProxyAddress, ProxyError, Tunnel, Unreachable, socks
+from wildbach.protocol.proxy import CLOSED, PROTOCOL, SLOW, ProxyAddress, ProxyError, Tunnel, Unreachable, socks
 from wildbach.runtime.tasks import Scope
 
 _BATCH: Final = 256
 "Datagrams read in one turn of the loop."
 _BUFFER: Final = 4 << 20
 _RETRY_FIRST: Final = 1.0
+_KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 3}
+"Seconds of silence before the first question and between more, and how many are not answered: 90 seconds in all."
+_BEHIND_SECONDS: Final = 2.0
+_NO_PROXY: Final = frozenset((301, 302, 303, 307, 308, 400, 401, 404, 405, 501))
+"HTTP statuses by which a server of pages, asked to connect to itself, shows that it is no proxy."
 _ADDRESSES: Final = 3
 "Of a proxy's name, tried in turn."
 
@@ -40,8 +45,12 @@ class ProxyView:
     "Without user and password."
     failure: str
     "Why it could not be used the last time, in plain words; empty where it could."
+    cause: str
+    "The code of that failure, as `proxy_login`; empty where there is none."
+    doubt: str
+    "Why it was not seen to connect when it was examined, though it speaks as it should; empty where it was seen to."
     datagrams: str
-    "What comes of datagrams: `passed on`, `waiting`, or why not; empty where none are asked for."
+    "What comes of datagrams: `passed on`, or why not, or what is waited for; empty where none are asked for."
 
 
 class Proxy:
@@ -51,8 +60,14 @@ class Proxy:
         self.address = address
         self._outlet = outlet
         self._resolver = resolver
+        self._worked = ""
+        "The address at which it was there the last time."
         self.failure = ""
         "Why it could not be used the last time, in plain words."
+        self.cause = ""
+        "The code of that."
+        self.doubt = ""
+        "Why `check` did not see it connect, though it speaks as it should."
 
     async def open(self, host: str, port: int) -> socket.socket:
         """A socket whose far end is at an address, or at a name that the proxy looks up. Raises ProxyError,
@@ -65,44 +80,73 @@ class Proxy:
         try:
             sock = await self._ask(tunnel)
         except ProxyError as error:
-            self.note(error.message)
+            self.note(error)
             raise
         except Unreachable:
-            self.note("")
+            self.note(None)
             raise
-        self.note("")
+        self.note(None)
         return sock
 
     async def _ask(self, tunnel: Tunnel) -> socket.socket:
-        met = False
+        owes = True
         try:
             async with asyncio.timeout(limits.PROXY_SECONDS):
                 sock = await self._connect()
                 try:
                     # An HTTP proxy is silent as long as it tries to connect: that need not be its own fault.
-                    met = self.address.kind == "http"
-                    async for _ in _talk(sock, tunnel):
-                        met = True
+                    owes = self.address.kind != "http"
+                    async for whole in _talk(sock, tunnel):
+                        owes = not whole
                 except BaseException:
                     sock.close()
                     raise
         except TimeoutError:
-            if not met:
+            if owes:
                 raise ProxyError(f"the proxy {self.address} does not answer") from None
-            raise Unreachable(f"the proxy did not connect within {limits.PROXY_SECONDS:g} seconds") from None
+            raise Unreachable(
+                f"the proxy did not connect within {limits.PROXY_SECONDS:g} seconds", code=SLOW) from None
         return sock
 
-    async def check(self) -> None:
-        """Whether the proxy is there at all; `failure` tells."""
+    async def reach(self) -> socket.socket:
+        """A socket whose far end is the proxy itself. Raises ProxyError, or NetworkError where nothing can leave."""
         try:
             async with asyncio.timeout(limits.PROXY_SECONDS):
-                (await self._connect()).close()
+                return await self._connect()
         except TimeoutError:
-            self.note(f"the proxy {self.address} does not answer")
-        except NetworkError as error:
-            self.note(error.message)
+            silent = ProxyError(f"the proxy {self.address} does not answer")
+            self.note(silent)
+            raise silent from None
+        except ProxyError as error:
+            self.note(error)
+            raise
 
-    async def locate(self) -> list[str]:
+    async def check(self) -> None:
+        """Have it connect to itself, which disturbs nobody else. `failure` tells what is wrong with it, `doubt` that it
+        speaks as it should and yet did not connect; it may well do so to others.
+        """
+        place = self.address.host, self.address.port
+        self.doubt = ""
+        try:
+            with await self.converse(self.address.tunnel(*place)) as sock:
+                if self.address.kind == "http":
+                    await _ask_behind(sock, self.address.tunnel(*place))
+        except Unreachable as error:
+            self._doubt(error)
+        except NetworkError as error:
+            self.note(error)
+
+    def _doubt(self, error: Unreachable) -> None:
+        status = error.facts.get("status", 0)
+        if self.address.kind == "http" and error.code == SLOW:
+            self.note(ProxyError(f"the proxy {self.address} takes the connection and does not answer"))
+        elif status in _NO_PROXY:
+            self.note(ProxyError(
+                f"what is there does not speak HTTP CONNECT: it answers with HTTP {status}", code=PROTOCOL))
+        else:
+            self.doubt = error.message
+
+    async def _locate(self) -> list[str]:
         """The proxy's addresses. Raises ProxyError."""
         if addresses.parse(self.address.host) is not None:
             return [self.address.host]
@@ -112,15 +156,25 @@ class Proxy:
             raise ProxyError(f"the proxy {self.address}: {error.message}", code=_finer(error)) from None
 
     async def _connect(self) -> socket.socket:
+        """Each address of the proxy's name has an equal share of the time that is left; the one that worked last is
+        tried first.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limits.PROXY_SECONDS
         problem: NetworkError = ProxyError(f"the proxy {self.address} has no address")
-        for host in (await self.locate())[:_ADDRESSES]:
+        hosts = sorted((await self._locate())[:_ADDRESSES], key=lambda host: host != self._worked)
+        for number, host in enumerate(hosts):
             try:
                 sock = self._outlet.call_socket(6 if ":" in host else 4)
             except NetworkError as error:
                 problem = error
                 continue
             try:
-                await asyncio.get_running_loop().sock_connect(sock, (host, self.address.port))
+                async with asyncio.timeout((end - loop.time()) / (len(hosts) - number)):
+                    await loop.sock_connect(sock, (host, self.address.port))
+            except TimeoutError:
+                sock.close()
+                problem = ProxyError(f"the proxy {self.address} does not answer")
             except OSError as error:
                 sock.close()
                 problem = ProxyError(f"the proxy {self.address} cannot be reached: {_reason(error)}")
@@ -128,6 +182,7 @@ class Proxy:
                 sock.close()
                 raise
             else:
+                self._worked = host
                 return sock
         raise problem
 
@@ -135,9 +190,24 @@ class Proxy:
         """Tie a socket to the interface by which the proxy is reached."""
         self._outlet.claim(sock, family)
 
-    def note(self, failure: str) -> None:
-        """What came of using it: why it could not be, or an empty text."""
-        self.failure = failure
+    def note(self, error: NetworkError | None) -> None:
+        """What came of using it: why it could not be, or nothing."""
+        self.failure, self.cause = (error.message, error.code) if error is not None else ("", "")
+
+
+async def _ask_behind(sock: socket.socket, tunnel: Tunnel) -> None:
+    """Ask an HTTP proxy, through itself, a second time: a server of pages that says yes to everything goes on with a
+    page. That it does not want to talk to itself is no fault. Raises ProxyError.
+    """
+    try:
+        async with asyncio.timeout(_BEHIND_SECONDS):
+            async for _ in _talk(sock, tunnel):
+                pass
+    except (TimeoutError, Unreachable):
+        return
+    except ProxyError as error:
+        if error.code == PROTOCOL:
+            raise
 
 
 def _finer(error: NetworkError) -> str | None:
@@ -158,21 +228,52 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
-async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[None]:
-    """Yields after each thing the proxy said."""
+async def _talk(sock: socket.socket, tunnel: Tunnel) -> AsyncIterator[bool]:
+    """Yields after each piece of what the proxy says: whether that is a whole answer."""
     loop = asyncio.get_running_loop()
+    heard = False
     try:
         await loop.sock_sendall(sock, tunnel.begin())
         while not tunnel.done:
             data = await loop.sock_recv(sock, tunnel.wants)
             if not data:
-                raise ProxyError("the proxy closed the connection")
+                raise ProxyError(
+                    "the proxy closed the connection" if heard else "the proxy closed the connection without an answer",
+                    code=CLOSED)
+            heard = True
             say = tunnel.received(data)
             if say:
                 await loop.sock_sendall(sock, say)
-            yield
+            yield bool(say) or tunnel.done
     except OSError as error:
-        raise ProxyError(f"the proxy broke the connection: {_reason(error)}") from None
+        raise ProxyError(f"the proxy broke the connection: {_reason(error)}", code=CLOSED) from None
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Have the kernel ask now and then whether the far end is still there: nothing else is ever said on this stream, so
+    routers forget it, and a proxy that died would not be missed.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEP_ALIVE.items():
+        number = getattr(socket, option, None)
+        if number is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, number, value)
+
+
+class Patience:
+    """How long to wait before the next try: twice as long each time, up to PROXY_RETRY_SECONDS. What lasted that long
+    was no failure.
+    """
+
+    def __init__(self) -> None:
+        self._next = _RETRY_FIRST
+
+    def after(self, lasted: float) -> float:
+        """Seconds to wait after an association that was there for `lasted` seconds."""
+        if lasted >= limits.PROXY_RETRY_SECONDS:
+            self._next = _RETRY_FIRST
+        wait, self._next = self._next, min(2 * self._next, limits.PROXY_RETRY_SECONDS)
+        return wait
 
 
 class ProxiedTransport:
@@ -202,6 +303,8 @@ class ProxiedDatagrams:
         self._sock: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()
+        self._since = 0.0
+        "When the association was made."
         self._near = False
         "The proxy is on this machine."
         self.failure = ""
@@ -230,6 +333,16 @@ class ProxiedDatagrams:
     def joined(self) -> bool:
         """There is an association."""
         return self._sock is not None
+
+    @property
+    def state(self) -> str:
+        """`passed on`, or why datagrams are not, or what is waited for, in plain words."""
+        if self.joined:
+            return "passed on"
+        return self.failure or (
+            "the proxy ended the association, and is asked for another" if self._tried.is_set()
+            else "the proxy has not yet answered whether it passes on datagrams"
+        )
 
     async def wait(self) -> None:
         """Until there is an association, or the proxy has refused one."""
@@ -264,27 +377,26 @@ class ProxiedDatagrams:
     # -- the association
 
     async def _keep(self) -> None:
-        wait = _RETRY_FIRST
+        patience = Patience()
         while True:
             try:
                 await self._associate()
-                wait = _RETRY_FIRST
+                self.failure = "the proxy ended the association for datagrams"
             except NetworkError as error:
                 self.failure = error.message
-                self._tried.set()
             except OSError as error:
                 self.failure = f"the proxy broke the connection: {_reason(error)}"
-                self._tried.set()
             finally:
-                self._drop()
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, limits.PROXY_RETRY_SECONDS)
+                lasted = self._drop()
+            self._tried.set()
+            await asyncio.sleep(patience.after(lasted))
 
     async def _associate(self) -> None:
         """Make an association and stay until it ends, which the end of its stream tells."""
         loop = asyncio.get_running_loop()
         tunnel = self._proxy.address.associate()
         with await self._proxy.converse(tunnel) as control:
+            _keep_alive(control)
             self._join(tunnel.bound, control)
             if await loop.sock_recv(control, 1):
                 raise ProxyError("the proxy talks where nothing is said")
@@ -305,16 +417,22 @@ class ProxiedDatagrams:
         except OSError as error:
             sock.close()
             raise ProxyError(f"the proxy's relay at {relay} cannot be used: {_reason(error)}") from None
+        loop = asyncio.get_running_loop()
         self._sock = sock
+        self._since = loop.time()
         self.failure = ""
         self._tried.set()
-        asyncio.get_running_loop().add_reader(sock, self._readable, sock)
+        loop.add_reader(sock, self._readable, sock)
 
-    def _drop(self) -> None:
+    def _drop(self) -> float:
+        """End the association. Returns how many seconds it was there; 0 for none."""
         sock, self._sock = self._sock, None
-        if sock is not None:
-            asyncio.get_running_loop().remove_reader(sock)
-            sock.close()
+        if sock is None:
+            return 0.0
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(sock)
+        sock.close()
+        return loop.time() - self._since
 
     def _readable(self, sock: socket.socket) -> None:
         for _ in range(_BATCH):

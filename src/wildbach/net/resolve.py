@@ -16,15 +16,12 @@ from enum import StrEnum
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from wildbach.base import addresses, limits
+from wildbach.base import addresses, hostnames, limits
 from wildbach.base.addresses import DISTANCE, Network, Reach
 from wildbach.base.errors import NetworkError, UsageError
 
 _PORTS = {"http": 80, "https": 443, "udp": 0}
-_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?", re.ASCII)
-_NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]+)", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\]")
-_NEAR_NAMES = (".local", ".lan", ".internal", ".home.arpa", ".home", ".localdomain")
 _FAMILIES = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -144,14 +141,11 @@ def split(url: str, *, allow_idna: bool = False) -> tuple[SplitResult, int]:
         port = _PORTS[parts.scheme]
     if not port:
         raise ForbiddenURL("the URL has no port")
-    if "[" in parts.netloc:
-        if addresses.parse(host) is None:
-            raise ForbiddenURL("the URL's host is no address")
-    elif not host or len(host) > 253 or not _HOST.fullmatch(host):
-        raise ForbiddenURL("the URL's host is no name")
-    elif _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]) and addresses.parse(host) is None:
-        raise ForbiddenURL("the URL's host is an oddly written number")
-    elif not allow_idna and any(label.startswith("xn--") for label in host.split(".")):
+    if addresses.parse(host) is not None:
+        return parts, port
+    if "[" in parts.netloc or hostnames.parse(host) is None:
+        raise ForbiddenURL("the URL's host is neither an address nor a name")
+    if not allow_idna and any(label.startswith("xn--") for label in host.split(".")):
         raise ForbiddenURL("the URL's host is an internationalised name, and those are switched off")
     return parts, port
 
@@ -203,7 +197,7 @@ class Guard:
         nearest = Reach.GLOBAL
         for address in found[:16]:
             named = literal is None and self._resolver is None
-            reach = _reach_of_name(address) if named else self._classify(address)
+            reach = hostnames.reach(address) if named else self._classify(address)
             reason = _refusal(reach, parts, purpose, source, named_by)
             if not named and self._blocks(address):
                 reason = "the URL leads to an address that the IP filter blocks"
@@ -220,14 +214,6 @@ class Guard:
             bare.geturl(), parts.scheme, host, port, bare.path,
             (parts.username or "", parts.password or "") if "@" in parts.netloc else None, tuple(good), nearest,
         )
-
-
-def _reach_of_name(host: str) -> Reach:
-    """Of a name that somebody else looks up: the machine's own, one of the network around it, or any."""
-    host = host.rstrip(".").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return Reach.LOCAL
-    return Reach.PRIVATE if "." not in host or host.endswith(_NEAR_NAMES) else Reach.GLOBAL
 
 
 def _check_redirect(source: Target, parts: SplitResult) -> None:
@@ -250,7 +236,7 @@ def _refusal(reach: Reach, parts: SplitResult, purpose: Purpose, source: Target 
     if reach is Reach.GLOBAL or purpose is Purpose.USER or parts.scheme == "udp":
         return ""
     if purpose is Purpose.TRACKER and parts.path not in ("/announce", "/scrape"):
-        return f"a tracker on a {reach} address must have the path /announce"
+        return f"a tracker on a {reach} address that a torrent names must have the path /announce"
     if purpose is Purpose.WEB_SEED and parts.query:
         return f"a web seed on a {reach} address must not have a query"
     return ""

@@ -11,6 +11,8 @@ import asyncio
 import contextlib
 import errno
 import socket
+import struct
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -35,6 +37,9 @@ _LOWAT = getattr(socket, "SO_RCVLOWAT", None)
 _BUFFER = 2 << 20
 "Socket buffers on loopback, where the kernel's own tuning starts too small for gigabytes a second."
 _CONGESTION = getattr(socket, "TCP_CONGESTION", None)
+_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+_HEARD = struct.Struct("=52xII")
+"Milliseconds since data and since an acknowledgement came, in the kernel's `struct tcp_info`."
 
 
 class _Turn:
@@ -97,6 +102,13 @@ class TcpConnection:
         self.queued = 0
         self.remote = _endpoint(sock.getpeername())
         self.local = _endpoint(sock.getsockname())
+
+    @property
+    def silence(self) -> float:
+        if _INFO is None or self.closing:
+            return 0.0
+        info = self._sock.getsockopt(socket.IPPROTO_TCP, _INFO, _HEARD.size)
+        return min(_HEARD.unpack(info)) / 1000 if len(info) == _HEARD.size else 0.0
 
     def start(self, sink: Sink) -> None:
         self._sink = sink

@@ -82,6 +82,13 @@ class Connection(Protocol):
         """True from `close` on."""
         ...
 
+    @property
+    def silence(self) -> float:
+        """Seconds since the remote's system was heard of: bytes of it, or word that ours have come. 0 where nobody can
+        tell.
+        """
+        ...
+
     landing: Landing | None
     "Set where many bytes are expected whose places are known; a hint."
 

@@ -73,6 +73,10 @@ class UtpConnection:
         "Packets that the system would not take."
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def silence(self) -> float:
+        return self._loop.time() - self.stream.heard
+
     def start(self, sink: Sink) -> None:
         self._sink = sink
         self.resume()

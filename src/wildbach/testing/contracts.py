@@ -166,6 +166,20 @@ async def a_sink_may_give_way_to_another_while_it_is_fed(pair: TransportPair) ->
     joined.end()
 
 
+async def silence_ends_when_bytes_come_and_when_ours_have_come(pair: TransportPair) -> None:
+    joined = await _join(pair)
+    near, far = Wire(joined.near), Wire(joined.far)
+    await asyncio.sleep(0.3)
+    before = joined.near.silence, joined.far.silence
+    assert all(silence == 0.0 or silence > 0.25 for silence in before)  # 0: the system does not say
+    near.write(b"hello")
+    assert await far.read(5) == b"hello"
+    assert joined.far.silence < 0.2
+    await asyncio.sleep(0.25)  # it may take its time to say so
+    assert joined.near.silence < 0.3
+    joined.end()
+
+
 async def nothing_is_delivered_before_start(pair: TransportPair) -> None:
     joined = await _join(pair)
     near = Wire(joined.near)
@@ -276,6 +290,7 @@ TRANSPORT: tuple[TransportCheck, ...] = (
     bytes_land_in_the_places_they_are_given,
     what_a_sink_leaves_comes_again_with_what_follows,
     a_sink_may_give_way_to_another_while_it_is_fed,
+    silence_ends_when_bytes_come_and_when_ours_have_come,
     nothing_is_delivered_before_start,
     the_other_side_reads_what_was_sent_and_then_the_end,
     closing_tells_the_own_sink_once_and_later,

@@ -191,8 +191,17 @@ class Host(Access):
         """Lose every connection and listener at once, as a machine without power; nobody is told."""
         self._listeners.clear()
         self._sockets.clear()
+        self.lose_connections(NetworkError("the host crashed"))
+
+    def lose_connections(self, error: NetworkError) -> None:
+        """As where the network goes away; nobody is told."""
         for connection in self.network.connections_of(self):
-            connection.abort(NetworkError("the host crashed"))
+            connection.abort(error)
+
+    def move(self, address: str) -> None:
+        """Be at another address from now on."""
+        self.network.move(self, address)
+        self.addresses = (address,)
 
 
 class MemoryTransport:
@@ -259,6 +268,12 @@ class Network(Medium):
             self._by_address[name] = host
         self.hosts.append(host)
         return host
+
+    def move(self, host: Host, address: str) -> None:
+        """A machine has this address from now on, and no other."""
+        for name in host.addresses:
+            del self._by_address[name]
+        self._by_address[address] = host
 
     def home(self, kind: NatKind, *, up: float = 0.0, down: float = 0.0, udp_seconds: float = 30.0) -> Host:
         """A new machine behind a router of its own, which has a public address."""

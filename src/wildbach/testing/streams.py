@@ -196,7 +196,7 @@ class Flow:
     """The bytes of a stream in one direction."""
 
     __slots__ = (
-        "_acks", "_arrival", "_calm_until", "_departure", "_inflight", "_landed_bytes", "_network", "_queued",
+        "_acks", "_arrival", "_calm_until", "_departure", "_heard", "_inflight", "_landed_bytes", "_network", "_queued",
         "_slow_start", "_starved", "_timer", "_travelling", "_undelivered", "_window", "buffer", "buffered", "ended",
         "landed", "latency", "number", "receiver", "sender",
     )
@@ -218,6 +218,7 @@ class Flow:
         self._travelling: deque[bytes] = deque()
         self._undelivered = 0
         self._acks: deque[tuple[float, int]] = deque()
+        self._heard = network.loop.time()
         self._inflight = 0
         self._window = float(_WINDOW_START)
         self._slow_start = True
@@ -324,10 +325,15 @@ class Flow:
         if not self.buffered and not self._undelivered and not self._network.hold(self):
             self._network.loop.call_later(self.latency, self.receiver.remote_closed)
 
+    def heard(self) -> float:
+        """When the sender heard last that bytes have come."""
+        self._acknowledge(self._network.loop.time())
+        return self._heard
+
     def _acknowledge(self, now: float) -> None:
         acks = self._acks
         while acks and acks[0][0] <= now:
-            _, size = acks.popleft()
+            self._heard, size = acks.popleft()
             self._inflight -= size
             if self._window < self._network.window:
                 if self._slow_start:
@@ -360,8 +366,9 @@ class MemoryConnection:
     """One end of a stream."""
 
     __slots__ = (
-        "_ended", "_error", "_out", "_reading", "_reset", "_rest", "_scheduled", "_sink", "_waiting", "closing", "dead",
-        "host", "inward", "kind", "landing", "local", "network", "outward", "queued", "remote", "unread",
+        "_ended", "_error", "_heard", "_out", "_reading", "_reset", "_rest", "_scheduled", "_sink", "_waiting",
+        "closing", "dead", "host", "inward", "kind", "landing", "local", "network", "outward", "queued", "remote",
+        "unread",
     )
 
     def __init__(self, network: Medium, host: Access, local: Endpoint, remote: Endpoint, out: Flow, back: Flow) -> None:
@@ -389,6 +396,11 @@ class MemoryConnection:
         self._ended = False
         self._reset = False
         self._error: Exception | None = None
+        self._heard = network.loop.time()
+
+    @property
+    def silence(self) -> float:
+        return self.network.loop.time() - max(self._heard, self.outward.heard())
 
     def start(self, sink: Sink) -> None:
         self._sink = sink
@@ -448,6 +460,7 @@ class MemoryConnection:
                 self.network.loop.call_soon(self._drained)
 
     def deliver(self, data: bytes) -> None:
+        self._heard = self.network.loop.time()
         if self.closing:
             # As a system does for a socket that is gone.
             self.inward.sender.was_reset(self.inward.latency)

@@ -394,6 +394,58 @@ def test_the_users_wish_waits_for_the_minimum_unless_forced() -> None:
     play(story)
 
 
+@pytest.mark.parametrize(("said", "wait"), [
+    (TrackerFailure("busy", retry_in=600.0), 600.0), (AnnounceReply(interval=1800.0, min_interval=900.0), 900.0),
+    (AnnounceReply(interval=1800.0), 60.0), (NetworkError("no route"), 0.0),
+])
+def test_when_the_network_is_back_a_tracker_is_asked_as_soon_as_it_permits(
+    said: AnnounceReply | WildbachError, wait: float,
+) -> None:
+    async def story(world: World, announcing: Announcing) -> None:
+        world.tracker.behaviours[A] = lambda _: said
+        trackers = announcing.add(Swarm(), (HASH,), [[A]])
+        announcing.start(trackers)
+        await asyncio.sleep(1)
+        announcing.resume()
+        if wait:
+            await asyncio.sleep(wait - 3)
+            announcing.resume()
+            assert len(world.tracker.announces) == 1, "not before"
+        await asyncio.sleep(5)
+        assert len(world.tracker.announces) == 2, "and then at once"
+
+    play(story)
+
+
+def test_a_tracker_that_failed_while_the_network_was_away_keeps_what_it_said_before() -> None:
+    async def story(world: World, announcing: Announcing) -> None:
+        world.tracker.behaviours[A] = lambda _: AnnounceReply(interval=1800.0, min_interval=900.0)
+        trackers = announcing.add(Swarm(), (HASH,), [[A]])
+        announcing.start(trackers)
+        await asyncio.sleep(10)
+        world.fail(A)
+        announcing.reannounce(trackers, A, force=True)
+        await asyncio.sleep(1)
+        asked = len(world.tracker.announces)
+        announcing.resume()
+        await asyncio.sleep(5)
+        assert len(world.tracker.announces) == asked == 2
+
+    play(story)
+
+
+def test_a_tracker_that_wants_no_more_of_us_is_not_asked_when_the_network_is_back() -> None:
+    async def story(world: World, announcing: Announcing) -> None:
+        world.fail(A, TrackerFailure("go away", retry_in=math.inf))
+        announcing.start(announcing.add(Swarm(), (HASH,), [[A]]))
+        await asyncio.sleep(1)
+        announcing.resume()
+        await asyncio.sleep(100_000)
+        assert len(world.tracker.announces) == 1
+
+    play(story)
+
+
 def test_a_partial_seed_says_so() -> None:
     async def story(world: World, announcing: Announcing) -> None:
         swarm = Swarm()

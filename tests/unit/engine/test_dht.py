@@ -62,15 +62,16 @@ class Names:
 
 def run(
     work: Callable[[Dht, Wire, Names], Awaitable[None]], *at: Endpoint, store: MemoryResume | None = None,
-    **chosen: object,
+    guard: Guard | None = None, blocks: Callable[[str], bool] = lambda host: False, **chosen: object,
 ) -> None:
     async def main() -> None:
         wire, names, threads, failures = Wire(*at), Names(), Threads(1), []
         async with Scope("test") as scope:
             dht = Dht(
-                wire, Guard(names), scope, store or MemoryResume(), threads, Random(1),
+                wire, guard or Guard(names), scope, store or MemoryResume(), threads, Random(1),
                 settings=lambda: DhtSettings(**chosen),  # type: ignore[arg-type]
                 clock=asyncio.get_running_loop().time, report=failures.append,
+                blocks=blocks,
             )
             await dht.open()
             await work(dht, wire, names)
@@ -132,6 +133,38 @@ def test_a_torrent_file_does_not_send_us_to_our_own_network() -> None:
     run(work, Endpoint("0.0.0.0", 6881), bootstrap=())
 
 
+def test_behind_a_proxy_a_torrent_file_names_nodes_of_the_internet_only() -> None:
+    async def work(dht: Dht, wire: Wire, _names: Names) -> None:
+        dht.hint([
+            ("localhost", 6881), ("a.localhost", 6881), ("nas", 6881), ("nas.lan", 6881), ("nas.corp", 6881),
+            ("router.example", 53), ("192.168.1.1", 6881), ("a b", 6881), ("2130706433", 6881),
+        ])
+        await asyncio.sleep(20)
+        assert not wire.sent
+        dht.hint([("router.example", 6881)])
+        await asyncio.sleep(20)
+        assert wire.asked == {"router.example"}
+
+    run(work, Endpoint("0.0.0.0", 0), bootstrap=(), guard=Guard(None))
+
+
+def test_behind_a_proxy_who_is_blocked_does_not_answer_for_a_name() -> None:
+    async def work(dht: Dht, wire: Wire, _names: Names) -> None:
+        await asyncio.sleep(1)
+        question = krpc.decode(wire.sent[0][1])
+        assert isinstance(question, krpc.Query) and wire.sent[0][0].host == "router.example"
+        answer = krpc.encode_reply(krpc.Reply(question.tid, bytes(20)))
+        assert wire.handlers[0](Endpoint("20.6.6.6", 6881), answer)
+        assert dht.view().nodes_v4 == 0
+        assert wire.handlers[0](FAR, answer)
+        assert dht.view().nodes_v4 == 1
+
+    run(
+        work, Endpoint("0.0.0.0", 0), bootstrap=("router.example:6881",), guard=Guard(None),
+        blocks=lambda host: host == "20.6.6.6",
+    )
+
+
 def test_peers_that_name_nodes_by_the_thousand_are_heard_a_few_times_a_minute() -> None:
     async def work(dht: Dht, wire: Wire, _names: Names) -> None:
         for number in range(5000):
@@ -167,6 +200,9 @@ def test_a_wrong_address_of_a_node_in_the_settings_is_said() -> None:
 
     with pytest.raises(UsageError, match="HOST:PORT"):
         run(work, Endpoint("0.0.0.0", 6881), bootstrap=("router.example",))
+    for text in ("a b:1", "127.1:1", "r\u00fcter.example:1", "a..b:1"):
+        with pytest.raises(UsageError, match="neither an address nor a name"):
+            run(work, Endpoint("0.0.0.0", 6881), bootstrap=(text,))
 
 
 def test_ids_last_and_saved_nodes_are_asked_at_the_next_start() -> None:

@@ -76,8 +76,38 @@ def test_after_a_pause_those_who_were_there_are_called_at_once() -> None:
     ours.ended(there, 100.0, seed=True)
     ours.failed(gone, 100.0)
     assert host(ours, 101.0) == ""
-    ours.all_again()
+    ours.all_again(101.0)
     assert host(ours, 101.0) == "8.1.1.3" and host(ours, 101.0) == ""
+
+
+def test_who_was_there_when_we_went_is_called_more_often_and_not_given_up() -> None:
+    ours = book("8.1.1.3", "8.1.2.4")
+    there, never = Endpoint("8.1.1.3", 6881), Endpoint("8.1.2.4", 6881)
+    assert host(ours) and host(ours)
+    ours.connected(there)
+    for endpoint in (there, never):
+        ours.ended(endpoint, 100.0, seed=False)
+    ours.all_again(100.0)
+    now, calls = 100.0, dict.fromkeys(("8.1.1.3", "8.1.2.4"), 0)
+    while now < 230.0:
+        while called := host(ours, now):
+            calls[called] += 1
+            ours.failed(Endpoint(called, 6881), now)
+        now += 1.0
+    assert 5 <= calls["8.1.1.3"] <= 8 and calls["8.1.2.4"] == limits.DIAL_TRIES
+    ours.callers([Endpoint("8.1.3.5", 6881)])
+    ours.all_again(now)
+    assert host(ours, now) == "8.1.3.5"
+
+
+def test_who_could_not_be_called_for_want_of_an_ip_version_is_called_when_it_comes() -> None:
+    ours = book("8.1.1.3", "2a01:db::3", priority=1)
+    for at in (0.0, 20.0, 60.0):
+        while called := host(ours, at):
+            ours.failed(Endpoint(called, 6881), at)
+    assert ours.soonest() is None
+    ours.all_again(70.0, (6,))
+    assert host(ours, 70.0) == "2a01:db::3" and host(ours, 70.0) == ""
 
 
 def test_what_cannot_be_dialled_is_not_remembered() -> None:

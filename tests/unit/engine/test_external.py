@@ -68,3 +68,15 @@ def test_others_are_told_only_of_addresses_we_accept_peers_at() -> None:
     assert ours.callable_at(6) == ""
     ours.families = (4, 6)
     assert (ours.callable_at(6), ours.callable_at(4)) == ("2600::7", "")
+
+
+def test_at_another_place_nothing_of_it_counts() -> None:
+    ours = ExternalAddress()
+    told: list[str] = []
+    ours.subscribe(told.append)
+    for number in range(5):
+        ours.vote("9.9.9.1", f"20.0.{number}.1")
+    ours.forget()
+    assert ours.get(4) == "" and ours.addresses == ()
+    ours.vote("9.9.9.2", "20.0.7.1")
+    assert ours.get(4) == "9.9.9.2" and told == ["9.9.9.1", "9.9.9.2"]

@@ -14,9 +14,13 @@ import pytest
 from wildbach.base import limits
 from wildbach.base.addresses import Reach
 from wildbach.base.errors import NetworkError
+from wildbach.base.events import Event
+from wildbach.base.settings import SettingError
 from wildbach.disk.shelf import Shelf
-from wildbach.engine.ipfilter import FilterSourceView, IpFilter
-from wildbach.engine.settings import FilterSettings
+from wildbach.engine.events import FilterLoaded
+from wildbach.engine.ipfilter import FilterSourceView, IpFilter, bad_sources
+from wildbach.engine.session import Session
+from wildbach.engine.settings import DhtSettings, FilterSettings, Settings
 from wildbach.net.http import Response
 from wildbach.net.resolve import Purpose
 from wildbach.runtime.tasks import Scope
@@ -62,6 +66,7 @@ class Bed:
         self.begin = begin
         self.changes = 0
         self.bugs: list[Exception] = []
+        self.events: list[Event] = []
         self.shelf: Shelf | None = Shelf(folder / "data" / "filters")
 
     def changed(self) -> None:
@@ -74,7 +79,7 @@ class Bed:
             async with Scope("test") as scope:
                 made = IpFilter(
                     scope, threads, settings=lambda: self.settings, fetcher=self.web, shelf=self.shelf, clock=loop.time,
-                    report=self.bugs.append, wall=lambda: self.begin + loop.time(),
+                    report=self.bugs.append, publish=self.events.append, wall=lambda: self.begin + loop.time(),
                 )
                 made.subscribe(self.changed)
                 await made.load()
@@ -461,16 +466,60 @@ def test_a_fetch_that_is_under_way_is_not_begun_twice(tmp_path: Path) -> None:
 
 
 def test_where_urls_cannot_be_asked_that_is_the_failure(tmp_path: Path) -> None:
+    told: list[Event] = []
+
     async def main() -> None:
         threads = Threads(1)
         async with Scope("test") as scope:
             made = IpFilter(
                 scope, threads, settings=lambda: FilterSettings((URL,)), fetcher=None, shelf=None,
-                clock=asyncio.get_running_loop().time, report=lambda _: None,
+                clock=asyncio.get_running_loop().time, report=lambda _: None, publish=told.append,
             )
             await made.load()
             await made.reload()
             assert "cannot be fetched" in only(made).failure
+            assert told == [FilterLoaded(URL, 0, 0, only(made).failure)]
         threads.close()
 
     sim(1).run(main())
+
+
+def test_a_session_does_not_start_without_a_list_that_it_was_given(tmp_path: Path) -> None:
+    async def main(name: str) -> None:
+        settings = Settings(filter=FilterSettings((str(tmp_path / name),)), dht=DhtSettings(enabled=False))
+        with pytest.raises(SettingError, match=rf"filter\.sources: .*{name}"):
+            async with Session(settings):
+                raise AssertionError("it started")
+
+    (tmp_path / "page").write_text("<html>not found</html>")
+    for name in ("none", "page"):
+        asyncio.run(main(name))
+    assert set(bad_sources([str(tmp_path / "page"), str(tmp_path / "none"), "http://h/x"])) == {
+        str(tmp_path / "page"), str(tmp_path / "none")}
+
+
+def test_events_tell_what_was_read_what_failed_and_what_was_taken_out(tmp_path: Path) -> None:
+    first = put(tmp_path / "one.p2p", "a:1.1.1.1-1.1.1.2\nb:3.3.3.3-3.3.3.3\n", 1)
+    second = tmp_path / "two.p2p"
+    bed = Bed(tmp_path, first, str(second))
+
+    async def story(made: IpFilter) -> None:
+        (read, missing) = bed.events
+        assert read == FilterLoaded(first, 2, 2, "")
+        assert isinstance(missing, FilterLoaded) and (missing.source, missing.ranges) == (str(second), 0)
+        assert "No such file" in missing.failure
+        bed.events.clear()
+        await later(30.0)
+        assert bed.events == []  # what is as it was is no news
+
+        put(second, "c:9.9.9.9-9.9.9.9\n", 2)
+        await later()
+        assert bed.events == [FilterLoaded(str(second), 1, 3, "")]
+        second.unlink()
+        await later()
+        assert bed.events[1:] == [FilterLoaded(str(second), 1, 3, missing.failure)]
+        bed.settings = replace(bed.settings, sources=(first,))
+        await later()
+        assert bed.events[2:] == [FilterLoaded(str(second), 0, 2, "")]
+
+    bed.run(story)

@@ -35,6 +35,10 @@ def test_a_name_does_not_lead_to_services_near_us() -> None:
     assert look_up(Resolver(nas=["192.168.1.9"]), ("nas", 6881)) == [Endpoint("192.168.1.9", 6881)]
 
 
+def test_odd_spellings_of_numbers_are_no_names() -> None:
+    assert names.named([("127.1", 7000), ("2130706433", 7000), ("a..b", 7000), ("Peer.", 7000)]) == [("peer", 7000)]
+
+
 def test_few_names_and_few_addresses_are_looked_at() -> None:
     resolver = Resolver(n0=[f"20.0.{number}.1" for number in range(100)])
     found = look_up(resolver, *((f"n{number}", 7000) for number in range(200)))

@@ -81,7 +81,7 @@ def test_connections_are_bounded() -> None:
     asyncio.run(main())
 
 
-def test_nonsense_and_long_headers_are_refused() -> None:
+def test_nonsense_and_long_headers_are_refused_and_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         server = HttpServer(echo)
         at = await server.start("127.0.0.1", 0)
@@ -89,6 +89,7 @@ def test_nonsense_and_long_headers_are_refused() -> None:
         assert b" 400 " in await ask(at.port, b"GET / HTTP/1.1\r\nX: " + b"y" * 20000 + b"\r\n\r\n")
         await server.close()
     asyncio.run(main())
+    assert caplog.text == ""
 
 
 def test_a_port_in_use_is_a_network_error() -> None:

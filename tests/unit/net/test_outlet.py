@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from ipaddress import ip_interface
 
 import pytest
@@ -46,6 +47,18 @@ def test_an_interface_is_found_by_its_name_or_by_one_of_its_addresses() -> None:
     assert not named.covers("eth0") and named.interfaces() == (TUN,)
 
 
+@pytest.mark.parametrize(("wanted", "own"), [
+    ("FD00:0:0::0002", {6: "fd00::2"}), ("fd00:0000:0000:0000:0000:0000:0000:0002", {6: "fd00::2"}),
+    ("fd00::0.0.0.2", {6: "fd00::2"}), ("::ffff:10.8.0.2", {4: "10.8.0.2"}), ("::FFFF:0a08:0002", {4: "10.8.0.2"}),
+])
+def test_an_address_may_be_spelled_in_any_way(wanted: str, own: dict[int, str]) -> None:
+    outlet = Outlet(wanted, find=Machine(ETH, TUN))
+    assert outlet.way is not None and outlet.way.own == own and outlet.wanted in own.values()
+    assert outlet.place(wanted) == outlet.wanted
+    assert Outlet("tun0", find=Machine(ETH, TUN)).place(wanted) == outlet.wanted
+    assert Outlet("tun0", find=Machine(TUN)).place("0:0:0:0:0:0:0:0") == "fd00::2"
+
+
 @pytest.mark.parametrize("there", [(), (ETH,), (ETH, tunnel("10.8.0.2/24", up=False)), (ETH, tunnel("fe80::1/64"))])
 def test_where_it_is_away_every_claim_fails(there: tuple[Interface, ...]) -> None:
     outlet = Outlet("tun0", find=Machine(*there))
@@ -71,6 +84,54 @@ def test_who_subscribed_is_told_when_it_goes_and_comes_back_with_another_address
     outlet.refresh()
     outlet.refresh()
     assert seen == [False, True] and outlet.way is not None and outlet.way.own == {4: "10.8.0.9"}
+
+
+def test_an_address_that_is_used_stays_ours_while_it_is_there() -> None:
+    machine = Machine(tunnel("10.8.0.2/24", "fd00::2/64", "2a01:db::2/64"))
+    outlet = Outlet("tun0", find=machine)
+    told: list[tuple[int, ...]] = []
+    outlet.subscribe(lambda: told.append(outlet.gained))
+    assert outlet.way is not None and outlet.way.own == {4: "10.8.0.2", 6: "2a01:db::2"}  # the world can call it
+    machine.there = (tunnel("10.8.0.7/24", "10.8.0.2/24", "2a01:db::9/64", "2a01:db::2/64"),)
+    outlet.refresh()
+    assert told == []
+    machine.there = (tunnel("10.8.0.7/24", "2a01:db::9/64", "2a01:db::2/64"),)
+    outlet.refresh()
+    assert told == [()] and outlet.way.own == {4: "10.8.0.7", 6: "2a01:db::2"}
+
+
+def test_an_ip_version_that_comes_is_told_apart_from_what_ends_all() -> None:
+    machine = Machine(tunnel("10.8.0.2/24"))
+    outlet = Outlet("tun0", find=machine)
+    told: list[tuple[int, ...]] = []
+    outlet.subscribe(lambda: told.append(outlet.gained))
+    for there in (
+        tunnel("10.8.0.2/24", "2a01:db::2/64"), tunnel("10.8.0.2/24"), tunnel("10.8.0.3/24", "2a01:db::2/64"),
+        tunnel("10.8.0.3/24", "2a01:db::2/64", index=8),
+    ):
+        machine.there = (there,)
+        outlet.refresh()
+    assert told == [(6,), (), (), ()]
+
+
+def test_where_any_interface_may_be_used_a_new_ip_version_is_told() -> None:
+    async def main() -> None:
+        machine = Machine(ETH, tunnel("::1/128", name="lo", index=1))
+        machine.there = (ETH, replace(machine.there[1], loopback=True))
+        outlet = Outlet(find=machine)
+        told: list[tuple[int, ...]] = []
+        outlet.subscribe(lambda: told.append(outlet.gained))
+        outlet.watch()
+        for there in (
+            (ETH, tunnel("fe80::1/64")), (ETH, tunnel("2a01:db::2/64")), (ETH, tunnel("2a01:db::3/64")), (ETH,),
+            (ETH, tunnel("2a01:db::3/64")),
+        ):
+            machine.there = there
+            outlet.refresh()
+        outlet.close()
+        assert told == [(6,), (6,)]
+
+    asyncio.run(main())
 
 
 def test_an_ip_version_that_it_does_not_have_is_not_used() -> None:

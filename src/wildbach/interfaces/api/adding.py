@@ -20,6 +20,7 @@ from wildbach.net.resolve import Purpose
 from wildbach.protocol.metainfo import File, Magnet, Metainfo, MutableLink
 from wildbach.protocol.metainfo.magnet import is_mutable
 from wildbach.services.library.entry import Entry
+from wildbach.services.library.events import TorrentEnlisted
 from wildbach.services.library.groups import Group, check_category, check_tag
 
 _FETCH_SECONDS: Final = 60.0
@@ -131,6 +132,7 @@ class Adding:
         await self._prioritise(torrent, request)
         core.catalog.touch(key)
         core.log.write("info", f"added {torrent.name}", key)
+        library.bus.publish(TorrentEnlisted(key))
         return Added(source, key, torrent.name, False, "", "")
 
     async def _again(self, source: str, there: Torrent, loaded: Metainfo | Magnet, request: AddRequest) -> Added:

@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from wildbach.base.errors import FormatError
-from wildbach.base.settings import Layers, flatten, from_dict, json_schema, options, to_flat
+from wildbach.base.settings import Layers, PinnedError, flatten, from_dict, json_schema, options, to_flat
 from wildbach.engine.session import Session
 from wildbach.engine.settings import Settings
 from wildbach.interfaces.api.models import SettingsView
-from wildbach.interfaces.settings import ClientSettings
+from wildbach.interfaces.settings import HOST_ONLY, ClientSettings
 from wildbach.services.library import schedule
 from wildbach.services.library.library import Library
 
@@ -50,6 +50,7 @@ class Choices:
         effective = to_flat(self._now)
         values = {
             key: None if option.secret and chosen[key] else _plain(chosen[key]) for key, option in known.items()
+            if not key.startswith(HOST_ONLY)
         }
         sources = {key: source for key in known if (source := self.layers.source(key)) != "default"}
         return SettingsView(
@@ -64,6 +65,9 @@ class Choices:
         """
         flat = flatten(ClientSettings, values)
         known = options(ClientSettings)
+        for key in flat:
+            if key.startswith(HOST_ONLY):
+                raise PinnedError(key, "the configuration file, which alone can change it")
         back = [key for key, value in flat.items() if value is None and not known[key].optional]
         layers = self.layers.patched({key: value for key, value in flat.items() if key not in back})
         layers = layers.without(back)

@@ -11,28 +11,33 @@ from pathlib import Path
 from wildbach.base.settings import Layers
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
-from wildbach.interfaces.api.adding import Adding
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.doctoring import Doctoring
 from wildbach.interfaces.api.entering import Entering
+from wildbach.interfaces.api.feeding import Feeding
 from wildbach.interfaces.api.grouping import Grouping
+from wildbach.interfaces.api.importing import Importing
 from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
+from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
+from wildbach.services.feeds import events as feed_events
+from wildbach.services.feeds.service import Feeds
 from wildbach.services.library import events as library_events
 from wildbach.services.library.library import Library
 
 log = logging.getLogger("wildbach")
 
 
-class LocalApi(Looking, Adding, Grouping, Whole, Making, Entering):
+class LocalApi(Looking, Feeding, Grouping, Whole, Making, Importing, Doctoring, Entering):
     """All operations of the contract, each in the part it belongs to."""
 
     def __init__(self, core: Core) -> None:
@@ -70,11 +75,23 @@ async def open_api(
             await library.load()
             await choices.apply(session, library)
             stack.push_async_callback(library.close)
-            scope.spawn("tell:engine", _tell_engine(session, book), contain=report)
-            scope.spawn("tell:library", _tell_library(session, library, choices, book), contain=report)
+            hooks = Hooks(core)
+            scope.spawn("tell:engine", _tell_engine(core, hooks), contain=report)
+            scope.spawn("tell:library", _tell_library(core, hooks), contain=report)
             scope.spawn("load", _load(core, loaded), contain=report)
             await session.count(started=1)
-            yield LocalApi(core)
+            api = LocalApi(core)
+            patterns = Threads(1, "feeds")
+            "Patterns may keep it busy for a while; nothing else waits behind them."
+            stack.callback(patterns.close)
+            api.feed_service = feeds = Feeds(
+                scope, patterns, settings=lambda: choices.settings.feeds, keeper=session, fetcher=session.http,
+                taker=api, publish=library.bus.publish, report=report,
+            )
+            await feeds.load()
+            stack.push_async_callback(feeds.close)
+            scope.spawn("watch", Watcher(api).run(), contain=report)
+            yield api
     finally:
         log.removeHandler(book)
 
@@ -87,7 +104,9 @@ async def _load(core: Core, loaded: asyncio.Event | None) -> None:
         loaded.set()
 
 
-async def _tell_engine(session: Session, book: Logbook) -> None:
+async def _tell_engine(core: Core, hooks: Hooks) -> None:
+    """Write down what people may want to know later, and run what they want to be run."""
+    session, book = core.session, core.log
     kinds = (
         engine_events.TorrentStopped, engine_events.PeerBanned, engine_events.NetworkChanged, engine_events.PortMapped,
         engine_events.PortMappingFailed, engine_events.ExternalAddressChanged, engine_events.MetadataReady,
@@ -97,6 +116,7 @@ async def _tell_engine(session: Session, book: Logbook) -> None:
             match event:
                 case engine_events.TorrentStopped():
                     book.happened(event, f"{_name(session, event.torrent)} stopped: {event.reason}", "error")
+                    hooks.happened(core.settings.hooks.failed, facts_of(core, event.torrent) | {"reason": event.reason})
                 case engine_events.PeerBanned():
                     book.happened(event, f"banned {event.peer}: {event.reason}", "warning")
                 case engine_events.NetworkChanged():
@@ -113,20 +133,51 @@ async def _tell_engine(session: Session, book: Logbook) -> None:
                     book.write("warning", f"{event.count} events were not written down")
 
 
-async def _tell_library(session: Session, library: Library, choices: Choices, book: Logbook) -> None:
+async def _tell_library(core: Core, hooks: Hooks) -> None:
+    session, library, book = core.session, core.library, core.log
     with library.bus.subscribe(
-        library_events.DownloadFinished, library_events.LimitReached, library_events.SlowModeChanged
+        library_events.TorrentEnlisted, library_events.DownloadFinished, library_events.LimitReached,
+        library_events.SlowModeChanged, library_events.LeechBanned, feed_events.FeedFailed, feed_events.ArticleFailed,
     ) as happenings:
         async for event in happenings:
             match event:
+                case library_events.TorrentEnlisted():
+                    hooks.happened(core.settings.hooks.added, facts_of(core, event.torrent))
                 case library_events.DownloadFinished():
                     await session.count(completed=1)
                     book.happened(event, f"{event.title} is complete")
+                    hooks.happened(core.settings.hooks.complete, facts_of(core, event.torrent))
+                    await _check_again(core, event.torrent)
                 case library_events.LimitReached():
                     book.happened(event, f"{event.title}: {event.reason}; {event.action}")
+                case library_events.LeechBanned():
+                    book.happened(event, f"banned {event.peer}: {event.reason}")
                 case library_events.SlowModeChanged():
-                    await choices.apply(session, library)
+                    await core.choices.apply(session, library)
                     book.happened(event, f"slow mode is {'on' if event.on else 'off'}")
+                case feed_events.FeedFailed():
+                    book.happened(event, f"the feed {event.title}: {event.reason}", "warning")
+                case feed_events.ArticleFailed():
+                    book.happened(event, f"{event.title}: {event.reason}", "warning")
+
+
+async def _check_again(core: Core, key: str) -> None:
+    """Hash a download once more, where that is wanted."""
+    torrent = core.session.torrent(key)
+    if torrent is not None and core.settings.downloads.recheck and torrent.received:
+        core.scope.spawn(f"recheck:{key[:8]}", torrent.recheck(), contain=core.report)
+
+
+def facts_of(core: Core, key: str) -> dict[str, str]:
+    """What commands get to know of a torrent."""
+    torrent = core.session.torrent(key)
+    if torrent is None:
+        return {"key": key, "name": key, "path": "", "category": "", "tags": "", "size": "", "tracker": ""}
+    row = core.catalog.row(torrent)
+    return {
+        "key": key, "name": row.name, "path": row.content_path, "category": row.category, "tags": ",".join(row.tags),
+        "size": str(row.size), "tracker": row.tracker,
+    }
 
 
 def _name(session: Session, key: str) -> str:

@@ -8,7 +8,6 @@ from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.trackerlist import TrackerState
-from wildbach.engine.views import FileView
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.rows import layout_of
@@ -74,14 +73,10 @@ class Looking:
         torrent = await self.known(key)
         views = torrent.files()
         content, info = torrent.content, torrent.info
-        layout = layout_of(torrent)
-
-        def path(view: FileView) -> str:
-            return "/".join(layout.parts(info, view.index)) if info is not None else view.path
-
+        paths = file_paths(torrent)
         if listing.under:
             start = listing.under.rstrip("/") + "/"
-            views = tuple(view for view in views if path(view).startswith(start))
+            views = tuple(view for view in views if paths[view.index].startswith(start))
         counts: list[int] = []
         if content is not None and content.picker.count <= 20_000 and torrent.connected:
             counts = content.picker.availability.counts(content.picker.count)
@@ -92,7 +87,7 @@ class Looking:
                 pieces = info.geometry.file_pieces(view.index)
                 of_file = counts[pieces.start : pieces.stop]
                 there = sum(1 for count in of_file if count) / len(of_file) if of_file else 1.0
-            out.append(m.FileRow(view.index, path(view), view.size, view.have, view.priority, there))
+            out.append(m.FileRow(view.index, paths[view.index], view.size, view.have, view.priority, there))
         return m.FilePage(len(views), tuple(out))
 
     async def peers(self, key: str) -> m.PeerPage:
@@ -163,6 +158,17 @@ class Looking:
 
     async def export(self, key: str) -> bytes:
         return (await self.metainfo(key)).to_bytes()
+
+
+def file_paths(torrent: Torrent) -> list[str]:
+    """Where each file lies below the folder of the torrent, its own folder included; by number. Of one that sleeps,
+    as it was made.
+    """
+    info = torrent.info
+    if info is None:
+        return []
+    layout = layout_of(torrent)
+    return ["/".join(layout.parts(info, index)) for index in range(len(info.files))]
 
 
 _TRACKER_STATES: dict[

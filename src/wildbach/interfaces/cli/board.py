@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from wildbach.base.words import plural
 from wildbach.interfaces.cli import output, text
 
 _NO_DIGITS = str.maketrans("", "", "0123456789")
@@ -63,7 +64,7 @@ def facts(row: Row) -> str:
         if not row.complete:
             parts.append(f"↓ {text.rate(row.down)}")
         parts.append(f"↑ {text.rate(row.up)}")
-        parts.append(text.plural(row.peers, "peer"))
+        parts.append(plural(row.peers, "peer"))
     if not row.complete and row.eta is not None:
         parts.append(f"{text.duration(row.eta)} left")
     return " · ".join(parts)

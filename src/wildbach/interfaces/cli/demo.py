@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.live import Live
 
 from wildbach.base.errors import UsageError
+from wildbach.base.words import plural
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import ConnectionSettings, RateSettings, Settings
@@ -138,8 +139,8 @@ async def _describe(plan: Plan, content: Path, tracker: TrackerServer, stop: Sto
     torrent = await create.make(scan.scan(content), recipe, stop, quiet=True)
     if torrent is not None:
         count = sum(1 for entry in torrent.info.files if not entry.pad)
-        _say(plan, f"a hybrid torrent of {text.plural(count, 'file')}, {text.size(torrent.info.size)}, "
-                   f"{text.plural(torrent.info.geometry.piece_count, 'piece')}")
+        _say(plan, f"a hybrid torrent of {plural(count, 'file')}, {text.size(torrent.info.size)}, "
+                   f"{plural(torrent.info.geometry.piece_count, 'piece')}")
         _say(plan, f"tracker: {tracker.http_url} and {tracker.udp_url}")
     return torrent
 
@@ -261,7 +262,7 @@ def _compare(plan: Plan, stage: Stage, content: Path, seconds: float) -> Exit:
         if not good:
             wrong.append(client.name)
         verdict = "equal to the original" if good else "NOT equal to the original"
-        _say(plan, f"{'✓' if good else '✗'} {client.name}: {text.plural(len(copy), 'file')}, {verdict}")
+        _say(plan, f"{'✓' if good else '✗'} {client.name}: {plural(len(copy), 'file')}, {verdict}")
     moved = stage.torrent.info.size * len(stage.clients[1:])
     _say(plan, f"{text.size(moved)} in {seconds:.1f} s, verified by SHA-256")
     if plan.keep is not None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wildbach.base.limits import KIB, MIB
+from wildbach.base.words import plural
 from wildbach.interfaces.cli import text
 from wildbach.interfaces.cli.picture import piece_row
 
@@ -59,7 +60,7 @@ def picture(title: str, actors: Sequence[Actor], width: int, *, ascii_only: bool
             Text(f"{actor.name:<6}", style="bold"), Text(cells, style=color), Text(f"{text.percent(actor.share):>7}"),
             Text(f"↓ {text.rate(actor.down):>11}", style="dim" if actor.down < KIB else ""),
             Text(f"↑ {text.rate(actor.up):>11}", style="dim" if actor.up < KIB else ""),
-            Text(text.plural(actor.peers, "peer"), style="dim"),
+            Text(plural(actor.peers, "peer"), style="dim"),
         )
     return Group(Text(title, style="bold"), table)
 
@@ -71,7 +72,7 @@ def plain_lines(title: str, actors: Sequence[Actor]) -> Iterator[str]:
         cells = piece_row(actor.pieces, actor.piece_count, 40)
         yield (
             f"  {actor.name:<6} {cells} {text.percent(actor.share):>7}  ↓ {text.rate(actor.down):>11}"
-            f"  ↑ {text.rate(actor.up):>11}  {text.plural(actor.peers, 'peer')}"
+            f"  ↑ {text.rate(actor.up):>11}  {plural(actor.peers, 'peer')}"
         )
 
 

@@ -5,29 +5,36 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
+from wildbach.base.logins import hide_logins
+from wildbach.base.words import plural
 from wildbach.disk.probe import probe
+from wildbach.engine.ipfilter import bad_sources
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
-from wildbach.interfaces.cli import checkup, fetching, folders, output, running, text
-from wildbach.interfaces.cli.checkup import Finding, Level
-from wildbach.interfaces.cli.exits import Exit
-from wildbach.interfaces.cli.kinds import HOST_PORT, HostPort
+from wildbach.interfaces import checkup
+from wildbach.interfaces.checkup import Finding, Level
+from wildbach.interfaces.cli import fetching, folders, output, running, text
+from wildbach.interfaces.cli.exits import Exit, hint_for
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
-from wildbach.interfaces.cli.wishes import Wishes
+from wildbach.interfaces.cli.wishes import Wishes, network, variable_warnings
 from wildbach.net.machine import examine
 from wildbach.protocol.metainfo import MutableLink
 from wildbach.runtime.workers import Threads
 
 LOOK_SECONDS = 0.1
+NAMES_SECONDS = 5.0
 _MARKS = {Level.GOOD: ("✓", "green"), Level.NOTE: ("·", "cyan"), Level.WARNING: ("!", "yellow"),
           Level.FAULT: ("✗", "red")}
 
@@ -36,34 +43,23 @@ _MARKS = {Level.GOOD: ("✓", "green"), Level.NOTE: ("·", "cyan"), Level.WARNIN
 @click.argument("torrents", nargs=-1, metavar="[TORRENT]...")
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=".", metavar="DIR",
               help="The folder for downloads, whose disk is measured.  [default: this folder]")
-@click.option("--listen", type=HOST_PORT, multiple=True, help="Where peers are to reach us; may be repeated.")
-@click.option("--interface", metavar="NAME", help="The network interface that everything is to keep to.")
-@click.option("--proxy", metavar="URL", help="The proxy that everything is to go through.")
-@click.option("--set", "settings_given", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")
-@click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="Where progress is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]")
 @click.option("--seconds", type=click.FloatRange(0.5, 300), default=15.0, show_default=True,
               help="How long to wait for answers from the network.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: a finding each.")
-def command(
-    torrents: tuple[str, ...], folder: Path, listen: tuple[HostPort, ...], interface: str | None,
-    proxy: str | None, settings_given: tuple[str, ...], state: Path | None, seconds: float, as_json: bool,
-) -> int:
+@network
+def command(torrents: tuple[str, ...], folder: Path, seconds: float, wishes: Wishes) -> int:
     """Look for what could be wrong, and say what to do about it.
 
     The machine, the disk, the ports and the router, whose ports are given back at the end; with TORRENT, its trackers
     too. Nothing is downloaded and no torrent is announced. Exit code 0 means that nothing is at fault.
     """
-    wishes = Wishes(listen=listen, interface=interface, proxy=proxy, settings_given=settings_given, state=state)
-
     async def work(stop: Stop) -> Exit:
         tally: Counter[Level] = Counter()
         async for finding in _look(torrents, folder, wishes, seconds, stop):
             tally[finding.level] += 1
-            _show(finding, as_json)
+            _show(finding, wishes)
         if stop.asked:
             return stop.code
-        if not as_json:
+        if not wishes.as_json:
             output.line(_verdict(tally))
         return Exit.FAILED if tally[Level.FAULT] else Exit.OK
 
@@ -78,6 +74,8 @@ async def _look(
     if len(loaded) < len(names):
         raise UsageError("doctor looks at torrents; a link to one that changes is followed by `wildbach get`")
     folders.check(folder)
+    for words in variable_warnings():
+        yield Finding("settings", Level.WARNING, words, "`env | grep WILDBACH_` shows what is set")
     threads = Threads(2)
     try:
         for found in checkup.of_machine(await threads.run(examine)):
@@ -90,15 +88,22 @@ async def _look(
                 continue
             for found in checkup.of_disk(measured, what):
                 yield found
+        bad = await threads.run(bad_sources, settings.filter.sources)
     finally:
         threads.close()
+    for found in checkup.of_bad_lists(bad):
+        yield found
+    # All else can be looked at without them.
+    settings = replace(settings, filter=replace(
+        settings.filter, sources=tuple(name for name in settings.filter.sources if name not in bad)))
     try:
         async with Session(settings) as session:
-            for found in checkup.of_network(await session.examine_network()):
+            ways = await session.examine_network(min(seconds, NAMES_SECONDS))
+            for found in checkup.of_network(ways):
                 yield found
             for found in checkup.of_filter(await session.reload_ip_filter()):
                 yield found
-            for found in checkup.of_ports(settings.connections.listen, session.listening):
+            for found in checkup.of_ports(settings.connections.listen, session.listening, ways):
                 yield found
             for found in await _ask_router(session, seconds, stop):
                 yield found
@@ -109,7 +114,8 @@ async def _look(
             for found in checkup.of_flows(session.flows):
                 yield found
     except NetworkError as error:
-        yield Finding("ports", Level.FAULT, error.message, "choose another port or address with --listen")
+        advice = hint_for(error) or "choose another port or address with --listen"
+        yield Finding("ports", Level.FAULT, error.message, advice)
 
 
 async def _ask_router(session: Session, seconds: float, stop: Stop) -> list[Finding]:
@@ -117,7 +123,7 @@ async def _ask_router(session: Session, seconds: float, stop: Stop) -> list[Find
         if stop.asked or all(view.state != "searching" for view in session.discovery.ports):
             break
         await stop.pause(LOOK_SECONDS)
-    return checkup.of_mapping(session.discovery.ports)
+    return checkup.of_mapping(session.discovery.ports, bound=bool(session.network.interface))
 
 
 async def _ask_trackers(torrent: Torrent, seconds: float, stop: Stop) -> list[Finding]:
@@ -130,23 +136,37 @@ async def _ask_trackers(torrent: Torrent, seconds: float, stop: Stop) -> list[Fi
     return checkup.of_trackers(torrent.trackers())
 
 
-def _show(finding: Finding, as_json: bool) -> None:
-    if as_json:
+def _show(finding: Finding, wishes: Wishes) -> None:
+    told, advice = hide_logins(finding.text), hide_logins(finding.advice)
+    if wishes.as_json:
         output.record({
-            "event": "finding", "area": finding.area, "level": finding.level.value, "text": finding.text,
-            "advice": finding.advice,
+            "event": "finding", "area": finding.area, "level": finding.level.value, "text": told, "advice": advice,
         })
         return
+    if wishes.quiet and finding.level in (Level.GOOD, Level.NOTE):
+        return
     mark, style = _MARKS[finding.level]
-    words = Text.assemble((f"{mark} ", style), (f"{finding.area}: ", "bold"), text.clean(finding.text))
-    if finding.advice:
-        words.append(f"\n    {text.clean(finding.advice)}", "dim")
-    Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True).print(words)
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    words = Text.assemble((f"{finding.area}: ", "bold"), text.clean(told))
+    hint = Text(text.clean(advice), "dim")
+    if output.is_live():
+        # Folded at words, and behind the marks; where a program reads, a line stays a line.
+        table = Table.grid()
+        table.add_column(width=2)
+        table.add_column()
+        table.add_row(Text(mark, style), words)
+        if advice:
+            table.add_row("", Padding(hint, (0, 0, 0, 2)))
+        console.print(table)
+        return
+    console.print(Text.assemble((f"{mark} ", style), words), soft_wrap=True)
+    if advice:
+        console.print(Text.assemble("    ", hint), soft_wrap=True)
 
 
 def _verdict(tally: Counter[Level]) -> str:
     if tally[Level.FAULT]:
-        return f"{text.plural(tally[Level.FAULT], 'fault')}, {text.plural(tally[Level.WARNING], 'warning')}."
+        return f"{plural(tally[Level.FAULT], 'fault')}, {plural(tally[Level.WARNING], 'warning')}."
     if tally[Level.WARNING]:
-        return f"Nothing is at fault; {text.plural(tally[Level.WARNING], 'warning')}."
+        return f"Nothing is at fault; {plural(tally[Level.WARNING], 'warning')}."
     return "All is well."

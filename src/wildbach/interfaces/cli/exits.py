@@ -50,9 +50,11 @@ _HINTS: dict[str, str] = {
     "changed": "Leave its files alone while wildbach writes to them. The same command checks them and goes on.",
     "missing": "Is this the folder that holds the content, and is its disk mounted?",
     "in_use": "Another torrent or another wildbach writes there: wait for it, or choose another folder with -o.",
-    "incomplete": "`wildbach verify` says what is missing; `wildbach get` with the same folder fetches it.",
+    "incomplete": "Is this the folder that holds the content? "
+    "`wildbach verify` says what is missing; `wildbach get` with the same folder fetches it.",
     "port_in_use": "Another program uses that port: choose another one with --listen, or port 0 for any that is free.",
     "not_our_address": "This machine has no such address: 0.0.0.0 stands for all it has, [::] for those of IPv6.",
+    "not_on_interface": "Leave --listen out, or name an address that this interface has.",
     "port_forbidden": "Ports below 1024 need special rights: choose a higher one with --listen.",
     "store_unreachable": "Is that Redis or Valkey server running? Without --store one process needs none.",
     "store_refused": "The URL takes a password: redis://:PASSWORD@HOST:PORT.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from wildbach.base.words import plural
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
@@ -19,7 +20,7 @@ TELL_SECONDS = 5.0
 def state_of(session: Session) -> str:
     """The DHT in a few words."""
     view = session.dht.view()
-    words = f"DHT: {text.plural(view.nodes_v4 + view.nodes_v6, 'node')}"
+    words = f"DHT: {plural(view.nodes_v4 + view.nodes_v6, 'node')}"
     return f"{words}, {text.clean(view.reason)}" if view.reason else words
 
 
@@ -53,7 +54,7 @@ async def add(
             return None
         if patience is not None and now - began >= patience:
             why = following.reason or "no answer yet"
-            output.warn(f"nothing is known of the link after {patience:g} seconds: {text.clean(why)}")
+            output.fail(f"nothing is known of the link after {patience:g} seconds: {text.clean(why)}")
             return None
         if wishes.talks and now - told >= TELL_SECONDS:
             told = now

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from wildbach.base.errors import UsageError
+from wildbach.base.logins import hide_logins
 from wildbach.disk.layout import INCOMPLETE_SUFFIX, LAYOUTS
+from wildbach.engine.ipfilter import require_readable
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
@@ -21,7 +21,7 @@ from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.select import Selection
 from wildbach.interfaces.cli.state import folder_for
-from wildbach.interfaces.cli.wishes import Wishes, common
+from wildbach.interfaces.cli.wishes import Wishes, common, warn_of_variables
 from wildbach.interfaces.cli.work import Work
 from wildbach.protocol.metainfo import Metainfo
 
@@ -77,6 +77,7 @@ def command(wishes: Wishes, **values: object) -> int:
     Ends with exit code 0 when everything is verified and flushed to the disk. Ctrl-C stops cleanly; the same command
     goes on where it stopped. Two may run at once.
     """
+    warn_of_variables()
     job = Job(**values)  # type: ignore[arg-type]  # click has checked the kinds of the values
     if job.sources.count("-") > 1:
         raise UsageError("stdin can be read only once")
@@ -86,14 +87,10 @@ def command(wishes: Wishes, **values: object) -> int:
     return running.run(lambda stop: download(job, wishes, stop))
 
 
-def _shown(words: Sequence[str]) -> list[str]:
-    """A command line for everybody to see: a proxy's password is left out."""
-    return [re.sub(r"^((--proxy=|network\.proxy=)?\w+://)[^/\s]*@", r"\1USER:PASSWORD@", word) for word in words]
-
-
 async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
     """Get everything the job names."""
     settings = wishes.settings()
+    require_readable(settings.filter.sources)
     loaded = await running.unless_stopped(stop, lambda: fetching.load_all(job.sources, settings))
     if loaded is None:
         return stop.code
@@ -131,5 +128,5 @@ async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
         if stop.asked and wishes.talks:
             running.say_stopping()
     if stop.asked and code == stop.code and wishes.talks:
-        output.line(f"Stopped. To go on: {text.clean(shlex.join(['wildbach', *_shown(sys.argv[1:])]))}")
+        output.line(f"Stopped. To go on: {text.clean(shlex.join(['wildbach', *map(hide_logins, sys.argv[1:])]))}")
     return code

@@ -11,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from wildbach.base.errors import WildbachError
+from wildbach.base.words import plural
 from wildbach.interfaces.cli import output, sources, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.protocol.metainfo import File, Info, Magnet, Metainfo, MutableLink
@@ -138,7 +139,7 @@ def show(torrent: Metainfo, everything: bool) -> None:
         ("kind", kind_of(info) + (" (SHA-1 only)" if not info.has_v2 else "")),
         ("info hash v1", _hex(info.hashes.v1)),
         ("info hash v2", _hex(info.hashes.v2)),
-        ("size", f"{text.size(info.geometry.size)} ({info.geometry.size:,} bytes) in {text.plural(count, 'file')}"),
+        ("size", f"{text.size(info.geometry.size)} ({info.geometry.size:,} bytes) in {plural(count, 'file')}"),
         ("pieces", f"{info.geometry.piece_count:,} of {text.size(info.piece_length)}"),
         ("private", "yes: peers come from its trackers only" if info.private else None),
         ("source", info.source),
@@ -210,7 +211,7 @@ def _tree(info: Info, everything: bool) -> Tree:
     real = [(i, file) for i, file in enumerate(info.files) if not file.pad]
     for shown, (index, file) in enumerate(real):
         if shown == SHOWN_FILES and not everything:
-            root.add(Text(f"… and {text.plural(len(real) - shown, 'more file')}; --all lists them", style="dim"))
+            root.add(Text(f"… and {plural(len(real) - shown, 'more file')}; --all lists them", style="dim"))
             break
         parts = file.path.parts
         for depth in range(1, len(parts)):

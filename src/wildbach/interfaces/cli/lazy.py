@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, str] = {
+    "serve": "Run the daemon: torrents in the background, and an API.",
     "get": "Download torrents: files, magnet links, info hashes, URLs or - for stdin.",
     "seed": "Give content that is already here to others.",
     "create": "Make a .torrent file of a file or a folder.",
@@ -16,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "magnet": "Print the magnet link of a torrent, or take one apart.",
     "publish": "Publish a torrent in the DHT under a key, or put another one in its place.",
     "tracker": "Run a tracker (HTTP and UDP).",
+    "settings": "List the settings: the keys of --set, their values and what they do.",
     "doctor": "Look for what could be wrong, and say what to do about it.",
     "demo": "Watch a whole swarm work on this machine: a tracker, a seed, three downloaders.",
     "completion": "Print the completion script of a shell.",

@@ -7,14 +7,18 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Final
 
 import click
 
 from wildbach import __version__
-from wildbach.base.errors import WildbachError
+from wildbach.base.errors import StorageError, WildbachError
 from wildbach.interfaces.cli import output, streams
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.lazy import LazyGroup
+
+_WITH_EVENTS: Final = ("get", "seed", "publish", "tracker", "doctor")
+"Commands that with --json print events; the last is `finished`, whatever happens."
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -28,14 +32,27 @@ def cli() -> None:
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code. Errors are said on stderr, without a trace."""
+    words = list(sys.argv[1:] if args is None else args)
+    output.begin()
+    code = _run(words)
+    if words[:1] and words[0] in _WITH_EVENTS and "--json" in words and not {"--help", "-h", "--worker"} & set(words):
+        try:
+            output.finished(Exit(code))
+        except (BrokenPipeError, StorageError):
+            return code or Exit.FAILED
+    return code
+
+
+def _run(words: list[str]) -> int:
     try:
-        result = cli.main(args=None if args is None else list(args), prog_name="wildbach", standalone_mode=False)
+        result = cli.main(args=words, prog_name="wildbach", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return Exit.USAGE
     except click.ClickException as error:
         error.show()
+        output.note_failure(error.format_message())
         return Exit.USAGE
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED

@@ -1,4 +1,7 @@
-"""Where words go: results and progress to stdout, errors to stderr; one JSON object a line where a program reads."""
+"""Where words go: results and progress to stdout, errors to stderr; one JSON object a line where a program reads.
+
+Errors name URLs, so users and passwords are taken out of all that goes to stderr.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 from collections.abc import Mapping
 
 from wildbach.base.errors import WildbachError
+from wildbach.base.logins import hide_logins
 from wildbach.interfaces.cli import text
 from wildbach.interfaces.cli.exits import Exit, code_for, hint_for
 
@@ -35,13 +39,39 @@ def _plain(value: object) -> object:
     return str(value)
 
 
+_failures: list[str] = []
+"What this command failed of, in the order in which it was said."
+
+
+def begin() -> None:
+    """A command begins."""
+    _failures.clear()
+
+
+def finished(code: Exit) -> None:
+    """The last event of a command whose output is events; with the first failure, where one was said."""
+    why = {"error": _failures[0]} if _failures else {}
+    record({"event": "finished", "code": int(code), "meaning": code.name.lower(), **why})
+
+
 def warn(words: str) -> None:
-    print(f"wildbach: {words}", file=sys.stderr, flush=True)
+    print(f"wildbach: {hide_logins(words)}", file=sys.stderr, flush=True)
+
+
+def fail(words: str) -> None:
+    """Say what the command fails of."""
+    note_failure(words)
+    warn(words)
+
+
+def note_failure(words: str) -> None:
+    """Somebody else says it."""
+    _failures.append(hide_logins(words))
 
 
 def explain(error: WildbachError, of: str = "") -> Exit:
     """Say on stderr what went wrong (with the torrent of this name) and what to do; the exit code that fits."""
-    warn(text.clean(f"{of}: {error.message}" if of else error.message))
+    fail(text.clean(f"{of}: {error.message}" if of else error.message))
     hint = hint_for(error)
     if hint:
         advise(hint)

@@ -7,6 +7,7 @@ import click
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import InfoHashes
+from wildbach.base.words import plural
 from wildbach.engine.mutable import Published
 from wildbach.engine.session import Session
 from wildbach.interfaces.cli import output, running, sources
@@ -14,7 +15,7 @@ from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.finding import until_ready
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
-from wildbach.interfaces.cli.wishes import Wishes, network
+from wildbach.interfaces.cli.wishes import Wishes, network, warn_of_variables
 from wildbach.protocol.metainfo import Metainfo, MutableLink
 
 
@@ -33,6 +34,7 @@ def command(source: str, key: str, salt: str, once: bool, wishes: Wishes) -> int
     content. The secret keys are in the folder `published/keys` below the state: keep a copy, for nobody can make them
     again.
     """
+    warn_of_variables()
     hashes = _hashes(source)
     raw = salt.encode()
     if len(raw) > limits.DHT_SALT_BYTES:
@@ -73,5 +75,5 @@ def _say(found: Published, wishes: Wishes) -> None:
     elif wishes.quiet:
         output.line(link)
     else:
-        output.line(f"published as number {found.seq} at {found.nodes} nodes; the link for those who follow:")
+        output.line(f"published as number {found.seq} at {plural(found.nodes, 'node')}; the link for those who follow:")
         output.line(link)

@@ -11,13 +11,16 @@ from pathlib import Path
 import click
 
 from wildbach.base.settings import Layers
-from wildbach.interfaces import config
 from wildbach.interfaces.api.local import LocalApi
-from wildbach.interfaces.cli import output, running, text, wishes
+from wildbach.interfaces.cli import output, running, text
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.given import Given
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
+from wildbach.interfaces.cli.wishes import warn_of_variables
 from wildbach.interfaces.daemon import Daemon, run_daemon
+from wildbach.interfaces.doors.qbittorrent import door as qbittorrent
+from wildbach.interfaces.doors.transmission import door as transmission
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.settings import ClientSettings
 
@@ -31,7 +34,7 @@ LEVELS = ("debug", "info", "warning", "error")
               help="Keep to this network interface, as tun0 of a VPN; nothing leaves while it is away.")
 @click.option("--proxy", metavar="URL", help="Go through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...")
 @click.option("--downloads", "folder", metavar="DIR", help="Where torrents go.  [default: ~/Downloads]")
-@click.option("--set", "given", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")
+@click.option("--set", "words", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="The configuration file (TOML).  [default: $WILDBACH_CONFIG or ~/.config/wildbach/config.toml]")
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
@@ -40,24 +43,26 @@ LEVELS = ("debug", "info", "warning", "error")
 @click.option("--log-json", is_flag=True, help="One JSON object a line of log.")
 @click.option("--open", "browser", is_flag=True, help="Open the browser.")
 def command(
-    at: tuple[str, ...], interface: str | None, proxy: str | None, folder: str | None, given: tuple[str, ...],
+    at: tuple[str, ...], interface: str | None, proxy: str | None, folder: str | None, words: tuple[str, ...],
     config_path: Path | None, state: Path | None, log_level: str, log_json: bool, browser: bool,
 ) -> int:
-    """Run the daemon: torrents that go on in the background, and an API to rule them.
+    """Run the daemon: torrents in the background, and an API.
 
     It runs until Ctrl-C or SIGTERM, and goes on where it was when it is started again.
     """
-    flags: dict[str, object] = {}
-    if at:
-        flags["api.listen"] = list(at)
+    given = Given()
+    for place in at:
+        given.take("api.listen", place, "--listen")
     if interface is not None:
-        flags["network.interface"] = interface
+        given.take("network.interface", interface, "--interface")
     if proxy is not None:
-        flags["network.proxy"] = proxy
+        given.take("network.proxy", proxy, "--proxy")
     if folder is not None:
-        flags["downloads.folder"] = str(Path(folder).absolute())
-    flags |= wishes.parse_given(ClientSettings, given)
-    layers = config.layers(ClientSettings, flags, path=config_path)
+        given.put("downloads.folder", Path(folder).absolute(), "--downloads")
+    for word in words:
+        given.take_word(word)
+    warn_of_variables()
+    layers = given.layers(config_path)
     log_to_stderr(log_level, as_json=log_json)
     return running.run(lambda stop: serve(layers, daemon_folder(state), stop, browser=browser))
 
@@ -79,6 +84,8 @@ async def serve(layers: Layers[ClientSettings], folder: Path, stop: Stop, *, bro
 
 def mount(web: WebServer, api: LocalApi) -> None:
     """The doors of other clients' programs."""
+    web.mount(qbittorrent.PREFIX, qbittorrent.Door(api))
+    web.mount(transmission.PREFIX, transmission.Door(api))
 
 
 def _greet(daemon: Daemon) -> None:
@@ -96,7 +103,7 @@ class _Lines(logging.Formatter):
         words = f"{record.levelname.lower()}: {record.getMessage()}"
         if record.exc_info:
             words += "\n" + self.formatException(record.exc_info)
-        return text.clean(words, lines=True)
+        return "\n".join(text.clean(line) for line in words.splitlines())
 
 
 class _Json(logging.Formatter):

@@ -9,11 +9,10 @@ from __future__ import annotations
 import unicodedata
 
 from wildbach.base.errors import UsageError
+from wildbach.base.words import size as size
 
 _JOINERS = "\u200c\u200d"
 "Needed to write Persian, several Indic scripts and emoji; they move nothing."
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def clean(text: str) -> str:
@@ -32,16 +31,6 @@ def _escape(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def size(count: float) -> str:
-    """Bytes in the largest unit that keeps the number at or above 1: `1.5 GiB`."""
-    value, unit = float(count), _UNITS[0]
-    for unit in _UNITS:
-        if abs(value) < 1024 or unit == _UNITS[-1]:
-            break
-        value /= 1024
-    return f"{int(value)} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def rate(per_second: float) -> str:
@@ -64,10 +53,6 @@ def duration(seconds: float | None) -> str:
 def percent(share: float) -> str:
     """A share of 1 in per cent, cut rather than rounded: 100 % is said only of what is complete."""
     return f"{int(share * 1000) / 10:.1f} %"
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def parse_size(text: str) -> int:

@@ -13,6 +13,7 @@ import click
 
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
+from wildbach.base.words import plural
 from wildbach.interfaces.cli import output, running, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.kinds import HOST_PORT, HostPort, is_literal
@@ -238,7 +239,7 @@ async def _watch(server: TrackerServer | Workers, stop: Stop, plan: Plan) -> Non
             if stats != last:
                 output.record({"event": "stats", **dataclasses.asdict(stats)})
         else:
-            held = f"{text.plural(stats.torrents, 'torrent')}, {text.plural(stats.peers, 'peer')}"
+            held = f"{plural(stats.torrents, 'torrent')}, {plural(stats.peers, 'peer')}"
             line = f"{held}, {stats.rate:.0f} announces/s" if stats.rate >= 0.5 else held
             busy = stats.rate >= 1.0 and time.monotonic() - heard < _SAY_SECONDS
             if held != said and not busy:

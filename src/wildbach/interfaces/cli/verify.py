@@ -14,6 +14,7 @@ import click
 from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
 from wildbach.base.rate import RateMeter
+from wildbach.base.words import plural
 from wildbach.disk.files import FileStorage
 from wildbach.disk.hasher import Expected, Hasher
 from wildbach.disk.layout import Layout, look
@@ -148,11 +149,11 @@ def _report(info: Info, results: list[FileResult], *, as_json: bool, quiet: bool
     for result in bad if quiet else results:
         words = f"{_MARKS[result.state]} {result.state:<10} {text.clean(result.path)}"
         if result.state == "incomplete":
-            words += f"  ({result.good} of {text.plural(result.pieces, 'piece')})"
+            words += f"  ({result.good} of {plural(result.pieces, 'piece')})"
         if result.size > result.length:
             words += f"  ({text.size(result.size - result.length)} too long)"
         output.line(words)
     if not quiet:
-        verdict = "complete and good" if not bad else f"{len(bad)} of {text.plural(len(results), 'file')} not good"
+        verdict = "complete and good" if not bad else f"{len(bad)} of {plural(len(results), 'file')} not good"
         output.line(f"{text.clean(info.name)}: {verdict}")
     return Exit.FAILED if bad else Exit.OK

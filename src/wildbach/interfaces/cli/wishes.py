@@ -1,43 +1,54 @@
-"""What `get` and `seed` have in common: flags about peers, speed and state, and the settings they make."""
+"""What commands that speak with the network have in common: flags about the way out, peers, speed and state, and the
+settings they make.
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from wildbach.base.errors import UsageError
-from wildbach.base.settings import Layers, options, parse_environment
-from wildbach.engine.settings import Settings
-from wildbach.interfaces.cli import text
+from wildbach.base.settings import SettingError, strange_variables
+from wildbach.interfaces.cli import output, text
+from wildbach.interfaces.cli.given import Given
 from wildbach.interfaces.cli.kinds import HOST_PORT, SIZE, HostPort, check_tracker
+from wildbach.interfaces.settings import ClientSettings
 
-_OPTIONS = (
-    click.option("--peer", "peers", type=HOST_PORT, multiple=True, help="Connect to this peer; may be repeated."),
-    click.option("--tracker", "trackers", multiple=True, metavar="URL", help="One more tracker; may be repeated."),
-    click.option("--listen", type=HOST_PORT, multiple=True,
-                 help="Where peers reach us; port 0 takes any; may be repeated.  [default: port 6881 or one after it]"),
-    click.option("--interface", metavar="NAME",
-                 help="Keep to this network interface, as tun0 of a VPN, or to this address; nothing leaves while it "
-                      "is away."),
-    click.option("--proxy", metavar="URL",
-                 help="Go through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...; $WILDBACH_NETWORK_PROXY "
-                      "keeps the password out of the list of processes."),
-    click.option("--limit-down", type=SIZE, default=0, metavar="RATE", help="Bytes a second: 500K, 2M."),
-    click.option("--limit-up", type=SIZE, default=0, metavar="RATE", help="Bytes a second: 500K, 2M."),
-    click.option("--set", "settings_given", multiple=True, metavar="KEY=VALUE",
-                 help="Any setting, as in peers.anonymous=true; may be repeated."),
-    click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-                 help="Where progress is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]"),
-    click.option("--json", "as_json", is_flag=True, help="One JSON object a line: events and progress."),
-    click.option("-q", "--quiet", is_flag=True, help="Only errors."),
-)
+_OTHER_VARIABLES: Final = ("WILDBACH_STATE", "WILDBACH_CONFIG", "WILDBACH_DEBUG", "WILDBACH_TRACKER_STORE")
+_FLAGS: Final[dict[str, Callable[[Any], Any]]] = {
+    "peers": click.option(
+        "--peer", "peers", type=HOST_PORT, multiple=True, help="Connect to this peer; may be repeated."),
+    "trackers": click.option("--tracker", "trackers", multiple=True, metavar="URL",
+                             help="One more tracker; may be repeated."),
+    "listen": click.option("--listen", multiple=True, metavar="HOST:PORT",
+                           help="Where peers reach us; HOST:FIRST-LAST takes the first free port, port 0 any; may be "
+                                "repeated.  [default: port 6881 or one after it]"),
+    "interface": click.option("--interface", metavar="NAME",
+                              help="Keep to this network interface, as tun0 of a VPN, or to this address; nothing "
+                                   "leaves while it is away."),
+    "proxy": click.option("--proxy", metavar="URL",
+                          help="Go through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...; "
+                               "$WILDBACH_NETWORK_PROXY keeps the password out of the list of processes."),
+    "ip_filter": click.option("--ip-filter", multiple=True, metavar="FILE|URL",
+                              help="Exchange nothing with the addresses in this list; may be repeated."),
+    "limit_down": click.option("--limit-down", type=SIZE, default=0, metavar="RATE", help="Bytes a second: 500K, 2M."),
+    "limit_up": click.option("--limit-up", type=SIZE, default=0, metavar="RATE", help="Bytes a second: 500K, 2M."),
+    "settings_given": click.option(
+        "--set", "settings_given", multiple=True, metavar="KEY=VALUE",
+        help="Any setting, as in peers.anonymous=true; may be repeated; commas part lists. `wildbach settings` lists "
+             "them."),
+    "state": click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+                          help="Where progress is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]"),
+    "as_json": click.option("--json", "as_json", is_flag=True, help="One JSON object a line in place of words."),
+    "quiet": click.option("-q", "--quiet", is_flag=True, help="Only errors."),
+}
+"""By the name of the field of `Wishes` that each fills."""
+_OF_ONE_TORRENT: Final = ("peers", "trackers", "limit_down", "limit_up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +57,10 @@ class Wishes:
 
     peers: tuple[HostPort, ...] = ()
     trackers: tuple[str, ...] = ()
-    listen: tuple[HostPort, ...] = ()
+    listen: tuple[str, ...] = ()
     interface: str | None = None
     proxy: str | None = None
+    ip_filter: tuple[str, ...] = ()
     limit_down: int = 0
     limit_up: int = 0
     settings_given: tuple[str, ...] = ()
@@ -61,59 +73,63 @@ class Wishes:
         """Words for people are wanted."""
         return not (self.as_json or self.quiet)
 
-    def settings(self) -> Settings:
-        """The defaults, then the environment, then the flags.
+    def settings(self) -> ClientSettings:
+        """The defaults, then the configuration file, the environment, the flags.
 
-        A limit asked for by hand holds for local peers too. Raises UsageError that names the setting.
+        A limit asked for by hand holds for local peers too. Raises UsageError that names the setting and where its
+        value comes from.
         """
-        flags: dict[str, object] = {}
-        if self.listen:
-            flags["connections.listen"] = [_spelled(at) for at in self.listen]
+        given = Given()
+        for at in self.listen:
+            given.take("connections.listen", at, "--listen")
         if self.interface is not None:
-            flags["network.interface"] = self.interface
+            given.take("network.interface", self.interface, "--interface")
         if self.proxy is not None:
-            flags["network.proxy"] = self.proxy
+            given.take("network.proxy", self.proxy, "--proxy")
+        for name in self.ip_filter:
+            # No commas part it: a name may have one.
+            if not name.strip():
+                raise SettingError("filter.sources", "the name of a list is empty", origin="--ip-filter")
+            given.put("filter.sources", (name,), "--ip-filter")
         if self.limit_down or self.limit_up:
-            flags |= {"rates.down": self.limit_down, "rates.up": self.limit_up, "rates.limit_local": True}
-        known = options(Settings)
+            for key, value in (("down", self.limit_down), ("up", self.limit_up), ("limit_local", True)):
+                given.put(f"rates.{key}", value, "--limit-down, --limit-up")
         for word in self.settings_given:
-            key, equals, value = word.partition("=")
-            if key not in known:
-                near = difflib.get_close_matches(key, known, 3, 0.5) or [name for name in known if key in name]
-                raise UsageError(
-                    f"--set {text.clean(word)}: there is no setting of this name; "
-                    + (f"near it: {', '.join(near)}" if near else f"there are {', '.join(known)}")
-                )
-            if not equals:
-                raise UsageError(f"--set {text.clean(word)}: a value is missing: KEY=VALUE, as in peers.anonymous=true")
-            flags[key] = known[key].parse(value)
-        return Layers(Settings, environment=parse_environment(Settings, os.environ), flags=flags).settings
+            given.take_word(word)
+        return given.layers().settings
+
+
+def warn_of_variables() -> None:
+    """Say which variables of the environment look like settings and are none: what they were to do is not done."""
+    for words in variable_warnings():
+        output.warn(words)
+
+
+def variable_warnings() -> list[str]:
+    return [
+        f"${text.clean(name)} is no setting, and does nothing" + (f"; did you mean {near}?" if near else "")
+        for name, near in strange_variables(ClientSettings, os.environ, _OTHER_VARIABLES).items()
+    ]
 
 
 def common(function: Callable[..., int]) -> Callable[..., int]:
     """Add the common flags to a command, which gets them as one argument `wishes`."""
-    return _with(function, _OPTIONS)
+    return _with(function, tuple(_FLAGS))
 
 
 def network(function: Callable[..., int]) -> Callable[..., int]:
     """The same with those flags only that do not speak of one torrent's peers and speed."""
-    return _with(function, [_OPTIONS[number] for number in (2, 3, 4, 7, 8, 9, 10)])
+    return _with(function, tuple(name for name in _FLAGS if name not in _OF_ONE_TORRENT))
 
 
-def _with(function: Callable[..., int], flags: Sequence[Callable[[Any], Any]]) -> Callable[..., int]:
+def _with(function: Callable[..., int], flags: tuple[str, ...]) -> Callable[..., int]:
     @wraps(function)
     def gathered(**values: Any) -> int:
-        known = Wishes.__dataclass_fields__
-        wishes = Wishes(**{name: values.pop(name) for name in list(values) if name in known})
+        wishes = Wishes(**{name: values.pop(name) for name in flags})
         for url in wishes.trackers:
             check_tracker(url)
         return function(wishes=wishes, **values)
 
-    for option in reversed(flags):
-        gathered = option(gathered)
+    for name in reversed(flags):
+        gathered = _FLAGS[name](gathered)
     return gathered
-
-
-def _spelled(at: HostPort) -> str:
-    host = at.host or "0.0.0.0"
-    return f"[{host}]:{at.port}" if ":" in host else f"{host}:{at.port}"

@@ -58,9 +58,7 @@ class Work:
                 scope.spawn(f"wait:{torrent.key}", self._wait(torrent, stop))
             scope.spawn("updates", self._updates(session, torrents, stop, scope), contain=self.untold.append)
             with Board(quiet=self.quiet or self.as_json) as board:
-                code = await self._loop(stop, torrents, board)
-        if self.as_json:
-            output.record({"event": "finished", "code": int(code), "meaning": code.name.lower()})
+                code = await self._loop(stop, session, torrents, board)
         return code
 
     async def _wait(self, torrent: Torrent, stop: Stop) -> None:
@@ -91,7 +89,7 @@ class Work:
                 if not isinstance(event, PieceDone):
                     output.record(event.to_dict())
 
-    async def _loop(self, stop: Stop, torrents: Sequence[Torrent], board: Board) -> Exit:
+    async def _loop(self, stop: Stop, session: Session, torrents: Sequence[Torrent], board: Board) -> Exit:
         said: set[str] = set()
         told_at = 0.0
         moved_at, moved = time.monotonic(), -1
@@ -121,11 +119,13 @@ class Work:
             if total != moved:
                 moved_at, moved = now, total
             if self.timeout is not None and now - moved_at >= self.timeout and not all_said:
-                output.warn(f"nothing arrived for {self.timeout:g} seconds: {_reasons(views)}")
-                if _lonely(torrents):
+                output.fail(f"nothing arrived for {self.timeout:g} seconds: {_reasons(views)}")
+                if _lonely(session, torrents):
                     output.advise(LONELY)
                 return Exit.NETWORK
-            if not advised and self.timeout is None and now - moved_at >= ADVISE_SECONDS and _lonely(torrents):
+            if not advised and self.timeout is None and now - moved_at >= ADVISE_SECONDS and (
+                _lonely(session, torrents)
+            ):
                 advised = True
                 if not self.as_json and not self.quiet:
                     board.say(LONELY)
@@ -161,9 +161,9 @@ def progress_of(view: TorrentView) -> dict[str, object]:
     return facts
 
 
-def _lonely(torrents: Sequence[Torrent]) -> bool:
-    """One of them looks for peers and has nobody to ask."""
-    return any(
+def _lonely(session: Session, torrents: Sequence[Torrent]) -> bool:
+    """One of them looks for peers and has nobody to ask; that nothing can leave is another matter."""
+    return not session.network.obstacle and any(
         view.state in ("metadata", "downloading") and not view.peers and not view.known_peers and not torrent.trackers()
         for torrent in torrents for view in (torrent.view(),)
     )

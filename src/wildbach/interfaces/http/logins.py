@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from wildbach.base import limits
-from wildbach.base.errors import UsageError
 from wildbach.interfaces.http import answers, headers, payloads
 from wildbach.interfaces.http.access import Access, Who
 from wildbach.interfaces.http.rest import require_json
@@ -98,8 +97,6 @@ class Logins:
         """Raises UsageError."""
         if request.method in ("GET", "HEAD"):
             return Response(_PAGE, content_type="text/html", headers={"Content-Security-Policy": _PAGE_POLICY})
-        if request.method != "POST":
-            raise UsageError(f"{request.method} is not for this", code="method_not_allowed", allow=["GET", "POST"])
         require_json(request)
         given = await payloads.from_json(await request.body(limits.API_START_BYTES), Start)
         token = await self._access.start(

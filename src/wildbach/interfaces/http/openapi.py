@@ -58,15 +58,19 @@ def described() -> dict[str, Any]:
         "components": {
             "schemas": components,
             "responses": {"Problem": {
-                "description": "What is wrong.",
-                "content": {problems.CONTENT_TYPE: {"schema": by_kind[problems.Problem]}},
+                "description": "What is wrong; plain text for what is refused before it is looked at: names that are "
+                "not this server's, other web pages, and what is no HTTP or too long.",
+                "content": {
+                    problems.CONTENT_TYPE: {"schema": by_kind[problems.Problem]},
+                    "text/plain": {"schema": {"type": "string"}},
+                },
             }},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A key for programs, or the token of the "
                            "file api.token in the data directory."},
                 "basic": {"type": "http", "scheme": "basic"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "wildbach-…", "description": "Of `POST /login`; "
-                           "the end of its name differs by data directory."},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "wildbach", "description": "Set by `POST /login`; "
+                           "its name has an end that differs by data directory."},
             },
         },
     }

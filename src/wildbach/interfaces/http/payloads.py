@@ -78,8 +78,8 @@ def _fields_of_several(kind: type[Struct]) -> frozenset[str]:
 
 def pairs(query: str) -> list[tuple[str, str]]:
     """Raises UsageError."""
-    if _ESCAPES.search(query):
-        raise bad("the query: a `%` that is none of an escape")
+    if not query.isascii() or _ESCAPES.search(query):
+        raise bad("the query: a character that has to be escaped, or a `%` that is none of an escape")
     try:
         return parse_qsl(
             query, keep_blank_values=True, errors="strict", max_num_fields=limits.QUERY_FIELDS, encoding="utf-8")
@@ -89,6 +89,8 @@ def pairs(query: str) -> list[tuple[str, str]]:
 
 def from_segment(text: str, kind: type) -> str | int:
     """A part of the path. Raises UsageError."""
+    if not text.isascii():
+        raise bad("the path has characters that have to be escaped")
     try:
         value = unquote(text, errors="strict")
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -36,8 +37,12 @@ _CODES: Final = {
     "bad_setting": 422, "too_many_logins": 429, "no_space": 507, "disk_full": 507,
 }
 _KIND_STATUS: Final = {"usage": 400, "storage": 503, "network": 502, "limit": 413, "format": 422, "remote": 502}
-_NO_SPACE: Final = (28, 122)
-"ENOSPC, EDQUOT"
+_ERRNO_STATUS: Final = {
+    errno.ENOSPC: 507, errno.EDQUOT: 507, errno.ENOENT: 404, errno.ENOTDIR: 404, errno.EACCES: 409, errno.EPERM: 409,
+    errno.EROFS: 409, errno.EEXIST: 409, errno.ENOTEMPTY: 409, errno.EISDIR: 409, errno.ENAMETOOLONG: 409,
+    errno.EXDEV: 409, errno.ELOOP: 409,
+}
+"What a caller can do something about; other errors of the disk are the machine's."
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -60,22 +65,22 @@ def kind_of(error: WildbachError) -> str:
 def status_of(error: WildbachError) -> int:
     if isinstance(error, BodyError):
         return error.status
-    if isinstance(error, StorageError) and error.errno in _NO_SPACE:
-        return 507
+    if isinstance(error, StorageError) and error.errno in _ERRNO_STATUS:
+        return _ERRNO_STATUS[error.errno]
     return _CODES.get(error.code) or _KIND_STATUS.get(kind_of(error), 500)
 
 
 def of(error: WildbachError, headers: Mapping[str, str] | None = None) -> Response:
     """The answer for an error that was foreseen."""
     status = status_of(error)
-    facts = {name: value for name, value in error.facts.items() if _is_plain(value)}
+    facts = {name: _shown(value) for name, value in error.facts.items() if _is_plain(value)}
     given = dict(headers or {})
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         given["Retry-After"] = str(facts.get("retry_after", 1))
     if status == HTTPStatus.UNAUTHORIZED:
         # Not Basic: a browser would ask for the password by itself, again and again.
         given.setdefault("WWW-Authenticate", 'Bearer realm="wildbach"')
-    return document(Problem(status, _title(status), str(error), error.code, kind_of(error), facts), given)
+    return document(Problem(status, _title(status), _shown(str(error)), error.code, kind_of(error), facts), given)
 
 
 def bug() -> Response:
@@ -99,3 +104,10 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, list | tuple):
         return len(value) <= 100 and all(isinstance(one, str | int | float | bool) for one in value)
     return value is None or isinstance(value, str | int | float | bool)
+
+
+def _shown(value: Any) -> Any:
+    """Names of files need not be in UTF-8, nor what strangers send; JSON is."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return [_shown(one) for one in value] if isinstance(value, list | tuple) else value

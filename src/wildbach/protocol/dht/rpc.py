@@ -1,7 +1,8 @@
 """Questions to other nodes: sent within the byte budget, matched to replies, given up in time.
 
 A reply counts where both its transaction id, 32 random bits, and its source are those of a question that is open. Of
-one to a name, which a proxy looks up, the source is not known, and is that of the reply from then on.
+one to a name, which a proxy looks up, the source is not known, and is that of the reply from then on, unless that is
+nobody we would send to, or nearer to us than the name says.
 Questions wait for the budget in the order they came and are not lost, except when too many wait.
 """
 
@@ -12,11 +13,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
-from wildbach.base import limits
+from wildbach.base import hostnames, limits
+from wildbach.base.addresses import DISTANCE
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.dht import krpc
 from wildbach.protocol.dht.guard import HEADERS, Budget
-from wildbach.protocol.dht.places import place
+from wildbach.protocol.dht.places import may_answer, place
 
 
 class Asker(Protocol):
@@ -136,7 +138,7 @@ class Rpc:
     def expects(self, remote: Endpoint, tid: bytes) -> Call | None:
         """The open question a reply belongs to, which is closed by this."""
         call = self._calls.get(tid)
-        if call is None or (call.remote != remote and place(call.remote.host) is not None):
+        if call is None or (call.remote != remote and not _may_be(call.remote, remote)):
             return None
         call.open = False
         self._drop(call)
@@ -178,3 +180,11 @@ class Rpc:
         if self._waiting:
             times.append(now + self.budget.wait())
         return min(times, default=None)
+
+
+def _may_be(asked: Endpoint, remote: Endpoint) -> bool:
+    """Whether whom we asked by a name may be there."""
+    at = place(remote.host)
+    if at is None or place(asked.host) is not None or not may_answer(remote):
+        return False
+    return DISTANCE[at.reach] >= DISTANCE[hostnames.reach(asked.host)]

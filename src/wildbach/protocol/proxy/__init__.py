@@ -12,6 +12,6 @@ A tunnel never wants more bytes than the proxy's own answers have, so what the f
 from __future__ import annotations
 
 from wildbach.protocol.proxy.address import ProxyAddress, Tunnel, parse
-from wildbach.protocol.proxy.errors import ProxyError, Unreachable
+from wildbach.protocol.proxy.errors import CLOSED, LOGIN, PROTOCOL, SLOW, ProxyError, Unreachable
 
-__all__ = ["ProxyAddress", "ProxyError", "Tunnel", "Unreachable", "parse"]
+__all__ = ["CLOSED", "LOGIN", "PROTOCOL", "SLOW", "ProxyAddress", "ProxyError", "Tunnel", "Unreachable", "parse"]

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
+from wildbach.base import addresses, hostnames
 from wildbach.base.errors import UsageError
 from wildbach.protocol.proxy import connect, socks
+from wildbach.protocol.proxy.place import ANYWHERE, judge
 
 _PORTS: Final = {"socks5": 1080, "http": 8080}
 _SPELLINGS: Final = {"socks5": "socks5", "socks5h": "socks5", "socks": "socks5", "http": "http"}
@@ -38,7 +40,7 @@ class ProxyAddress:
     kind: str
     "`socks5` or `http`."
     host: str
-    "An address or a name."
+    "An address or a name, in its one spelling."
     port: int
     user: str = ""
     password: str = field(default="", repr=False)
@@ -49,14 +51,15 @@ class ProxyAddress:
         return f"{self.kind}://{host}:{self.port}"
 
     def tunnel(self, host: str, port: int) -> Tunnel:
-        """To an address, or to a name that the proxy looks up."""
+        """To an address, or to a name that the proxy looks up. Raises Unreachable for what is neither."""
+        place = judge(host, port)
         if self.kind == "socks5":
-            return socks.Tunnel(socks.CONNECT, host, port, self.user, self.password)
-        return connect.Tunnel(host, port, self.user, self.password)
+            return socks.Tunnel(socks.CONNECT, place, self.user, self.password)
+        return connect.Tunnel(place, self.user, self.password)
 
     def associate(self) -> socks.Tunnel:
         """For datagrams; its `bound` is where they are sent. Of SOCKS5 only."""
-        return socks.Tunnel(socks.ASSOCIATE, "0.0.0.0", 0, self.user, self.password)
+        return socks.Tunnel(socks.ASSOCIATE, ANYWHERE, self.user, self.password)
 
 
 def parse(url: str) -> ProxyAddress:
@@ -77,8 +80,10 @@ def parse(url: str) -> ProxyAddress:
     except ValueError:
         # What exactly is wrong may be a part of the password.
         raise UsageError("the proxy's URL cannot be read: spell / ? # @ : in user and password as %XX") from None
-    if not host or not host.isascii() or len(host) > socks.NAME_BYTES:
-        raise UsageError("the proxy's URL has no host")
+    literal = addresses.parse(host)
+    name = str(literal) if literal is not None else hostnames.parse(host)
+    if name is None:
+        raise UsageError("the proxy's URL has no host: that is an address, or a name of letters, digits, - and _")
     if parts.path not in ("", "/") or parts.query or parts.fragment or port == 0:
         raise UsageError("the proxy's URL has more than user, password, host and port (spell / ? # in them as %XX)")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -87,4 +92,4 @@ def parse(url: str) -> ProxyAddress:
             raise UsageError(f"user and password of a proxy have at most {socks.WORD_BYTES} printable bytes each")
     if kind == "http" and ":" in user:
         raise UsageError("a user of an HTTP proxy has no colon in the name")
-    return ProxyAddress(kind, host, port if port is not None else _PORTS[kind], user, password)
+    return ProxyAddress(kind, name, port if port is not None else _PORTS[kind], user, password)

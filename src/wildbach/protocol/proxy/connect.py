@@ -6,10 +6,13 @@ from base64 import b64encode
 from typing import Final
 
 from wildbach.base import limits
-from wildbach.protocol.proxy.errors import ProxyError, Unreachable
+from wildbach.protocol.proxy.errors import LOGIN, PROTOCOL, ProxyError, Unreachable
+from wildbach.protocol.proxy.place import Place
 
 _END: Final = b"\r\n\r\n"
-_LOGIN: Final = 407
+REFUSED: Final = (401, 407)
+"The first is for servers; there are proxies that answer it to a wrong password."
+_FORBIDDEN: Final = 403
 _GATEWAY: Final = (502, 503, 504)
 
 
@@ -18,15 +21,21 @@ def basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
+def refused(user: str, password: str) -> ProxyError:
+    """The proxy does not know us by these."""
+    return ProxyError(
+        "wrong user or password: the proxy does not take them" if user or password
+        else "the proxy wants a user and a password: http://USER:PASSWORD@HOST:PORT", code=LOGIN,
+    )
+
+
 class Tunnel:
     """One request."""
 
     __slots__ = ("_have", "_password", "_place", "_user", "done")
 
-    def __init__(self, host: str, port: int, user: str = "", password: str = "") -> None:
-        if not host.isascii() or any(c <= " " or c == "\x7f" for c in host):
-            raise Unreachable("this is neither an address nor a name")
-        self._place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    def __init__(self, place: Place, user: str = "", password: str = "") -> None:
+        self._place = str(place)
         self._user = user
         self._password = password
         self._have = bytearray()
@@ -50,7 +59,7 @@ class Tunnel:
         if len(have) > limits.PROXY_HEAD_BYTES:
             raise ProxyError("the proxy's answer is too long")
         if not b"HTTP/1.".startswith(have[:7]) and not have.startswith(b"HTTP/1."):
-            raise ProxyError("this is no HTTP proxy")
+            raise ProxyError("what is there does not speak HTTP CONNECT", code=PROTOCOL)
         if have.endswith(_END):
             self._judge(bytes(have.partition(b"\r\n")[0]))
         return b""
@@ -59,16 +68,15 @@ class Tunnel:
         version, _, rest = line.partition(b" ")
         code = rest[:3]
         if len(version) != 8 or len(code) != 3 or not code.isdigit() or rest[3:4] not in (b"", b" "):
-            raise ProxyError("the proxy's answer is not HTTP")
+            raise ProxyError("the proxy's answer is not HTTP", code=PROTOCOL)
         status = int(code)
         if 200 <= status < 300:
             self.done = True
-        elif status == _LOGIN:
-            raise ProxyError(
-                "the proxy does not take this user and password" if self._user or self._password
-                else "the proxy wants a user and a password: http://USER:PASSWORD@HOST:PORT", code="proxy_login",
-            )
+        elif status in REFUSED:
+            raise refused(self._user, self._password)
         elif status in _GATEWAY:
-            raise Unreachable(f"the proxy could not connect (HTTP {status})")
+            raise Unreachable(f"the proxy could not connect (HTTP {status})", status=status)
+        elif status == _FORBIDDEN:
+            raise Unreachable(f"the proxy's rules do not allow it (HTTP {status})", status=status)
         else:
-            raise Unreachable(f"the proxy's rules do not allow it (HTTP {status})")
+            raise Unreachable(f"the proxy answers with HTTP {status}", status=status)

@@ -7,13 +7,12 @@ from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 from typing import Final
 
-from wildbach.base.addresses import parse as literal
 from wildbach.base.ids import Endpoint
-from wildbach.protocol.proxy.errors import ProxyError, Unreachable
+from wildbach.protocol.proxy.errors import LOGIN, PROTOCOL, ProxyError, Unreachable
+from wildbach.protocol.proxy.place import Place, judge
 
 CONNECT: Final = 1
 ASSOCIATE: Final = 3
-NAME_BYTES: Final = 255
 WORD_BYTES: Final = 255
 HEADER_BYTES: Final = 22
 "Of a datagram to or from an IPv6 address; names may take more."
@@ -38,9 +37,9 @@ class Tunnel:
 
     __slots__ = ("_command", "_have", "_next", "_password", "_port", "_target", "_user", "_want", "bound", "done")
 
-    def __init__(self, command: int, host: str, port: int, user: str = "", password: str = "") -> None:
+    def __init__(self, command: int, place: Place, user: str = "", password: str = "") -> None:
         self._command = command
-        self._target = place(host, port)
+        self._target = _spell(place)
         self._user = user.encode()
         self._password = password.encode()
         self._have = bytearray()
@@ -72,7 +71,7 @@ class Tunnel:
 
     def _chosen(self, answer: bytes) -> bytes:
         if answer[0] != _VERSION:
-            raise ProxyError("this is no SOCKS5 proxy")
+            raise ProxyError("what is there does not speak SOCKS5", code=PROTOCOL)
         if answer[1] == _OPEN:
             return self._request()
         if answer[1] == _PASSWORD and (self._user or self._password):
@@ -81,13 +80,13 @@ class Tunnel:
         if answer[1] == _NONE_FITS:
             raise ProxyError(
                 "the proxy takes none of the ways to sign in that we know" if self._user or self._password
-                else "the proxy wants a user and a password: socks5://USER:PASSWORD@HOST:PORT", code="proxy_login",
+                else "the proxy wants a user and a password: socks5://USER:PASSWORD@HOST:PORT", code=LOGIN,
             )
         raise ProxyError("the proxy chose a way to sign in that was not offered")
 
     def _known(self, answer: bytes) -> bytes:
         if answer[1]:
-            raise ProxyError("the proxy does not take this user and password", code="proxy_login")
+            raise ProxyError("wrong user or password: the proxy does not take them", code=LOGIN)
         return self._request()
 
     def _request(self) -> bytes:
@@ -96,7 +95,7 @@ class Tunnel:
 
     def _answered(self, answer: bytes) -> bytes:
         if answer[0] != _VERSION:
-            raise ProxyError("the proxy's answer is not SOCKS5")
+            raise ProxyError("the proxy's answer is not SOCKS5", code=PROTOCOL)
         if answer[1]:
             raise _failure(answer[1], self._command)
         size = {_V4: 4, _V6: 16, _NAME: 1 + answer[4]}.get(answer[3])
@@ -123,34 +122,30 @@ def _failure(code: int, command: int) -> ProxyError | Unreachable:
     return Unreachable(words, code="refused" if code == _REFUSED else None)
 
 
-def place(host: str, port: int) -> bytes:
-    """An address, or a name, with the port. Raises Unreachable for what is neither."""
-    address = literal(host)
-    if isinstance(address, IPv4Address):
-        return bytes([_V4]) + address.packed + _PORT.pack(port)
+def _spell(place: Place) -> bytes:
+    address = place.address
     if address is not None:
-        return bytes([_V6]) + address.packed + _PORT.pack(port)
-    name = host.encode("ascii", "replace")
-    if not 0 < len(name) <= NAME_BYTES:
-        raise Unreachable("this is neither an address nor a name")
-    return bytes([_NAME, len(name)]) + name + _PORT.pack(port)
+        return bytes([_V4 if address.version == 4 else _V6]) + address.packed + _PORT.pack(place.port)
+    name = place.host.encode()
+    return bytes([_NAME, len(name)]) + name + _PORT.pack(place.port)
 
 
 def wrap(remote: Endpoint) -> bytes:
-    """What stands before a datagram that a proxy is to pass on."""
-    return b"\0\0\0" + place(remote.host, remote.port)
+    """What stands before a datagram that a proxy is to pass on. Raises Unreachable for what is no place."""
+    return b"\0\0\0" + _spell(judge(remote.host, remote.port))
 
 
 def unwrap(data: bytes | memoryview) -> tuple[Endpoint, int] | None:
-    """Whom a datagram of a proxy is from, and where its content begins. None for what is none of an address, or a piece
-    of one (nobody sends those).
+    """Whom a datagram of a proxy is from, and where its content begins. None for what is none of an address and a port,
+    or a piece of one (nobody sends those).
     """
     if len(data) < 10 or data[2] or data[3] not in (_V4, _V6):
         return None
     size = 10 if data[3] == _V4 else HEADER_BYTES
     if len(data) < size:
         return None
-    return _read(data, 3)
+    found = _read(data, 3)
+    return found if found[0].port else None
 
 
 def _read(data: bytes | memoryview, at: int) -> tuple[Endpoint, int]:

@@ -55,6 +55,8 @@ class AnnounceRequest:
     "What the tracker asked to be told again (BEP 3's `tracker id`)."
     family: int = 0
     "Announce over this IP version only: 4 or 6; 0 for whichever the host has (BEP 7)."
+    named: bool = False
+    "The user named this URL; it is not from a torrent."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class ScrapeRequest:
     url: str
     info_hashes: tuple[bytes, ...]
     family: int = 0
+    named: bool = False
+    "The user named this URL; it is not from a torrent."
 
 
 @dataclass(frozen=True, slots=True)

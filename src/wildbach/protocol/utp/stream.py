@@ -49,9 +49,9 @@ class Phase(Enum):
 
 class Stream:
     __slots__ = (
-        "_ack_due", "_alarm", "_dup_acks", "_fin", "_flight", "_heard", "_last_sent", "_leave_by", "_next_send",
+        "_ack_due", "_alarm", "_dup_acks", "_fin", "_flight", "_last_sent", "_leave_by", "_next_send",
         "_probed", "_queue", "_recovery", "_reply", "_timeouts", "_timer", "_told_window", "_tries", "congestion",
-        "error", "incoming", "mtu", "phase", "queued", "recv_id", "send_id", "their_window",
+        "error", "heard", "incoming", "mtu", "phase", "queued", "recv_id", "send_id", "their_window",
     )
 
     def __init__(
@@ -77,7 +77,8 @@ class Stream:
         self._reply = 0
         self._ack_due = False
         self._told_window = 0
-        self._heard = now
+        self.heard = now
+        "When something of it came last."
         self._alarm = now
         self._last_sent = now
         self._dup_acks = 0
@@ -167,10 +168,10 @@ class Stream:
         self._header(packet, now)
 
     def _answered(self, packet: Packet, now: float) -> None:
-        """Something came while we call: only an acknowledgement of our SYN opens the stream, only a reset ends it."""
+        """Something came while we call: only what acknowledges our SYN opens the stream, or ends it as refused."""
         if packet.ack != self._flight.next - 1 & 0xFFFF or not self._tries:
             return
-        if packet.kind == wire.RESET:
+        if packet.kind in (wire.RESET, wire.FIN):
             self._break(REFUSED)
         elif packet.kind in (wire.STATE, wire.DATA):
             self.phase = Phase.OPEN
@@ -198,7 +199,7 @@ class Stream:
 
     def _header(self, packet: Packet, now: float) -> None:
         """What every packet tells: their clock, what they have, how much more they take."""
-        self._heard = now
+        self.heard = now
         if packet.timestamp:
             self._reply = _micros(now) - packet.timestamp & 0xFFFFFFFF
         self.their_window = packet.window
@@ -453,7 +454,7 @@ class Stream:
             last = flight.last(now)
             self._arm(now)
             return self._repeat(*last, now) if last is not None else None
-        if self._heard > self._alarm:
+        if self.heard > self._alarm:
             self._timeouts = min(self._timeouts, 3)  # it is there, but takes nothing
         self._alarm = now
         self._timeouts += 1

@@ -13,6 +13,11 @@ class TorrentChanged(TorrentEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class TorrentEnlisted(TorrentEvent):
+    """A torrent was added."""
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadFinished(TorrentEvent):
     """A torrent is complete for the first time."""
 
@@ -30,3 +35,11 @@ class LimitReached(TorrentEvent):
 @dataclass(frozen=True, slots=True)
 class SlowModeChanged(Event):
     on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeechBanned(TorrentEvent):
+    """A peer that takes without giving."""
+
+    peer: str
+    reason: str

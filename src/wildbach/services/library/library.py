@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from wildbach.base.errors import UsageError, WildbachError
+from wildbach.base.ids import Endpoint
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
 from wildbach.engine.settings import RateSettings
@@ -21,11 +22,19 @@ from wildbach.services.library import schedule, shares
 from wildbach.services.library.book import Book
 from wildbach.services.library.counting import Counting
 from wildbach.services.library.entry import Entry
-from wildbach.services.library.events import DownloadFinished, LimitReached, SlowModeChanged, TorrentChanged
+from wildbach.services.library.events import (
+    DownloadFinished,
+    LeechBanned,
+    LimitReached,
+    SlowModeChanged,
+    TorrentChanged,
+)
 from wildbach.services.library.groups import Groups
+from wildbach.services.library.leeches import leeches
 from wildbach.services.library.queue import Candidate, plan
 from wildbach.services.library.settings import (
     DownloadSettings,
+    LeechSettings,
     QueueSettings,
     SeedingSettings,
     SlowModeSettings,
@@ -34,6 +43,7 @@ from wildbach.services.library.settings import (
 
 _TICK_SECONDS: Final = 1.0
 _FLUSH_TICKS: Final = 10
+_LEECH_TICKS: Final = 5
 _SWEEP: Final = 200
 "Torrents looked at in one tick for limits and running time: all of a hundred thousand in ten minutes."
 _SWEEP_SECONDS: Final = 10.0
@@ -60,6 +70,9 @@ class LibrarySettings(Protocol):
 
     @property
     def trash(self) -> TrashSettings: ...
+
+    @property
+    def leeches(self) -> LeechSettings: ...
 
 
 class Library:
@@ -202,6 +215,7 @@ class Library:
         entry.place = self._first_place() if top else self._last_place()
         self.entries[key] = entry
         self._incomplete.add(key)
+        self._ranks = None
         try:
             await self.book.write([key])
         except WildbachError:
@@ -404,6 +418,20 @@ class Library:
             self._queue()
         self._clockwork()
         self._sweep()
+        if self._ticks % _LEECH_TICKS == 0:
+            self._ban_leeches()
+
+    def _ban_leeches(self) -> None:
+        settings = self._settings().leeches
+        if not settings.clients and not settings.cheats:
+            return
+        for torrent in self._session.awake:
+            info = torrent.info
+            for leech in leeches(torrent.peers(), info.size if info is not None else 0, settings):
+                host, _, port = leech.endpoint.rpartition(":")
+                endpoint = Endpoint(host.strip("[]"), int(port))
+                self._session.ban(endpoint, leech.reason, settings.hours * 3600)
+                self.bus.publish(LeechBanned(torrent.key, leech.endpoint, leech.reason))
 
     # -- the queue
 

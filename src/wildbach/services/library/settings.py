@@ -76,3 +76,14 @@ class TrashSettings(Section):
     hours: float = setting(
         72.0, "How long removed torrents can be had back, with their files; 0: not at all.", live=True, min=0,
         max=8760)
+
+
+@dataclass(frozen=True, slots=True)
+class LeechSettings(Section):
+    clients: tuple[str, ...] = setting(
+        (), "Patterns of client names that are not served, as *Xunlei*: such peers are banned, with that reason.",
+        live=True)
+    cheats: bool = setting(
+        False, "Ban peers that were given more than the whole torrent and still say that they have little of it.",
+        live=True)
+    hours: float = setting(24.0, "How long such a ban lasts.", live=True, min=0.1, max=8760)

@@ -10,7 +10,7 @@ from wildbach.base.ids import InfoHashes
 from wildbach.protocol import bencode, layers
 from wildbach.protocol.bencode import Value
 from wildbach.protocol.metainfo.document import Metainfo
-from wildbach.protocol.metainfo.fields import Dict, bytes_or
+from wildbach.protocol.metainfo.fields import Dict, bytes_or, int_or
 from wildbach.protocol.metainfo.info import Info
 from wildbach.services.migrate import content
 from wildbach.services.migrate.fields import count, flag, moment, path_text, rate, tiers, urls
@@ -24,6 +24,11 @@ class Resume:
     "All as decoded, for keys of the client's own."
     hashes: InfoHashes | None
     save_path: str
+
+    @property
+    def packed(self) -> bool:
+        """Whether sets have a bit for each member, as from libtorrent 2.1 on, and not a byte."""
+        return int_or(self.fields, b"file-version", 1) > 1
 
     @property
     def trackers(self) -> tuple[tuple[str, ...], ...] | None:
@@ -92,6 +97,11 @@ class Resume:
         if flag(self.fields, b"seed_mode"):
             return bitfield.full(total)
         raw = bytes_or(self.fields, b"pieces")
+        if self.packed:
+            try:
+                return bitfield.from_wire(raw, total)
+            except FormatError:
+                return 0
         if len(raw) != total:
             return 0
         width = bitfield.width_of(total)
@@ -99,7 +109,7 @@ class Resume:
 
     def completed(self, metainfo: Metainfo) -> Metainfo:
         """The torrent file with what the resume data knows besides: edited trackers, web seeds, piece layers."""
-        found = _layers(self.fields.get(b"trees"), metainfo) if metainfo.missing_layers else {}
+        found = _layers(self.fields.get(b"trees"), metainfo, self.packed) if metainfo.missing_layers else {}
         trackers = self.trackers
         web = urls(self.fields.get(b"url-list"))
         scripts = urls(self.fields.get(b"httpseeds"))
@@ -151,7 +161,7 @@ def with_trackers(metainfo: Metainfo, trackers: tuple[tuple[str, ...], ...]) -> 
     return replace(metainfo, trackers=trackers)
 
 
-def _layers(value: Value | None, metainfo: Metainfo) -> dict[bytes, bytes]:
+def _layers(value: Value | None, metainfo: Metainfo, packed: bool) -> dict[bytes, bytes]:
     """The piece layers from the hash trees, each only where it hashes to its root."""
     info = metainfo.info
     trees = value if isinstance(value, list) else []
@@ -164,7 +174,7 @@ def _layers(value: Value | None, metainfo: Metainfo) -> dict[bytes, bytes]:
             file = info.files[number] if number is not None and number < len(info.files) else None
             if file is None or file.root is None or file.root not in missing or file.root in out:
                 continue
-            layer = _layer(tree, file.length, info.piece_length)
+            layer = _layer(tree, file.length, info.piece_length, packed)
             if layer is None:
                 continue
             try:
@@ -175,13 +185,17 @@ def _layers(value: Value | None, metainfo: Metainfo) -> dict[bytes, bytes]:
     return out
 
 
-def _layer(tree: Value, length: int, piece_length: int) -> bytes | None:
-    """The piece layer of one tree: `hashes` are those nodes, level by level from the root, that `mask` has a 1 for."""
+def _layer(tree: Value, length: int, piece_length: int, packed: bool) -> bytes | None:
+    """The piece layer of one tree: `hashes` are those nodes, level by level from the root, that `mask` has a 1 for:
+    a digit for each node, or a bit where it is packed.
+    """
     if not isinstance(tree, dict):
         return None
     hashes, mask = bytes_or(tree, b"hashes"), bytes_or(tree, b"mask")
     height = layers.height_of(length)
     total = (2 << height) - 1
+    if packed and mask and len(mask) == (total + 7) >> 3:
+        mask = f"{int.from_bytes(mask, 'big') >> (-total & 7):0{total}b}".encode()
     if not mask and len(hashes) == total * layers.HASH:
         mask = b"1" * total
     if len(mask) != total or len(hashes) != mask.count(b"1") * layers.HASH:

@@ -30,12 +30,12 @@ def path_text(value: object) -> str:
 
 
 def number(value: object, default: float = 0) -> float:
-    """A finite number; `default` for anything else."""
+    """A number between -2**62 and 2**62; `default` for anything else."""
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, int):
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return max(-_MOST, min(value, _MOST))
-    return value if isinstance(value, float) and math.isfinite(value) else default
+    return default
 
 
 def count(value: object) -> int:

@@ -358,6 +358,8 @@ def _folders(
     else:
         by_category = {category.name: category.save_path for category in shared.categories}
         final = by_category.get(own.category, shared.save_path) or here
+    if now and here is None:
+        return None, None, said
     if here is None or final is None:
         return here or final, None, said
     if complete or here == final:

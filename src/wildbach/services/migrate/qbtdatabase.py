@@ -81,13 +81,15 @@ def _connected(path: Path, how: str) -> Iterator[sqlite3.Connection]:
         raise FormatError(f"is no sound database: {error}", where=path.name) from None
     with closing(base):
         base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.TORRENT_FILE_BYTES)
-        # A hostile schema is not believed: no function or view of it is run.
+        # A hostile schema is not believed: no function, view or virtual table of it is run.
         try:
             base.execute("PRAGMA trusted_schema = OFF")
-            kind = base.execute("SELECT type FROM sqlite_master WHERE name = 'torrents'").fetchone()
+            kind = base.execute(
+                "SELECT 1 FROM sqlite_master WHERE name = 'torrents' AND type = 'table' AND sql LIKE 'CREATE TABLE %'"
+            ).fetchone()
         except sqlite3.Error as error:
             raise FormatError(f"is no sound database: {error}", where=path.name) from None
-        if kind is None or kind[0] != "table":
+        if kind is None:
             raise FormatError("has no table of torrents", where=path.name)
         yield base
 

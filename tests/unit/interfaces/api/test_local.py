@@ -292,3 +292,20 @@ def test_a_row_tells_of_a_change_at_once_also_of_a_torrent_that_was_never_opened
                 assert (row.wanted, row.down_limit) == (40_006, 5000), row.key
 
     run(work())
+
+
+def test_a_torrent_that_was_added_stopped_moves_and_has_its_files_renamed_and_stands_still(tmp_path: Path) -> None:
+    async def work() -> None:
+        torrent = seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            (key,) = await add(api, torrent, stopped=True)
+            path = (await api.files(key, m.FileListing())).files[0].path
+            await api.rename(key, m.Rename(path, "things/other name"))
+            assert (await api.files(key, m.FileListing())).files[0].path == "things/other name"
+            await api.move_torrents(m.Move(str(tmp_path / "there"), (key,)))
+            await until(lambda: api.core.catalog.fresh(key).save_path == str(tmp_path / "there"), api)
+            assert api.core.catalog.fresh(key).state == "stopped"
+            await api.act(m.Action("start", (key,)))
+            await until(lambda: api.core.catalog.fresh(key).state == "seeding", api)
+
+    run(work())

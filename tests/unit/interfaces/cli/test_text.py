@@ -70,5 +70,3 @@ def test_numbers_in_words() -> None:
     assert [text.duration(n) for n in (None, float("inf"), 42, 3723, 200000)] == ["-", "-", "0:42", "1:02:03", "2 days"]
     assert text.percent(0.99999) == "99.9 %"
     assert text.percent(1.0) == "100.0 %"
-    assert text.plural(1, "file") == "1 file"
-    assert text.plural(2000, "file") == "2,000 files"

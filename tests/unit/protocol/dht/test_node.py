@@ -293,3 +293,21 @@ def test_a_node_that_only_a_proxy_can_look_up_is_met_at_the_address_it_answers_f
     node.received(STRANGER, krpc.encode_reply(krpc.Reply(question.tid, bytes([1]) * 20)), 0.2)
     assert [contact.endpoint for contact in node.table] == [STRANGER]
     assert STRANGER in [to for to, _ in node.outgoing], "and it is asked for our own id"
+
+
+@pytest.mark.parametrize(("name", "answers_from", "taken"), [
+    ("router.example", Endpoint("20.1.2.3", 53), False), ("router.example", Endpoint("20.1.2.3", 1024), True),
+    ("router.example", Endpoint("169.254.1.2", 6881), False), ("router.example", Endpoint("127.0.0.1", 6881), False),
+    ("router.example", Endpoint("192.168.1.1", 6881), False), ("router.lan", Endpoint("192.168.1.1", 6881), True),
+    ("router.lan", Endpoint("127.0.0.1", 6881), False), ("localhost", Endpoint("127.0.0.1", 6881), True),
+])
+def test_whom_a_name_leads_to_is_no_other_service_and_no_nearer_than_the_name_says(
+    name: str, answers_from: Endpoint, taken: bool,
+) -> None:
+    node = alone()
+    node.outgoing.clear()
+    node.bootstrap([Endpoint(name, 6881)], 0.0)
+    question = krpc.decode(next(data for to, data in node.outgoing if to.host == name))
+    assert isinstance(question, krpc.Query)
+    node.received(answers_from, krpc.encode_reply(krpc.Reply(question.tid, bytes([1]) * 20)), 0.1)
+    assert [contact.endpoint for contact in node.table] == [answers_from][: int(taken)]

@@ -23,6 +23,7 @@ def test_a_url_says_what_a_proxy_speaks_and_where_it_is(url: str, address: Proxy
     "", "proxy.example:1080", "ftp://h:1", "socks4://h:1", "socks5://", "socks5://:1080", "socks5://h:0", "socks5://h:x",
     "socks5://h:70000", "socks5://h/path", "socks5://h?a=b", "socks5://h#x", "socks5://a%0d%0ab:c@h", "http://a%3Ab:c@h",
     "socks5://[::1", f"socks5://{'a' * 256}", f"socks5://{'a' * 256}:b@h", "http://h\r\nx:1", "socks5://münchen.example:1",
+    "socks5://127.1", "socks5://a..b", "socks5://[fe80::1%25eth0]:1", f"http://{'a' * 64}.example",
 ])
 def test_what_is_no_proxy_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError):

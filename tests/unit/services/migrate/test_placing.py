@@ -31,7 +31,8 @@ def test_the_longest_beginning_that_fits_is_replaced(said: str, here: str) -> No
 
 @pytest.mark.parametrize(("said", "reason"), [
     ("C:\\x", "path of Windows"), ("\\\\other\\x", "path of Windows"), ("data", "not a full path"),
-    ("", "not a full path"),    ("~/x", "not a full path"), ("/data/../etc", "not a full path"), ("/a\0b", "UTF-8"), ("/a\udcff", "UTF-8"),
+    ("", "not a full path"),    ("~/x", "not a full path"), ("/data/../etc", "not a full path"),
+    ("/a\0b", "UTF-8"), ("/a\udcff", "UTF-8"),
     ("/" + "x" * 5000, "longer"),
 ])
 def test_what_means_nothing_here_says_why(said: str, reason: str) -> None:

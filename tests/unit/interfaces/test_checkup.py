@@ -7,11 +7,13 @@ import pytest
 from wildbach.base.ids import Endpoint
 from wildbach.disk.probe import DiskProbe
 from wildbach.engine.flows import FlowView
+from wildbach.engine.network import NetworkView
 from wildbach.engine.portmap import MappingView, PortMapView
 from wildbach.engine.trackerlist import TrackerState, TrackerView
-from wildbach.interfaces.cli import checkup
-from wildbach.interfaces.cli.checkup import Finding, Level
+from wildbach.interfaces import checkup
+from wildbach.interfaces.checkup import Finding, Level
 from wildbach.net.machine import Machine
+from wildbach.net.proxy import ProxyView
 
 FINE = Machine("3.11.7", "Linux 6.1 x86_64", 8, 65536, True, 4 << 20, "cubic", {4: "192.168.1.5", 6: "2001:4860::5"})
 DISK = DiskProbe("/data", 500 << 30, 200e6, 400e6, 0.004, True)
@@ -85,3 +87,37 @@ def test_what_the_router_said_is_told_in_words() -> None:
     (finding,) = checkup.of_mapping((failed,))
     assert finding.level is Level.NOTE and "pcp: there is no router" in finding.text
     assert checkup.of_mapping((PortMapView(4, "searching"),)) == []
+
+
+def of_proxy(failure: str = "", cause: str = "", doubt: str = "", datagrams: str = "passed on") -> list[Finding]:
+    view = ProxyView("socks5://10.0.0.1:1080", failure, cause, doubt, datagrams)
+    return checkup.of_network(NetworkView("", (), "", view, (), ()))
+
+
+def test_a_proxy_is_good_only_where_it_was_seen_to_connect() -> None:
+    (good,) = of_proxy()
+    assert good.level is Level.GOOD
+    doubted, datagrams = of_proxy(doubt="the proxy's rules do not allow it", datagrams="the proxy passes on none")
+    assert doubted.level is Level.WARNING and "rules" in doubted.text and "passes on none" in datagrams.text
+
+
+@pytest.mark.parametrize(("cause", "word"), [
+    ("proxy_login", "%40"), ("proxy_protocol", "http://"), ("proxy_closed", "let this machine in"),
+    ("interface_away", "network.interface"), ("proxy", "running"),
+])
+def test_what_to_do_about_a_proxy_follows_from_what_is_wrong_with_it(cause: str, word: str) -> None:
+    (fault,) = of_proxy("it failed", cause)
+    assert fault.level is Level.FAULT and "socks5://10.0.0.1:1080: it failed" in fault.text and word in fault.advice
+
+
+def test_why_no_port_is_listened_at_follows_from_the_way_out() -> None:
+    proxied = NetworkView("", (), "", ProxyView("socks5://h:1", "", "", "", "passed on"), (), ())
+    away = NetworkView("tun0", (), "away", None, (), ())
+    assert "proxy" in checkup.of_ports((), (), proxied)[0].text
+    assert "interface" in checkup.of_ports((), (), away)[0].text
+    assert checkup.of_network(away)[0].level is Level.FAULT and len(checkup.of_network(away)) == 1
+
+
+def test_a_vpn_has_no_router_whose_settings_could_be_changed() -> None:
+    failed = PortMapView(4, "failed", (), {"pcp": "there is no router"})
+    assert "VPN" in checkup.of_mapping((failed,), bound=True)[0].advice

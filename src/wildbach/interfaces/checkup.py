@@ -1,16 +1,18 @@
 """What a look at the machine, the disk, the network and the session comes to, in words: findings with advice.
 
-Plain functions from facts to findings; who gathers the facts is elsewhere (`interfaces/cli/doctor`).
+Plain functions from facts to findings; who gathers the facts is elsewhere (`wildbach doctor`, and the Api's).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from wildbach.base.addresses import Reach, classify
 from wildbach.base.ids import Endpoint
+from wildbach.base.words import plural, size
 from wildbach.disk.probe import DiskProbe
 from wildbach.engine.flows import FlowView
 from wildbach.engine.ipfilter import IpFilterView
@@ -18,9 +20,10 @@ from wildbach.engine.network import NetworkView
 from wildbach.engine.portmap import PortMapView
 from wildbach.engine.trackerlist import TrackerView
 from wildbach.engine.ways import parse_listen
-from wildbach.interfaces.cli.text import size
+from wildbach.net import outlet
 from wildbach.net.machine import Machine
 from wildbach.net.proxy import ProxyView
+from wildbach.protocol import proxy
 
 _MIB: Final = 1 << 20
 _MOST_OF_ALL: Final = 1 << 31
@@ -52,7 +55,8 @@ class Finding:
 
 
 def of_machine(machine: Machine) -> list[Finding]:
-    found = [Finding("machine", Level.GOOD, f"{machine.system}, Python {machine.python}, {machine.cores} cores")]
+    words = f"{machine.system}, Python {machine.python}, {plural(machine.cores, 'core')}"
+    found = [Finding("machine", Level.GOOD, words)]
     if machine.open_files and machine.open_files < _FILES_FEW:
         found.append(Finding(
             "machine", Level.WARNING, f"only {machine.open_files} files and connections may be open at once",
@@ -120,25 +124,45 @@ def of_network(view: NetworkView) -> list[Finding]:
     elif view.interface:
         found.append(Finding(
             "interface", Level.GOOD, f"everything keeps to {view.interface}: {', '.join(view.addresses)}"))
-        if not view.name_servers and view.proxy is None:
-            found.append(Finding(
-                "names", Level.FAULT, "no name server of this machine can be asked through it",
-                "set network.dns to one that can, as that of the VPN",
-            ))
-        elif view.proxy is None:
-            found.append(Finding("names", Level.GOOD, f"names are asked of {', '.join(map(str, view.name_servers))}"))
     if view.proxy is not None:
         found += _of_proxy(view.proxy)
+    elif view.addresses or not view.interface:
+        found += _of_names(view)
     return found
+
+
+def _of_names(view: NetworkView) -> list[Finding]:
+    asked = ", ".join(map(str, view.name_servers)) if view.interface else "this machine's resolver"
+    if view.interface and not view.name_servers:
+        return [Finding(
+            "names", Level.FAULT, f"no name server of this machine can be asked through {view.interface}",
+            "set network.dns to one that can, as that of the VPN",
+        )]
+    if view.names is None:
+        return [Finding("names", Level.NOTE, f"{asked} would be asked; the settings have no name to try it with")]
+    if view.names.failure:
+        return [Finding(
+            "names", Level.WARNING, f"no answer from {asked} for {view.names.name}: {view.names.failure}",
+            "set network.dns to a name server that can be asked through it, as that of the VPN" if view.interface
+            else "is this machine connected to the Internet? Trackers and web seeds with names cannot be found",
+        )]
+    return [Finding("names", Level.GOOD, f"{asked} found {view.names.name}")]
 
 
 def _of_proxy(view: ProxyView) -> list[Finding]:
     if view.failure:
-        return [Finding(
-            "proxy", Level.FAULT, view.failure, "mend network.proxy, or start the proxy; nothing goes past it",
+        words = view.failure if view.proxy in view.failure else f"{view.proxy}: {view.failure}"
+        return [Finding("proxy", Level.FAULT, words, f"{_proxy_advice(view)} (nothing goes past it)")]
+    through = f"everything goes through {view.proxy}, which looks up names"
+    if view.doubt:
+        found = [Finding(
+            "proxy", Level.WARNING, f"{through}; it did not connect when it was asked to: {view.doubt}",
+            "it was asked to connect to itself, and may connect to others; where nothing works, have it allow "
+            "connections to any host and port",
         )]
-    found = [Finding("proxy", Level.GOOD, f"everything goes through {view.proxy}, which looks up names")]
-    if view.datagrams != "passed on":
+    else:
+        found = [Finding("proxy", Level.GOOD, f"{through}; it connects")]
+    if view.datagrams and view.datagrams != "passed on":
         found.append(Finding(
             "proxy", Level.NOTE, f"no uTP, no DHT and no UDP trackers: {view.datagrams}",
             "a SOCKS5 proxy with UDP ASSOCIATE, such as Dante, has them",
@@ -146,35 +170,71 @@ def _of_proxy(view: ProxyView) -> list[Finding]:
     return found
 
 
+def _proxy_advice(view: ProxyView) -> str:
+    other = "http" if view.proxy.startswith("socks5:") else "socks5"
+    match view.cause:
+        case proxy.LOGIN:
+            return "mend user and password in network.proxy; odd characters are spelled %XX there, as in %40 for @"
+        case proxy.PROTOCOL:
+            return f"is this the right port, and is it a proxy of another kind ({other}://…)?"
+        case proxy.CLOSED:
+            return f"does it let this machine in, or is it a proxy of another kind ({other}://…)?"
+        case outlet.AWAY:
+            return "the proxy is reached through network.interface: that must be there first"
+    return "is it running, and are host and port in network.proxy right?"
+
+
 def of_filter(view: IpFilterView) -> list[Finding]:
     """The lists of the IP filter; nothing where there are none."""
     found = [
         Finding(
             "filter", Level.WARNING, f"{source.name}: {source.failure}",
-            "mend filter.sources; meanwhile "
+            "it is fetched again later; meanwhile "
             + ("the list holds as it was" if source.ranges else "nobody of that list is blocked"),
         )
         for source in view.sources if source.failure
     ]
     for source in view.sources:
         if source.bad and not source.failure:
+            lines = "1 line is" if source.bad == 1 else f"{source.bad:,} lines are"
             found.append(Finding(
                 "filter", Level.NOTE,
-                f"{source.name}: {source.bad} lines are not understood, line {source.first_bad} the first of them"))
+                f"{source.name}: {lines} not understood, line {source.first_bad} first"))
+    for source in view.sources:
+        if source.loaded is not None and not source.failure and not source.ranges:
+            found.append(Finding(
+                "filter", Level.WARNING, f"{source.name}: nobody is blocked by it",
+                "is it the right file? Ranges with a level from 128 on are not blocked, as in eMule",
+            ))
     if view.addresses4 > _MOST_OF_ALL:
         found.append(Finding(
             "filter", Level.WARNING, f"{100 * view.addresses4 / 2**32:.0f} % of all IPv4 addresses are blocked",
             "look for ranges that are too large in the lists of filter.sources",
         ))
     if view.ranges:
-        found.append(Finding("filter", Level.GOOD, f"{view.ranges} ranges of addresses are blocked"))
+        found.append(Finding("filter", Level.GOOD, f"{plural(view.ranges, 'range')} of addresses blocked"))
     return found
 
 
-def of_ports(wanted: tuple[str, ...], got: tuple[Endpoint, ...]) -> list[Finding]:
+def of_bad_lists(bad: Mapping[str, str]) -> list[Finding]:
+    """Files of the IP filter that cannot be read or are no lists, and why: no other command starts with these."""
+    return [
+        Finding(
+            "filter", Level.FAULT, why if name in why else f"{name}: {why}",
+            "mend the file, or take it out of filter.sources or --ip-filter: no download starts without it",
+        )
+        for name, why in bad.items()
+    ]
+
+
+def of_ports(wanted: tuple[str, ...], got: tuple[Endpoint, ...], network: NetworkView | None = None) -> list[Finding]:
     """`wanted` as in the settings; `got` as the session listens."""
     if not got:
-        return [Finding("ports", Level.NOTE, "no port is listened at: only peers that accept calls can be met")]
+        if network is not None and network.interface and not network.addresses:
+            return [Finding("ports", Level.NOTE, "no port is listened at until the interface is there")]
+        proxied = network is not None and network.proxy is not None
+        why = "behind a proxy nobody can call over TCP" if proxied else "no port is listened at"
+        return [Finding("ports", Level.NOTE, f"{why}: only peers that accept calls can be met")]
     found = [Finding("ports", Level.GOOD, "listening at " + ", ".join(map(str, got)))]
     asked = {ports[0] for text in wanted if (ports := parse_listen(text)[1])[0]}
     moved = sorted({at.port for at in got} - asked)
@@ -193,18 +253,31 @@ def of_trackers(trackers: tuple[TrackerView, ...]) -> list[Finding]:
     found = []
     for tracker in trackers:
         if tracker.scrape == "ok":
-            words = f"{tracker.url}: {tracker.seeds or 0} seeds, {tracker.leeches or 0} leeches"
-            found.append(Finding("trackers", Level.GOOD, words))
+            numbers = f"{plural(tracker.seeds or 0, 'seed')}, {plural(tracker.leeches or 0, 'leech', 'leeches')}"
+            found.append(Finding("trackers", Level.GOOD, f"{tracker.url}: {numbers}"))
+        elif tracker.answered and tracker.url.startswith("udp:"):
+            found.append(Finding(
+                "trackers", Level.NOTE, f"{tracker.url}: it answers, and gives no numbers: {tracker.scrape}",
+                "nothing to do: a key in the URL, as private trackers have it, goes with announces only",
+            ))
         else:
             found.append(Finding(
-                "trackers", Level.WARNING, f"{tracker.url}: {tracker.scrape or 'no answer yet'}",
-                "other trackers, the DHT and peer exchange can do without it",
+                "trackers", Level.WARNING, f"{tracker.url}: {tracker.scrape or 'no answer in time'}",
+                _tracker_advice(tracker),
             ))
     return found
 
 
-def of_mapping(ports: tuple[PortMapView, ...]) -> list[Finding]:
-    """After the router was asked."""
+def _tracker_advice(tracker: TrackerView) -> str:
+    if "must have the path" in tracker.scrape:
+        return f"strangers' torrents could make us ask machines near us anything; trust it by --tracker {tracker.url}"
+    if tracker.answered:
+        return "it is there, and does not want this torrent, this key or this question: ask whoever runs it"
+    return "is the URL right, and the tracker up? Other trackers, the DHT and peer exchange can do without it"
+
+
+def of_mapping(ports: tuple[PortMapView, ...], *, bound: bool = False) -> list[Finding]:
+    """After the router was asked. `bound`: everything keeps to one interface, as that of a VPN."""
     found = []
     for view in ports:
         if view.state == "mapped":
@@ -221,7 +294,8 @@ def of_mapping(ports: tuple[PortMapView, ...]) -> list[Finding]:
         elif view.state == "failed":
             found.append(Finding(
                 "mapping", Level.NOTE, f"no router lets peers in by IPv{view.family}: {view.reason}",
-                "allow UPnP or NAT-PMP in the router's settings, or forward the port there by hand"
+                "a VPN has no router of yours: some let their customers forward a port" if bound
+                else "allow UPnP or NAT-PMP in the router's settings, or forward the port there by hand"
                 if view.family == 4 else "where there is a firewall for IPv6, open the port there",
             ))
     return found

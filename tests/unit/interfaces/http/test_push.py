@@ -1,0 +1,157 @@
+"""What changes is sent, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import msgspec
+from tests.api_fakes import PASSWORD, Serving, row, serving
+
+from wildbach.base import limits
+from wildbach.interfaces.settings import ApiSettings
+
+Socket = aiohttp.ClientWebSocketResponse
+
+
+def run(work: Callable[[Serving, Socket], Awaitable[None]], *, guest: bool = False) -> None:
+    async def main() -> None:
+        async with serving(ApiSettings(push_seconds=0.2)) as there, aiohttp.ClientSession(there.url) as session:
+            key = there.guest_key if guest else there.key
+            async with session.ws_connect(
+                    "/api/v1/push", headers={"Authorization": f"Bearer {key}"}) as websocket:
+                await work(there, websocket)
+    asyncio.run(main())
+
+
+async def show(websocket: Socket, **what: Any) -> dict[str, Any]:
+    await websocket.send_str(json.dumps({"subscribe": what}))
+    return await told(websocket)
+
+
+async def told(websocket: Socket) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(await asyncio.wait_for(websocket.receive_str(), 10))
+    return found
+
+
+def test_rows_come_whole_first_and_then_only_what_is_different() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        for number in range(1, 6):
+            there.api.put(row(number))
+        first = (await show(websocket, torrents={"sort": "key", "limit": 3}))["torrents"]
+        assert first["keys"] == [f"{n:040x}" for n in (1, 2, 3)]
+        assert first["total"] == 5
+        assert [one["name"] for one in first["rows"]] == ["torrent 1", "torrent 2", "torrent 3"]
+        there.api.put(row(2, down_rate=5.0, peers=3))
+        assert await told(websocket) == {"torrents": {"rows": [{"key": f"{2:040x}", "down_rate": 5.0, "peers": 3}]}}
+        there.api.put(row(5, down_rate=5.0))
+        there.api.rows.pop(f"{1:040x}")
+        news = (await told(websocket))["torrents"]
+        assert news["keys"] == [f"{n:040x}" for n in (2, 3, 4)]
+        assert [one["name"] for one in news["rows"]] == ["torrent 4"]
+        assert news["total"] == 4
+    run(work)
+
+
+def test_where_nothing_changes_nothing_is_sent() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        there.api.put(row(1))
+        first = await show(websocket, torrents={}, transfer=True, jobs=True, facets=True, log="info",
+                           detail={"key": f"{1:040x}", "parts": ["trackers", "files"], "files": {"limit": 2}})
+        assert sorted(first) == ["detail", "facets", "jobs", "log", "torrents", "transfer"]
+        assert len(first["detail"]["files"]["files"]) == 2
+        there.api.slow = True
+        assert list(await told(websocket)) == ["transfer"]
+        there.api.lines = (*there.api.lines, msgspec.structs.replace(there.api.lines[0], id=9))
+        assert [one["id"] for one in (await told(websocket))["log"]] == [9]
+    run(work)
+
+
+def test_a_torrent_that_goes_is_said_once_and_comes_whole_when_it_is_back() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        key = f"{1:040x}"
+        assert (await show(websocket, detail={"key": key}))["detail"]["error"]["code"] == "not_found"
+        there.api.put(row(1))
+        assert (await told(websocket))["detail"]["torrent"]["row"]["key"] == key
+        del there.api.rows[key]
+        assert (await told(websocket))["detail"]["error"]["status"] == 404
+        there.api.put(row(1))
+        assert (await told(websocket))["detail"]["torrent"]["row"]["key"] == key
+    run(work)
+
+
+def test_what_cannot_be_is_said_and_the_socket_stays() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        for text in ("", "nonsense", "{}", '{"subscribe": {"nothing": 1}}', '{"subscribe": {"torrents": {"limit": 0}}}',
+                     "[" * 1000):
+            await websocket.send_str(text)
+            assert (await told(websocket))["error"]["code"] == "bad_request"
+        assert (await show(websocket, torrents={"sort": "nothing"}))["torrents"]["error"]["status"] == 400
+        assert "transfer" in await show(websocket, transfer=True)
+    run(work)
+
+
+def test_guests_see_no_log() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        assert (await show(websocket, log="info"))["error"]["code"] == "forbidden"
+    run(work, guest=True)
+
+
+def test_who_is_logged_out_is_sent_nothing_more() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        [key] = [one for one in (await there.access.api_keys()).keys if one.role == "user"]
+        await show(websocket, transfer=True)
+        await there.access.remove_api_key(key.id)
+        there.api.slow = True
+        message = await asyncio.wait_for(websocket.receive(), 10)
+        assert message.type is aiohttp.WSMsgType.CLOSE
+        assert websocket.close_code == 1008
+    run(work)
+
+
+def test_a_slow_page_gets_fewer_frames_and_the_newest_state() -> None:
+    async def main() -> None:
+        async with serving(ApiSettings(push_seconds=0.2)) as there:
+            for number in range(1000):
+                there.api.put(row(number, name="x" * 1000))
+            token = await there.access.login("admin", PASSWORD, "127.0.0.1")
+            _, writer = await asyncio.open_connection("127.0.0.1", there.port, limit=1000)
+            body = b'{"subscribe": {"torrents": {"limit": 1000}}}'
+            frame = bytes((0x81, 0x80 | len(body), 0, 0, 0, 0)) + body
+            writer.write(
+                b"GET /api/v1/push HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                b"Authorization: Bearer " + token.encode() + b"\r\n\r\n" + frame)
+            asked = 0
+            original = there.api.list_torrents
+
+            async def counting(listing: Any) -> Any:
+                nonlocal asked
+                asked += 1
+                for one in there.api.rows.values():
+                    there.api.rows[one.key] = msgspec.structs.replace(one, name="y" * 999 + str(asked))
+                return await original(listing)
+
+            there.api.list_torrents = counting
+            while True:  # until it is stuck: nobody reads
+                before = asked
+                await asyncio.sleep(1.0)
+                if asked and asked == before:
+                    break
+            assert asked < 20, "megabytes wait for a page that does not read"
+            writer.transport.abort()
+    asyncio.run(main())
+
+
+def test_pages_are_bounded(monkeypatch: Any) -> None:
+    monkeypatch.setattr(limits, "PUSH_SOCKETS", 1)
+
+    async def work(there: Serving, websocket: Socket) -> None:
+        await show(websocket, transfer=True)
+        headers = {"Authorization": f"Bearer {there.key}"}
+        async with aiohttp.ClientSession(there.url) as session, session.get("/api/v1/push", headers=headers) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (409, "busy")
+    run(work)

@@ -1,0 +1,147 @@
+"""The Api over HTTP is the Api."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.api_fakes import PASSWORD, row, serving
+from tests.certificates import self_signed
+
+from wildbach.base.errors import NetworkError, StorageError, UsageError
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.contract import Api
+from wildbach.interfaces.api.operation import operations
+from wildbach.interfaces.client import connect
+from wildbach.interfaces.http import passwords
+from wildbach.net.httpd import HttpServer, server_tls
+
+PAYLOADS: dict[str, Any] = {
+    "change_torrent": m.TorrentPatch(name="x"), "change_torrents": m.TorrentsPatch(m.TorrentPatch(), all=True),
+    "act": m.Action("stop", all=True), "move_torrents": m.Move("/x", all=True), "rename": m.Rename("a", "b"),
+    "set_priorities": m.FilePriorities({"0": 7}), "add_peers": m.PeerList(("1.2.3.4:5",)),
+    "put_category": m.Category("a/b"), "remove_categories": m.Names(("a/b",)), "add_tags": m.Names(("x",)),
+    "remove_tags": m.Names(("x",)), "set_slow_mode": m.SlowMode(None), "change_settings": m.SettingsPatch({}),
+    "create_torrent": m.CreateRequest("/x"), "add_feed": m.FeedRequest("f"), "change_feed": m.FeedPatch("f"),
+    "remove_feed": m.FeedPath("f"), "refresh_feed": m.FeedPath("f"), "mark_read": m.ReadMark("f"),
+    "put_feed_rule": m.FeedRule("r", {}), "rename_feed_rule": m.RuleName("r", "s"), "remove_feed_rule": m.RuleName("s"),
+    "try_feed_rule": m.FeedRule("r", {}), "set_password": m.Password("new", PASSWORD), "make_api_key":
+    m.KeyRequest("k"), "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
+}
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_N", 1 << 8)
+
+
+async def outcome(work: Any) -> Any:
+    try:
+        return await work
+    except (UsageError, StorageError) as error:
+        return type(error), error.code, str(error)
+
+
+def test_every_operation_gives_over_http_what_it_gives_in_process() -> None:
+    async def main() -> None:
+        async with serving() as near, serving() as far, connect(far.url, token=far.key) as api:
+            for number in range(1, 4):
+                near.api.put(row(number))
+                far.api.put(row(number))
+            for name, one in operations(Api).items():
+                given: dict[str, Any] = {key: f"{1:040x}" for key, _ in one.parameters}
+                if one.payload:
+                    given[one.payload] = PAYLOADS[name] if name in PAYLOADS else one.payload_type()
+                here = await outcome(getattr(near.api, name)(**given))
+                there = await outcome(getattr(api, name)(**given))
+                if name in ("set_password", "api_keys", "make_api_key"):
+                    assert type(here) is type(there), name  # keys are random
+                else:
+                    assert here == there, name
+            assert far.api.added == near.api.added
+    asyncio.run(main())
+
+
+def test_positional_arguments_are_as_good_and_wrong_ones_a_type_error() -> None:
+    async def main() -> None:
+        async with serving() as there, connect(there.url, token=there.key) as api:
+            there.api.put(row(1))
+            page = await api.files(f"{1:040x}", m.FileListing(offset=3, limit=2))
+            assert [one.index for one in page.files] == [3, 4]
+            listed = await api.list_torrents(m.Listing(search="a & b=ü", state=("seeding", "stopped"), descending=True))
+            assert listed.total == 0
+            with pytest.raises(TypeError):
+                await api.torrent()  # type: ignore[call-arg]  # what is wrong
+            with pytest.raises(AttributeError):
+                api.nothing  # type: ignore[attr-defined]  # noqa: B018  # what is wrong
+    asyncio.run(main())
+
+
+def test_passwords_work_and_wrong_ones_are_said() -> None:
+    async def main() -> None:
+        async with serving() as there:
+            async with connect(there.url, user="admin", password=PASSWORD) as api:
+                assert (await api.health()).api == 1
+            async with connect(there.url, user="admin", password="wrong") as api:
+                with pytest.raises(UsageError) as caught:
+                    await api.health()
+                assert caught.value.code == "unauthorized"
+            async with connect(there.url + "/nowhere", token=there.key) as api:
+                with pytest.raises(UsageError) as caught:
+                    await api.health()
+                assert caught.value.code == "not_found"
+    asyncio.run(main())
+
+
+def test_facts_of_errors_come_along() -> None:
+    async def main() -> None:
+        async with serving() as there, connect(there.url, token=there.key) as api:
+            with pytest.raises(StorageError) as storage:
+                await api.create_torrent(m.CreateRequest("/nowhere"))
+            assert (storage.value.path, storage.value.errno) == ("/nowhere", 2)
+            with pytest.raises(UsageError) as usage:
+                await api.torrent("f" * 40)
+            assert usage.value.facts == {"key": "f" * 40}
+    asyncio.run(main())
+
+
+def test_unix_sockets_and_tls_are_ways_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving() as there:
+            path = tmp_path / "api.sock"
+            await there.web.http.start_unix(str(path))
+            async with connect(f"unix:{path}", token=there.key) as api:
+                assert (await api.health()).api == 1
+            certificate = self_signed(tmp_path)
+            secure = HttpServer(there.web.handle)
+            at = await secure.start("127.0.0.1", 0, tls=server_tls(str(certificate)))
+            async with connect(f"https://127.0.0.1:{at.port}", token=there.key, ca=str(certificate)) as api:
+                assert (await api.health()).api == 1
+            async with connect(f"https://127.0.0.1:{at.port}", token=there.key) as api:
+                with pytest.raises(NetworkError) as caught:
+                    await api.health()
+                assert caught.value.code == "bad_certificate"
+            await secure.close()
+            async with connect(f"https://127.0.0.1:{at.port}", token=there.key) as api:
+                with pytest.raises(NetworkError, match="cannot be reached"):
+                    await api.health()
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "ftp://x", "http://", "http://[::1"])
+def test_addresses_that_are_none_are_a_usage_error(url: str) -> None:
+    async def main() -> None:
+        with pytest.raises(UsageError):
+            async with connect(url):
+                pass
+    asyncio.run(main())
+
+
+def test_the_fake_has_every_operation_as_it_is_declared() -> None:
+    from tests.api_fakes import FakeApi
+    for name in operations(Api):
+        assert list(inspect.signature(getattr(FakeApi, name)).parameters) == list(
+            inspect.signature(getattr(Api, name)).parameters), name
