@@ -15,22 +15,26 @@ from urllib.parse import urlsplit
 from wildbach.base.addresses import parse as parse_address
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.doors.transmission.names import Dialect, camel
-from wildbach.interfaces.doors.transmission.numbers import shown_hash
+from wildbach.interfaces.doors.transmission.numbers import Facts, shown_hash
 from wildbach.interfaces.doors.transmission.priorities import Wish, wishes_of
 from wildbach.interfaces.doors.transmission.usual import KILO, Usual
 
 Kind = Literal["number", "double", "string", "boolean", "array", "object", "flags"]
 "Of the JSON value; `flags` are booleans, in the classic dialect 0 and 1."
-Need = Literal["row", "detail", "files", "peers", "trackers", "web_seeds", "pieces"]
+Need = Literal["row", "facts", "mime", "detail", "files", "peers", "trackers", "web_seeds", "pieces"]
 
 STOPPED, CHECKING, WAITING, DOWNLOADING, SEED_WAITING, SEEDING = 0, 2, 3, 4, 5, 6
 LOCAL_ERROR: Final = 3
 USUAL, OWN, NONE = 0, 1, 2
 "Modes of a limit."
 NO_ETA, UNKNOWN_ETA = -1, -2
+_OCTETS: Final = "application/octet-stream"
 NO_RATIO, ENDLESS_RATIO = -1.0, -2.0
 RATIO_SHOWN, IDLE_MINUTES_SHOWN, KILOBYTES_SHOWN = 2.0, 30, 100
 "Limits that are shown where none was ever given."
+
+
+NO_FACTS: Final = Facts()
 
 
 @dataclass(slots=True)
@@ -43,6 +47,7 @@ class Seen:
     queue: int
     "Torrents in all: what is in no queue is behind them."
     latent: dict[str, float]
+    facts: Facts = NO_FACTS
     detail: m.TorrentDetail | None = None
     files: Sequence[m.FileRow] = ()
     peers: Sequence[m.PeerRow] = ()
@@ -286,7 +291,7 @@ def _flags(row: m.PeerRow) -> str:
 
 
 def _files(seen: Seen) -> Iterator[tuple[Any, ...]]:
-    length = seen.detail.piece_length if seen.detail is not None else 0
+    length = seen.facts.piece_length
     start = 0
     for row in seen.files:
         if seen.row.infohash_v2 and length:
@@ -296,13 +301,13 @@ def _files(seen: Seen) -> Iterator[tuple[Any, ...]]:
         start = end
 
 
-def _mime_type(seen: Seen) -> str:
+def mime_type(files: Sequence[m.FileRow]) -> str:
     """Of most of its bytes."""
     sizes: Counter[str] = Counter()
-    for row in seen.files:
+    for row in files:
         kind, _ = mimetypes.guess_type(row.path, strict=False)
-        sizes[kind or "application/octet-stream"] += row.size
-    return sizes.most_common(1)[0][0] if sizes else "application/octet-stream"
+        sizes[kind or _OCTETS] += row.size
+    return sizes.most_common(1)[0][0] if sizes else _OCTETS
 
 
 def _bits(pieces: str) -> str:
@@ -342,8 +347,8 @@ FIELDS: Final = {one.name: one for one in (
     _field("bytes_completed", "array", lambda s: [row.have for row in s.files], "files", modern=True),
     _field("comment", "string", _detail(lambda d: d.comment, ""), "detail"),
     _field("corrupt_ever", "number", lambda s: s.row.wasted),
-    _field("creator", "string", _detail(lambda d: d.created_by, ""), "detail"),
-    _field("date_created", "number", _detail(lambda d: d.created_at, 0), "detail"),
+    _field("creator", "string", lambda s: s.facts.creator, "facts"),
+    _field("date_created", "number", lambda s: s.facts.created_at, "facts"),
     _field("desired_available", "number", lambda s: _available(s.row)),
     _field("done_date", "number", lambda s: s.row.completed_at),
     _field("download_dir", "string", lambda s: s.row.save_path),
@@ -355,7 +360,7 @@ FIELDS: Final = {one.name: one for one in (
     _field("error_string", "string", lambda s: s.row.reason if s.row.state == "error" else ""),
     _field("eta", "number", lambda s: _eta(s.row)),
     _field("eta_idle", "number", lambda s: NO_ETA),
-    _field("file_count", "number", _detail(lambda d: d.files, 0), "detail", classic="file-count"),
+    _field("file_count", "number", lambda s: s.facts.files, "facts", classic="file-count"),
     _field("files", "array", _files, "files", columns="bytes_completed length name begin_piece end_piece",
            recent="begin_piece end_piece"),
     _field("file_stats", "array", lambda s: (
@@ -390,10 +395,10 @@ FIELDS: Final = {one.name: one for one in (
     _field("percent_complete", "double", lambda s: _share(s.row.done, s.row.size, s.row)),
     _field("percent_done", "double", lambda s: _share(s.row.done, s.row.wanted, s.row)),
     _field("pieces", "string", lambda s: _bits(s.pieces.pieces), "pieces"),
-    _field("piece_count", "number", _detail(lambda d: d.pieces, 0), "detail"),
-    _field("piece_size", "number", _detail(lambda d: d.piece_length, 0), "detail"),
+    _field("piece_count", "number", lambda s: s.facts.pieces, "facts"),
+    _field("piece_size", "number", lambda s: s.facts.piece_length, "facts"),
     _field("priorities", "array", lambda s: [wish.priority for wish in s.wishes], "files"),
-    _field("primary_mime_type", "string", _mime_type, "files", classic="primary-mime-type"),
+    _field("primary_mime_type", "string", lambda s: s.facts.mime_type or _OCTETS, "mime", classic="primary-mime-type"),
     _field("queue_position", "number", lambda s: s.row.place - 1 if s.row.place else s.queue),
     _field("rate_download", "number", lambda s: int(s.row.down_rate)),
     _field("rate_upload", "number", lambda s: int(s.row.up_rate)),

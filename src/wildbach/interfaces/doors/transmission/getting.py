@@ -7,13 +7,15 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from wildbach.base.errors import WildbachError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.doors.transmission import refusal
 from wildbach.interfaces.doors.transmission.asked import Asked, Given, Pace
-from wildbach.interfaces.doors.transmission.fields import Field, Need, Seen, chosen
+from wildbach.interfaces.doors.transmission.fields import Field, Need, Seen, chosen, mime_type
 from wildbach.interfaces.doors.transmission.names import Dialect
+from wildbach.interfaces.doors.transmission.numbers import Facts
 from wildbach.interfaces.doors.transmission.refusal import Refusal
 from wildbach.interfaces.doors.transmission.usual import Usual
 
@@ -71,10 +73,12 @@ async def _look(asked: Asked, row: m.TorrentRow, usual: Usual, needs: set[Need])
     api, key = asked.api, row.key
     seen = Seen(
         asked.numbers.number(key), row, usual, asked.numbers.count, asked.numbers.latent.get(key, {}))
-    if "detail" in needs or "files" in needs:
+    if "detail" in needs:
         seen.detail = await api.torrent(key)
     if "files" in needs:
         seen.files = await asked.files(key)
+    if needs & {"facts", "mime", "files"}:
+        seen.facts = await _facts(asked, seen, mime="mime" in needs)
     if "peers" in needs and row.peers:
         seen.peers = (await api.peers(key)).peers
     if "trackers" in needs:
@@ -84,6 +88,20 @@ async def _look(asked: Asked, row: m.TorrentRow, usual: Usual, needs: set[Need])
     if "pieces" in needs:
         seen.pieces = await api.pieces(key)
     return seen
+
+
+async def _facts(asked: Asked, seen: Seen, *, mime: bool) -> Facts:
+    """As they are remembered, or asked for: then a torrent that sleeps wakes up."""
+    key = seen.row.key
+    facts = asked.numbers.facts.get(key)
+    if facts is None:
+        detail = seen.detail or await asked.api.torrent(key)
+        facts = Facts(detail.created_by, detail.created_at, detail.piece_length, detail.pieces, detail.files)
+    if mime and not facts.mime_type:
+        facts = structs.replace(facts, mime_type=mime_type(seen.files or await asked.files(key)))
+    if seen.row.has_metadata:
+        asked.numbers.facts[key] = facts
+    return facts
 
 
 class _Writer:

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from msgspec import Struct
+
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
@@ -24,6 +26,20 @@ _TRIES: Final = 5
 def shown_hash(row: m.TorrentRow) -> str:
     """Forty digits: of v1, or the beginning of that of v2."""
     return row.infohash_v1 or row.key[:40]
+
+
+class Facts(Struct, frozen=True, gc=False):
+    """What of a torrent never changes once its metadata is here. The garbage collector does not look through a hundred
+    thousand of them.
+    """
+
+    creator: str = ""
+    created_at: int = 0
+    piece_length: int = 0
+    pieces: int = 0
+    files: int = 0
+    mime_type: str = ""
+    "Empty where nobody has asked for it."
 
 
 class Numbers:
@@ -41,6 +57,8 @@ class Numbers:
         "Those hashes by key."
         self.latent: dict[str, dict[str, float]] = {}
         "Of torrents: values that were given and are switched off, such as a limit."
+        self.facts: dict[str, Facts] = {}
+        "Of torrents that were asked for them, so that those that sleep are not woken each time."
         self._changed: dict[str, float] = {}
         "When each torrent changed that did; the one that changed last is the last."
         self._removed: deque[tuple[float, int]] = deque(maxlen=limits.RPC_REMOVED)
@@ -143,5 +161,6 @@ class Numbers:
         for other in self._others.pop(key, ()):
             self._hashes.pop(other, None)
         self.latent.pop(key, None)
+        self.facts.pop(key, None)
         self._changed.pop(key, None)
         self._removed.append((self._clock(), number))
