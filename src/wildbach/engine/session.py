@@ -497,7 +497,9 @@ class Session:
                 metainfo = await self._dormitory.look_up(hashes.key, link, options, tiers)
             else:
                 await self._dormitory.enlist(hashes, metainfo, options, tiers)
-            torrent = self.adopt(hashes.key, hashes, options, None)
+            # What a link says of its torrent is its name until the metadata is here.
+            brief = Brief(magnet.name, 0, 0, options.paused) if metainfo is None and magnet is not None else None
+            torrent = self.adopt(hashes.key, hashes, options, brief)
             torrent.life.lock = lock
             torrent.start(metainfo, tiers)
             if magnet is not None:

@@ -134,9 +134,10 @@ class Torrent:
         """The pieces that are wanted, and those that are verified, also while it is paused or stopped."""
         if self.content is not None:
             return self.content.picker.wanted, self.content.picker.have
-        if self.known is None or self.holdings is None:
+        if self.known is None:
             return 0, 0
-        return sum(self.known.selection.levels()), self.holdings.journal.claimed  # the levels are disjoint
+        claimed = self.holdings.journal.claimed if self.holdings is not None else 0
+        return sum(self.known.selection.levels()), claimed  # the levels are disjoint
 
     @property
     def connected(self) -> int:
@@ -149,7 +150,7 @@ class Torrent:
     def name(self) -> str:
         if self.known is not None:
             return self.known.info.name
-        return self.brief.name if self.brief is not None else self.key
+        return (self.brief.name if self.brief is not None else "") or self.key
 
     @property
     def private(self) -> bool:

@@ -322,7 +322,14 @@ class Catalog:
             await asyncio.sleep(0)
 
     def touch(self, key: str) -> None:
-        """Its row may be another."""
+        """Its row may be another: whoever asks next gets it as it is now."""
+        torrent = self._session.torrent(key)
+        if torrent is not None and key in self._rows:
+            self._rows[key] = row_of(torrent, self.library)
+        self._note(key)
+
+    def _note(self, key: str) -> None:
+        """Its row is another."""
         self.revision += 1
         self._changed.pop(key, None)
         self._changed[key] = self.revision
@@ -407,11 +414,7 @@ class Catalog:
         self.touch_all()
 
     def _happened(self, event: TorrentEvent) -> None:
-        key = event.torrent
-        torrent = self._session.torrent(key)
-        if torrent is not None and key in self._rows:
-            self._rows[key] = row_of(torrent, self.library)
-        self.touch(key)
+        self.touch(event.torrent)
 
     async def _ticking(self) -> None:
         while True:
@@ -431,14 +434,14 @@ class Catalog:
             former = self._rows.get(key)
             if former is None or not same(former, row):
                 self._rows[key] = row
-                self.touch(key)
+                self._note(key)
             if not torrent.active and former is not None:
                 del self._rows[key]
             if number % 50 == 49:
                 await asyncio.sleep(0)
         for key in left:
             self._rows.pop(key, None)
-            self.touch(key)
+            self._note(key)
 
 
 def same(one: TorrentRow, other: TorrentRow) -> bool:
