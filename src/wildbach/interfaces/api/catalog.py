@@ -193,7 +193,7 @@ class Catalog:
 
     @staticmethod
     async def _walk(order: Order, among: set[str], listing: Listing) -> list[str]:
-        """Those of many that are on a page, in their order: looked for from its beginning, and no further than needed."""
+        """Those of many that are on a page: looked for from the beginning of the order, and no further than needed."""
         found: list[str] = []
         skip = listing.offset
         for at in range(0, len(order), _SCAN):
