@@ -11,7 +11,7 @@ from typing import Final
 from wildbach.base import limits
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.http import answers, metrics, openapi, problems
+from wildbach.interfaces.http import answers, metrics, openapi, page, problems
 from wildbach.interfaces.http.access import Access, Who
 from wildbach.interfaces.http.gate import Gate, security_headers
 from wildbach.interfaces.http.logins import Logins
@@ -86,6 +86,8 @@ class WebServer:
         path = request.path
         if path == ROOT or path.startswith(ROOT + "/"):
             return await self._own(request, path[len(ROOT):])
+        if path == "/" and request.method in ("GET", "HEAD"):
+            return page.page()
         if path == "/healthz" and request.method in ("GET", "HEAD"):
             return Response(b"ok\n")
         if path == "/metrics" and request.method in ("GET", "HEAD"):
