@@ -86,8 +86,6 @@ class WebServer:
         path = request.path
         if path == ROOT or path.startswith(ROOT + "/"):
             return await self._own(request, path[len(ROOT):])
-        if path == "/" and request.method in ("GET", "HEAD"):
-            return page.page()
         if path == "/healthz" and request.method in ("GET", "HEAD"):
             return Response(b"ok\n")
         if path == "/metrics" and request.method in ("GET", "HEAD"):
@@ -97,6 +95,8 @@ class WebServer:
         door = self._door(path)
         if door is not None:
             return await door(request, self._access)
+        if path == "/" and request.method in ("GET", "HEAD"):
+            return page.page()
         await self._somebody(request)
         raise UsageError("there is nothing here", code="not_found")
 
