@@ -202,7 +202,7 @@ async def set_save_path(call: Call) -> Answer:
     return await _move(call, "id", path.strip())
 
 
-@endpoint("torrents/setDownloadPath", "Where files are until they are complete; empty: where they belong.", change=True)
+@endpoint("torrents/setDownloadPath", "Refused so far: it is chosen when a torrent is added.", change=True, kind="none")
 async def set_download_path(call: Call) -> Answer:
     _, path = call.required("id", "path")
     return await _move(call, "id", path.strip(), incomplete=True)
