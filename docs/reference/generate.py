@@ -24,8 +24,8 @@ from wildbach.base import limits
 from wildbach.base.events import Event
 from wildbach.base.settings import reference_markdown
 from wildbach.engine import events as engine_events
-from wildbach.engine.settings import Settings
 from wildbach.interfaces.cli import exits, lazy, text
+from wildbach.interfaces.settings import ClientSettings
 from wildbach.interfaces.http import openapi
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -84,7 +84,7 @@ def settings_page() -> str:
     return (
         f"# Settings\n\n{MADE} In a program: "
         "`Settings(...)`; a variable of the environment is `WILDBACH_` and the key in capitals with `_` for dots.\n\n"
-        + reference_markdown(Settings)
+        + reference_markdown(ClientSettings)
     )
 
 

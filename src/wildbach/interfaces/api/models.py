@@ -714,6 +714,8 @@ class FeedRequest(Model, frozen=True):
     "Empty: a folder."
     refresh_seconds: Annotated[int, Meta(ge=0, le=1 << 31)] = 0
     "0: as the settings say."
+    parents: bool = True
+    "Make the folders it is in, where they are not there."
 
 
 class FeedPatch(Model, frozen=True):

@@ -45,7 +45,7 @@ def command(
     at: tuple[str, ...], interface: str | None, proxy: str | None, folder: str | None, words: tuple[str, ...],
     config_path: Path | None, state: Path | None, log_level: str, log_json: bool, browser: bool,
 ) -> int:
-    """Run the daemon: torrents that go on in the background, and an API to rule them.
+    """Run the daemon: torrents in the background, and an API.
 
     It runs until Ctrl-C or SIGTERM, and goes on where it was when it is started again.
     """

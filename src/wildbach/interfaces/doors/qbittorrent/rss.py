@@ -92,7 +92,7 @@ def _conflicts() -> Iterator[None]:
 async def add_folder(call: Call) -> Answer:
     [path] = call.required("path")
     with _conflicts():
-        await call.api.add_feed(m.FeedRequest(ours(path.strip())))
+        await call.api.add_feed(m.FeedRequest(ours(path.strip()), parents=False))
     return text()
 
 
@@ -103,6 +103,7 @@ async def add_feed(call: Call) -> Answer:
     with _conflicts():
         await call.api.add_feed(m.FeedRequest(
             ours(call.text("path").strip() or url), url, max(call.number("refreshInterval", 0), 0),
+            parents=False,
         ))
     return text()
 
