@@ -53,11 +53,12 @@ async def reannounce(call: Call) -> Answer:
     return await _act(call, "reannounce")
 
 
-@endpoint("torrents/delete", "Removes torrents, by way of the trash; with their content where asked.", change=True)
+@endpoint("torrents/delete", "Removes torrents at once; with their content where asked.", change=True)
 async def delete(call: Call) -> Answer:
     call.required("hashes", "deleteFiles")
     chosen = call.selection()
-    await call.api.remove_torrents(m.Removal(files=bool(call.flag("deleteFiles")), **chosen))
+    # Programs count on the space, and on a torrent that they add again being a new one: so not by way of the trash.
+    await call.api.remove_torrents(m.Removal(files=bool(call.flag("deleteFiles")), now=True, **chosen))
     return text()
 
 
