@@ -227,6 +227,10 @@ class Acting:
     # -- files
 
     async def move_torrents(self, move: m.Move) -> m.Jobs:
+        if move.incomplete:
+            raise UsageError(
+                "where the files of a torrent are until it is complete can be chosen only when it is added",
+                code="unsupported")
         target = await self.core.place(move.path)
         jobs = []
         for key in self._chosen(move.keys, move.all):
