@@ -337,6 +337,9 @@ class FakeApi:
     async def remove_api_key(self, id: str) -> None:
         await self.who.remove_api_key(id)
 
+    async def make_start_link(self) -> m.StartLink:
+        return await self.who.make_start_link()
+
     async def login_sessions(self) -> m.LoginSessions:
         return await self.who.login_sessions()
 

@@ -31,6 +31,7 @@ _REMOVED: Final = 10_000
 "Torrents that went and are remembered, so that nobody has to read all rows again."
 _SLICE: Final = 200
 "Rows in one turn of the loop."
+_LEAST_OF_A_HASH: Final = 4
 _SCAN: Final = 500
 "Names or keys looked at in one turn of the loop."
 
@@ -206,8 +207,10 @@ class Catalog:
         if torrent is None:
             return False
         name = name_of(torrent, self.library.entry(key)).casefold()
-        return all(word in name for word in words) or (len(words) == 1 and words[0] in (
-            key, (torrent.hashes.v1 or b"").hex(), (torrent.hashes.v2 or b"").hex()))
+        return all(word in name for word in words) or (
+            len(words) == 1 and len(words[0]) >= _LEAST_OF_A_HASH and any(
+                one.startswith(words[0])
+                for one in (key, (torrent.hashes.v1 or b"").hex(), (torrent.hashes.v2 or b"").hex())))
 
     def _among(self, listing: Listing) -> set[str] | None:
         """The keys that match all filters but the search; None for all."""

@@ -222,3 +222,29 @@ def test_a_torrent_moves_with_its_files_when_its_category_does(tmp_path: Path) -
             assert api.core.catalog.fresh(key).state == "seeding"
 
     run(work())
+
+
+def test_files_are_wanted_by_name_also_of_a_magnet_link_and_a_name_of_none_is_an_error(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            data = torrent_of().to_bytes()
+            (refused,) = (await api.add_torrents(m.AddRequest(files=(data,), wanted=("*.mkv",)))).added
+            assert refused.key == "" and "'*.mkv' names no file" in refused.error
+            (added,) = (await api.add_torrents(m.AddRequest(files=(data,), wanted=("sub", "3")))).added
+            page = await api.files(added.key, m.FileListing())
+            assert [one.index for one in page.files if one.priority] == [1, 2, 3]
+
+    run(work())
+
+
+def test_the_beginning_of_a_hash_finds_a_torrent_from_four_characters_on(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            torrent = torrent_of(name="zzz")
+            key, _ = await add(api, torrent, torrent_of(name="yyy"))
+            assert torrent.info.hashes.v2 is not None
+            for word in (key[:4], key[:20].upper(), key, torrent.info.hashes.v2.hex()[:8]):
+                assert [one.key for one in await rows(api, search=word)] == [key], word
+            assert await rows(api, search=key[:3]) == []
+
+    run(work())
