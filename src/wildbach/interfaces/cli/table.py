@@ -83,6 +83,7 @@ def _line(columns: Sequence[Column], row: Row, shown: Sequence[int], widths: Seq
         out.append(words, style)
         if not column.right and number < len(shown) - 1:
             out.append(pad)
+    out.rstrip()
     return out
 
 
