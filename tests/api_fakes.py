@@ -273,6 +273,9 @@ class FakeApi:
     async def folder(self, query: m.FolderQuery) -> m.Folder:
         return m.Folder(query.path, "", (), None)
 
+    async def interfaces(self) -> m.Interfaces:
+        return m.Interfaces((m.Interface("lo", ("127.0.0.1",)),))
+
     async def doctor(self) -> m.Checkup:
         return m.Checkup(())
 
@@ -357,6 +360,8 @@ class Serving:
     key: str
     "An API key of a user; empty where no password is set."
     guest_key: str
+    settings: ApiSettings
+    "Those that hold now."
 
     @property
     def url(self) -> str:
@@ -367,8 +372,9 @@ class Serving:
 async def serving(settings: ApiSettings | None = None, *, password: str = PASSWORD) -> AsyncIterator[Serving]:
     """A client with a user `admin`, a web server on a port of its own, and keys for both roles."""
     keeper = FakeKeeper()
-    settings = settings if settings is not None else ApiSettings()
-    access = Access(keeper, lambda: settings)
+    there: list[Serving] = []
+    first = settings if settings is not None else ApiSettings()
+    access = Access(keeper, lambda: there[0].settings if there else first)
     await access.load()
     api = FakeApi(access)
     key = guest = ""
@@ -376,10 +382,11 @@ async def serving(settings: ApiSettings | None = None, *, password: str = PASSWO
         await access.set_password(m.Password(password))
         key = (await access.make_api_key(m.KeyRequest("user"))).secret
         guest = (await access.make_api_key(m.KeyRequest("guest", "guest"))).secret
-    web = WebServer(api, access, settings)
+    web = WebServer(api, access, lambda: there[0].settings if there else first)
     at = await web.http.start("127.0.0.1", 0)
+    there.append(Serving(web, access, api, keeper, at.port, key, guest, first))
     try:
-        yield Serving(web, access, api, keeper, at.port, key, guest)
+        yield there[0]
     finally:
         await web.close()
         access.close()

@@ -25,6 +25,7 @@ class Command:
         self.folder = folder
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("WILDBACH_")} | {
             "PYTHONPATH": str(SOURCE), "WILDBACH_STATE": str(folder / "state"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
             "WILDBACH_DHT_BOOTSTRAP": "",  # nobody outside is asked
         }
         self.env.pop("NO_COLOR", None)

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 from tests.api_fakes import row, serving
+from tests.clients import layers_for, seed_content
 
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.daemon import local_token, run_daemon
 from wildbach.interfaces.http import openapi, passwords
 
 pytestmark = [pytest.mark.goal, pytest.mark.timeout(1200)]
@@ -25,26 +28,46 @@ UNFIT = (
 )
 
 
-async def judged(folder: Path) -> tuple[int, str]:
+async def judge(url: str, key: str, folder: Path) -> None:
     document = folder / "openapi.json"
     document.write_bytes(openapi.document())
-    async with serving() as there:
-        for number in range(3):
-            there.api.put(row(number))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", f"{there.url}/api/v1",
-            "--header", f"Authorization: Bearer {there.key}", "--phases", "examples,coverage,fuzzing",
-            "--max-examples", str(CASES), "--continue-on-failure", "--no-color", "--generation-database", "none",
-            "--exclude-checks", ",".join(UNFIT), "--exclude-operation-id", "push",
-            cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        return process.returncode or 0, output.decode(errors="replace")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", f"{url}/api/v1",
+        "--header", f"Authorization: Bearer {key}", "--phases", "examples,coverage,fuzzing",
+        "--max-examples", str(CASES), "--continue-on-failure", "--no-color", "--generation-database", "none",
+        "--exclude-checks", ",".join(UNFIT), "--exclude-operation-id", "push",
+        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    said = output.decode(errors="replace")
+    found = re.search(r"Tested: (\d+)", said)
+    assert process.returncode == 0, "\n".join(line[:300] for line in said.splitlines()[-200:])
+    assert found is not None
+    assert int(found[1]) == sum(len(methods) for methods in openapi.described()["paths"].values()) - 1
 
 
-def test_schemathesis_finds_nothing_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_N", 1 << 8)
-    code, output = asyncio.run(judged(tmp_path))
-    found = re.search(r"Tested: (\d+)", output)
-    assert code == 0, output[-8000:]
-    assert found is not None and int(found[1]) == sum(len(m) for m in openapi.described()["paths"].values()) - 1
+
+
+def test_the_routes_alone(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving() as there:
+            for number in range(3):
+                there.api.put(row(number))
+            await judge(there.url, there.key, tmp_path)
+    asyncio.run(main())
+
+
+def test_a_whole_client(tmp_path: Path) -> None:
+    async def main() -> None:
+        torrent = seed_content(tmp_path, "things")
+        layers = layers_for(tmp_path, api__listen=["127.0.0.1:0"])
+        async with run_daemon(layers, tmp_path / "data", environ={}) as there:
+            await there.loaded.wait()
+            await there.api.add_torrents(m.AddRequest(files=(torrent.to_bytes(),)))
+            # Keys get removed on the way; the token file's holds.
+            await judge(there.urls[0], local_token(tmp_path / "data"), tmp_path)
+            assert (await there.api.health()).api == 1
+    asyncio.run(main())

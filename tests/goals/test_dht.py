@@ -223,6 +223,59 @@ def test_two_thousand_sybils_around_one_swarm_hide_hardly_anybody(
     assert share >= 0.95
 
 
+@pytest.mark.parametrize("kind", ["forged", "fitting", "discreet"])
+def test_a_young_node_that_sybils_reach_first_finds_honest_peers(
+    kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It knows one honest node, and is told of all the sybils before and while it joins; they call it too."""
+    network = DhtNetwork(SEED, settings=NodeSettings(bytes_per_second=0))
+    hosts = grown(network, 200)
+    network.run(600.0)
+    rng = Random(SEED)
+    swarm = rng.randbytes(20)
+    target = int.from_bytes(swarm, "big")
+    seeds = rng.sample(hosts, 10)
+    for host in seeds:
+        announce(network, host, swarm, 6881)
+    network.run(30.0)
+    sybils = sorted(sybil_ids(kind, swarm, rng), key=lambda info: int.from_bytes(info.id, "big") ^ target)
+    best: dict[str, krpc.NodeInfo] = {}
+    for info in sybils:
+        best.setdefault(info.endpoint.host.rpartition(".")[0], info)
+    hostile = [(network.place(sybil, info.endpoint), sybil) for info in sybils
+               for sybil in (Sybil(info.id, list(best.values())),)]
+    addresses = {host.at.host for host in seeds}
+    found, asked, held = [], [], []
+    for _ in range(20):
+        hints = rng.sample(sybils, len(sybils))
+        young = network.join(rng.choice(hosts).at, saved=[(info.id, info.endpoint) for info in hints[:400]])
+        node = node_of(young)
+        for host, sybil in hostile:
+            # It is there before any answer of the honest one.
+            sybil.outgoing.append((young.at, krpc.encode_query(b"zz", sybil.id, krpc.FindNode(swarm))))
+            network.pump(host)
+        for info in hints[400:]:
+            node.add_node(info.endpoint)
+        network.pump(young)
+        network.run(60.0, until=lambda node=node: node.ready)
+        held.append(sum(contact.endpoint.port >= 7000 and contact.endpoint.host.split(".")[1:3] == ["10", "20"]
+                        for contact in node.table) / max(1, len(node.table)))
+        over, peers = search(network, young, swarm)
+        network.run(30.0, until=lambda over=over: bool(over))
+        assert over
+        found.append(len(addresses & {peer.host for peer in peers}))
+        asked.append(over[0].queried)
+        network.leave(young)
+    success = sum(count > 0 for count in found) / len(found)
+    share = sum(found) / len(found) / len(seeds)
+    with capsys.disabled():
+        print(f"\nDHT: young nodes, one honest node known and 2,000 {kind} sybils in 8 networks: {success:.1%} of "
+              f"{len(found)} lookups find honest peers, {share:.1%} of these peers, {statistics.mean(asked):.0f} nodes "
+              f"asked; {statistics.mean(held):.0%} of the table was sybils when they began")
+    assert success >= 0.95
+    assert share >= 0.95
+
+
 def test_the_same_seed_is_the_same_run() -> None:
     traces = set()
     for _ in range(2):

@@ -411,3 +411,15 @@ DHT_SAMPLE_SECONDS = 21600
 "The longest interval that BEP 51 permits."
 DHT_SAMPLED_NODES = 2000
 "Nodes of which is remembered when they may be sampled again."
+
+# doors of other clients' programs
+FORM_BYTES = 32 * MIB
+"The body of a request with a form, files included."
+FORM_FIELDS = 1000
+"Fields and files of one form."
+FORM_HEAD_BYTES = 4 * KIB
+"Headers of one part of a form."
+DOOR_VIEWERS = 200
+"Programs of which is remembered what they were told of the list; the one that was away longest is forgotten."
+DOOR_ANSWERS = 4
+"Of each, the last answers, so that one that was lost can be asked for again."

@@ -17,10 +17,12 @@ from typing import Any, Final, Protocol
 from wildbach.base.errors import FormatError, StorageError, WildbachError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.datadir import DataDir, TorrentLock
-from wildbach.disk.resume import ResumeStore, Summary
+from wildbach.disk.layout import excluded
+from wildbach.disk.resume import ResumeRecord, ResumeStore, Summary
 from wildbach.engine import brief as briefs
 from wildbach.engine.brief import Brief, OptionsReader
 from wildbach.engine.options import AddOptions
+from wildbach.engine.selection import Selection
 from wildbach.engine.settings import Settings
 from wildbach.engine.torrent import Torrent
 from wildbach.protocol.metainfo.document import Metainfo
@@ -273,6 +275,27 @@ class Dormitory:
             torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
             torrent.look_for_file(magnet.sources)
         return 1
+
+    async def enlist(
+        self, hashes: InfoHashes, metainfo: Metainfo, options: AddOptions, tiers: Sequence[Sequence[str]],
+    ) -> None:
+        """Remember a torrent before anything else is done for it: it is there after a crash."""
+        if not self._lasting:
+            return
+        info = metainfo.info
+        chosen = Selection(info, options.select, excluded=excluded(info, options.exclude))
+        record = briefs.new_record(hashes.key, info.name, options)
+        record.options[briefs.UNOPENED] = True
+        brief = Brief(
+            info.name, info.size, info.geometry.piece_count, options.paused, info.private,
+            tuple([tuple(tier) for tier in tiers]), tuple(chosen.priorities) if chosen.chosen else (),
+        )
+        record.options[briefs.FIELD] = brief.to_json(hashes, options)
+        await self._threads.run(self._write_new, record, metainfo)
+
+    def _write_new(self, record: ResumeRecord, metainfo: Metainfo) -> None:
+        if self._resume.load(record.key) is None:
+            self._resume.save(record, metainfo.to_bytes())
 
     async def look_up(
         self, key: str, magnet: Magnet, options: AddOptions, tiers: Sequence[Sequence[str]],

@@ -216,7 +216,13 @@ class Life:
             return
         await self._open(self._owner.known)
 
-    async def _open(self, known: Known) -> None:
+    async def open(self) -> None:
+        """Find out what is on the disk of one that stands still and has not run yet; it goes on standing still."""
+        known = self._owner.known
+        if known is not None and self.state is State.PAUSED and self.holdings is None and not self.asleep:
+            await self._open(known, begin=False)
+
+    async def _open(self, known: Known, *, begin: bool = True) -> None:
         """Find out what is on the disk, and begin."""
         self._owner.parts.talk.want_layers(known.specs.missing)
         self._set_state(State.CHECKING)
@@ -229,7 +235,7 @@ class Life:
         finally:
             self.opening = False
         self._owner.remember()
-        if self._owner.options.check_only:
+        if self._owner.options.check_only or not begin:
             self._set_state(State.PAUSED)
             return
         if holdings.record.moving:

@@ -32,6 +32,12 @@ class Selection:
         ]
 
     @property
+    def chosen(self) -> bool:
+        """It is not simply all files, alike."""
+        files = zip(self.priorities, self._info.files, strict=True)
+        return any(priority != (0 if file.pad else 1) for priority, file in files)
+
+    @property
     def wanted(self) -> list[int]:
         """The files to keep."""
         return [index for index, priority in enumerate(self.priorities) if priority > 0]

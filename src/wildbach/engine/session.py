@@ -495,6 +495,8 @@ class Session:
             if metainfo is None:
                 link = magnet if magnet is not None else Magnet(hashes)
                 metainfo = await self._dormitory.look_up(hashes.key, link, options, tiers)
+            else:
+                await self._dormitory.enlist(hashes, metainfo, options, tiers)
             torrent = self.adopt(hashes.key, hashes, options, None)
             torrent.life.lock = lock
             torrent.start(metainfo, tiers)

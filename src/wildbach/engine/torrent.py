@@ -400,6 +400,7 @@ class Torrent:
 
     async def _opened(self) -> Holdings:
         await self.metadata()
+        await self.life.open()
         return self.life.opened()
 
     @property

@@ -11,10 +11,9 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -31,11 +30,10 @@ from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.interfaces.whereabouts import LOCK, SOCKET, TOKEN, Whereabouts, whereabouts
 from wildbach.net.httpd import server_tls
+from wildbach.net.listening import inherited_sockets
 
 log = logging.getLogger(__name__)
 
-_FIRST_FD: Final = 3
-"The first socket that systemd hands over."
 
 
 class DaemonLock:
@@ -99,7 +97,7 @@ class Daemon:
 @contextlib.asynccontextmanager
 async def run_daemon(
     layers: Layers[ClientSettings], folder: Path, *, mount: Callable[[WebServer, LocalApi], None] | None = None,
-    environ: Mapping[str, str] | None = None,
+    environ: MutableMapping[str, str] | None = None,
 ) -> AsyncIterator[Daemon]:
     """Run until the context ends. `layers` are without what was saved. Raises StorageError, code `daemon_runs` where
     another one has the folder; NetworkError where it cannot listen.
@@ -119,7 +117,7 @@ async def run_daemon(
         await loop.run_in_executor(None, access.write_local_token, folder / TOKEN)
         stack.callback((folder / TOKEN).unlink, missing_ok=True)
         api.doorkeeper = access
-        web = WebServer(api, access, whole.settings.api)
+        web = WebServer(api, access, lambda: api.core.settings.api)
         stack.push_async_callback(web.close)
         if mount is not None:
             mount(web, api)
@@ -134,7 +132,7 @@ async def run_daemon(
 
 
 async def _listen(
-    web: WebServer, settings: ClientSettings, folder: Path, environ: Mapping[str, str],
+    web: WebServer, settings: ClientSettings, folder: Path, environ: MutableMapping[str, str],
 ) -> tuple[str, ...]:
     options = settings.api
     tls = server_tls(options.tls_certificate, options.tls_key) if options.tls_certificate else None
@@ -169,14 +167,6 @@ def _url(scheme: str, at: Endpoint) -> str:
     """For a browser on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(at.host, at.host)
     return f"{scheme}://{Endpoint(host, at.port)}"
-
-
-def inherited_sockets(environ: Mapping[str, str]) -> list[socket.socket]:
-    """The sockets that systemd hands over (sd_listen_fds)."""
-    pid, count = environ.get("LISTEN_PID", ""), environ.get("LISTEN_FDS", "")
-    if pid != str(os.getpid()) or not (count.isascii() and count.isdecimal()) or int(count) > 16:
-        return []
-    return [socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + int(count))]
 
 
 def notify(environ: Mapping[str, str], state: str) -> None:

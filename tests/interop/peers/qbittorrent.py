@@ -18,9 +18,12 @@ from tests.interop.peers.process import ChildError
 
 MISSING = None if shutil.which("qbittorrent-nox") else "qbittorrent-nox is not installed"
 
+USER, PASSWORD = "admin", "adminadmin"
+"Of Debian's release."
+
 _CONFIG = """[Preferences]
 WebUI\\Address=127.0.0.1
-WebUI\\LocalHostAuth=false
+WebUI\\LocalHostAuth={asks}
 WebUI\\UseUPnP=false
 [LegalNotice]
 Accepted=true
@@ -45,16 +48,23 @@ PortForwardingEnabled=false
 class QBittorrent(Program):
     name = "qbittorrent"
 
-    def __init__(self, work: Path, *, storage: str = "Legacy", extension: bool = True) -> None:
+    def __init__(
+        self, work: Path, *, storage: str = "Legacy", extension: bool = True, saves: str = "default saves",
+        asks: bool = False,
+    ) -> None:
+        """`asks`: for the password of the first start, from this machine too."""
         self.profile = work / "profile"
-        self.saves = work / "default saves"
+        self.saves = work / saves
+        self._cookie = ""
+        self._asks = asks
         self.endpoint: Address = ("127.0.0.1", free_port())
-        web = free_port()
+        self.web = web = free_port()
         config = self.profile / "qBittorrent" / "config"
         config.mkdir(parents=True, exist_ok=True)
         self.saves.mkdir(exist_ok=True)
         (config / "qBittorrent.conf").write_text(_CONFIG.format(
             save=self.saves, port=self.endpoint[1], storage=storage, extension=str(extension).lower(),
+            asks=str(asks).lower(),
         ))
         self._url = f"http://127.0.0.1:{web}/api/v2/"
         self.begin(Daemon(
@@ -63,6 +73,10 @@ class QBittorrent(Program):
         ))
 
     def answers(self) -> bool:
+        if self._asks and not self._cookie:
+            words = urllib.parse.urlencode({"username": USER, "password": PASSWORD}).encode()
+            with urllib.request.urlopen(f"{self._url}auth/login", words, timeout=20) as answer:
+                self._cookie = answer.headers["Set-Cookie"].partition(";")[0]
         self.version: str = self.get("app/version").decode()
         return True
 
@@ -73,6 +87,8 @@ class QBittorrent(Program):
         return self._open(urllib.request.Request(f"{self._url}{path}", urllib.parse.urlencode(words).encode()))
 
     def _open(self, request: urllib.request.Request) -> bytes:
+        if self._cookie:
+            request.add_header("Cookie", self._cookie)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 body: bytes = answer.read()

@@ -16,6 +16,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.adding import endpoints
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
+from wildbach.interfaces.api.looking import file_paths
 from wildbach.services.library.groups import check_tag
 
 _SLICE: Final = 100
@@ -268,7 +269,8 @@ class Acting:
         torrent = self.core.catalog.torrent(key)
         if torrent.asleep:
             await torrent.metadata()
-        files = {view.path: view.index for view in torrent.files()}
+        paths = file_paths(torrent)
+        files = {paths[view.index]: view.index for view in torrent.files()}
         old, new = rename.path.strip("/"), rename.to.strip("/")
         if any(part in ("", ".", "..") for part in new.split("/")):
             raise UsageError(f"{rename.to!r} cannot be a path in a torrent")

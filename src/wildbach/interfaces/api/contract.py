@@ -257,6 +257,11 @@ class Api(Protocol):
         """What is in a folder of the daemon's machine; only in the allowed ones."""
         ...
 
+    @operation("GET", "/interfaces")
+    async def interfaces(self) -> m.Interfaces:
+        """The network interfaces of the daemon's machine, for the setting network.interface."""
+        ...
+
     @operation("GET", "/doctor")
     async def doctor(self) -> m.Checkup:
         """Look for what could be wrong, and say what to do about it."""

@@ -53,6 +53,11 @@ class Feeding(Adding):
 
     async def add_feed(self, request: m.FeedRequest) -> None:
         path = read_path(request.path)
+        if request.parents:
+            there = {view.path for view in self.feed_service.folders()}
+            for depth in range(1, len(path)):
+                if path[:depth] not in there:
+                    await self.feed_service.add_folder(path[:depth])
         if request.url:
             await self.feed_service.add_feed(request.url, path, refresh_minutes=request.refresh_seconds / 60)
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wildbach.base.errors import UsageError, WildbachError
+from wildbach.disk import system
 from wildbach.engine.options import AddOptions
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
@@ -23,6 +24,16 @@ _TOLD: Final = 1000
 "Torrents of which the result tells what was lost."
 
 
+def _find(place: Path) -> list[State]:
+    """Raises UsageError for what cannot be a path, StorageError for one that cannot be looked at."""
+    try:
+        return list(migrate.find(place.expanduser()))
+    except (ValueError, RuntimeError):
+        raise UsageError("this cannot be a path", code="bad_request") from None
+    except OSError as error:
+        raise system.storage_error(error, "look at", str(place)) from error
+
+
 class Importing:
     """A part of the Api."""
 
@@ -31,12 +42,12 @@ class Importing:
     async def import_client(self, request: m.ImportRequest) -> m.Job:
         paths = PathMap(request.mapping.items())
         if request.path:
-            places = [Path(request.path).expanduser()]  # noqa: ASYNC240 - no look at the disk but for the home folder
+            places = [Path(request.path)]
         else:
             places = list(await self.core.threads.run(migrate.places, Path.home()))
         states: list[State] = []
         for place in places:
-            states += await self.core.threads.run(migrate.find, place)
+            states += await self.core.threads.run(_find, place)
         if not states:
             where = f"below {request.path}" if request.path else "in the usual places"
             raise UsageError(f"no state of another client was found {where}", code="not_found")

@@ -81,8 +81,11 @@ async def open_api(
             scope.spawn("load", _load(core, loaded), contain=report)
             await session.count(started=1)
             api = LocalApi(core)
+            patterns = Threads(1, "feeds")
+            "Patterns may keep it busy for a while; nothing else waits behind them."
+            stack.callback(patterns.close)
             api.feed_service = feeds = Feeds(
-                scope, threads, settings=lambda: choices.settings.feeds, keeper=session, fetcher=session.http,
+                scope, patterns, settings=lambda: choices.settings.feeds, keeper=session, fetcher=session.http,
                 taker=api, publish=library.bus.publish, report=report,
             )
             await feeds.load()

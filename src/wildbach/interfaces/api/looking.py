@@ -6,6 +6,7 @@ from typing import Literal
 
 from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
+from wildbach.disk.layout import Layout
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.trackerlist import TrackerState
 from wildbach.interfaces.api import models as m
@@ -71,9 +72,10 @@ class Looking:
     async def files(self, key: str, listing: m.FileListing) -> m.FilePage:
         torrent = await self.known(key)
         views = torrent.files()
+        paths = file_paths(torrent)
         if listing.under:
             start = listing.under.rstrip("/") + "/"
-            views = tuple(view for view in views if view.path.startswith(start))
+            views = tuple(view for view in views if paths[view.index].startswith(start))
         counts: list[int] = []
         content, info = torrent.content, torrent.info
         if content is not None and content.picker.count <= 20_000 and torrent.connected:
@@ -85,7 +87,7 @@ class Looking:
                 pieces = info.geometry.file_pieces(view.index)
                 of_file = counts[pieces.start : pieces.stop]
                 there = sum(1 for count in of_file if count) / len(of_file) if of_file else 1.0
-            out.append(m.FileRow(view.index, view.path, view.size, view.have, view.priority, there))
+            out.append(m.FileRow(view.index, paths[view.index], view.size, view.have, view.priority, there))
         return m.FilePage(len(views), tuple(out))
 
     async def peers(self, key: str) -> m.PeerPage:
@@ -156,6 +158,18 @@ class Looking:
 
     async def export(self, key: str) -> bytes:
         return (await self.metainfo(key)).to_bytes()
+
+
+def file_paths(torrent: Torrent) -> list[str]:
+    """Where each file lies below the folder of the torrent, its own folder included; by number. Of one that sleeps,
+    as it was made.
+    """
+    info = torrent.info
+    if info is None:
+        return []
+    layouts = torrent.layouts
+    layout = layouts[0] if layouts else Layout("", torrent.options.layout)
+    return ["/".join(layout.parts(info, index)) for index in range(len(info.files))]
 
 
 _TRACKER_STATES: dict[

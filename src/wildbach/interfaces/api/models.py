@@ -32,8 +32,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
 # -- torrents
 
 
-class TorrentRow(Model, frozen=True):
-    """A torrent in the list."""
+class TorrentRow(Model, frozen=True, gc=False):
+    """A torrent in the list. The garbage collector does not look at rows, which are many and refer to none."""
 
     key: str
     name: str
@@ -193,6 +193,7 @@ class TorrentDetail(Model, frozen=True):
 class FileRow(Model, frozen=True):
     index: int
     path: str
+    "Below the torrent's `save_path`, the folder of its name included where it has one."
     size: int
     have: int
     priority: int
@@ -646,6 +647,15 @@ class Folder(Model, frozen=True):
     free_space: int | None
 
 
+class Interface(Model, frozen=True):
+    name: str
+    addresses: tuple[str, ...]
+
+
+class Interfaces(Model, frozen=True):
+    interfaces: tuple[Interface, ...]
+
+
 class Finding(Model, frozen=True):
     """Something that the doctor looked at."""
 
@@ -706,6 +716,8 @@ class FeedRequest(Model, frozen=True):
     "Empty: a folder."
     refresh_seconds: Annotated[int, Meta(ge=0, le=1 << 31)] = 0
     "0: as the settings say."
+    parents: bool = True
+    "Make the folders it is in, where they are not there."
 
 
 class FeedPatch(Model, frozen=True):

@@ -16,6 +16,7 @@ from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
+from wildbach.net.interfaces import interfaces
 
 API_VERSION: Final = 1
 _ENTRIES: Final = 5000
@@ -122,6 +123,12 @@ class Whole:
     async def folder(self, query: m.FolderQuery) -> m.Folder:
         path = await self.core.place(query.path or str(self.core.settings.downloads.folder))
         return await self.core.threads.run(_look, path, query.folders_only)
+
+    async def interfaces(self) -> m.Interfaces:
+        return m.Interfaces(tuple(
+            m.Interface(interface.name, tuple(str(address.ip) for address in interface.addresses))
+            for interface in await self.core.threads.run(interfaces)
+        ))
 
 
 def _endpoint(who: str) -> Endpoint:

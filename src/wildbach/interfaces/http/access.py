@@ -132,6 +132,8 @@ class Access:
         self._starts: OrderedDict[bytes, float] = OrderedDict()
         self._local: bytes | None = None
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
+        self._wrong: OrderedDict[bytes, None] = OrderedDict()
+        "Basic credentials that were wrong: who repeats them learns nothing, and guesses nothing."
         self._pepper = secrets.token_bytes(32)
         self._cookie = ""
 
@@ -190,16 +192,15 @@ class Access:
         Raises UsageError (`too_many_logins`) for Basic credentials.
         """
         authorization = request.headers.get("authorization", "")
+        if (token := headers.bearer(authorization)):
+            return self.by_token(token)
+        # Before Basic: a reverse proxy that asks for a password of its own passes it on with every request.
+        token = headers.cookies(request.headers.get("cookie", "")).get(cookie or self._cookie, "")
+        if token and (who := self.by_token(token)) is not None:
+            return who
         if authorization:
-            token = headers.bearer(authorization)
-            if token:
-                return self.by_token(token)
             given = headers.basic(authorization)
             return await self._by_basic(*given, request.remote.host) if given is not None else None
-        token = headers.cookies(request.headers.get("cookie", "")).get(cookie or self._cookie, "")
-        who = self.by_token(token) if token else None
-        if who is not None:
-            return who
         if self._options.trust_local and _is_of_this_machine(request):
             return Who("user", "this machine", "trusted")
         return Who("guest", "guest", "guest") if self._options.guest else None
@@ -313,6 +314,7 @@ class Access:
         await self._keep({"password": msgspec.json.encode(hashed)}, durable=True)
         self._password = hashed
         self._remembered.clear()
+        self._wrong.clear()
         self._starts.clear()
         _log.info("the password was set")
         own = who.id if who is not None and who.via == "session" else ""
@@ -372,6 +374,8 @@ class Access:
 
     async def _by_basic(self, user: str, password: str, remote: str) -> Who | None:
         mark = hmac.digest(self._pepper, f"{user}:{password}".encode("utf-8", "surrogatepass"), "sha256")
+        if mark in self._wrong:
+            return None
         until = self._remembered.get(mark)
         if until is None or self._monotonic() > until:
             # A program that has no login of its own may send a key as its password.
@@ -382,6 +386,9 @@ class Access:
             except UsageError as error:
                 if error.code == "too_many_logins":
                     raise
+                self._wrong[mark] = None
+                while len(self._wrong) > _REMEMBERED:
+                    self._wrong.popitem(last=False)
                 return None
             self._remembered[mark] = self._monotonic() + _REMEMBERED_SECONDS
             while len(self._remembered) > _REMEMBERED:

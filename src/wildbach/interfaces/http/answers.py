@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct
 from wildbach.net.httpd import Response, Stream
 
 CONTENT_TYPE = "application/json"
-_ROWS = 500
+_ROWS = 200
 "So many rows take some milliseconds."
 _NUMBERS = 50_000
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Final
 
 from wildbach.base.addresses import Network, networks, parse
-from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.interfaces.http import headers
 from wildbach.interfaces.settings import ApiSettings
@@ -76,7 +75,7 @@ class Gate:
         if not settings.trusted_proxies:
             return request
         if settings.trusted_proxies != self._proxies_of:
-            self._proxies = proxies(settings)
+            self._proxies = _networks(settings.trusted_proxies)
             self._proxies_of = settings.trusted_proxies
         if not headers.is_among(request.remote.host, self._proxies):
             return request
@@ -92,12 +91,15 @@ class Gate:
         )
 
 
-def proxies(settings: ApiSettings) -> tuple[Network, ...]:
-    """Raises UsageError that names the setting."""
-    try:
-        return networks(settings.trusted_proxies)
-    except ValueError as error:
-        raise UsageError(f"api.trusted_proxies: {error}", key="api.trusted_proxies") from None
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """What is no network trusts nobody: refusing every request would keep out who could mend it."""
+    found: list[Network] = []
+    for text in texts:
+        try:
+            found += networks([text])
+        except ValueError as error:
+            _log.error("api.trusted_proxies: %s", error)
+    return tuple(found)
 
 
 def is_ours(host: str, allowed: tuple[str, ...]) -> bool:

@@ -38,19 +38,19 @@ _OWN: Final = {
 
 
 class WebServer:
-    """Answers requests; `http` is the server that listens. Options may change while it runs: `settings`."""
+    """Answers requests; `http` is the server that listens. `settings` gives those that hold now."""
 
-    def __init__(self, api: Api, access: Access, settings: ApiSettings) -> None:
-        self.settings = settings
+    def __init__(self, api: Api, access: Access, settings: Callable[[], ApiSettings]) -> None:
+        self._settings = settings
         self._api = api
         self._access = access
-        self._gate = Gate(lambda: self.settings)
+        self._gate = Gate(settings)
         self._rest = Rest(api)
-        self._push = Push(api, access, lambda: self.settings)
+        self._push = Push(api, access, settings)
         self._doors: dict[str, Door] = {}
         self._noted = time.monotonic()
         self.http = HttpServer(
-            self.handle, connections=settings.connections, line_bytes=limits.API_LINE_BYTES)
+            self.handle, connections=settings().connections, line_bytes=limits.API_LINE_BYTES)
 
     def mount(self, prefix: str, door: Door) -> None:
         """Let a door answer for a path and all below it; `/` for all that nobody else answers for. The door goes
@@ -89,7 +89,7 @@ class WebServer:
         if path == "/healthz" and request.method in ("GET", "HEAD"):
             return Response(b"ok\n")
         if path == "/metrics" and request.method in ("GET", "HEAD"):
-            if not self.settings.metrics_public:
+            if not self._settings().metrics_public:
                 await self._somebody(request)
             return await metrics.page(self._api)
         door = self._door(path)
@@ -117,7 +117,7 @@ class WebServer:
         return who
 
     async def _own(self, request: Request, path: str) -> Answer:
-        logins = Logins(self._access, self.settings)
+        logins = Logins(self._access, self._settings())
         method = "GET" if request.method == "HEAD" else request.method
         if (method, path) in _STRANGERS:
             if path == "/login":

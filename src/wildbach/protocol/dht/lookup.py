@@ -75,7 +75,9 @@ class Lookup:
         k: int = limits.DHT_K,
         alpha: int = limits.DHT_ALPHA,
         expected: int | None = None,
+        careful: bool = False,
     ) -> None:
+        """`careful`: who searches knows few nodes and not how near they should be, so twice as many have to reply."""
         self.target = target
         self.number = int.from_bytes(target, "big")
         self.question = question
@@ -87,6 +89,7 @@ class Lookup:
         "Another question for some nodes."
         self.k = k
         self._alpha = alpha
+        self._need = 2 * k if careful else k
         self._expected = expected
         "How far from a target the k-th nearest node commonly is."
         self._rpc = rpc
@@ -241,7 +244,7 @@ class Lookup:
     def _walk(self, active: int, now: float) -> bool:
         """Ask the nearest ones that were not asked. True while it is worth waiting."""
         crowd = self._crowd()
-        need, most = self.k, 3 * self.k
+        need, most = self._need, 3 * self.k
         radius = self._expected if self._expected is not None else 0
         waiting = False
         for candidate in list(self._sorted):

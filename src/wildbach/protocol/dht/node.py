@@ -375,7 +375,13 @@ class Node:
         return Lookup(
             self._rpc, self.family, target, question, on_reply=heard, done=found, now=now, k=self.settings.k,
             alpha=alpha if alpha is not None else self.settings.alpha, expected=self._expected,
+            careful=self._young,
         )
+
+    @property
+    def _young(self) -> bool:
+        """We know so few nodes that all of them may be somebody's: eight networks of sybils are soon in every table."""
+        return len(self.table) < _SMALL
 
     def _start(self, lookup: Lookup, now: float) -> None:
         nearest = self.table.nearest(lookup.number, 2 * self.settings.k)
@@ -383,7 +389,8 @@ class Node:
         if len(known) < self.settings.k:
             known += infos([(node_id, at) for at, node_id in self._saved.items() if node_id])
         strangers = [at for at, node_id in self._saved.items() if not node_id]
-        lookup.start(known, [*self._routers, *strangers] if len(nearest) < _USABLE else [], now)
+        first = [*self._routers, *strangers] if len(nearest) < _USABLE else self._routers if self._young else []
+        lookup.start(known, first, now)
 
     @property
     def _expected(self) -> int | None:
@@ -516,7 +523,7 @@ class Node:
 
     def _upkeep(self, now: float) -> None:
         """One small thing: join again, meet somebody who was introduced, or see whether an old contact is there."""
-        small = len(self.table) < _SMALL
+        small = self._young
         self._next_upkeep = now + _STEADY * self._rng.uniform(0.8, 1.2)
         if now >= self._next_join and self._joining is None:
             self._join(now)

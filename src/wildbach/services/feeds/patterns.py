@@ -7,6 +7,7 @@ as slow as it likes; it is stopped. Searches let go of the interpreter, so in a 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +16,8 @@ import regex
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
 
+_TOKENS: Final = re.compile(r"\\.|\(\?#[^)]*\)|\{\s*(\d+)[^{}]*\}|.", re.DOTALL)
+_VERBOSE: Final = re.compile(r"\(\?[A-Za-z0-9]*x")
 _FLAGS: Final = regex.IGNORECASE | regex.VERSION0
 
 
@@ -37,12 +40,14 @@ class Pattern:
         """Raises BadPattern."""
         if len(expression) > limits.FEED_PATTERN_CHARS:
             raise BadPattern(f"the pattern is longer than FEED_PATTERN_CHARS = {limits.FEED_PATTERN_CHARS}")
+        if _written_out(expression) > 2 * limits.FEED_PATTERN_CHARS:
+            raise BadPattern("the pattern repeats too much")
         try:
             self._compiled = regex.compile(expression, _FLAGS, cache_pattern=False)
         except (regex.error, OverflowError, ValueError) as error:
             raise BadPattern(f"the pattern cannot be read: {error}") from None
-        except RecursionError:
-            raise BadPattern("the pattern is nested too deep") from None
+        except (RecursionError, MemoryError):
+            raise BadPattern("the pattern is too large") from None
 
     def groups(self, title: str) -> list[str] | None:
         """What the groups hold that took part, or None where it is not found. Raises SlowPattern."""
@@ -57,6 +62,35 @@ class Pattern:
     def found_in(self, title: str) -> bool:
         """Raises SlowPattern."""
         return self.groups(title) is not None
+
+
+def _written_out(text: str) -> int:
+    """About how long an expression is when what is repeated is written out, as the library does before it searches:
+    `(?:a{9}){9}` is 81. Where it is not clear what a repeat is of, of as much as it can be.
+    """
+    loose = _VERBOSE.search(text) is not None
+    levels, last = [0], 0
+    for found in _TOKENS.finditer(text):
+        token = found[0]
+        if found[1]:
+            times = max(int(found[1][:9]), 1)
+            part = levels[-1] if loose else last
+            levels[-1] += part * (times - 1)
+            last = part * times
+        elif token.startswith("(?#") or token.isspace():
+            continue  # nothing, or nothing in between
+        elif token == "(":
+            levels.append(0)
+            last = 0
+        elif token == ")":
+            # One too many was no end but a character: then all so far may be in the group.
+            last = max(levels.pop(), 1)
+            levels = levels or [0]
+            levels[-1] += last
+        else:
+            last = 1
+            levels[-1] += 1
+    return sum(levels)
 
 
 @lru_cache(2000)

@@ -317,15 +317,25 @@ class Feeds:
         return self._state.wanted[key]
 
     async def _commit(self, after: State, area: str, changes: Changes, *, durable: bool = True) -> None:
-        """Go over to another state and write what is different; where that fails, all is as before."""
-        before, self._state = self._state, after
-        if not changes:
-            return
-        try:
-            await self._keeper.keep(area, changes, durable=durable)
-        except StorageError:
-            self._state = before
-            raise
+        """Write what is different and then go over to the other state; where that fails, all is as before."""
+        failed: list[Exception] = []
+        cancelled = False
+        if changes:
+            # Whoever asked may go away meanwhile; what is written has to be what is known all the same.
+            work = self._keeper.keep(area, changes, durable=durable)
+            task = self._scope.spawn("keep", work, contain=failed.append)
+            while not task.done():
+                try:
+                    await asyncio.wait([task])
+                except asyncio.CancelledError:
+                    cancelled = True
+            if failed:
+                raise failed[0]
+            if task.cancelled():
+                raise asyncio.CancelledError
+        self._state = after
+        if cancelled:
+            raise asyncio.CancelledError
 
     async def _replant(self, change: Callable[[tree.Tree], tree.Tree]) -> None:
         async with self._lock:
@@ -417,18 +427,21 @@ class Feeds:
         now, after = self._wall(), {**self._state.shelves, **shelves}
         wanted, memories, changes = dict(self._state.wanted), dict(self._state.memories), Changes()
         matches = judged.matches if judged is not None else ()
+        taken: dict[str, dict[str, str]] = {}
         for match in matches:
             candidate = match.candidate
-            article, shelf = candidate.article, after[candidate.feed]
+            article = candidate.article
             key = articles.mark_of(f"{candidate.feed} {article.id}")
             wanted[key] = Pending(
-                key, candidate.feed, candidate.url, shelf.fetched.reach, article.id, article.title, article.torrent,
-                match.rule, match.options, now, again=now,
+                key, candidate.feed, candidate.url, after[candidate.feed].fetched.reach, article.id, article.title,
+                article.torrent, match.rule, match.options, now, again=now,
             )
             changes |= state.wanted_change(key, wanted[key])
-            after[candidate.feed] = replace(shelf, articles=tuple(
-                replace(one, rule=match.rule) if one.id == article.id else one for one in shelf.articles))
-        for uid in {**shelves, **{match.candidate.feed: None for match in matches}}:
+            taken.setdefault(candidate.feed, {})[article.id] = match.rule
+        for uid, rules in taken.items():
+            after[uid] = replace(after[uid], articles=tuple(
+                replace(one, rule=rules[one.id]) if one.id in rules else one for one in after[uid].articles))
+        for uid in {**shelves, **taken}:
             # The first time there may be thousands of articles to write down.
             changes |= await self._threads.run(state.shelf_changes, uid, self._shelf(uid), after[uid])
         for name, memory in (judged.states if judged is not None else {}).items():

@@ -22,13 +22,13 @@ _DEPTH: Final = 32
 class NoSuchFeed(UsageError):
     """There is no feed, folder or article of this name."""
 
-    code = "no_such_feed"
+    code = "not_found"
 
 
 class FeedConflict(UsageError):
     """Something of this name is there already, or a feed with this URL."""
 
-    code = "feed_conflict"
+    code = "exists"
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,3 +248,20 @@ def test_the_beginning_of_a_hash_finds_a_torrent_from_four_characters_on(tmp_pat
             assert await rows(api, search=key[:3]) == []
 
     run(work())
+
+
+def test_a_torrent_that_was_added_stopped_moves_and_has_its_files_renamed_and_stands_still(tmp_path: Path) -> None:
+    async def work() -> None:
+        torrent = seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            (key,) = await add(api, torrent, stopped=True)
+            path = (await api.files(key, m.FileListing())).files[0].path
+            await api.rename(key, m.Rename(path, "things/other name"))
+            assert (await api.files(key, m.FileListing())).files[0].path == "things/other name"
+            await api.move_torrents(m.Move(str(tmp_path / "there"), (key,)))
+            await until(lambda: api.core.catalog.fresh(key).save_path == str(tmp_path / "there"), api)
+            assert api.core.catalog.fresh(key).state == "stopped"
+            await api.act(m.Action("start", (key,)))
+            await until(lambda: api.core.catalog.fresh(key).state == "seeding", api)
+
+    run(work())

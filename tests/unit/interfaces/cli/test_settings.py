@@ -7,17 +7,18 @@ import json
 import pytest
 
 from wildbach.base.settings import options
-from wildbach.engine.settings import Settings
 from wildbach.interfaces.cli.main import run
+from wildbach.interfaces.settings import ClientSettings
 
 
 def test_every_key_is_listed_with_its_value_and_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["settings"]) == 0
     out = capsys.readouterr().out
-    for key in options(Settings):
+    for key in options(ClientSettings):
         assert f"\n{key} = " in f"\n{out}"
     assert "connections.listen = 0.0.0.0:6881-6891,[::]:6881-6891\n" in out
-    assert max(len(line) for line in out.splitlines() if line.startswith("    ")) <= 80
+    # Values stand on one line, to be copied; words are folded.
+    assert max(len(line) for line in out.splitlines() if line.startswith(" ")) <= 80
 
 
 def test_a_word_chooses_and_the_environment_is_named_without_its_password(

@@ -220,19 +220,30 @@ def test_a_password_logs_in_and_out() -> None:
     run(work)
 
 
-def test_basic_credentials_are_taken_and_wrong_ones_slowed_down() -> None:
+def test_basic_credentials_are_taken_and_guesses_slowed_down() -> None:
     async def work(there: Serving, session: aiohttp.ClientSession) -> None:
-        right, wrong = ({"Authorization": basic("admin", word)} for word in (PASSWORD, "no"))
-        for _ in range(3):
-            async with session.get("/api/v1/torrents", headers=right) as answer:
-                assert answer.status == 200
-        statuses = []
-        for _ in range(5):
-            async with session.get("/api/v1/torrents", headers=wrong) as answer:
-                statuses.append(answer.status)
-        assert statuses[:3] == [401, 401, 401]
-        assert statuses[-1] == 429
-        assert int(answer.headers["Retry-After"]) <= 5, "this machine is never locked out for long"
+        async def ask(password: str) -> int:
+            async with session.get("/api/v1/torrents", headers={"Authorization": basic("admin", password)}) as answer:
+                if answer.status == 429:
+                    assert int(answer.headers["Retry-After"]) <= 5, "this machine is never locked out for long"
+                return answer.status
+        assert [await ask(PASSWORD) for _ in range(3)] == [200] * 3
+        assert [await ask("the same") for _ in range(10)] == [401] * 10
+        assert [await ask(f"guess {number}") for number in range(4)] == [401, 401, 429, 429]
+    run(work)
+
+
+def test_a_login_goes_before_the_password_that_a_reverse_proxy_asks_for() -> None:
+    async def work(there: Serving, session: aiohttp.ClientSession) -> None:
+        headers = {"Authorization": basic("proxy", "its own")}
+        for _ in range(10):
+            async with session.get("/api/v1/torrents", headers=headers) as answer:
+                assert answer.status == 401
+        login = {"user": "admin", "password": PASSWORD}
+        async with session.post("/api/v1/login", json=login, headers=headers) as answer:
+            assert answer.status == 204
+        async with session.get("/api/v1/torrents", headers=headers) as answer:
+            assert answer.status == 200
     run(work)
 
 
@@ -359,7 +370,7 @@ def test_health_is_for_everybody_and_metrics_only_if_so_set() -> None:
             assert (answer.status, await answer.text()) == (200, "ok\n")
         async with session.get("/metrics", headers=bearer(there.guest_key)) as answer:
             assert 'wildbach_torrents{state="seeding"} 0' in await answer.text()
-        there.web.settings = ApiSettings(metrics_public=True)
+        there.settings = ApiSettings(metrics_public=True)
         async with session.get("/metrics") as answer:
             assert answer.status == 200
     run(work)
@@ -400,13 +411,17 @@ def test_what_a_trusted_proxy_says_is_believed_and_of_nobody_else() -> None:
             "X-Forwarded-Host": "torrents.example.org", "Origin": "https://torrents.example.org"}
         async with session.post("/t/page", headers=headers) as answer:
             assert answer.status == 403
-        there.web.settings = ApiSettings(
+        there.settings = ApiSettings(
             hosts=("torrents.example.org",), trusted_proxies=("127.0.0.0/8",), base_path="/t")
         async with session.post("/t/page", headers=headers) as answer:
             assert answer.status == 200
         assert (seen[0].remote.host, seen[0].secure, seen[0].path) == ("8.8.4.4", True, "/page")
         async with session.post("/t", headers={**headers, "X-Forwarded-Host": "evil.example"}) as answer:
             assert answer.status == 421
+        there.settings = ApiSettings(trusted_proxies=("nonsense",))
+        async with session.get("/t", headers=headers) as answer:
+            assert answer.status == 200
+        assert seen[-1].remote.host == "127.0.0.1"
     run(work)
 
 

@@ -43,6 +43,24 @@ def test_what_is_no_pattern_is_refused(text: str) -> None:
         Pattern(text)
 
 
+@pytest.mark.parametrize("text", [
+    "[b]{2147483647}", "(?:a{1000}){1000}", "(?:(?:a{100}){100}){100}", "(?:b{1000})(?#c){1000}",
+    "(?x)(?:b{1000}) {1000}", "(?x)(?:b{1000})#c\n{1000}", "(?:[)]b{1000}){1000}", "(?:[(]b{1000}){1000}",
+    "(?:x(?:[)]b{1000}){1000}){1000}", "a{1000}" * 50, "a{ 99999999 }", "a{99999999,}", r"\d{50000,}",
+], ids=range(13))
+def test_patterns_that_would_fill_the_memory_are_refused(text: str) -> None:
+    with pytest.raises(BadPattern, match=r"repeats too much|cannot be read"):
+        Pattern(text)
+
+
+@pytest.mark.parametrize("text", [
+    r"\d{4}[.-]\d{1,2}[.-]\d{1,2}" * 50, r"(?:S\d{2}E\d{2,3}|\d{1,2}x\d{2}){1,3}", "a{0,1000000}", r"(?x) a b {3} # c",
+    "|".join(["some show"] * 1000), r"x{,5}y\{9999999}",
+], ids=range(6))
+def test_patterns_of_every_day_are_taken(text: str) -> None:
+    Pattern(text)
+
+
 def test_a_pattern_without_end_is_stopped() -> None:
     begin = time.perf_counter()
     with pytest.raises(SlowPattern, match="took more than"):

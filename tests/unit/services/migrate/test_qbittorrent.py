@@ -228,11 +228,11 @@ VALUES = st.recursive(
     st.integers(-(1 << 63), 1 << 63) | st.binary(max_size=12), lambda inner: st.lists(inner, max_size=4), max_leaves=6)
 
 
-@given(st.sampled_from(["v1", "v2", "hybrid"]), st.dictionaries(st.sampled_from([
+@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from([
     "qBt_category", "qBt_tags", "qBt_name", "qBt_savePath", "qBt_downloadPath", "qBt_ratioLimit",
     "qBt_seedingTimeLimit", "qBt_stopCondition", "save_path", "pieces", "trackers", "mapped_files", "file_priority",
-    "trees", "added_time",
-    "paused", "auto_managed", "total_uploaded", "seed_mode", "name", "url-list", "file-version", "info",
+    "trees", "added_time", "paused", "auto_managed", "total_uploaded", "seed_mode", "name", "url-list", "file-version",
+    "info",
 ]), VALUES, max_size=6))
 def test_values_of_a_wrong_kind_count_as_absent(kind: Kind, keys: dict[str, Value]) -> None:
     made = ALL[kind]

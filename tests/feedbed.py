@@ -95,7 +95,10 @@ class Book:
     def __init__(self) -> None:
         self.areas: dict[str, dict[str, bytes]] = {}
         self.full = False
-        self.writes: list[str] = []
+        self.past: list[dict[str, dict[str, bytes]]] = []
+        "All that was there after each write: what a crash then leaves."
+        self.after: Callable[[], object] = lambda: None
+        "Called after a write."
 
     async def kept(self, area: str) -> dict[str, bytes]:
         return dict(self.areas.get(area, {}))
@@ -104,13 +107,14 @@ class Book:
         await asyncio.sleep(0.001)
         if self.full:
             raise StorageError("no space left on device")
-        self.writes.append(area)
         values = self.areas.setdefault(area, {})
         for name, data in changes.items():
             if data is None:
                 values.pop(name, None)
             else:
                 values[name] = data
+        self.past.append({name: dict(values) for name, values in self.areas.items()})
+        self.after()
 
 
 class Shop:
@@ -119,11 +123,14 @@ class Shop:
     def __init__(self) -> None:
         self.taken: list[Wanted] = []
         self.failures: list[Exception] = []
+        self.after: Callable[[], object] = lambda: None
+        "Called when something was taken."
 
     async def take(self, wanted: Wanted) -> None:
         if self.failures:
             raise self.failures.pop(0)
         self.taken.append(wanted)
+        self.after()
 
     @property
     def titles(self) -> list[str]:
