@@ -497,7 +497,8 @@ class Session:
                 metainfo = await self._dormitory.look_up(hashes.key, link, options, tiers)
             else:
                 await self._dormitory.enlist(hashes, metainfo, options, tiers)
-            torrent = self.adopt(hashes.key, hashes, options, None)
+            brief = Brief(magnet.name, 0, 0) if magnet is not None and metainfo is None else None
+            torrent = self.adopt(hashes.key, hashes, options, brief)
             torrent.life.lock = lock
             torrent.start(metainfo, tiers)
             if magnet is not None:

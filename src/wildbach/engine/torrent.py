@@ -149,7 +149,7 @@ class Torrent:
     def name(self) -> str:
         if self.known is not None:
             return self.known.info.name
-        return self.brief.name if self.brief is not None else self.key
+        return (self.brief.name if self.brief is not None else "") or self.key
 
     @property
     def private(self) -> bool:

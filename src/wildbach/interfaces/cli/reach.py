@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -19,6 +19,8 @@ from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import daemon_folder
 from wildbach.interfaces.client import connect
 from wildbach.interfaces.whereabouts import local_token, no_daemon, whereabouts
+
+T = TypeVar("T")
 
 Opener = Callable[[], AbstractAsyncContextManager[Api]]
 "Gives an Api in place of that of a daemon. `main.run` hands it to commands."
@@ -86,6 +88,22 @@ class Reach:
             return stop.code if done is None else done
 
         return running.run(ended_by_ctrl_c)
+
+
+    def ask(self, work: Callable[[Api], Awaitable[T]]) -> T:
+        """What `work` gives, for a command that then asks a person: while it waits for an answer no loop runs, which
+        would keep Ctrl-C from it.
+        """
+        found: list[T] = []
+
+        async def keep(api: Api) -> Exit:
+            found.append(await work(api))
+            return Exit.OK
+
+        self.run(keep)
+        if not found:
+            raise click.Abort
+        return found[0]
 
 
 _URL: Final = click.option(

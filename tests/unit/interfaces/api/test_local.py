@@ -265,3 +265,15 @@ def test_a_torrent_that_was_added_stopped_moves_and_has_its_files_renamed_and_st
             await until(lambda: api.core.catalog.fresh(key).state == "seeding", api)
 
     run(work())
+
+
+def test_a_magnet_link_has_its_name_at_once_and_after_a_restart_or_else_its_key(tmp_path: Path) -> None:
+    links = ("magnet:?xt=urn:btih:" + "1" * 40 + "&dn=A%20name", "2" * 40)
+
+    async def names() -> list[str]:
+        async with client(tmp_path) as api:
+            await api.add_torrents(m.AddRequest(urls=links))
+            await api.act(m.Action("stop", all=True))
+            return [row.name for row in await rows(api, sort="key")]
+
+    assert asyncio.run(names()) == asyncio.run(names()) == ["A name", "2" * 40]

@@ -91,7 +91,8 @@ def command(names: tuple[str, ...], as_json: bool, reach: Reach, **values: Any) 
     found, code = _read(names)
 
     async def work(api: Api) -> Exit:
-        return await add(api, found, wishes, as_json=as_json) or code
+        done = await add(api, found, wishes, as_json=as_json)
+        return code or done
 
     return reach.run(work) if found else code
 

@@ -32,8 +32,8 @@ class _ConfigGroup(ListGroup):
 def command() -> None:
     """Show or change the settings of the daemon.
 
-    What is set here is remembered by the daemon. The configuration file, the environment and the flags of `wildbach
-    serve` go before it: what they fix cannot be changed here.
+    What is set here is remembered by the daemon, and goes before the configuration file. What the environment or a flag
+    of `wildbach serve` says cannot be changed here.
     """
 
 

@@ -54,9 +54,9 @@ def command(
 ) -> int:
     """Show the files of a torrent, and choose among them.
 
-    WHAT is numbers as they are shown (0-2,7) or a pattern (*.mkv), also of a folder.
+    WHAT is numbers as they are shown (0-2,7) or a pattern (*.mkv), also of a folder. --only goes first, --skip last.
     """
-    changes = [(what, 1) for what in want] + [(what, 0) for what in skip] + list(priorities)
+    changes = [*((what, 1) for what in want), *priorities, *((what, 0) for what in skip)]
     limit = 0 if everything or as_json else SHOWN
 
     async def work(api: Api) -> Exit:
@@ -95,9 +95,14 @@ async def choose(api: Api, key: str, only: Sequence[str], changes: Sequence[tupl
 def _meant(there: Sequence[m.FileRow], words: Sequence[str]) -> set[int]:
     """The files that the words mean. Raises UsageError for a word that means none."""
     found: set[int] = set()
+    tops = {file.path.partition("/")[0] for file in there}
+    below = len(next(iter(tops))) + 1 if len(tops) == 1 else 0
     for word in words:
         selection = Selection([word])
-        mine = {file.index for file in there if selection.names(file.index, file.path)}
+        # With the torrent's own folder, as they are shown, and without, as `add --select` takes them.
+        mine = {
+            file.index for file in there
+            if selection.names(file.index, file.path) or selection.names(file.index, file.path[below:])}
         if not mine:
             raise UsageError(f"{text.clean(word)!r} names no file of this torrent")
         found |= mine

@@ -25,22 +25,26 @@ def command(user: str | None, reach: Reach) -> int:
     On a terminal it is asked for, unseen; else it is the first line of stdin, and the second the current one where a
     daemon elsewhere asks for it. All other logins end.
     """
-    return reach.run(lambda api: set_password(api, user))
-
-
-async def set_password(api: Api, user: str | None) -> Exit:
-    name = user or (await api.access()).user or "admin"
+    name = user or reach.ask(_known_user)
     new = _ask(f"New password of {text.clean(name)}", confirm=True)
     if not new:
         raise UsageError("the password is empty")
     try:
-        await api.set_password(m.Password(new, user=name))
+        return reach.run(lambda api: set_password(api, m.Password(new, user=name)))
     except UsageError as error:
         current = _ask("Current password") if error.code == "wrong_password" else ""
         if not current:
             raise
-        await api.set_password(m.Password(new, current, name))
-    output.line(f"The password of {text.clean(name)} is set.")
+    return reach.run(lambda api: set_password(api, m.Password(new, current, name)))
+
+
+async def _known_user(api: Api) -> str:
+    return (await api.access()).user or "admin"
+
+
+async def set_password(api: Api, password: m.Password) -> Exit:
+    await api.set_password(password)
+    output.line(f"The password of {text.clean(password.user)} is set.")
     return Exit.OK
 
 

@@ -10,6 +10,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import naming, said
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.naming import Chosen
 from wildbach.interfaces.cli.reach import Reach
 
 
@@ -27,17 +28,15 @@ def command(
     with --now. `wildbach trash restore` has them back. On a terminal it asks before files are deleted, or all are
     removed.
     """
-    asks = (files or everything) and not yes and sys.stdin.isatty() and sys.stdout.isatty()
-    return reach.run(lambda api: remove(api, words, everything, files=files, now=now, asks=asks, as_json=as_json))
-
-
-async def remove(
-    api: Api, words: tuple[str, ...], everything: bool, *, files: bool, now: bool, asks: bool, as_json: bool,
-) -> Exit:
-    chosen = await naming.chosen(api, words, everything)
-    if asks:
+    chosen = reach.ask(lambda api: naming.chosen(api, words, everything))
+    if (files or everything) and not yes and sys.stdin.isatty() and sys.stdout.isatty():
         what = "with the files" if files else "but not the files"
-        click.confirm(f"Remove {chosen.words()} {what}, {'for good' if now else 'into the trash'}?", abort=True)
+        if not click.confirm(f"Remove {chosen.words()} {what}, {'for good' if now else 'into the trash'}?"):
+            return Exit.FAILED
+    return reach.run(lambda api: remove(api, chosen, files=files, now=now, as_json=as_json))
+
+
+async def remove(api: Api, chosen: Chosen, *, files: bool, now: bool, as_json: bool) -> Exit:
     outcome = await api.remove_torrents(m.Removal(chosen.keys, chosen.everything, files, now))
     told = f"removed{' with the files' if files and now else ''}: {chosen.words()}"
     return said.outcome(outcome, told, as_json=as_json)

@@ -82,16 +82,16 @@ def empty_command(words: tuple[str, ...], yes: bool, as_json: bool, reach: Reach
 
     Their files are deleted where that was asked when they were removed. On a terminal it asks before.
     """
-    asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
-    return reach.run(lambda api: empty(api, words, asks=asks, as_json=as_json))
-
-
-async def empty(api: Api, words: Sequence[str], *, asks: bool, as_json: bool) -> Exit:
-    found = await _named(api, words, not words)
+    found = reach.ask(lambda api: _named(api, words, not words))
     with_files = sum(one.files for one in found)
-    if asks and found:
+    if found and not yes and sys.stdin.isatty() and sys.stdout.isatty():
         files = f", {with_files} of them with their files" if with_files else ""
-        click.confirm(f"Remove {plural(len(found), 'torrent')} for good{files}?", abort=True)
+        if not click.confirm(f"Remove {plural(len(found), 'torrent')} for good{files}?"):
+            return Exit.FAILED
+    return reach.run(lambda api: empty(api, found, as_json=as_json))
+
+
+async def empty(api: Api, found: Sequence[m.Trashed], *, as_json: bool) -> Exit:
     came = await api.empty_trash(m.Selection(tuple(one.key for one in found)))
     if not found and not as_json:
         output.line("The trash is empty.")
