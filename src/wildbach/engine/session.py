@@ -556,6 +556,18 @@ class Session:
         """The torrent that has this 20-byte hash."""
         return self._by_hash.get(swarm)
 
+    def by_prefix(self, word: str) -> set[Torrent]:
+        """The torrents one of whose info hashes begins with these hex digits; none for what are no such digits."""
+        word = word[:40].lower()
+        try:
+            prefix = bytes.fromhex(word[: len(word) // 2 * 2])
+        except ValueError:
+            return set()
+        return {
+            torrent for swarm, torrent in self._by_hash.items()
+            if swarm.startswith(prefix) and swarm.hex().startswith(word)
+        }
+
     def known(self, hashes: InfoHashes) -> Torrent | None:
         """The torrent that has one of these hashes."""
         for swarm in hashes.swarms:

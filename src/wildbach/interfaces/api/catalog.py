@@ -32,6 +32,8 @@ _REMOVED: Final = 10_000
 "Torrents that went and are remembered, so that nobody has to read all rows again."
 _SLICE: Final = 200
 "Rows in one turn of the loop."
+_LEAST_OF_A_HASH: Final = 4
+"Characters of an info hash by which a torrent is found."
 _SCAN: Final = 2000
 "Names or keys looked at in one turn of the loop."
 
@@ -210,16 +212,13 @@ class Catalog:
         return found
 
     async def _matching(self, words: tuple[str, ...]) -> set[str]:
-        """Those whose name has all the words, or whose info hash is the only one."""
+        """Those whose name has all the words, or whose info hash begins with the only one."""
         if self.loading:
             self._search.forget()  # nobody tells of those that are being listed
         found = await self._search.find(words)
-        if len(words) == 1 and len(words[0]) in (40, 64):
-            torrent = self._session.torrent(words[0])
-            if torrent is None and all(char in "0123456789abcdef" for char in words[0]):
-                torrent = self._session.by_swarm(bytes.fromhex(words[0])[:20])
-            if torrent is not None and self.there(torrent.key):
-                return found | {torrent.key}
+        if len(words) == 1 and len(words[0]) >= _LEAST_OF_A_HASH:
+            named = {torrent.key for torrent in self._session.by_prefix(words[0]) if self.there(torrent.key)}
+            return found | named if named else found
         return found
 
     def _name(self, key: str) -> str | None:

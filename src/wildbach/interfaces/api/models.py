@@ -127,7 +127,7 @@ class Listing(Model, frozen=True):
     tracker: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
     "Host names; an empty one for those without."
     search: Annotated[str, Meta(max_length=200)] = ""
-    "Words that are all in the name, or an info hash."
+    "Words that are all in the name, or an info hash or its beginning, from 4 characters on."
     keys: Keys = ()
 
 
@@ -315,6 +315,8 @@ class AddRequest(Model, frozen=True):
     limit_action: LimitAction = ""
     select: Annotated[tuple[int, ...], Meta(max_length=1_000_000)] | None = None
     "Indices of the wanted files; None: all."
+    wanted: Annotated[tuple[Line, ...], Meta(max_length=1000)] = ()
+    "Wanted files as people name them: numbers (`0-2,7`) or shell patterns, also of folders. None: all."
     priorities: dict[str, Annotated[int, Meta(ge=0, le=7)]] = {}
     "By file index."
     exclude: tuple[Line, ...] = ()
@@ -836,6 +838,13 @@ class ApiKeys(Model, frozen=True):
 class KeyRequest(Model, frozen=True):
     name: Name
     role: Literal["guest", "user"] = "user"
+
+
+class StartLink(Model, frozen=True):
+    """A link that lets one in without a password, once, within the next hour."""
+
+    path: str
+    "Below the server's root."
 
 
 class LoginSession(Model, frozen=True):

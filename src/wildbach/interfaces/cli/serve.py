@@ -16,7 +16,7 @@ from wildbach.interfaces.cli import output, running, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.given import Given
 from wildbach.interfaces.cli.running import Stop
-from wildbach.interfaces.cli.state import state_folder
+from wildbach.interfaces.cli.state import daemon_folder
 from wildbach.interfaces.cli.wishes import warn_of_variables
 from wildbach.interfaces.daemon import Daemon, run_daemon
 from wildbach.interfaces.doors.qbittorrent import door as qbittorrent
@@ -48,7 +48,7 @@ def command(
 ) -> int:
     """Run the daemon: torrents in the background, and an API.
 
-    It runs until Ctrl-C or SIGTERM, and goes on where it was when it is started again.
+    It stays in the foreground until Ctrl-C or SIGTERM, and goes on where it was when it is started again.
     """
     given = Given()
     for place in at:
@@ -65,11 +65,6 @@ def command(
     layers = given.layers(config_path)
     log_to_stderr(log_level, as_json=log_json)
     return running.run(lambda stop: serve(layers, daemon_folder(state), stop, browser=browser))
-
-
-def daemon_folder(state: Path | None) -> Path:
-    """Where the daemon remembers everything."""
-    return state_folder(state) / "daemon"
 
 
 async def serve(layers: Layers[ClientSettings], folder: Path, stop: Stop, *, browser: bool) -> Exit:

@@ -31,7 +31,7 @@ Door = Callable[[Request, Access], Awaitable[Response | Stream]]
 _STRANGERS: Final = frozenset((("GET", "/session"), ("POST", "/login"), ("GET", "/start"), ("POST", "/start")))
 "What may be asked of the Api without being anybody."
 _OWN: Final = {
-    "/session": ["GET"], "/login": ["POST"], "/logout": ["POST"], "/start": ["GET", "POST"], "/start-links": ["POST"],
+    "/session": ["GET"], "/login": ["POST"], "/logout": ["POST"], "/start": ["GET", "POST"],
     "/openapi.json": ["GET"], "/push": ["GET"],
 }
 "What is no operation of the Api."
@@ -131,10 +131,6 @@ class WebServer:
         match (method, path):
             case "POST", "/logout":
                 return await logins.logout(request)
-            case "POST", "/start-links":
-                if who.role != "user":
-                    raise UsageError("a guest may look, and change nothing", code="forbidden")
-                return logins.start_link()
             case "GET", "/openapi.json":
                 return Response(openapi.document(), content_type=answers.CONTENT_TYPE)
             case "GET", "/push":

@@ -250,6 +250,19 @@ def test_files_are_named_as_they_lie_on_the_disk_also_when_they_get_other_names(
     run(work())
 
 
+def test_files_are_wanted_by_name_also_of_a_magnet_link_and_a_name_of_none_is_an_error(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            data = torrent_of().to_bytes()
+            (refused,) = (await api.add_torrents(m.AddRequest(files=(data,), wanted=("*.mkv",)))).added
+            assert refused.key == "" and "'*.mkv' names no file" in refused.error
+            (added,) = (await api.add_torrents(m.AddRequest(files=(data,), wanted=("sub", "3")))).added
+            page = await api.files(added.key, m.FileListing())
+            assert [one.index for one in page.files if one.priority] == [1, 2, 3]
+
+    run(work())
+
+
 def test_a_place_in_the_queue_can_be_given(tmp_path: Path) -> None:
     async def work() -> None:
         async with client(tmp_path, queue__downloads=1) as api:
@@ -294,6 +307,19 @@ def test_a_row_tells_of_a_change_at_once_also_of_a_torrent_that_was_never_opened
     run(work())
 
 
+def test_the_beginning_of_a_hash_finds_a_torrent_from_four_characters_on(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            torrent = torrent_of(name="zzz")
+            key, _ = await add(api, torrent, torrent_of(name="yyy"))
+            assert torrent.info.hashes.v2 is not None
+            for word in (key[:4], key[:20].upper(), key, torrent.info.hashes.v2.hex()[:8]):
+                assert [one.key for one in await rows(api, search=word)] == [key], word
+            assert await rows(api, search=key[:3]) == []
+
+    run(work())
+
+
 def test_a_torrent_that_was_added_stopped_moves_and_has_its_files_renamed_and_stands_still(tmp_path: Path) -> None:
     async def work() -> None:
         torrent = seed_content(tmp_path)
@@ -309,3 +335,15 @@ def test_a_torrent_that_was_added_stopped_moves_and_has_its_files_renamed_and_st
             await until(lambda: api.core.catalog.fresh(key).state == "seeding", api)
 
     run(work())
+
+
+def test_a_magnet_link_has_its_name_at_once_and_after_a_restart_or_else_its_key(tmp_path: Path) -> None:
+    links = ("magnet:?xt=urn:btih:" + "1" * 40 + "&dn=A%20name", "2" * 40)
+
+    async def names() -> list[str]:
+        async with client(tmp_path) as api:
+            await api.add_torrents(m.AddRequest(urls=links))
+            await api.act(m.Action("stop", all=True))
+            return [row.name for row in await rows(api, sort="key")]
+
+    assert asyncio.run(names()) == asyncio.run(names()) == ["A name", "2" * 40]

@@ -31,7 +31,7 @@ def routes() -> list[tuple[str, str]]:
     found = [
         (method.upper(), path) for path, methods in openapi.described()["paths"].items() for method in methods
     ]
-    assert len(found) == len(operations(Api)) + 8
+    assert len(found) == len(operations(Api)) + 7
     return found
 
 
