@@ -31,7 +31,7 @@ from wildbach.services.library.events import (
 )
 from wildbach.services.library.groups import Groups
 from wildbach.services.library.leeches import leeches
-from wildbach.services.library.queue import Candidate, plan
+from wildbach.services.library.queue import Candidate, plan, reordered
 from wildbach.services.library.settings import (
     DownloadSettings,
     LeechSettings,
@@ -266,22 +266,10 @@ class Library:
     async def reorder(self, keys: Iterable[str], act: str) -> None:
         """To the `top` or the `bottom` of the queue, or one place `up` or `down`."""
         order = sorted(self._incomplete & self.entries.keys(), key=lambda key: self.entries[key].place)
-        chosen = [key for key in order if key in set(keys)]
-        if not chosen:
+        picked = set(keys).intersection(order)
+        if not picked:
             return
-        picked = set(chosen)
-        rest = [key for key in order if key not in picked]
-        if act == "top":
-            order = chosen + rest
-        elif act == "bottom":
-            order = rest + chosen
-        else:
-            step = -1 if act == "up" else 1
-            for key in chosen if act == "up" else reversed(chosen):
-                at = order.index(key)
-                to = at + step
-                if 0 <= to < len(order) and order[to] not in picked:
-                    order[at], order[to] = order[to], order[at]
+        order = reordered(order, picked, act)
         moved = []
         self._lowest, self._highest = 0, max(self._highest, len(order))
         for place, key in enumerate(order, 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from wildbach.services.library.settings import QueueSettings
@@ -41,3 +41,19 @@ def plan(candidates: Iterable[Candidate], settings: QueueSettings) -> set[str]:
                 room -= 1
                 total -= 1
     return run
+
+
+def reordered(order: Sequence[str], picked: Collection[str], act: str) -> list[str]:
+    """The queue with those picked at the `top` or the `bottom`, or each one place `up` or `down`; in linear time, where
+    `picked` is a set. Those that are picked never pass each other.
+    """
+    if act in ("top", "bottom"):
+        chosen = [key for key in order if key in picked]
+        rest = [key for key in order if key not in picked]
+        return chosen + rest if act == "top" else rest + chosen
+    # Downwards is upwards from the other end.
+    out = list(order) if act == "up" else list(reversed(order))
+    for at in range(1, len(out)):
+        if out[at] in picked and out[at - 1] not in picked:
+            out[at - 1], out[at] = out[at], out[at - 1]
+    return out if act == "up" else out[::-1]
