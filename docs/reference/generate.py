@@ -25,8 +25,8 @@ from wildbach.base.events import Event
 from wildbach.base.settings import reference_markdown
 from wildbach.engine import events as engine_events
 from wildbach.interfaces.cli import exits, lazy, text
-from wildbach.interfaces.settings import ClientSettings
 from wildbach.interfaces.http import openapi
+from wildbach.interfaces.settings import ClientSettings
 
 DOCS = Path(__file__).resolve().parents[1]
 MADE = "Made from the code by `docs/reference/generate.py`."
