@@ -157,7 +157,9 @@ class Adding:
     async def _folder(self, request: AddRequest, *, auto: bool = False) -> Path:
         if request.save_path and not auto:
             return await self.core.place(request.save_path)
-        return self.core.folder_for(request.category)
+        folder = self.core.folder_for(request.category)
+        # Of a category anybody may have written the path; the usual folder is what the owner chose.
+        return await self.core.place(str(folder)) if request.category else folder
 
     async def _prioritise(self, torrent: Torrent, request: AddRequest) -> None:
         if not request.priorities:

@@ -175,6 +175,72 @@ def test_paths_outside_the_allowed_folders_are_refused(tmp_path: Path) -> None:
     run(work())
 
 
+def test_a_torrent_with_the_name_of_a_hidden_folder_does_not_get_into_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            with pytest.raises(UsageError):
+                await add(api, torrent_of(name=".ssh"), save_path="~")
+            with pytest.raises(UsageError):
+                await api.create_torrent(m.CreateRequest("~"))
+            assert (await api.folder(m.FolderQuery("~"))).path == str(tmp_path)
+
+    run(work())
+
+
+@pytest.mark.parametrize("path", ["../../etc", "sub/../../../etc", "~nobody-of-this-name/x"])
+def test_the_folder_of_a_category_does_not_lead_out_of_the_allowed_ones(path: str, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            with pytest.raises(UsageError):
+                await api.put_category(m.Category("c", path))
+            with pytest.raises(UsageError):
+                await api.put_category(m.Category("c", "", path))
+            assert not (await api.categories()).categories
+            await api.put_category(m.Category("c", "below"))
+            (key,) = await add(api, torrent_of(), category="c")
+            assert api.core.catalog.fresh(key).save_path == str(tmp_path / "downloads" / "below")
+
+    run(work())
+
+
+def test_settings_do_not_lead_out_of_the_allowed_folders(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            for values in (
+                {"downloads.folder": "/etc"}, {"downloads.incomplete_folder": "/etc"}, {"downloads.watch": ["/etc=x"]},
+                {"downloads.allowed": ["/"]}, {"downloads": {"folder": "relative"}},
+            ):
+                with pytest.raises(UsageError):
+                    await api.change_settings(m.SettingsPatch(values))
+            assert api.core.settings.downloads.folder == tmp_path / "downloads"
+            inside = str(tmp_path / "inside")
+            await api.change_settings(m.SettingsPatch({
+                "downloads.folder": inside, "downloads.incomplete_folder": inside + "/part",
+                "downloads.watch": [inside + "/watch=c"]}))
+            assert str(api.core.settings.downloads.folder) == inside
+
+    run(work())
+
+
+@pytest.mark.parametrize("values", [
+    {"network.proxy": "nonsense"}, {"network.dns": ["nonsense"]}, {"network.call_ports": "nonsense"},
+    {"api.listen": ["nonsense"]}, {"dht.bootstrap": ["nonsense"]}, {"api.tls_certificate": "/nowhere.pem"},
+    {"filter.sources": ["/nowhere.p2p"]},
+])
+def test_what_could_not_be_started_with_is_not_saved(values: dict[str, object], tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            with pytest.raises(UsageError):
+                await api.change_settings(m.SettingsPatch(values))
+            assert api.core.choices.layers.saved == {}
+
+    run(work())
+
+
 def test_settings_that_are_live_hold_at_once_and_others_say_that_they_wait(tmp_path: Path) -> None:
     async def work() -> None:
         async with client(tmp_path) as api:
