@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +35,8 @@ class Core:
     report: Callable[[Exception], None]
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."
+    adding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    "Held while a torrent is looked for and added."
 
     @property
     def settings(self) -> ClientSettings:
