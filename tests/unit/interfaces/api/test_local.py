@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,55 @@ def test_removed_torrents_come_back_from_the_trash_also_after_a_restart(tmp_path
 
     key = asyncio.run(first())
     run(second(key))
+
+
+def test_what_is_restored_and_emptied_at_once_ends_in_one_of_both(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            keys = await add(api, *(torrent_of(name=f"t{number}") for number in range(8)), stopped=True)
+            await api.remove_torrents(m.Removal(tuple(keys)))
+            everything = m.Selection(all=True)
+            outcomes = await asyncio.gather(
+                api.empty_trash(everything), api.restore(everything), api.empty_trash(everything),
+                api.restore(everything))
+            left = {row.key for row in await rows(api)}
+            assert not (await api.trash()).torrents
+            assert sum(outcome.done for outcome in outcomes) == len(keys)
+            assert outcomes[1].done + outcomes[3].done == len(left)
+
+    run(work())
+
+
+def test_a_wall_clock_that_is_put_forward_does_not_empty_the_trash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            library = api.core.library
+            before, after = await add(api, torrent_of(name="before"), torrent_of(name="after"), stopped=True)
+            await api.remove_torrents(m.Removal((before,)))
+            years = 10 * 365 * 86_400
+            monkeypatch.setattr(library, "_wall", lambda: time.time() + years)
+            assert not library.overdue(before)
+            await api.remove_torrents(m.Removal((after,)))
+            monkeypatch.setattr(library, "_clock", lambda: asyncio.get_running_loop().time() + 73 * 3600)
+            assert library.overdue(before) and library.overdue(after)
+
+    run(work())
+
+
+def test_one_torrent_that_is_added_by_several_at_once_is_added_once(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            torrent = torrent_of().to_bytes()
+            results = await asyncio.gather(*(
+                api.add_torrents(m.AddRequest(files=(torrent,), category=f"c{number}", stopped=True))
+                for number in range(5)))
+            added = [number for number, result in enumerate(results) if not result.added[0].duplicate]
+            (row,) = await rows(api)
+            assert [f"c{number}" for number in added] == [row.category]
+
+    run(work())
 
 
 def test_changes_since_a_revision_are_rows_and_what_went(tmp_path: Path) -> None:
