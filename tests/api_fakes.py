@@ -272,7 +272,7 @@ class FakeApi:
         raise UsageError("there is nothing to import", code="not_found")
 
     async def folder(self, query: m.FolderQuery) -> m.Folder:
-        return m.Folder(query.path, "", (), None)
+        return m.Folder(query.path, "", (), None, None)
 
     async def interfaces(self) -> m.Interfaces:
         return m.Interfaces((m.Interface("lo", ("127.0.0.1",)),))

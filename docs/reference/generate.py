@@ -26,6 +26,10 @@ from wildbach.base.settings import reference_markdown
 from wildbach.engine import events as engine_events
 from wildbach.interfaces.cli import exits, lazy, text
 from wildbach.interfaces.cli import main as main_module
+from wildbach.interfaces.doors.transmission.fields import FIELDS
+from wildbach.interfaces.doors.transmission.methods import METHODS
+from wildbach.interfaces.doors.transmission.names import Dialect
+from wildbach.interfaces.doors.transmission.preferences import PREFERENCES
 from wildbach.interfaces.http import openapi
 from wildbach.interfaces.settings import ClientSettings
 
@@ -238,12 +242,38 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
-def _filled(page: Path, name: str, content: str) -> str:
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    old = page.read_text(encoding="utf-8")
-    if not pattern.search(old):
-        raise SystemExit(f"{page} has no place for {name}")
-    return pattern.sub(lambda found: f"{found[1]}{content}\n{found[2]}", old)
+def rpc_methods() -> str:
+    return _table(("method", "who may", "what it does here"), (
+        (f"`{one.spelled(Dialect.CLASSIC)}`", one.role, one.doc) for one in METHODS.values()))
+
+
+def rpc_settings() -> str:
+    rows = []
+    for one in PREFERENCES.values():
+        told = one.ours if " " in one.ours or not one.ours else ", ".join(f"`{key}`" for key in one.ours.split(", "))
+        name = f"`{one.name}`" if one.modern else f"`{one.classic}`"
+        rows.append((name + (" (JSON-RPC)" if one.modern else ""), one.kind, told))
+    return _table(("setting", "type", "what it is here"), rows)
+
+
+def rpc_fields() -> str:
+    both = ", ".join(f"`{one.classic}`" for one in FIELDS.values() if not one.modern)
+    return f"{both}; of JSON-RPC alone: " + ", ".join(f"`{one.name}`" for one in FIELDS.values() if one.modern) + "."
+
+
+def _filled(page: Path, **parts: str) -> str:
+    filled = page.read_text(encoding="utf-8")
+    for part, content in parts.items():
+        name = part.replace("_", "-")
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if not pattern.search(filled):
+            raise SystemExit(f"{page} has no place for {name}")
+        filled = pattern.sub(rf"\g<1>{_escaped(content)}\n\g<2>", filled)
+    return filled
+
+
+def _escaped(content: str) -> str:
+    return content.replace("\\", r"\\")
 
 
 def pages() -> dict[Path, str]:
@@ -254,8 +284,10 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "settings.md": settings_page(),
         DOCS / "reference" / "events.md": events_page(),
         DOCS / "reference" / "openapi.json": openapi.document().decode(),
-        DOCS / "exit-codes.md": _filled(DOCS / "exit-codes.md", "exit-codes", exit_codes()),
-        DOCS / "limits.md": _filled(DOCS / "limits.md", "limits", limit_rows()),
+        DOCS / "exit-codes.md": _filled(DOCS / "exit-codes.md", exit_codes=exit_codes()),
+        DOCS / "limits.md": _filled(DOCS / "limits.md", limits=limit_rows()),
+        DOCS / "transmission-rpc.md": _filled(
+            DOCS / "transmission-rpc.md", methods=rpc_methods(), settings=rpc_settings(), fields=rpc_fields()),
     }
 
 

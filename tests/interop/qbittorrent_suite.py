@@ -14,7 +14,7 @@ import sys
 import tarfile
 import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -120,9 +120,9 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 def run(
     suite: Path, port: int, version: str, user: str, password: str, *, only: tuple[str, ...] = (),
-    seconds: float = 600.0,
+    without: Sequence[str] = (), seconds: float = 600.0,
 ) -> Outcome:
-    """All of the suite that speaks to a server, or the tests that `only` names."""
+    """All of the suite that speaks to a server, or the tests that `only` names; those of `without` are not run."""
     report = suite / "report.xml"
     env = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST")}
     env |= {
@@ -133,7 +133,8 @@ def run(
     with log.open("wb") as file:
         subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist",
-             "-m", "not offline", "--tb=short", f"--junitxml={report}", *(only or ("tests",))],
+             "-m", "not offline", "--tb=short", f"--junitxml={report}",
+             *(f"--deselect=tests/{name}" for name in without), *(only or ("tests",))],
             cwd=suite, env=env, stdout=file, stderr=subprocess.STDOUT, timeout=seconds,
         )
     assert report.exists(), log.read_text()[-4000:]
@@ -146,6 +147,7 @@ def read(report: Path, log: Path) -> Outcome:
     skipped: dict[str, str] = {}
     for case in ET.parse(report).getroot().iter("testcase"):
         name = f"{case.get('classname', '').removeprefix('tests.')}::{case.get('name')}"
+        name = re.sub(r"localhost:\d+", "localhost", name)
         fault = case.find("failure")
         fault = case.find("error") if fault is None else fault
         skip = case.find("skipped")

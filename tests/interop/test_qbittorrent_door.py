@@ -21,11 +21,6 @@ USER, PASSWORD = "admin", "adminadmin"
 
 OTHERWISE = {
     # Test, as a pattern, and why it is otherwise here.
-    r"test_request::test_both_https_http_not_working.*":
-        "TLS is turned on in the settings of the daemon (api.tls_certificate), not through this door",
-    r"test_search::test_(search|stop|install_uninstall_plugin|download_torrent).*":
-        "there are no search plug-ins, which are programs of others that would run here",
-    r"test_search::test_update_plugins.*": "the same; passes nowhere that has no Internet",
     r"test_app::test_cookies.*": "no cookies are sent where torrents are fetched from, so none are kept",
     r"test_app::test_get_directory_content.*": "it asks for /; only the folders of downloads.allowed are shown",
     r"test_rss::test_rss_refresh_item.*": "it looks for qBittorrent's words in the log",
@@ -35,6 +30,12 @@ OTHERWISE = {
     r"test_torrent::test_set_download_path.*":
         "where a torrent is until it is complete is chosen when it is added",
 }
+# TLS is turned on in the settings of the daemon, not through this door; qBittorrent may stay with it, out of reach.
+BREAKING = ("test_request.py::test_both_https_http_not_working",)
+# There are no search plug-ins, which are programs of others that would run here. These wait long for what one finds.
+UNTRIED = tuple(f"test_search.py::test_{name}" for name in (
+    "search", "stop", "install_uninstall_plugin", "download_torrent", "update_plugins",
+))
 
 
 @contextmanager
@@ -46,7 +47,8 @@ def daemon(work: Path) -> Iterator[int]:
 
 
 def otherwise(name: str) -> bool:
-    return any(re.fullmatch(pattern, name) for pattern in OTHERWISE)
+    untried = any(name.split("[")[0].replace("::", ".py::") == left for left in UNTRIED)
+    return untried or any(re.fullmatch(pattern, name) for pattern in OTHERWISE)
 
 
 @pytest.mark.slow
@@ -61,14 +63,18 @@ def test_the_suite_passes_here_where_it_passes_with_qbittorrent(tmp_path: Path) 
         work.mkdir()
     with qbittorrent.QBittorrent(theirs, saves="downloads", asks=True) as nox, \
             suite.placed(source, theirs, nox.web) as copy:
-        anchor = suite.run(copy, nox.web, nox.version, qbittorrent.USER, qbittorrent.PASSWORD)
+        anchor = suite.run(copy, nox.web, nox.version, qbittorrent.USER, qbittorrent.PASSWORD, without=BREAKING)
     with daemon(ours) as port, suite.placed(source, ours, port) as copy:
-        outcome = suite.run(copy, port, "v5.1.4", USER, PASSWORD)
-    assert len(anchor.passed) > 500, anchor.failed
-    failed = {name: why for name, why in outcome.failed.items() if not otherwise(name)}
+        outcome = suite.run(copy, port, "v5.1.4", USER, PASSWORD, without=(*BREAKING, *UNTRIED))
+    assert len(anchor.passed) > 900, anchor.failed
+    assert len(outcome.passed) > 1000, outcome.failed
+    # Some fail anywhere, as where a test wants a file that root may not read.
+    failed = {
+        name: why for name, why in outcome.failed.items() if not otherwise(name) and name not in anchor.failed
+    }
     assert not failed
     missing = {name for name in anchor.passed if name not in outcome.passed and not otherwise(name)}
-    # A newer API has fewer of the tests that are for the oldest alone.
+    # A few are for older APIs alone.
     assert missing <= outcome.skipped.keys() and len(missing) < 10, missing
     never = [pattern for pattern in OTHERWISE if not any(re.fullmatch(pattern, name) for name in outcome.failed)]
     assert not never, "these pass now and are no exceptions any more"

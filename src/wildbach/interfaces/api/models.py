@@ -356,6 +356,7 @@ class Selection(Model, frozen=True):
 
 Act = Literal[
     "start", "stop", "force_start", "recheck", "reannounce", "scrape", "top", "bottom", "up", "down",
+    "place",
 ]
 
 
@@ -363,6 +364,8 @@ class Action(Model, frozen=True):
     act: Act
     keys: Keys = ()
     all: bool = False
+    place: Annotated[int, Meta(ge=1, le=1 << 40)] = 1
+    "In the queue, for `place`: the first of them gets it, the others the next ones."
 
 
 class Failure(Model, frozen=True):
@@ -443,7 +446,7 @@ class FilePriorities(Model, frozen=True):
 
 class Rename(Model, frozen=True):
     path: PathText
-    "A file or folder of the torrent, components parted by `/`."
+    "A file or folder of the torrent below its save_path, components parted by `/`; its own folder too."
     to: PathText
 
 
@@ -645,6 +648,8 @@ class Folder(Model, frozen=True):
     entries: Annotated[tuple[str, ...], Meta(max_length=10_000)]
     "Folders end with `/`."
     free_space: int | None
+    total_space: int | None
+    "Of its file system."
 
 
 class Interface(Model, frozen=True):

@@ -20,6 +20,7 @@ from wildbach.interfaces.cli.state import daemon_folder
 from wildbach.interfaces.cli.wishes import warn_of_variables
 from wildbach.interfaces.daemon import Daemon, run_daemon
 from wildbach.interfaces.doors.qbittorrent import door as qbittorrent
+from wildbach.interfaces.doors.transmission import door as transmission
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.settings import ClientSettings
 
@@ -79,6 +80,7 @@ async def serve(layers: Layers[ClientSettings], folder: Path, stop: Stop, *, bro
 def mount(web: WebServer, api: LocalApi) -> None:
     """The doors of other clients' programs."""
     web.mount(qbittorrent.PREFIX, qbittorrent.Door(api))
+    web.mount(transmission.PREFIX, transmission.Door(api))
 
 
 def _greet(daemon: Daemon) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from wildbach.base import limits
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.http import answers, metrics, openapi, problems
+from wildbach.interfaces.http import answers, metrics, openapi, page, problems
 from wildbach.interfaces.http.access import Access, Who
 from wildbach.interfaces.http.gate import Gate, security_headers
 from wildbach.interfaces.http.logins import Logins
@@ -95,6 +95,8 @@ class WebServer:
         door = self._door(path)
         if door is not None:
             return await door(request, self._access)
+        if path == "/" and request.method in ("GET", "HEAD"):
+            return page.page()
         await self._somebody(request)
         raise UsageError("there is nothing here", code="not_found")
 

@@ -53,11 +53,12 @@ async def reannounce(call: Call) -> Answer:
     return await _act(call, "reannounce")
 
 
-@endpoint("torrents/delete", "Removes torrents, by way of the trash; with their content where asked.", change=True)
+@endpoint("torrents/delete", "Removes torrents at once; with their content where asked.", change=True)
 async def delete(call: Call) -> Answer:
     call.required("hashes", "deleteFiles")
     chosen = call.selection()
-    await call.api.remove_torrents(m.Removal(files=bool(call.flag("deleteFiles")), **chosen))
+    # Programs count on the space, and on a torrent that they add again being a new one: so not by way of the trash.
+    await call.api.remove_torrents(m.Removal(files=bool(call.flag("deleteFiles")), now=True, **chosen))
     return text()
 
 
@@ -202,7 +203,7 @@ async def set_save_path(call: Call) -> Answer:
     return await _move(call, "id", path.strip())
 
 
-@endpoint("torrents/setDownloadPath", "Where files are until they are complete; empty: where they belong.", change=True)
+@endpoint("torrents/setDownloadPath", "Refused so far: it is chosen when a torrent is added.", change=True, kind="none")
 async def set_download_path(call: Call) -> Answer:
     _, path = call.required("id", "path")
     return await _move(call, "id", path.strip(), incomplete=True)

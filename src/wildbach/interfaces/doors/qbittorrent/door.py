@@ -43,8 +43,8 @@ PREFIX: Final = "/api/v2"
 COOKIE: Final = "SID"
 LOGIN, LOGOUT = "auth/login", "auth/logout"
 _STATUS: Final = {
-    "not_found": 404, "duplicate": 409, "no_metadata": 409, "no_category": 409, "pinned": 409, "forbidden_path": 403,
-    "forbidden": 403, "too_many_logins": 403,
+    "not_found": 404, "duplicate": 409, "no_metadata": 409, "no_category": 409, "pinned": 409, "unsupported": 409,
+    "forbidden_path": 403, "forbidden": 403, "too_many_logins": 403,
 }
 
 

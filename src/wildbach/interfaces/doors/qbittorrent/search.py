@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wildbach.interfaces.api import models as m
-from wildbach.interfaces.doors.qbittorrent.call import Answer, Call, conflict, data, not_found, text, whole
+from wildbach.interfaces.doors.qbittorrent.call import Answer, Call, data, not_found, text, whole
 from wildbach.interfaces.doors.qbittorrent.endpoints import endpoint
 
 _MOST: Final = 5
-"Searches at a time, as there."
+"Searches that are remembered."
 
 
 @endpoint("search/plugins", "None.", kind="none")
@@ -21,8 +21,8 @@ async def plugins(call: Call) -> Answer:
 async def start(call: Call) -> Answer:
     pattern, _, _ = call.required("pattern", "category", "plugins")
     searches = call.shared.searches
-    if len(searches) >= _MOST:
-        raise conflict(f"Unable to create more than {_MOST} concurrent searches.")
+    while len(searches) >= _MOST:
+        del searches[next(iter(searches))]
     number = call.shared.next_search
     call.shared.next_search += 1
     searches[number] = pattern[:200]
