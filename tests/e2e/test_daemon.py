@@ -93,7 +93,7 @@ def test_a_person_at_a_terminal_is_asked_and_may_say_no(cli: Command, tmp_path: 
         assert cli.run("add", "x.torrent", "--stopped", "--category", "a/long/category").returncode == 0
         code, shown = in_terminal(cli, "rm", "things", "--files", replies=[("into the trash?", "n\n")])
         assert code == 1 and "Remove things with the files, into the trash? [y/N]" in shown and len(listed(cli)) == 1
-        code, shown = in_terminal(cli, "rm", "things", "--files", replies=[("into the trash?", "\x03")])
+        code, shown = in_terminal(cli, "rm", "things", "--files", replies=[("into the trash?", "\x04")])
         assert code == 130 and len(listed(cli)) == 1
         code, shown = in_terminal(cli, "ls", columns=40)
         assert code == 0 and "\x1b[" in shown and "a/long" not in shown and "1 torrent" in shown
