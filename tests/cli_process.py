@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import termios
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,3 +86,37 @@ def next_event(process: subprocess.Popen[str], name: str) -> dict[str, Any]:
 
 def events(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
+
+
+def in_terminal(
+    command: Command, *args: object, replies: Sequence[tuple[str, str]] = (), columns: int = 90, rows: int = 30,
+    **env: str,
+) -> tuple[int, str]:
+    """Exit code and everything shown. Each of `replies` is typed once its words were shown."""
+    pid, master = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        os.chdir(command.folder)
+        # Not os.environ: readline puts COLUMNS into the environment behind its back.
+        os.execve(
+            sys.executable, [sys.executable, "-c", CODE, *map(str, args)],
+            command.env | {"TERM": "xterm-256color"} | env)
+    shown = b""
+    seen = 0
+    left = list(replies)
+    try:
+        while True:
+            try:
+                chunk = os.read(master, 65536)
+            except OSError:  # Linux says EIO when the other side is gone
+                break
+            if not chunk:
+                break
+            shown += chunk
+            if left and left[0][0].encode() in shown[seen:]:
+                seen = len(shown)
+                os.write(master, left.pop(0)[1].encode())
+    finally:
+        os.close(master)
+        _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), shown.decode()

@@ -1,123 +1,120 @@
-"""The daemon as a process: one a data directory, found by its lock file, and nothing lost when it is killed."""
+"""`wildbach serve` and the commands that speak with it, as processes."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import random
+import json
 import signal
-import socket
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from cli_process import CODE, Command
-from cli_torrents import torrent_of
-from conftest import SEED
-from daemons import QUIET, daemon
-from wildbach.interfaces.api import models as m
-from wildbach.interfaces.daemon import whereabouts
+import pytest
 
+from cli_process import Command, in_terminal
+from cli_torrents import torrent_of, write_content
 
-def test_a_second_daemon_of_a_data_directory_says_where_the_first_one_is(tmp_path: Path) -> None:
-    with daemon(tmp_path) as first:
-        second = Command(tmp_path).run("serve", "--listen", "127.0.0.1:0")
-        assert second.returncode == 4
-        assert str(first.process.pid) in second.stderr and first.url in second.stderr
-    assert whereabouts(first.state) is None
-    assert first.process.returncode == 0
-    assert not (first.state / "api.token").exists()
+FILES = {("big.bin",): bytes(range(256)) * 8000, ("sub", "small.txt"): b"hello\n" * 1000}
 
 
-def test_secrets_of_the_data_directory_are_its_owners(tmp_path: Path) -> None:
-    with daemon(tmp_path) as running:
-        assert (running.state / "api.token").stat().st_mode & 0o777 == 0o600
-        assert running.state.stat().st_mode & 0o777 == 0o700
-
-
-def test_a_socket_that_is_handed_over_is_listened_at_and_the_manager_is_told(tmp_path: Path) -> None:
-    """As systemd does it: descriptor 3, LISTEN_PID of the process itself, a datagram when it is ready."""
-    notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    notified.bind(str(tmp_path / "notify"))
-    notified.settimeout(60)
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
+@pytest.fixture
+def cli(tmp_path: Path) -> Command:
     command = Command(tmp_path)
-    code = f"import os; os.environ['LISTEN_PID'] = str(os.getpid()); os.dup2({listening.fileno()}, 3); {CODE}"
-    sets = [word for setting in (*QUIET, f"downloads.folder={tmp_path}") for word in ("--set", setting)]
-    with notified, listening, subprocess.Popen(
-        [sys.executable, "-c", code, "serve", *sets], env={**command.env, "LISTEN_FDS": "1", "NOTIFY_SOCKET": str(
-            tmp_path / "notify")}, pass_fds=(listening.fileno(),), stdout=subprocess.DEVNULL, cwd=tmp_path,
-    ) as process:
-        try:
-            assert notified.recv(100) == b"READY=1"
-            where = whereabouts(tmp_path / "state" / "daemon")
-            assert where is not None and where.urls == (f"http://127.0.0.1:{port}",)
-            with socket.create_connection(("127.0.0.1", port)) as asking:
-                asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                assert b"200 OK" in asking.recv(4096)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
-        assert notified.recv(100) == b"STOPPING=1"
+    command.env |= {
+        "XDG_CONFIG_HOME": str(tmp_path / "config"), "WILDBACH_API_LISTEN": "127.0.0.1:0",
+        "WILDBACH_CONNECTIONS_LISTEN": "127.0.0.1:0", "WILDBACH_DOWNLOADS_FOLDER": str(tmp_path / "downloads"),
+        "WILDBACH_DOWNLOADS_ALLOWED": str(tmp_path), "WILDBACH_DISCOVERY_LSD": "false",
+        "WILDBACH_DISCOVERY_UPNP": "false", "WILDBACH_DISCOVERY_NATPMP": "false", "WILDBACH_DHT_ENABLED": "false",
+    }
+    return command
 
 
-def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
-    """Torrents, categories, tags, settings, places and the trash, with kills at any moment between and in changes."""
-    rng = random.Random(SEED)
-    known: dict[str, tuple[str, tuple[str, ...]]] = {}
-    trashed: set[str] = set()
-    categories: set[str] = set()
-    limit = 0
+@contextmanager
+def serving(cli: Command, *args: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A daemon that is ready, and its URL."""
+    with cli.start("serve", *args) as process:
+        assert process.stdout is not None and process.stderr is not None
+        line = process.stdout.readline()
+        assert line.startswith("wildbach listens at "), line + process.stderr.read()
+        yield process, line.split()[-1]
 
-    async def change(running: object, number: int) -> None:
-        nonlocal limit
-        async with running.api() as api:  # type: ignore[attr-defined]  # a Running
-            await check(api)
-            for step in range(rng.randrange(1, 6)):
-                name = f"cat{number}-{step}"
-                await api.put_category(m.Category(name))
-                categories.add(name)
-                result = await api.add_torrents(m.AddRequest(
-                    files=(torrent_of(name=f"t{number}-{step}").to_bytes(),), stopped=True, category=name))
-                key = result.added[0].key
-                known[key] = (name, ())
-                await api.change_torrent(key, m.TorrentPatch(add_tags=(f"tag{step}",)))
-                known[key] = (name, (f"tag{step}",))
-                await api.change_settings(m.SettingsPatch({"rates.down": 1000 + number * 10 + step}))
-                limit = 1000 + number * 10 + step
-                if rng.random() < 0.3:
-                    await api.remove_torrents(m.Removal((key,)))
-                    trashed.add(key)
-            # Something is under way when it is killed.
-            doomed = asyncio.get_running_loop().create_task(api.put_category(m.Category(f"half{number}")))
-            await asyncio.sleep(rng.random() * 0.01)
-            os.kill(running.process.pid, signal.SIGKILL)  # type: ignore[attr-defined]  # a Running
-            doomed.cancel()
-            await asyncio.gather(doomed, return_exceptions=True)
 
-    async def check(api: object) -> None:
-        page = await api.list_torrents(m.Listing(limit=1000))  # type: ignore[attr-defined]  # an Api
-        while page.loading:
-            await asyncio.sleep(0.05)
-            page = await api.list_torrents(m.Listing(limit=1000))  # type: ignore[attr-defined]  # an Api
-        found = {row.key: (row.category, row.tags) for row in page.torrents}
-        assert found == {key: value for key, value in known.items() if key not in trashed}
-        assert {one.key for one in (await api.trash()).torrents} == trashed  # type: ignore[attr-defined]  # an Api
-        names = {one.name for one in (await api.categories()).categories}  # type: ignore[attr-defined]  # an Api
-        assert categories <= names
-        if limit:
-            values = (await api.settings()).values  # type: ignore[attr-defined]  # an Api
-            assert values["rates.down"] == limit
+def listed(cli: Command) -> list[dict[str, Any]]:
+    done = cli.run("ls", "--json")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
-    for number in range(4):
-        with daemon(tmp_path) as running:
-            asyncio.run(change(running, number))
-            running.process.wait(30)
 
-    async def last(running: object) -> None:
-        async with running.api() as api:  # type: ignore[attr-defined]  # a Running
-            await check(api)
+def until_seeding(cli: Command) -> None:
+    with cli.start("watch", "--json", "--every", "0.2") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["state"] == "seeding":
+                return
+    raise AssertionError("it never seeds")
 
-    with daemon(tmp_path) as running:
-        asyncio.run(last(running))
+
+def test_what_is_added_is_downloaded_seeded_and_there_after_a_restart(cli: Command, tmp_path: Path) -> None:
+    write_content(tmp_path / "src" / "things", FILES)
+    (tmp_path / "x.torrent").write_bytes(torrent_of(FILES).to_bytes())
+    with cli.seed(tmp_path / "x.torrent", tmp_path / "src") as peer, serving(cli) as (process, _):
+        done = cli.run("add", "x.torrent", "--peer", peer, "--tag", "e2e")
+        assert done.returncode == 0 and done.stdout.startswith("added: things ("), done.stderr
+        until_seeding(cli)
+        for parts, data in FILES.items():
+            assert tmp_path.joinpath("downloads", "things", *parts).read_bytes() == data
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert cli.run("ls").returncode == 5
+    with serving(cli):
+        (row,) = listed(cli)
+        assert (row["name"], row["tags"], row["complete"]) == ("things", ["e2e"], True)
+        assert cli.run("rm", "things", "--files", "--now").returncode == 0
+        assert listed(cli) == [] and not (tmp_path / "downloads" / "things").exists()
+
+
+def test_one_data_directory_has_one_daemon_and_flags_fix_settings(cli: Command) -> None:
+    with serving(cli, "--set", "queue.downloads=3"):
+        second = cli.run("serve")
+        assert second.returncode == 4 and "another wildbach (process " in second.stderr
+        done = cli.run("config", "set", "queue.downloads=5")
+        assert done.returncode == 2 and "flag" in done.stderr
+        assert cli.run("config", "get", "queue.downloads").stdout.strip() == "3"
+        assert cli.run("config", "set", "queue.seeds=4").returncode == 0
+    with serving(cli):
+        assert cli.run("config", "get", "queue").stdout.splitlines()[1:3] == [
+            "queue.downloads = 5", "queue.seeds = 4  (set)"]
+
+
+def test_a_person_at_a_terminal_is_asked_and_may_say_no(cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.torrent").write_bytes(torrent_of(FILES).to_bytes())
+    with serving(cli) as (_, url):
+        assert cli.run("add", "x.torrent", "--stopped", "--category", "a/long/category").returncode == 0
+        code, shown = in_terminal(cli, "rm", "things", "--files", replies=[("into the trash?", "n\n")])
+        assert code == 1 and "Remove things with the files, into the trash? [y/N]" in shown and len(listed(cli)) == 1
+        code, shown = in_terminal(cli, "rm", "things", "--files", replies=[("into the trash?", "\x04")])
+        assert code == 130 and len(listed(cli)) == 1
+        code, shown = in_terminal(cli, "ls", columns=40)
+        assert code == 0 and "\x1b[" in shown and "a/long" not in shown and "1 torrent" in shown
+        code, shown = in_terminal(cli, "ls", columns=100, NO_COLOR="1")
+        assert "a/long" in shown and "\x1b[3" not in shown
+        code, shown = in_terminal(cli, "watch", columns=60, rows=10, replies=[("Ctrl-C ends", "\x03")])
+        assert code == 130 and "things" in shown and "\x1b[?1049l" in shown, "the screen is as it was"
+        code, shown = in_terminal(cli, "password", replies=[
+            ("New password of admin:", "secret word\n"), ("Repeat", "secret word\n")])
+        assert code == 0 and "The password of admin is set." in shown and "secret" not in shown
+        code, shown = in_terminal(cli, "rm", "things", "--files", replies=[("into the trash?", "y\n")])
+        assert code == 0 and listed(cli) == []
+        secret = cli.run("keys", "make", "e2e").stdout.strip()
+        cli.env |= {"WILDBACH_STATE": str(tmp_path / "elsewhere"), "WILDBACH_URL": url, "WILDBACH_KEY": secret}
+        assert cli.run("trash").stdout.splitlines()[1].split()[1] == "things"
+        assert url in cli.run("open", "--print").stdout
+
+
+def test_a_log_that_is_followed_tells_what_happens(cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.torrent").write_bytes(torrent_of(FILES).to_bytes())
+    with serving(cli), cli.start("log", "--follow", "--json") as log:
+        assert cli.run("add", "x.torrent", "--stopped").returncode == 0
+        assert log.stdout is not None
+        assert any(json.loads(line)["text"] == "added things" for line in log.stdout)

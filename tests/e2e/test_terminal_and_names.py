@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-import pty
-import struct
-import sys
-import termios
 from pathlib import Path
 
 import pytest
 
-from cli_process import CODE, Command
+from cli_process import Command, in_terminal
 from cli_torrents import torrent_of, write_content
 from wildbach.protocol import bencode
 from wildbach.protocol.bencode import Value
 from wildbach.protocol.metainfo import Metainfo
 
 FILES = {("big.bin",): b"big!" * 500_000}
-
-
-def in_terminal(command: Command, *args: object, **env: str) -> tuple[int, str]:
-    """Exit code and everything shown, with the terminal 90 columns wide."""
-    pid, master = pty.fork()
-    if pid == 0:
-        os.environ.clear()
-        os.environ.update(command.env | {"TERM": "xterm-256color"} | env)
-        os.chdir(command.folder)
-        os.execv(sys.executable, [sys.executable, "-c", CODE, *map(str, args)])
-    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 90, 0, 0))
-    shown = b""
-    try:
-        while True:
-            try:
-                chunk = os.read(master, 65536)
-            except OSError:  # Linux says EIO when the other side is gone
-                break
-            if not chunk:
-                break
-            shown += chunk
-    finally:
-        os.close(master)
-        _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status), shown.decode()
 
 
 def test_a_terminal_gets_one_display_and_its_cursor_back(tmp_path: Path) -> None:

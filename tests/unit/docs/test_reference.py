@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+
+import click
+
+from wildbach.interfaces.cli import lazy, main
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,3 +37,38 @@ def test_pages_that_are_named_in_words_exist() -> None:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for named in re.findall(r"(?<![\w/])docs/[\w/-]+\.(?:md|svg|py)\b", page.read_text(encoding="utf-8")):
             assert (ROOT / named).exists(), f"{page.name} names {named}"
+
+
+def command_lines() -> Iterator[tuple[str, list[str]]]:
+    """The words behind `wildbach` wherever a page shows a command line, in a block or within a sentence."""
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*")]:
+        words = page.read_text(encoding="utf-8")
+        blocks = re.findall(r"^\$ (?:.*[ /])?wildbach ([^#\n]+)", words, re.MULTILINE)
+        for line in [*blocks, *re.findall(r"`wildbach ([^`]+)`", words)]:
+            if line.split()[:1]:
+                yield page.name, line.split()
+
+
+def test_command_lines_in_pages_name_commands_and_flags_that_exist() -> None:
+    seen = set()
+    for page, words in command_lines():
+        if words[0].startswith("-") or not words[0].isidentifier() or words[0].isupper():
+            continue
+        assert words[0] in lazy.COMMANDS, (page, words)
+        seen.add(words[0])
+        command = main.cli.get_command(click.Context(main.cli), words[0])
+        rest = words[1:]
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            name = rest.pop(0)
+            assert name in command.commands, (page, words)
+            command = command.commands[name]
+        if isinstance(command, click.Group):
+            command = command.commands[getattr(command, "default", "list")]
+        assert command is not None
+        flags = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)} | {"--help", "-h"}
+        for word in rest:
+            if word in ("|", "&&", ";"):
+                break
+            if re.fullmatch(r"--[a-z][\w-]*|-[a-z]", word):
+                assert word in flags, (page, words)
+    assert {"serve", "add", "ls", "import", "get"} <= seen
