@@ -89,7 +89,8 @@ class FakeApi:
         if listing.sort not in m.TorrentRow.__struct_fields__:
             raise UsageError(f"torrents cannot be sorted by {listing.sort}", code="bad_request")
         found = [one for one in self.rows.values() if not listing.state or one.state in listing.state]
-        found = [one for one in found if listing.search.lower() in one.name.lower()]
+        word = listing.search.lower()
+        found = [one for one in found if word in one.name.lower() or (len(word) >= 4 and one.key.startswith(word))]
         found.sort(key=lambda one: (str(getattr(one, listing.sort)), one.key), reverse=listing.descending)
         part = tuple(found[listing.offset:listing.offset + listing.limit])
         return m.TorrentPage(self.revision, len(found), listing.offset, part, False)
@@ -271,7 +272,7 @@ class FakeApi:
         raise UsageError("there is nothing to import", code="not_found")
 
     async def folder(self, query: m.FolderQuery) -> m.Folder:
-        return m.Folder(query.path, "", (), None)
+        return m.Folder(query.path, "", (), None, None)
 
     async def interfaces(self) -> m.Interfaces:
         return m.Interfaces((m.Interface("lo", ("127.0.0.1",)),))
@@ -339,6 +340,9 @@ class FakeApi:
 
     async def remove_api_key(self, id: str) -> None:
         await self.who.remove_api_key(id)
+
+    async def make_start_link(self) -> m.StartLink:
+        return await self.who.make_start_link()
 
     async def login_sessions(self) -> m.LoginSessions:
         return await self.who.login_sessions()

@@ -1,76 +1,112 @@
-"""Daemons as processes of their own, for tests from end to end."""
+"""A whole daemon beside a test: in a thread of its own, at its socket and a port on loopback."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from cli_process import CODE, Command
-from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.client import connect
-from wildbach.interfaces.daemon import local_token, whereabouts
+import pytest
 
-QUIET = (
-    "connections.listen=127.0.0.1:0", "dht.enabled=false", "discovery.lsd=false", "discovery.upnp=false",
-    "discovery.natpmp=false", "disk.workers=threads", "trackers.dns_preferences=false",
-)
-READY_SECONDS = 60.0
+from cli_torrents import torrent_of
+from clients import layers_for, until
+from wildbach.interfaces.api.local import LocalApi
+from wildbach.interfaces.cli import main
+from wildbach.interfaces.daemon import Daemon, run_daemon
 
 
-class Running:
-    """A daemon that runs in a folder."""
+class House:
+    """A daemon that runs. `state` is what WILDBACH_STATE is to name."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.state = folder / "state" / "daemon"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.daemon: Daemon | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready = threading.Event()
+        self._leave: asyncio.Event | None = None
+        self._error: BaseException | None = None
 
     @property
     def url(self) -> str:
-        where = whereabouts(self.state)
-        assert where is not None
-        return where.urls[0]
+        assert self.daemon is not None
+        return self.daemon.urls[0]
 
-    def api(self) -> Api:
-        """Use with `async with`."""
-        return connect(self.url, token=local_token(self.state))
+    def until(self, what: Callable[[LocalApi], bool]) -> None:
+        """Returns when it is so."""
+        assert self.daemon is not None and self._loop is not None
+        api = self.daemon.api
+        asyncio.run_coroutine_threadsafe(until(lambda: what(api), api), self._loop).result(30)
 
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(30)
-
-
-@contextmanager
-def daemon(folder: Path, *args: object, settings: tuple[str, ...] = ()) -> Iterator[Running]:
-    """One that is ready; ended by SIGTERM, where it was not killed."""
-    folder.mkdir(exist_ok=True)
-    command = Command(folder)
-    sets = [word for setting in (
-        *QUIET, f"downloads.folder={folder / 'downloads'}", f"downloads.allowed={folder}", *settings,
-    ) for word in ("--set", setting)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, "serve", "--listen", "127.0.0.1:0", *sets, *map(str, args)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=command.env,
-        cwd=folder,
-    )
-    assert process.stdout is not None
-    with process:
+    async def _live(self, **settings: object) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._leave = asyncio.Event()
+        layers = layers_for(self.folder, api__listen=["127.0.0.1:0"], **settings)
         try:
-            began = time.monotonic()
-            for line in process.stdout:
-                if line.startswith("wildbach listens at"):
-                    break
-                assert time.monotonic() - began < READY_SECONDS
-            else:
-                raise AssertionError(f"the daemon ended with {process.wait(10)}")
-            yield Running(folder, process)
+            async with run_daemon(layers, self.state / "daemon", environ={}) as self.daemon:
+                await self.daemon.loaded.wait()
+                self._ready.set()
+                await self._leave.wait()
+        except BaseException as error:
+            self._error = error
+            self._ready.set()
+            raise
+
+    @contextlib.contextmanager
+    def open(self, **settings: object) -> Iterator[House]:
+        thread = threading.Thread(target=lambda: asyncio.run(self._live(**settings)))
+        thread.start()
+        try:
+            assert self._ready.wait(30) and self._error is None, self._error
+            yield self
         finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            if self._loop is not None and self._leave is not None and thread.is_alive():
+                self._loop.call_soon_threadsafe(self._leave.set)
+            thread.join(30)
 
 
+class Shell:
+    """Command lines, and what they print."""
+
+    def __init__(self, house: House, capsys: pytest.CaptureFixture[str]) -> None:
+        self.house = house
+        self._capsys = capsys
+        self.err = ""
+
+    def run(self, *args: object) -> tuple[int, str]:
+        """The exit code and what came on stdout; `err` is what came on stderr."""
+        code = main.run([str(arg) for arg in args])
+        out, self.err = self._capsys.readouterr()
+        return code, out
+
+    def good(self, *args: object) -> str:
+        code, out = self.run(*args)
+        assert code == 0, (args, out, self.err)
+        return out
+
+    def json(self, *args: object) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.good(*args, "--json").splitlines()]
+
+    def add(self, name: str, *args: object, **kind: Any) -> str:
+        """Add a torrent of that name; its key."""
+        path = self.house.folder / f"{name}.torrent"
+        path.write_bytes(torrent_of(name=name, **kind).to_bytes())
+        (added,) = self.json("add", path, *args)
+        return str(added["key"])
+
+    def add_link(self, link: str) -> None:
+        self.good("add", link)
+
+    def printed(self) -> str:
+        """What came on stdout since the last command."""
+        return self._capsys.readouterr().out
+
+    def until_state(self, key: str, state: str) -> None:
+        self.house.until(lambda api: api.core.catalog.fresh(key).state == state)
+
+    def row(self, key: str) -> dict[str, Any]:
+        return self.json("show", key)[0]

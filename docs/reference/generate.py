@@ -1,7 +1,7 @@
 """Writes the pages that are made from the code: `python docs/reference/generate.py`, or `--check` to only compare.
 
-cli.md, settings.md, events.md and openapi.json are written whole; in other pages the text between `<!-- name -->` and
-`<!-- /name -->` is replaced.
+cli.md, wildbach.1, settings.md, events.md and openapi.json are written whole; in other pages the text between
+`<!-- name -->` and `<!-- /name -->` is replaced.
 """
 
 from __future__ import annotations
@@ -13,24 +13,43 @@ import itertools
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
-from importlib import import_module
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import click
 
+from wildbach import __version__
 from wildbach.base import limits
 from wildbach.base.events import Event
 from wildbach.base.settings import reference_markdown
 from wildbach.engine import events as engine_events
 from wildbach.interfaces.cli import exits, lazy, text
+from wildbach.interfaces.cli import main as main_module
+from wildbach.interfaces.doors.transmission.fields import FIELDS
+from wildbach.interfaces.doors.transmission.methods import METHODS
+from wildbach.interfaces.doors.transmission.names import Dialect
+from wildbach.interfaces.doors.transmission.preferences import PREFERENCES
 from wildbach.interfaces.http import openapi
 from wildbach.interfaces.settings import ClientSettings
 
 DOCS = Path(__file__).resolve().parents[1]
 MADE = "Made from the code by `docs/reference/generate.py`."
 
+VARIABLES = {
+    "WILDBACH_STATE": "Where everything is remembered, in place of ~/.local/state/wildbach.",
+    "WILDBACH_CONFIG": "The configuration file, in place of ~/.config/wildbach/config.toml.",
+    "WILDBACH_URL": "The daemon that commands speak with, in place of the one of the data directory.",
+    "WILDBACH_KEY": "The key for it.",
+    "WILDBACH_SECTION_NAME": "A setting: its key in capitals, with _ for the dot; `wildbach settings` lists them.",
+    "NO_COLOR": "Where it is set, nothing has colours.",
+    "WILDBACH_DEBUG": "Where it is set, a fault of wildbach shows its trace.",
+}
+FILES = {
+    "~/.config/wildbach/config.toml": "Settings (TOML).",
+    "~/.local/state/wildbach/daemon/": "What the daemon remembers: torrents, progress, passwords.",
+    "~/.local/state/wildbach/folders/": "The progress of `wildbach get` and `seed`.",
+}
 SHOWN_LIMITS = {
     "TORRENT_FILE_BYTES": "a `.torrent` file",
     "METADATA_BYTES": "an info dictionary that peers sent for a magnet link",
@@ -46,18 +65,102 @@ SHOWN_LIMITS = {
 }
 
 
+class Shown(NamedTuple):
+    """A command, and those below it."""
+
+    name: str
+    "All its words: `wildbach trash list`."
+    command: click.Command
+    context: click.Context
+
+    @property
+    def usage(self) -> str:
+        return " ".join(self.command.get_usage(self.context).split()[1:])
+
+    def options(self) -> list[tuple[str, str]]:
+        """Flags and their meaning."""
+        records = [
+            param.get_help_record(self.context) for param in self.command.params if isinstance(param, click.Option)]
+        return [record for record in records if record is not None]
+
+    def walk(self) -> Iterator[Shown]:
+        yield self
+        if isinstance(self.command, click.Group):
+            for name in self.command.list_commands(self.context):
+                below = self.command.get_command(self.context, name)
+                assert below is not None  # noqa: S101 - it was listed
+                yield from shown(f"{self.name} {name}", below).walk()
+
+
+def shown(name: str, command: click.Command) -> Shown:
+    return Shown(name, command, click.Context(command, info_name=name))
+
+
+def commands(section: str) -> Iterator[Shown]:
+    """Those of a section of the help, each followed by those below it."""
+    for name in lazy.SECTIONS[section]:
+        command = main_module.cli.get_command(click.Context(main_module.cli), name)
+        assert command is not None  # noqa: S101 - it was listed
+        yield from shown(f"wildbach {name}", command).walk()
+
+
 def cli_page() -> str:
     parts = ["# Command line\n", f"{MADE} Exit codes: [exit-codes](../exit-codes.md).\n"]
-    for name in lazy.COMMANDS:
-        command: click.Command = import_module(f"wildbach.interfaces.cli.{name}").command
-        context = click.Context(command, info_name=f"wildbach {name}")
-        parts.append(f"## wildbach {name}\n")
-        parts.append(f"`{' '.join(command.get_usage(context).split()[1:])}`\n")
-        parts.append(_paragraphs(command.help or ""))
-        rows = [row for param in command.params if (row := _option_row(param, context))]
-        if rows:
-            parts.append("| flag | meaning |\n| --- | --- |\n" + "\n".join(rows) + "\n")
+    parts.append(_paragraphs(main_module.cli.help or ""))
+    for section, names in lazy.SECTIONS.items():
+        parts.append(f"- {section}: " + ", ".join(f"[{name}](#wildbach-{name})" for name in names))
+    parts.append("")
+    for section in lazy.SECTIONS:
+        for one in commands(section):
+            parts.append(f"{'##' if one.name.count(' ') == 1 else '###'} {one.name}\n")
+            parts.append(f"`{one.usage}`\n")
+            parts.append(_paragraphs(one.command.help or ""))
+            rows = [
+                "| `{}` | {} |".format(*(cell.replace("|", "\\|") for cell in record)) for record in one.options()]
+            if rows:
+                parts.append("| flag | meaning |\n| --- | --- |\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
+
+
+def man_page() -> str:
+    """wildbach(1)."""
+    out = [f'.\\" {MADE}', f'.TH WILDBACH 1 "" "wildbach {__version__}" "User commands"', ".SH NAME",
+           "wildbach \\- BitTorrent v1, v2 and hybrid: download, seed, create, check", ".SH SYNOPSIS",
+           ".B wildbach", "[\\fICOMMAND\\fR [\\fIOPTION\\fR]... [\\fIARGUMENT\\fR]...]", ".SH DESCRIPTION",
+           *_man_paragraphs(main_module.cli.help or "")]
+    for section in lazy.SECTIONS:
+        out.append(f'.SH "{section.upper()}"')
+        for one in commands(section):
+            out += [f'.SS "{one.name}"', ".PP", f"\\fB{_roff(one.usage)}\\fR", *_man_paragraphs(one.command.help or "")]
+            for flags, meaning in one.options():
+                out += [".TP", f"\\fB{_roff(flags)}\\fR", _roff(meaning)]
+    out += [".SH EXIT STATUS"]
+    for code, meaning in exits.MEANINGS.items():
+        out += [".TP", f"\\fB{int(code)}\\fR", _roff(meaning)]
+    out += [".SH ENVIRONMENT"]
+    for name, meaning in VARIABLES.items():
+        out += [".TP", f"\\fB{name}\\fR", _roff(meaning)]
+    out += [".SH FILES"]
+    for name, meaning in FILES.items():
+        out += [".TP", f"\\fI{name}\\fR", _roff(meaning)]
+    return "\n".join(out) + "\n"
+
+
+def _man_paragraphs(help_text: str) -> list[str]:
+    out = []
+    for block in re.split(r"\n\s*\n", help_text.strip()):
+        if block.lstrip().startswith("\b"):
+            lines = block.lstrip().removeprefix("\b").strip("\n").splitlines()
+            out += [".PP", ".nf", *map(_roff, lines), ".fi"]
+        else:
+            out += [".PP", _roff(" ".join(block.split()))]
+    return out
+
+
+def _roff(words: str) -> str:
+    """What roff takes as plain text."""
+    plain = words.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("`", "\\(ga")
+    return f"\\&{plain}" if plain.startswith((".", "\\(aq")) else plain
 
 
 def _paragraphs(help_text: str) -> str:
@@ -70,20 +173,11 @@ def _paragraphs(help_text: str) -> str:
     return "\n\n".join(out) + "\n"
 
 
-def _option_row(param: click.Parameter, context: click.Context) -> str:
-    if not isinstance(param, click.Option):
-        return ""
-    record = param.get_help_record(context)
-    if record is None:
-        return ""
-    flags, meaning = (cell.replace("|", "\\|") for cell in record)
-    return f"| `{flags}` | {meaning} |"
-
-
 def settings_page() -> str:
     return (
         f"# Settings\n\n{MADE} In a program: "
-        "`Settings(...)`; a variable of the environment is `WILDBACH_` and the key in capitals with `_` for dots.\n\n"
+        "`Settings(...)`, which has those of the engine alone. A variable of the environment is `WILDBACH_` and the "
+        "key in capitals with `_` for dots.\n\n"
         + reference_markdown(ClientSettings)
     )
 
@@ -148,23 +242,52 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
-def _filled(page: Path, name: str, content: str) -> str:
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    old = page.read_text(encoding="utf-8")
-    if not pattern.search(old):
-        raise SystemExit(f"{page} has no place for {name}")
-    return pattern.sub(lambda found: f"{found[1]}{content}\n{found[2]}", old)
+def rpc_methods() -> str:
+    return _table(("method", "who may", "what it does here"), (
+        (f"`{one.spelled(Dialect.CLASSIC)}`", one.role, one.doc) for one in METHODS.values()))
+
+
+def rpc_settings() -> str:
+    rows = []
+    for one in PREFERENCES.values():
+        told = one.ours if " " in one.ours or not one.ours else ", ".join(f"`{key}`" for key in one.ours.split(", "))
+        name = f"`{one.name}`" if one.modern else f"`{one.classic}`"
+        rows.append((name + (" (JSON-RPC)" if one.modern else ""), one.kind, told))
+    return _table(("setting", "type", "what it is here"), rows)
+
+
+def rpc_fields() -> str:
+    both = ", ".join(f"`{one.classic}`" for one in FIELDS.values() if not one.modern)
+    return f"{both}; of JSON-RPC alone: " + ", ".join(f"`{one.name}`" for one in FIELDS.values() if one.modern) + "."
+
+
+def _filled(page: Path, **parts: str) -> str:
+    filled = page.read_text(encoding="utf-8")
+    for part, content in parts.items():
+        name = part.replace("_", "-")
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if not pattern.search(filled):
+            raise SystemExit(f"{page} has no place for {name}")
+        filled = pattern.sub(rf"\g<1>{_escaped(content)}\n\g<2>", filled)
+    return filled
+
+
+def _escaped(content: str) -> str:
+    return content.replace("\\", r"\\")
 
 
 def pages() -> dict[Path, str]:
     """Every page as it should be."""
     return {
         DOCS / "reference" / "cli.md": cli_page(),
+        DOCS / "reference" / "wildbach.1": man_page(),
         DOCS / "reference" / "settings.md": settings_page(),
         DOCS / "reference" / "events.md": events_page(),
         DOCS / "reference" / "openapi.json": openapi.document().decode(),
-        DOCS / "exit-codes.md": _filled(DOCS / "exit-codes.md", "exit-codes", exit_codes()),
-        DOCS / "limits.md": _filled(DOCS / "limits.md", "limits", limit_rows()),
+        DOCS / "exit-codes.md": _filled(DOCS / "exit-codes.md", exit_codes=exit_codes()),
+        DOCS / "limits.md": _filled(DOCS / "limits.md", limits=limit_rows()),
+        DOCS / "transmission-rpc.md": _filled(
+            DOCS / "transmission-rpc.md", methods=rpc_methods(), settings=rpc_settings(), fields=rpc_fields()),
     }
 
 

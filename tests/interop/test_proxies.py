@@ -191,5 +191,5 @@ def test_a_wrong_password_of_an_http_proxy_is_said_and_noted(url: str, tmp_path:
                     await ways.http.fetch(url, purpose=Purpose.TRACKER, limit=1000)
                 assert caught.value.code == "proxy_login" and says in ways.obstacle
 
-        asyncio.run(main("anna:wrong@", "does not take this user and password"))
+        asyncio.run(main("anna:wrong@", "the proxy does not take them"))
         asyncio.run(main("", "wants a user and a password"))

@@ -412,6 +412,16 @@ DHT_SAMPLE_SECONDS = 21600
 DHT_SAMPLED_NODES = 2000
 "Nodes of which is remembered when they may be sampled again."
 
+# the Transmission door
+RPC_BYTES = 64 * MIB
+"One request; a torrent file in it is a third longer than it is."
+RPC_VALUES = 1_000_000
+"Values in one request, roughly: its commas and opening brackets."
+RPC_BATCH = 1000
+"Calls in one request."
+RPC_REMOVED = 100_000
+"Torrents that went and are told to who asks for what happened lately."
+
 # doors of other clients' programs
 FORM_BYTES = 32 * MIB
 "The body of a request with a form, files included."

@@ -290,12 +290,16 @@ class Database:
 
     @staticmethod
     def _summaries(db: sqlite3.Connection, keys: list[bytes]) -> list[Summary]:
+        marks = ",".join("?" * len(keys))
+        rows = {
+            row[0]: row for row in db.execute(
+                "SELECT t.key, t.place, t.record, t.sum, p.complete, p.pieces, p.data, p.sum FROM torrents t"
+                f" LEFT JOIN progress p ON p.key = t.key WHERE t.key IN ({marks})",
+                [_text(key) for key in keys])
+        }
         out = []
         for raw_key in keys:
-            row = db.execute(
-                "SELECT t.key, t.place, t.record, t.sum, p.complete, p.pieces, p.data, p.sum FROM torrents t"
-                " LEFT JOIN progress p ON p.key = t.key WHERE t.key=?", (_text(raw_key),)
-            ).fetchone()
+            row = rows.get(raw_key)
             if row is None:
                 # Removed since the keys were listed; or the index does not lead to what is in the table.
                 if raw_key in [found[0] for found in db.execute("SELECT key FROM torrents NOT INDEXED")]:

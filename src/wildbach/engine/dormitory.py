@@ -32,6 +32,8 @@ from wildbach.runtime.workers import Threads
 
 _PAGE: Final = 250
 "Torrents restored in one turn of the loop."
+_ANNOUNCE_PAUSE: Final = 0.02
+"Between pages of torrents that are announced for the first time in a run."
 _AT_ONCE: Final = 4
 "Torrents that wake or go to sleep at the same time."
 _WAITING: Final = 256
@@ -222,7 +224,8 @@ class Dormitory:
             for torrent in torrents[at : at + _PAGE]:
                 if self._owner.torrent(torrent.key) is torrent:
                     torrent.start_announcing()
-            await asyncio.sleep(0)
+            # Whoever has so many that this takes long wants to see them listed first.
+            await asyncio.sleep(_ANNOUNCE_PAUSE)
 
     def _restore_asleep(self, summary: Summary, options: OptionsReader) -> Torrent | None:
         """List a complete torrent; None where that takes more than its record."""

@@ -26,9 +26,11 @@ from wildbach.runtime.tasks import Scope
 class PartsOwner(ConnectionsOwner, SwarmOwner, TalkOwner, VerdictOwner, WebSeedsOwner, Protocol):
     """The torrent."""
 
-    peer_id: bytes
     port: int
     options: AddOptions
+
+    @property
+    def peer_id(self) -> bytes: ...
 
 
 class Parts:

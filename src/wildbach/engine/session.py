@@ -497,7 +497,9 @@ class Session:
                 metainfo = await self._dormitory.look_up(hashes.key, link, options, tiers)
             else:
                 await self._dormitory.enlist(hashes, metainfo, options, tiers)
-            torrent = self.adopt(hashes.key, hashes, options, None)
+            # What a link says of its torrent is its name until the metadata is here.
+            brief = Brief(magnet.name, 0, 0, options.paused) if metainfo is None and magnet is not None else None
+            torrent = self.adopt(hashes.key, hashes, options, brief)
             torrent.life.lock = lock
             torrent.start(metainfo, tiers)
             if magnet is not None:
@@ -553,6 +555,18 @@ class Session:
     def by_swarm(self, swarm: bytes) -> Torrent | None:
         """The torrent that has this 20-byte hash."""
         return self._by_hash.get(swarm)
+
+    def by_prefix(self, word: str) -> set[Torrent]:
+        """The torrents one of whose info hashes begins with these hex digits; none for what are no such digits."""
+        word = word[:40].lower()
+        try:
+            prefix = bytes.fromhex(word[: len(word) // 2 * 2])
+        except ValueError:
+            return set()
+        return {
+            torrent for swarm, torrent in self._by_hash.items()
+            if swarm.startswith(prefix) and swarm.hex().startswith(word)
+        }
 
     def known(self, hashes: InfoHashes) -> Torrent | None:
         """The torrent that has one of these hashes."""

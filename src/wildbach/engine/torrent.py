@@ -47,8 +47,8 @@ class Torrent:
     """
 
     __slots__ = (
-        "_next_tell", "_shared", "awake_parts", "brief", "dht_part", "hashes", "key", "known", "life", "number",
-        "options", "peer_id", "port", "tracker_list",
+        "_next_tell", "_peer_id", "_shared", "awake_parts", "brief", "dht_part", "hashes", "key", "known", "life",
+        "number", "options", "port", "tracker_list",
     )
 
     def __init__(
@@ -64,13 +64,21 @@ class Torrent:
         "Where peers can call, as trackers are told."
         self.brief = brief
         "What is known of it without its metainfo, where it was restored."
-        self.peer_id = new_peer_id(shared.rng, anonymous=shared.settings.peers.anonymous)
+        self._peer_id = b""
         self.tracker_list: TrackerList | None = None
         self.dht_part = DhtPart(self, shared.dht)
         self.awake_parts: Parts | None = None
         self.known: Known | None = None
         self.life = Life(self, shared, open_storage)
         self._next_tell = 0.0
+
+    @property
+    def peer_id(self) -> bytes:
+        """Who we are in its swarm; made when somebody is first told."""
+        if not self._peer_id:
+            shared = self._shared
+            self._peer_id = new_peer_id(shared.rng, anonymous=shared.settings.peers.anonymous)
+        return self._peer_id
 
     @property
     def parts(self) -> Parts:
@@ -134,9 +142,10 @@ class Torrent:
         """The pieces that are wanted, and those that are verified, also while it is paused or stopped."""
         if self.content is not None:
             return self.content.picker.wanted, self.content.picker.have
-        if self.known is None or self.holdings is None:
+        if self.known is None:
             return 0, 0
-        return sum(self.known.selection.levels()), self.holdings.journal.claimed  # the levels are disjoint
+        claimed = self.holdings.journal.claimed if self.holdings is not None else 0
+        return sum(self.known.selection.levels()), claimed  # the levels are disjoint
 
     @property
     def connected(self) -> int:
@@ -149,7 +158,7 @@ class Torrent:
     def name(self) -> str:
         if self.known is not None:
             return self.known.info.name
-        return self.brief.name if self.brief is not None else self.key
+        return (self.brief.name if self.brief is not None else "") or self.key
 
     @property
     def private(self) -> bool:

@@ -14,11 +14,10 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from wildbach.base.errors import FormatError, NetworkError, StorageError, UsageError
+from wildbach.base.errors import FormatError, NetworkError, StorageError
 from wildbach.base.ids import Endpoint
 from wildbach.base.settings import Layers
 from wildbach.disk import system
@@ -29,23 +28,12 @@ from wildbach.interfaces.api.local import LocalApi, open_api
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.settings import ClientSettings
+from wildbach.interfaces.whereabouts import LOCK, SOCKET, TOKEN, Whereabouts, whereabouts
 from wildbach.net.httpd import server_tls
 from wildbach.net.listening import inherited_sockets
 
 log = logging.getLogger(__name__)
 
-LOCK: Final = "daemon.lock"
-TOKEN: Final = "api.token"
-SOCKET: Final = "api.sock"
-
-
-class Whereabouts(msgspec.Struct, omit_defaults=True):
-    """What the lock file says of the daemon that holds it."""
-
-    pid: int
-    urls: tuple[str, ...] = ()
-    socket: str = ""
-    "The Unix socket."
 
 
 class DaemonLock:
@@ -76,22 +64,6 @@ class DaemonLock:
             os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = -1
-
-
-def whereabouts(folder: Path) -> Whereabouts | None:
-    """Where the daemon of a data directory is; None where none runs."""
-    try:
-        fd = os.open(folder / LOCK, os.O_RDONLY | system.CLOEXEC)
-    except OSError:
-        return None
-    try:
-        if system.lock(fd, shared=True):
-            return None
-        return msgspec.json.decode(os.read(fd, 1 << 16), type=Whereabouts)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    finally:
-        os.close(fd)
 
 
 def saved_settings(folder: Path) -> dict[str, object]:
@@ -205,13 +177,3 @@ def notify(environ: Mapping[str, str], state: str) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.connect("\0" + at[1:] if at.startswith("@") else at)
         sock.send(state.encode())
-
-
-def local_token(folder: Path) -> str:
-    """The token of the daemon that runs there. Raises UsageError."""
-    try:
-        return (folder / TOKEN).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"no daemon runs with {folder}: `wildbach serve` starts one", code="no_daemon") from error
-
-

@@ -73,15 +73,19 @@ class Transmission(Program):
         return True
 
     def call(self, method: str, **arguments: object) -> dict[str, Any]:
-        body = {"method": method, "arguments": arguments}
+        answer = self.ask({"method": method, "arguments": arguments})
+        if answer is None or answer["result"] != "success":
+            raise ChildError(f"{method}: {answer}\n{self._daemon.story()}")
+        facts: dict[str, Any] = answer["arguments"]
+        return facts
+
+    def ask(self, body: object) -> Any:
+        """What it answers to a JSON value."""
         status, headers, answer = post(self._url, body, {"X-Transmission-Session-Id": self._session})
         if status == 409:
             self._session = headers["X-Transmission-Session-Id"]
-            status, headers, answer = post(self._url, body, {"X-Transmission-Session-Id": self._session})
-        if answer is None or answer["result"] != "success":
-            raise ChildError(f"{method}: {status} {answer}\n{self._daemon.story()}")
-        facts: dict[str, Any] = answer["arguments"]
-        return facts
+            _, _, answer = post(self._url, body, {"X-Transmission-Session-Id": self._session})
+        return answer
 
     def _add(self, source: Path | str, folder: Path, **arguments: object) -> None:
         if isinstance(source, Path):

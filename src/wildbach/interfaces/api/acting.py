@@ -40,6 +40,8 @@ class Acting:
                 await library.stop(keys)
             case "top" | "bottom" | "up" | "down":
                 await library.reorder(keys, action.act)
+            case "place":
+                await library.reorder(keys, action.place)
             case "reannounce":
                 return await self._each(keys, self._reannounce)
             case "scrape":
@@ -280,12 +282,14 @@ class Acting:
             raise UsageError(f"{rename.to!r} cannot be a path in a torrent")
         if old in files:
             await torrent.rename_file(files[old], new)
+            self.core.catalog.touch(key)
             return
         below = {path: index for path, index in files.items() if path.startswith(old + "/")}
         if not below:
             raise UsageError(f"{torrent.name} has no file or folder {old}", code="not_found")
         for path, index in below.items():
             await torrent.rename_file(index, new + path[len(old):])
+        self.core.catalog.touch(key)
 
     # -- peers, trackers, web seeds
 

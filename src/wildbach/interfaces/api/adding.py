@@ -16,6 +16,7 @@ from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.models import Added, AddRequest, AddResult
+from wildbach.interfaces.selection import Selection
 from wildbach.net.resolve import Purpose
 from wildbach.protocol.metainfo import File, Magnet, Metainfo, MutableLink
 from wildbach.protocol.metainfo.magnet import is_mutable
@@ -113,7 +114,7 @@ class Adding:
         incomplete = settings.incomplete_folder if request.incomplete_path is None else request.incomplete_path
         options = AddOptions(
             save_path=await self._folder(request, auto=auto), paused=stopped or held,
-            select=_select(request), peers=endpoints(request.peers), trackers=request.trackers,
+            select=_select(request, loaded), peers=endpoints(request.peers), trackers=request.trackers,
             web_seeds=request.web_seeds, sequential=request.sequential, ends_first=request.ends_first,
             seed_only=request.seed_only, skip_check=request.skip_check, existing=request.existing,
             layout=request.layout or settings.layout, suffix=settings.incomplete_suffix,
@@ -174,13 +175,19 @@ async def _later(torrent: Torrent, priorities: dict[int, int]) -> None:
     await torrent.set_priorities(priorities)
 
 
-def _select(request: AddRequest) -> Select | None:
+def _select(request: AddRequest, loaded: Metainfo | Magnet) -> Select | None:
+    """Raises UsageError for words that name no file."""
+    selection = Selection(request.wanted)
     if request.select is None:
-        return None
+        if not selection:
+            return None
+        if isinstance(loaded, Metainfo):
+            selection.check(loaded.info)
+        return selection.wants
     chosen = set(request.select)
 
     def wanted(index: int, file: File) -> bool:
-        return index in chosen
+        return index in chosen and selection.wants(index, file)
 
     return wanted
 

@@ -19,6 +19,7 @@ from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api.models import Changes, Facets, Listing, Since, TorrentPage, TorrentRow
 from wildbach.interfaces.api.orders import Order
 from wildbach.interfaces.api.rows import first_tracker, host_of, name_of, row_of, size_of, state_of
+from wildbach.interfaces.api.search import Search
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.tasks import Scope
 from wildbach.services.library.events import TorrentChanged
@@ -31,7 +32,9 @@ _REMOVED: Final = 10_000
 "Torrents that went and are remembered, so that nobody has to read all rows again."
 _SLICE: Final = 200
 "Rows in one turn of the loop."
-_SCAN: Final = 500
+_LEAST_OF_A_HASH: Final = 4
+"Characters of an info hash by which a torrent is found."
+_SCAN: Final = 2000
 "Names or keys looked at in one turn of the loop."
 
 Value = Callable[["Catalog", Torrent], Any]
@@ -98,6 +101,7 @@ class Catalog:
         self._rows: dict[str, TorrentRow] = {}
         "Of those that are awake."
         self._orders: dict[str, Order] = {}
+        self._search = Search(lambda: [torrent.key for torrent in session.torrents], self._name)
         self._making: dict[str, asyncio.Lock] = {}
         self._facets: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {}
         self._of_state: dict[str, set[str]] = {}
@@ -173,41 +177,59 @@ class Catalog:
         """The keys of a part of the list, and how many there are on all parts."""
         order = await self._order(listing.sort)
         among = self._among(listing)
-        if among is None and not listing.search:
+        words = tuple(dict.fromkeys(listing.search.casefold().split()))
+        if words:
+            matching = await self._matching(words)
+            among = matching if among is None else among & matching
+        if among is None:
             stop = listing.offset + listing.limit
             return order.slice(listing.offset, stop, descending=listing.descending), len(order)
-        words = listing.search.casefold().split()
-        if among is not None and not words and len(among) * 20 < len(order):
+        if len(among) * 20 < len(order):
             # Few of many: sort these alone.
             value = _VALUES[listing.sort]
             items = sorted(
                 ((value(self, torrent), key) for key in among if (torrent := self._session.torrent(key)) is not None),
                 reverse=listing.descending)
             return [key for _, key in items[listing.offset : listing.offset + listing.limit]], len(items)
+        return await self._walk(order, among, listing), len(among)
+
+    @staticmethod
+    async def _walk(order: Order, among: set[str], listing: Listing) -> list[str]:
+        """Those of many that are on a page: looked for from the beginning of the order, and no further than needed."""
         found: list[str] = []
-        total = 0
-        for number, key in enumerate(order.all(descending=listing.descending)):
-            if number % _SCAN == _SCAN - 1:
-                await asyncio.sleep(0)
-            if (among is None or key in among) and (not words or self._says(key, words)):
-                if listing.offset <= total < listing.offset + listing.limit:
-                    found.append(key)
-                total += 1
-        return found, total
+        skip = listing.offset
+        for at in range(0, len(order), _SCAN):
+            for key in order.slice(at, at + _SCAN, descending=listing.descending):
+                if key not in among:
+                    continue
+                if skip:
+                    skip -= 1
+                    continue
+                found.append(key)
+                if len(found) == listing.limit:
+                    return found
+            await asyncio.sleep(0)
+        return found
+
+    async def _matching(self, words: tuple[str, ...]) -> set[str]:
+        """Those whose name has all the words, or whose info hash begins with the only one."""
+        if self.loading:
+            self._search.forget()  # nobody tells of those that are being listed
+        found = await self._search.find(words)
+        if len(words) == 1 and len(words[0]) >= _LEAST_OF_A_HASH:
+            named = {torrent.key for torrent in self._session.by_prefix(words[0]) if self.there(torrent.key)}
+            return found | named if named else found
+        return found
+
+    def _name(self, key: str) -> str | None:
+        torrent = self._session.torrent(key)
+        return name_of(torrent, self.library.entry(key)) if torrent is not None and self.there(key) else None
 
     def _touched_since(self, revision: int) -> Iterable[str]:
         for key in reversed(self._changed):
             if self._changed[key] <= revision:
                 return
             yield key
-
-    def _says(self, key: str, words: list[str]) -> bool:
-        torrent = self._session.torrent(key)
-        if torrent is None:
-            return False
-        name = name_of(torrent, self.library.entry(key)).casefold()
-        return all(word in name for word in words) or (len(words) == 1 and words[0] in (
-            key, (torrent.hashes.v1 or b"").hex(), (torrent.hashes.v2 or b"").hex()))
 
     def _among(self, listing: Listing) -> set[str] | None:
         """The keys that match all filters but the search; None for all."""
@@ -216,7 +238,8 @@ class Catalog:
             (listing.state, self._of_state), (listing.tag, self._of_tag), (listing.tracker, self._of_tracker),
         ):
             if chosen:
-                mine = set().union(*(sets.get(name, set()) for name in chosen))
+                mine = sets.get(chosen[0], set()) if len(chosen) == 1 else set().union(
+                    *(sets.get(name, set()) for name in chosen))
                 found = mine if found is None else found & mine
         if listing.category:
             mine = set()
@@ -298,13 +321,21 @@ class Catalog:
             await asyncio.sleep(0)
 
     def touch(self, key: str) -> None:
-        """Its row may be another."""
+        """Its row may be another: whoever asks next gets it as it is now."""
+        torrent = self._session.torrent(key)
+        if torrent is not None and key in self._rows:
+            self._rows[key] = row_of(torrent, self.library)
+        self._note(key)
+
+    def _note(self, key: str) -> None:
+        """Its row is another."""
         self.revision += 1
         self._changed.pop(key, None)
         self._changed[key] = self.revision
         self._classify(key)
         for order in self._orders.values():
             order.touch(key)
+        self._search.touch(key)
         if not self.there(key):
             self._removed.append((self.revision, key))
             if len(self._removed) == _REMOVED:
@@ -317,6 +348,7 @@ class Catalog:
         self.revision += 1
         self._forgotten = self.revision - 1
         self._orders.clear()
+        self._search.forget()
         self.news.set()
 
     def _classify(self, key: str) -> None:
@@ -381,11 +413,7 @@ class Catalog:
         self.touch_all()
 
     def _happened(self, event: TorrentEvent) -> None:
-        key = event.torrent
-        torrent = self._session.torrent(key)
-        if torrent is not None and key in self._rows:
-            self._rows[key] = row_of(torrent, self.library)
-        self.touch(key)
+        self.touch(event.torrent)
 
     async def _ticking(self) -> None:
         while True:
@@ -405,14 +433,14 @@ class Catalog:
             former = self._rows.get(key)
             if former is None or not same(former, row):
                 self._rows[key] = row
-                self.touch(key)
+                self._note(key)
             if not torrent.active and former is not None:
                 del self._rows[key]
             if number % 50 == 49:
                 await asyncio.sleep(0)
         for key in left:
             self._rows.pop(key, None)
-            self.touch(key)
+            self._note(key)
 
 
 def same(one: TorrentRow, other: TorrentRow) -> bool:

@@ -361,6 +361,11 @@ class Api(Protocol):
         """A key that is good no more."""
         ...
 
+    @operation("POST", "/start-links")
+    async def make_start_link(self) -> m.StartLink:
+        """A link that lets one in without a password, once, within the next hour."""
+        ...
+
     @operation("GET", "/access/sessions")
     async def login_sessions(self) -> m.LoginSessions:
         """Who is logged in."""

@@ -24,6 +24,8 @@ class Doorkeeper(Protocol):
 
     async def remove_api_key(self, id: str) -> None: ...
 
+    async def make_start_link(self) -> m.StartLink: ...
+
     async def login_sessions(self) -> m.LoginSessions: ...
 
     async def end_login_session(self, id: str) -> None: ...
@@ -58,6 +60,9 @@ class Entering:
 
     async def remove_api_key(self, id: str) -> None:
         await self._keeper().remove_api_key(id)
+
+    async def make_start_link(self) -> m.StartLink:
+        return await self._keeper().make_start_link()
 
     async def login_sessions(self) -> m.LoginSessions:
         return await self._keeper().login_sessions()

@@ -6,11 +6,11 @@ from typing import Literal
 
 from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
-from wildbach.disk.layout import Layout
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.trackerlist import TrackerState
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.rows import layout_of
 from wildbach.protocol.metainfo import Magnet, Metainfo
 
 
@@ -72,12 +72,12 @@ class Looking:
     async def files(self, key: str, listing: m.FileListing) -> m.FilePage:
         torrent = await self.known(key)
         views = torrent.files()
+        content, info = torrent.content, torrent.info
         paths = file_paths(torrent)
         if listing.under:
             start = listing.under.rstrip("/") + "/"
             views = tuple(view for view in views if paths[view.index].startswith(start))
         counts: list[int] = []
-        content, info = torrent.content, torrent.info
         if content is not None and content.picker.count <= 20_000 and torrent.connected:
             counts = content.picker.availability.counts(content.picker.count)
         out = []
@@ -167,8 +167,7 @@ def file_paths(torrent: Torrent) -> list[str]:
     info = torrent.info
     if info is None:
         return []
-    layouts = torrent.layouts
-    layout = layouts[0] if layouts else Layout("", torrent.options.layout)
+    layout = layout_of(torrent)
     return ["/".join(layout.parts(info, index)) for index in range(len(info.files))]
 
 

@@ -127,7 +127,7 @@ class Listing(Model, frozen=True):
     tracker: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
     "Host names; an empty one for those without."
     search: Annotated[str, Meta(max_length=200)] = ""
-    "Words that are all in the name, or an info hash."
+    "Words that are all in the name, or an info hash or its beginning, from 4 characters on."
     keys: Keys = ()
 
 
@@ -315,6 +315,8 @@ class AddRequest(Model, frozen=True):
     limit_action: LimitAction = ""
     select: Annotated[tuple[int, ...], Meta(max_length=1_000_000)] | None = None
     "Indices of the wanted files; None: all."
+    wanted: Annotated[tuple[Line, ...], Meta(max_length=1000)] = ()
+    "Wanted files as people name them: numbers (`0-2,7`) or shell patterns, also of folders. None: all."
     priorities: dict[str, Annotated[int, Meta(ge=0, le=7)]] = {}
     "By file index."
     exclude: tuple[Line, ...] = ()
@@ -354,6 +356,7 @@ class Selection(Model, frozen=True):
 
 Act = Literal[
     "start", "stop", "force_start", "recheck", "reannounce", "scrape", "top", "bottom", "up", "down",
+    "place",
 ]
 
 
@@ -361,6 +364,8 @@ class Action(Model, frozen=True):
     act: Act
     keys: Keys = ()
     all: bool = False
+    place: Annotated[int, Meta(ge=1, le=1 << 40)] = 1
+    "In the queue, for `place`: the first of them gets it, the others the next ones."
 
 
 class Failure(Model, frozen=True):
@@ -441,7 +446,7 @@ class FilePriorities(Model, frozen=True):
 
 class Rename(Model, frozen=True):
     path: PathText
-    "A file or folder of the torrent, components parted by `/`."
+    "A file or folder of the torrent below its save_path, components parted by `/`; its own folder too."
     to: PathText
 
 
@@ -643,6 +648,8 @@ class Folder(Model, frozen=True):
     entries: Annotated[tuple[str, ...], Meta(max_length=10_000)]
     "Folders end with `/`."
     free_space: int | None
+    total_space: int | None
+    "Of its file system."
 
 
 class Interface(Model, frozen=True):
@@ -831,6 +838,13 @@ class ApiKeys(Model, frozen=True):
 class KeyRequest(Model, frozen=True):
     name: Name
     role: Literal["guest", "user"] = "user"
+
+
+class StartLink(Model, frozen=True):
+    """A link that lets one in without a password, once, within the next hour."""
+
+    path: str
+    "Below the server's root."
 
 
 class LoginSession(Model, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
+from wildbach.disk.layout import Layout
 from wildbach.engine.brief import Brief
 from wildbach.engine.state import State as EngineState
 from wildbach.engine.torrent import Torrent
@@ -17,6 +18,8 @@ _STATES: dict[EngineState, State] = {
     EngineState.METADATA: "metadata", EngineState.CHECKING: "checking", EngineState.DOWNLOADING: "downloading",
     EngineState.SEEDING: "seeding", EngineState.STOPPED: "error",
 }
+_TOPS = 1000
+"Files that are looked at for the folder they have in common."
 QUEUED = "waiting for its turn in the queue"
 
 
@@ -48,6 +51,25 @@ def first_tracker(torrent: Torrent) -> str:
         for tracker in tier:
             return tracker.url
     return ""
+
+
+def layout_of(torrent: Torrent) -> Layout:
+    """Where its files are; before it was opened, where they were asked to be."""
+    layouts = torrent.layouts
+    return layouts[0] if layouts else Layout("", torrent.options.layout, torrent.options.renames)
+
+
+def content_path(torrent: Torrent, save_path: str) -> str:
+    """Its file, or the folder that has its files."""
+    info = torrent.info
+    layout = layout_of(torrent)
+    if info is None or (layout.kind == "original" and not layout.renames):
+        return os.path.join(save_path, torrent.name)
+    if not info.multi_file and layout.kind != "subfolder":
+        return os.path.join(save_path, *layout.parts(info, 0))
+    tops = dict.fromkeys(
+        layout.parts(info, index)[0] for index, file in enumerate(info.files[:_TOPS]) if not file.pad)
+    return os.path.join(save_path, *tops) if len(tops) == 1 and layout.kind != "none" else save_path
 
 
 def name_of(torrent: Torrent, entry: Entry) -> str:
@@ -108,7 +130,7 @@ def row_of(torrent: Torrent, library: Library) -> TorrentRow:
         completed_at=entry.completed_at, active_at=entry.active_at, active_seconds=library.active_seconds(key),
         seeding_seconds=library.seeding_seconds(key), save_path=view.save_path,
         incomplete_path=str(folder) if folder is not None else "",
-        content_path=os.path.join(view.save_path, torrent.name), infohash_v1=view.infohash_v1,
+        content_path=content_path(torrent, view.save_path), infohash_v1=view.infohash_v1,
         infohash_v2=view.infohash_v2, private=torrent.private,
         has_metadata=torrent.info is not None or bool(torrent.brief is not None and torrent.brief.pieces),
         auto=entry.auto, sequential=options.sequential, ends_first=options.ends_first, super_seed=options.super_seed,

@@ -41,7 +41,7 @@ class Whole:
             slow_mode=core.library.slow, peers=peers, dht_nodes=dht.nodes_v4 + dht.nodes_v6,
             reachable=self._reachable(), listening=tuple(str(at) for at in session.listening),
             external_ips=session.external_ips,
-            free_space=await core.threads.run(_free, core.settings.downloads.folder.expanduser()),
+            free_space=(await core.threads.run(_space, core.settings.downloads.folder.expanduser()))[0],
             torrents=core.catalog.facets().total, revision=core.catalog.revision,
         )
 
@@ -143,13 +143,15 @@ def _endpoint(who: str) -> Endpoint:
         raise UsageError(f"{who!r} is no address") from None
 
 
-def _free(folder: Path) -> int | None:
+def _space(folder: Path) -> tuple[int | None, int | None]:
+    """Free bytes, and all, of the file system that has it, or would."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        return shutil.disk_usage(folder).free
+        usage = shutil.disk_usage(folder)
     except OSError:
-        return None
+        return None, None
+    return usage.free, usage.total
 
 
 def _look(path: Path, folders_only: bool) -> m.Folder:
@@ -169,5 +171,5 @@ def _look(path: Path, folders_only: bool) -> m.Folder:
         raise UsageError(f"there is no folder {path}", code="not_found") from None
     except OSError as error:
         raise UsageError(f"cannot look into {path}: {error.strerror}", code="forbidden_path") from error
-    return m.Folder(str(path), str(path.parent), tuple(sorted(entries, key=str.casefold)), _free(path))
+    return m.Folder(str(path), str(path.parent), tuple(sorted(entries, key=str.casefold)), *_space(path))
 

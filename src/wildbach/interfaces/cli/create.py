@@ -10,10 +10,10 @@ from typing import get_args
 
 import click
 
-from wildbach.base.errors import StorageError, UsageError
+from wildbach.base.errors import UsageError
 from wildbach.base.rate import RateMeter
 from wildbach.interfaces import maker, scan
-from wildbach.interfaces.cli import info, output, running, sources, text
+from wildbach.interfaces.cli import info, output, running, sources, text, writing
 from wildbach.interfaces.cli.board import Board, Row
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.kinds import PIECE_LENGTH, check_tracker
@@ -62,8 +62,8 @@ def command(
     )
     to_stdout = target == "-"
     place = None if to_stdout else _place(path, target)
-    if place is not None and place.exists() and not force:
-        raise UsageError(f"{text.clean(str(place))} exists already; --force replaces it, -o writes elsewhere")
+    if place is not None:
+        writing.require_free(place, force=force)
     found = scan.scan(path, exclude, place)
     for name in found.skipped:
         output.warn(f"left out, neither file nor folder: {text.clean(name)}")
@@ -76,7 +76,7 @@ def command(
             sys.stdout.buffer.write(torrent.to_bytes())
             sys.stdout.buffer.flush()
             return Exit.OK
-        write_durably(place, torrent.to_bytes())
+        writing.write_durably(place, torrent.to_bytes())
         _report(torrent, place, as_json=as_json, quiet=quiet)
         return Exit.OK
 
@@ -96,33 +96,6 @@ async def make(found: Found, recipe: Recipe, stop: Stop, *, quiet: bool) -> Meta
             board.show([Row(found.name, "hashing", at, total, rate, 0.0, 0, left, at == total, "", local=True)], now)
 
         return await running.unless_stopped(stop, lambda: maker.make(found, recipe, progress))
-
-
-def write_durably(place: Path, data: bytes) -> None:
-    """Write a file so that a crash leaves the old one or the new one, never a part. Raises StorageError."""
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(place)
-        _sync_folder(place.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(
-            f"{place}: {error.strerror or error}", path=str(place), errno=error.errno or 0
-        ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def renamed(torrent: Metainfo) -> list[str]:

@@ -23,9 +23,11 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces import checkup
+from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.checkup import Finding, Level
-from wildbach.interfaces.cli import fetching, folders, output, running, text
+from wildbach.interfaces.cli import fetching, folders, output, reach, running, text
 from wildbach.interfaces.cli.exits import Exit, hint_for
+from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
 from wildbach.interfaces.cli.wishes import Wishes, network, variable_warnings
@@ -37,6 +39,8 @@ LOOK_SECONDS = 0.1
 NAMES_SECONDS = 5.0
 _MARKS = {Level.GOOD: ("✓", "green"), Level.NOTE: ("·", "cyan"), Level.WARNING: ("!", "yellow"),
           Level.FAULT: ("✗", "red")}
+_LEVELS = {"good": Level.GOOD, "note": Level.NOTE, "warning": Level.WARNING, "bad": Level.FAULT}
+"What the Api calls them."
 
 
 @click.command("doctor")
@@ -45,13 +49,21 @@ _MARKS = {Level.GOOD: ("✓", "green"), Level.NOTE: ("·", "cyan"), Level.WARNIN
               help="The folder for downloads, whose disk is measured.  [default: this folder]")
 @click.option("--seconds", type=click.FloatRange(0.5, 300), default=15.0, show_default=True,
               help="How long to wait for answers from the network.")
+@click.option("--daemon", "ask_daemon", is_flag=True,
+              help="Ask the daemon that runs, which looks at its own ports, disk and router.")
+@reach.options_but_state
 @network
-def command(torrents: tuple[str, ...], folder: Path, seconds: float, wishes: Wishes) -> int:
+def command(
+    torrents: tuple[str, ...], folder: Path, seconds: float, ask_daemon: bool, wishes: Wishes, reach: Reach,
+) -> int:
     """Look for what could be wrong, and say what to do about it.
 
     The machine, the disk, the ports and the router, whose ports are given back at the end; with TORRENT, its trackers
     too. Nothing is downloaded and no torrent is announced. Exit code 0 means that nothing is at fault.
     """
+    if ask_daemon:
+        return replace(reach, state=wishes.state).run(lambda api: ask(api, wishes))
+
     async def work(stop: Stop) -> Exit:
         tally: Counter[Level] = Counter()
         async for finding in _look(torrents, folder, wishes, seconds, stop):
@@ -64,6 +76,17 @@ def command(torrents: tuple[str, ...], folder: Path, seconds: float, wishes: Wis
         return Exit.FAILED if tally[Level.FAULT] else Exit.OK
 
     return running.run(work)
+
+
+async def ask(api: Api, wishes: Wishes) -> Exit:
+    """What a daemon finds."""
+    found = [Finding(one.area, _LEVELS[one.mark], one.text, one.advice) for one in (await api.doctor()).findings]
+    for finding in found:
+        _show(finding, wishes)
+    tally = Counter(finding.level for finding in found)
+    if not wishes.as_json:
+        output.line(_verdict(tally))
+    return Exit.FAILED if tally[Level.FAULT] else Exit.OK
 
 
 async def _look(

@@ -26,7 +26,8 @@ MEANINGS: dict[Exit, str] = {
     Exit.USAGE: "The command line asks for something that cannot be: an unknown flag, a missing value, no such file.",
     Exit.BAD_TORRENT: "The torrent, magnet link or info hash is malformed or over a limit; nothing was written.",
     Exit.STORAGE: "The disk said no: full, read-only, not permitted, or files that are not ours at the target.",
-    Exit.NETWORK: "The network said no: cannot listen there, cannot fetch that URL, or `--timeout` passed.",
+    Exit.NETWORK: "The network said no: cannot listen there, cannot fetch that URL, no daemon runs or answers, or "
+    "`--timeout` passed.",
     Exit.INTERRUPTED: "Stopped by Ctrl-C after a clean shutdown; the same command goes on where it stopped.",
     Exit.TERMINATED: "Stopped by SIGTERM after a clean shutdown; the same command goes on where it stopped.",
 }
@@ -59,6 +60,10 @@ _HINTS: dict[str, str] = {
     "store_unreachable": "Is that Redis or Valkey server running? Without --store one process needs none.",
     "store_refused": "The URL takes a password: redis://:PASSWORD@HOST:PORT.",
     "newer_state": "Use that version, or keep the state of this one elsewhere: --state DIR.",
+    "no_daemon": "`wildbach serve` starts one; --url or $WILDBACH_URL names one elsewhere.",
+    "unreachable": "Is the daemon running there, and does it listen at that address?",
+    "unauthorized": "A key is needed: `wildbach keys make` gives one there; --key or $WILDBACH_KEY takes it.",
+    "pinned_setting": "Change it there; then it holds from the next start on.",
     "over_limit": "The torrent asks for more than wildbach permits; see docs/limits.md.",
 }
 

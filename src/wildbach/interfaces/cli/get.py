@@ -19,10 +19,10 @@ from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.cli import fetching, finding, folders, output, running, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
-from wildbach.interfaces.cli.select import Selection
 from wildbach.interfaces.cli.state import folder_for
 from wildbach.interfaces.cli.wishes import Wishes, common, warn_of_variables
 from wildbach.interfaces.cli.work import Work
+from wildbach.interfaces.selection import Selection
 from wildbach.protocol.metainfo import Metainfo
 
 

@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
@@ -14,6 +13,8 @@ from wildbach.base.errors import WildbachError
 from wildbach.base.words import plural
 from wildbach.interfaces.cli import output, sources, text
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.table import console as make_console
+from wildbach.interfaces.cli.table import facts
 from wildbach.protocol.metainfo import File, Info, Magnet, Metainfo, MutableLink
 
 SHOWN_FILES = 200
@@ -132,10 +133,10 @@ def _peers(peers: Sequence[tuple[str, int]]) -> list[str]:
 def show(torrent: Metainfo, everything: bool) -> None:
     """Facts, then a tree of the files with their numbers for `--select`."""
     info = torrent.info
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = make_console()
     count = sum(1 for file in info.files if not file.pad)
     console.print(Text(text.clean(info.name), style="bold"))
-    _facts(console, [
+    facts(console, [
         ("kind", kind_of(info) + (" (SHA-1 only)" if not info.has_v2 else "")),
         ("info hash v1", _hex(info.hashes.v1)),
         ("info hash v2", _hex(info.hashes.v2)),
@@ -159,9 +160,9 @@ def show_link(link: Magnet | MutableLink) -> None:
     if isinstance(link, Magnet):
         show_magnet(link)
         return
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = make_console()
     console.print(Text(text.clean(link.name or "(no name)"), style="bold"))
-    _facts(console, [
+    facts(console, [
         ("kind", "whatever torrent was published last under the key"),
         ("public key", link.public_key.hex()),
         ("salt", link.salt.hex()),
@@ -173,9 +174,9 @@ def show_link(link: Magnet | MutableLink) -> None:
 
 
 def show_magnet(magnet: Magnet) -> None:
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = make_console()
     console.print(Text(text.clean(magnet.name or "(no name)"), style="bold"))
-    _facts(console, [
+    facts(console, [
         ("info hash v1", _hex(magnet.hashes.v1)),
         ("info hash v2", _hex(magnet.hashes.v2)),
         ("size", None if magnet.length is None else text.size(magnet.length)),
@@ -184,12 +185,6 @@ def show_magnet(magnet: Magnet) -> None:
         *(("torrent file", url) for url in magnet.sources),
         *(("peer", f"{host}:{port}") for host, port in magnet.peers),
     ])
-
-
-def _facts(console: Console, rows: list[tuple[str, str | None]]) -> None:
-    for label, value in rows:
-        if value:
-            console.print(Text.assemble((f"  {label:<13}", "dim"), text.clean(value)))
 
 
 def _created(torrent: Metainfo) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import NamedTuple
 
 import click
@@ -84,6 +85,50 @@ class HostPortType(click.ParamType[HostPort]):
             self.fail(error.message, param, ctx)
 
 
+class _LimitType(click.ParamType[float]):
+    """A limit of seeding: `none` is -1, `default` -2."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return value
+        word = str(value).strip().lower()
+        if word in ("none", "default"):
+            return -1 if word == "none" else -2
+        number = self.read(word)
+        if number is None:
+            self.fail(f"{value!r} is neither {self.like} nor `none` nor `default`", param, ctx)
+        return number
+
+    like = ""
+
+    def read(self, word: str) -> float | None:
+        raise NotImplementedError
+
+
+class CountLimitType(_LimitType):
+    """A ratio: `1.5`, `none`, `default`."""
+
+    name = "ratio"
+    like = "a number"
+
+    def read(self, word: str) -> float | None:
+        return float(word) if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", word, re.ASCII) else None
+
+
+class SecondsLimitType(_LimitType):
+    """A time: `90`, `90s`, `30m`, `12h`, `7d`, `none`, `default`."""
+
+    name = "time"
+    like = "a time, as 30m, 12h or 7d,"
+
+    def read(self, word: str) -> float | None:
+        found = re.fullmatch(r"(\d{1,9})([smhd]?)", word, re.ASCII)
+        return int(found[1]) * _SECONDS[found[2]] if found is not None else None
+
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+COUNT_LIMIT = CountLimitType()
+SECONDS_LIMIT = SecondsLimitType()
 SIZE = SizeType()
 PIECE_LENGTH = PieceLengthType()
 HOST_PORT = HostPortType()

@@ -7,26 +7,76 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-COMMANDS: dict[str, str] = {
-    "serve": "Run the daemon: torrents in the background, and an API.",
-    "get": "Download torrents: files, magnet links, info hashes, URLs or - for stdin.",
-    "seed": "Give content that is already here to others.",
-    "create": "Make a .torrent file of a file or a folder.",
-    "info": "Show what a .torrent file or a magnet link says.",
-    "verify": "Check content on disk against a .torrent file.",
-    "magnet": "Print the magnet link of a torrent, or take one apart.",
-    "publish": "Publish a torrent in the DHT under a key, or put another one in its place.",
-    "tracker": "Run a tracker (HTTP and UDP).",
-    "settings": "List the settings: the keys of --set, their values and what they do.",
-    "doctor": "Look for what could be wrong, and say what to do about it.",
-    "demo": "Watch a whole swarm work on this machine: a tracker, a seed, three downloaders.",
-    "completion": "Print the completion script of a shell.",
+SECTIONS: dict[str, dict[str, str]] = {
+    "Daemon": {
+        "serve": "Run the daemon: torrents in the background, and an API.",
+        "open": "Open the daemon in the browser, by a link that lets you in.",
+        "status": "Show speeds, limits, totals and whether peers can call.",
+        "limits": "Show or set the speed limits of the whole.",
+        "config": "Show or change the settings of the daemon.",
+        "password": "Set the password of the web interface and of programs that log in.",
+        "keys": "List, make and remove keys for programs.",
+        "import": "Take on the torrents of another client.",
+        "jobs": "Show what takes a while: moves, imports, torrents being made.",
+        "log": "Show what happened.",
+        "bans": "List, ban and pardon peers.",
+    },
+    "Torrents of the daemon": {
+        "add": "Add torrents: files, magnet links, info hashes, URLs or - for stdin.",
+        "ls": "List torrents.",
+        "watch": "Watch the list while it changes.",
+        "show": "Show all about a torrent.",
+        "files": "Show the files of a torrent, and choose among them.",
+        "peers": "Show the peers of a torrent.",
+        "trackers": "Show or change the trackers of a torrent.",
+        "web-seeds": "Show or change the web servers that have a torrent's content.",
+        "start": "Start torrents.",
+        "stop": "Stop torrents.",
+        "force": "Start torrents whatever the queue says.",
+        "reannounce": "Ask the trackers of torrents for peers now.",
+        "edit": "Change torrents: name, category, tags, limits, order.",
+        "move": "Move the files of torrents to another folder.",
+        "rename": "Give a file or folder of a torrent another path.",
+        "queue": "Show the queue of downloads, or change its order.",
+        "rm": "Remove torrents, into the trash.",
+        "trash": "Show the trash, have torrents back from it, or empty it.",
+        "export": "Write the torrent file of a torrent.",
+        "categories": "List, make and remove categories.",
+        "tags": "List, make and remove tags.",
+        "rss": "Follow RSS feeds, and download by rules.",
+    },
+    "Without a daemon": {
+        "get": "Download torrents: files, magnet links, info hashes, URLs or - for stdin.",
+        "seed": "Give content that is already here to others.",
+        "create": "Make a .torrent file of a file or a folder.",
+        "info": "Show what a .torrent file or a magnet link says.",
+        "verify": "Check content on disk against a .torrent file, or a torrent of the daemon.",
+        "magnet": "Print the magnet link of a torrent, or take one apart.",
+        "publish": "Publish a torrent in the DHT under a key, or put another one in its place.",
+        "tracker": "Run a tracker (HTTP and UDP).",
+        "demo": "Watch a whole swarm work on this machine: a tracker, a seed, three downloaders.",
+    },
+    "Help": {
+        "settings": "List the settings: the keys of --set, their values and what they do.",
+        "doctor": "Look for what could be wrong, and say what to do about it.",
+        "completion": "Print the completion script of a shell.",
+    },
 }
-"Each command, in the order of the help, with its one line; the module has its name and holds `command`."
+"Each command with its one line, in the order of the help."
+COMMANDS: dict[str, str] = {name: line for commands in SECTIONS.values() for name, line in commands.items()}
+
+_MODULES: dict[str, str] = {
+    **{name: f"remote.{name}" for section in ("Daemon", "Torrents of the daemon") for name in SECTIONS[section]},
+    "serve": "serve", "import": "remote.imports", "open": "remote.opening", "web-seeds": "remote.webseeds",
+    **dict.fromkeys(("start", "stop", "force", "reannounce"), "remote.acts"),
+}
+"Where the module of a command has another name than the command."
 
 
 class LazyGroup(click.Group):
-    """The commands of `COMMANDS`, from the modules of the same names."""
+    """The commands of `COMMANDS`. The module of one has its name and holds `command`, or `NAME_command` where it has
+    several.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -34,7 +84,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"wildbach.interfaces.cli.{cmd_name}").command
+        module = import_module(f"wildbach.interfaces.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command = getattr(module, f"{cmd_name}_command", None) or module.command
         return command if isinstance(command, click.Command) else None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -43,5 +94,6 @@ class LazyGroup(click.Group):
         return [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl(list(commands.items()))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -17,24 +18,39 @@ from wildbach.interfaces.cli import output, streams
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.lazy import LazyGroup
 
+if TYPE_CHECKING:
+    from wildbach.interfaces.api.contract import Api
+
 _WITH_EVENTS: Final = ("get", "seed", "publish", "tracker", "doctor")
 "Commands that with --json print events; the last is `finished`, whatever happens."
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, message="wildbach %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> int:
     """wildbach: BitTorrent v1, v2 and hybrid; download, seed, create, check.
 
-    `wildbach COMMAND --help` tells about a command. Exit codes: docs/exit-codes.md.
+    Alone it opens the daemon in the browser, and runs one first where none does. `wildbach COMMAND --help` tells about
+    a command. Exit codes: docs/exit-codes.md.
     """
+    if context.invoked_subcommand is not None:
+        return Exit.OK
+    from wildbach.interfaces.cli.alone import begin  # noqa: PLC0415 - `--help` stays quick
+
+    return begin(context)
 
 
-def run(args: Sequence[str] | None = None) -> int:
-    """Run one command line; the exit code. Errors are said on stderr, without a trace."""
+def run(args: Sequence[str] | None = None, opener: Callable[[], AbstractAsyncContextManager[Api]] | None = None) -> int:
+    """Run one command line; the exit code. Errors are said on stderr, without a trace. `opener` gives an Api that is
+    spoken with in place of that of a daemon.
+    """
     words = list(sys.argv[1:] if args is None else args)
     output.begin()
-    code = _run(words)
+    code = _run(words, opener)
     if words[:1] and words[0] in _WITH_EVENTS and "--json" in words and not {"--help", "-h", "--worker"} & set(words):
         try:
             output.finished(Exit(code))
@@ -43,9 +59,9 @@ def run(args: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], opener: Callable[[], AbstractAsyncContextManager[Api]] | None = None) -> int:
     try:
-        result = cli.main(args=words, prog_name="wildbach", standalone_mode=False)
+        result = cli.main(args=words, prog_name="wildbach", standalone_mode=False, obj=opener)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())

@@ -30,3 +30,10 @@ def _shade(held: int, size: int, top: int) -> int:
     if held == size:
         return top
     return 0 if held == 0 else max(1, min(top - 1, held * top // size))
+
+
+def row_of_states(pieces: str, width: int, *, ascii_only: bool = False) -> str:
+    """The same for a string of pieces, of which `#` are there."""
+    total = bitfield.width_of(len(pieces))
+    mask = bitfield.of((index for index, state in enumerate(pieces) if state == "#"), total)
+    return piece_row(mask, len(pieces), min(width, len(pieces)), ascii_only=ascii_only)

@@ -16,10 +16,11 @@ from wildbach.interfaces.cli import output, running, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.given import Given
 from wildbach.interfaces.cli.running import Stop
-from wildbach.interfaces.cli.state import state_folder
+from wildbach.interfaces.cli.state import daemon_folder
 from wildbach.interfaces.cli.wishes import warn_of_variables
 from wildbach.interfaces.daemon import Daemon, run_daemon
 from wildbach.interfaces.doors.qbittorrent import door as qbittorrent
+from wildbach.interfaces.doors.transmission import door as transmission
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.settings import ClientSettings
 
@@ -47,7 +48,7 @@ def command(
 ) -> int:
     """Run the daemon: torrents in the background, and an API.
 
-    It runs until Ctrl-C or SIGTERM, and goes on where it was when it is started again.
+    It stays in the foreground until Ctrl-C or SIGTERM, and goes on where it was when it is started again.
     """
     given = Given()
     for place in at:
@@ -66,11 +67,6 @@ def command(
     return running.run(lambda stop: serve(layers, daemon_folder(state), stop, browser=browser))
 
 
-def daemon_folder(state: Path | None) -> Path:
-    """Where the daemon remembers everything."""
-    return state_folder(state) / "daemon"
-
-
 async def serve(layers: Layers[ClientSettings], folder: Path, stop: Stop, *, browser: bool) -> Exit:
     async with run_daemon(layers, folder, mount=mount) as daemon:
         _greet(daemon)
@@ -84,6 +80,7 @@ async def serve(layers: Layers[ClientSettings], folder: Path, stop: Stop, *, bro
 def mount(web: WebServer, api: LocalApi) -> None:
     """The doors of other clients' programs."""
     web.mount(qbittorrent.PREFIX, qbittorrent.Door(api))
+    web.mount(transmission.PREFIX, transmission.Door(api))
 
 
 def _greet(daemon: Daemon) -> None:

@@ -23,20 +23,34 @@ def is_url(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
+def is_hash(source: str) -> bool:
+    return _HASH.fullmatch(source) is not None
+
+
+def is_source(source: str) -> bool:
+    """Whether `load` knows what to do with it, so that it is no torrent of the daemon."""
+    return source == "-" or source.lower().startswith("magnet:") or is_hash(source) or Path(source).exists()
+
+
 def load(source: str) -> Metainfo | Link:
     """Read everything but a URL.
 
     Raises UsageError where there is no such thing, StorageError where it cannot be read, FormatError and LimitError,
     with the source named, for what it holds.
     """
-    if source == "-":
-        return parse(_read(sys.stdin.buffer, "stdin"), "stdin")
     if source.lower().startswith("magnet:"):
         return _magnet(source, "the magnet link")
+    if source != "-" and is_hash(source) and not Path(source).exists():
+        return _magnet(source, "the info hash")
+    return parse(read(source), "stdin" if source == "-" else source)
+
+
+def read(source: str) -> bytes:
+    """The content of a file, or of stdin for `-`. Raises UsageError, StorageError and LimitError."""
+    if source == "-":
+        return _read(sys.stdin.buffer, "stdin")
     path = Path(source)
     if not path.exists():
-        if _HASH.fullmatch(source):
-            return _magnet(source, "the info hash")
         raise UsageError(
             f"{text.clean(source)}: no such file, and neither a magnet link, nor an info hash, nor an http(s) URL"
         )
@@ -44,10 +58,9 @@ def load(source: str) -> Metainfo | Link:
         raise UsageError(f"{text.clean(source)} is a folder; a .torrent file was expected")
     try:
         with path.open("rb") as file:
-            data = _read(file, source)
+            return _read(file, source)
     except OSError as error:
         raise StorageError(f"{source}: {error.strerror}", path=source, errno=error.errno or 0) from error
-    return parse(data, source)
 
 
 def load_torrent(source: str) -> Metainfo:

@@ -23,3 +23,8 @@ def folder_for(content: Path, explicit: Path | None = None) -> Path:
     """The state of the downloads into one folder: those into another never meet it."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(content))).hexdigest()[:24]
     return state_folder(explicit) / "folders" / name
+
+
+def daemon_folder(explicit: Path | None = None) -> Path:
+    """Where the daemon remembers everything."""
+    return state_folder(explicit) / "daemon"

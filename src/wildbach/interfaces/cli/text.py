@@ -6,6 +6,7 @@ file name can otherwise rewrite the screen, and a direction override can make `e
 
 from __future__ import annotations
 
+import datetime
 import unicodedata
 
 from wildbach.base.errors import UsageError
@@ -36,6 +37,28 @@ def _escape(char: str) -> str:
 def rate(per_second: float) -> str:
     """Bytes a second: `1.5 MiB/s`."""
     return f"{size(per_second)}/s"
+
+
+def short(count: float) -> str:
+    """Bytes for a column of a table: `980`, `1.5K`, `23M`; empty for none."""
+    value = float(count)
+    if value < 1:
+        return ""
+    for unit in ("", "K", "M", "G", "T", "P"):
+        if value < 999.5 or unit == "P":
+            break
+        value /= 1024
+    return f"{value:.1f}{unit}" if unit and value < 9.95 else f"{value:.0f}{unit}"
+
+
+def moment(seconds: float) -> str:
+    """A point in time, as this machine's clock has it: `2026-11-05 14:03`; empty for none."""
+    if not seconds:
+        return ""
+    try:
+        return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
 
 
 def duration(seconds: float | None) -> str:

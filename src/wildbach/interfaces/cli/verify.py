@@ -18,9 +18,11 @@ from wildbach.base.words import plural
 from wildbach.disk.files import FileStorage
 from wildbach.disk.hasher import Expected, Hasher
 from wildbach.disk.layout import Layout, look
-from wildbach.interfaces.cli import output, running, sources, text
+from wildbach.interfaces.cli import output, reach, running, sources, text
 from wildbach.interfaces.cli.board import Board, Row
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.reach import Reach
+from wildbach.interfaces.cli.remote.acts import act
 from wildbach.interfaces.cli.running import Stop
 from wildbach.protocol.layers import PieceHashes
 from wildbach.protocol.metainfo import Info, Metainfo
@@ -44,15 +46,22 @@ class FileResult:
 
 @click.command("verify")
 @click.argument("torrent")
-@click.argument("data", type=click.Path(path_type=Path), default=".")
+@click.argument("data", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: a file each, then the sum.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the exit code, and the files that are not good.")
-def command(torrent: str, data: Path, as_json: bool, quiet: bool) -> int:
-    """Check content on disk against a .torrent file.
+@reach.options
+def command(torrent: str, data: Path | None, as_json: bool, quiet: bool, reach: Reach) -> int:
+    """Check content on disk against a .torrent file, or a torrent of the daemon.
 
     DATA is the folder that holds the content (as -o of get), the content's own folder, or the single file; the
     folder you are in by default. Nothing is changed. Exit code 0 means that every file is good.
+
+    Where TORRENT is no file but the beginning of a key or a name, the daemon checks that torrent in the background, and
+    fetches again what is wrong.
     """
+    if data is None and not os.path.lexists(torrent) and torrent != "-" and reach.runs():
+        return reach.run(lambda api: act(api, "recheck", (torrent,), False, "being checked", as_json=as_json))
+    data = Path(".") if data is None else data
     metainfo = sources.load_torrent(torrent)
     if not data.exists():
         raise UsageError(f"{text.clean(str(data))}: no such file or folder")

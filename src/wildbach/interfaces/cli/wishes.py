@@ -19,7 +19,9 @@ from wildbach.interfaces.cli.given import Given
 from wildbach.interfaces.cli.kinds import HOST_PORT, SIZE, HostPort, check_tracker
 from wildbach.interfaces.settings import ClientSettings
 
-_OTHER_VARIABLES: Final = ("WILDBACH_STATE", "WILDBACH_CONFIG", "WILDBACH_DEBUG", "WILDBACH_TRACKER_STORE")
+_OTHER_VARIABLES: Final = (
+    "WILDBACH_STATE", "WILDBACH_CONFIG", "WILDBACH_DEBUG", "WILDBACH_TRACKER_STORE", "WILDBACH_URL", "WILDBACH_KEY",
+)
 _FLAGS: Final[dict[str, Callable[[Any], Any]]] = {
     "peers": click.option(
         "--peer", "peers", type=HOST_PORT, multiple=True, help="Connect to this peer; may be repeated."),

@@ -18,7 +18,7 @@ from wildbach.interfaces.cli import output, text
 from wildbach.interfaces.cli.board import Board, Row
 from wildbach.interfaces.cli.exits import Exit, code_for
 from wildbach.interfaces.cli.running import Stop
-from wildbach.interfaces.cli.select import Selection
+from wildbach.interfaces.selection import Selection
 from wildbach.runtime.tasks import Scope
 
 TURN_SECONDS = 0.2

@@ -41,6 +41,7 @@ _SESSIONS = 200
 "The one that was used longest ago makes room."
 _KEYS = 100
 _START_LINKS = 4
+_START_PATH = "api/v1/start"
 _START_SECONDS = 3600.0
 _NOTED_SECONDS = 600
 "How often is written down when a login or a key was last used."
@@ -248,7 +249,7 @@ class Access:
         """The link for the browser; `root` is where the server is, such as http://127.0.0.1:8080. The token stands
         behind a `#`, which browsers send to nobody, so no log and no proxy has it.
         """
-        return f"{root.rstrip('/')}/api/v1/start#{self.start_token()}"
+        return f"{root.rstrip('/')}/{_START_PATH}#{self.start_token()}"
 
     async def start(self, token: str, remote: str, agent: str = "") -> str:
         """Take a start token: a new login's token. Raises UsageError, code `login_refused`."""
@@ -338,6 +339,9 @@ class Access:
         await self._keep({f"key:{id}": None}, durable=True)
         key = self._keys.pop(id, None)
         _log.info("the key for %r was removed", key.name if key else "")
+
+    async def make_start_link(self) -> m.StartLink:
+        return m.StartLink(f"{_START_PATH}#{self.start_token()}")
 
     async def login_sessions(self) -> m.LoginSessions:
         who, now = caller.get(), int(self._now())

@@ -51,13 +51,6 @@ class Start(Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, Meta(max_length=200)]
 
 
-class StartLink(Struct, frozen=True):
-    """A link that lets one in without a password, once, within the next hour."""
-
-    path: str
-    "Below the server's root."
-
-
 class Session(Struct, frozen=True):
     """Who one is."""
 
@@ -102,10 +95,6 @@ class Logins:
         token = await self._access.start(
             given.token, request.remote.host, request.headers.get("user-agent", ""))
         return Response(status=204, headers={"Set-Cookie": self._cookie(token, request)})
-
-    def start_link(self) -> Response:
-        link = StartLink(f"api/v1/start#{self._access.start_token()}")
-        return Response(msgspec.json.encode(link), content_type=answers.CONTENT_TYPE)
 
     def _cookie(self, token: str, request: Request) -> str:
         seconds = self._settings.session_days_longest * 86_400

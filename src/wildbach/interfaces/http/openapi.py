@@ -34,7 +34,7 @@ def described() -> dict[str, Any]:
     kinds = {
         kind for one in table.values() for kind in (one.payload_type, one.result)
         if isinstance(kind, type) and issubclass(kind, Struct)
-    } | {problems.Problem, logins.Login, logins.Start, logins.StartLink, logins.Session}
+    } | {problems.Problem, logins.Login, logins.Start, logins.Session}
     ordered = sorted(kinds, key=lambda kind: kind.__name__)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=_TEMPLATE)
     by_kind: dict[type, Any] = dict(zip(ordered, schemas, strict=True))
@@ -140,9 +140,6 @@ def _own_paths(by_kind: dict[type, Any]) -> dict[str, dict[str, Any]]:
             "post": asked("start", "Log in with the token of a start link; the answer sets a cookie.",
                           requestBody=body(logins.Start), responses=done, **stranger),
         },
-        "/start-links": {"post": asked(
-            "make_start_link", "A link that lets one in without a password, once, within the next hour.",
-            responses=given(logins.StartLink))},
         "/openapi.json": {"get": asked("openapi", "This document.", responses={
             "200": {"description": "This document.", "content": {_JSON: {"schema": {"type": "object"}}}},
             "default": _PROBLEM})},

@@ -11,7 +11,7 @@ from typing import Final
 from wildbach.base import limits
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.http import answers, metrics, openapi, problems
+from wildbach.interfaces.http import answers, metrics, openapi, page, problems
 from wildbach.interfaces.http.access import Access, Who
 from wildbach.interfaces.http.gate import Gate, security_headers
 from wildbach.interfaces.http.logins import Logins
@@ -31,7 +31,7 @@ Door = Callable[[Request, Access], Awaitable[Response | Stream]]
 _STRANGERS: Final = frozenset((("GET", "/session"), ("POST", "/login"), ("GET", "/start"), ("POST", "/start")))
 "What may be asked of the Api without being anybody."
 _OWN: Final = {
-    "/session": ["GET"], "/login": ["POST"], "/logout": ["POST"], "/start": ["GET", "POST"], "/start-links": ["POST"],
+    "/session": ["GET"], "/login": ["POST"], "/logout": ["POST"], "/start": ["GET", "POST"],
     "/openapi.json": ["GET"], "/push": ["GET"],
 }
 "What is no operation of the Api."
@@ -95,6 +95,8 @@ class WebServer:
         door = self._door(path)
         if door is not None:
             return await door(request, self._access)
+        if path == "/" and request.method in ("GET", "HEAD"):
+            return page.page()
         await self._somebody(request)
         raise UsageError("there is nothing here", code="not_found")
 
@@ -129,10 +131,6 @@ class WebServer:
         match (method, path):
             case "POST", "/logout":
                 return await logins.logout(request)
-            case "POST", "/start-links":
-                if who.role != "user":
-                    raise UsageError("a guest may look, and change nothing", code="forbidden")
-                return logins.start_link()
             case "GET", "/openapi.json":
                 return Response(openapi.document(), content_type=answers.CONTENT_TYPE)
             case "GET", "/push":

@@ -263,25 +263,27 @@ class Library:
                 self._turn(torrent, run=False)
             self.changed(key)
 
-    async def reorder(self, keys: Iterable[str], act: str) -> None:
-        """To the `top` or the `bottom` of the queue, or one place `up` or `down`."""
+    async def reorder(self, keys: Iterable[str], to: str | int) -> None:
+        """To the `top` or the `bottom` of the queue, one place `up` or `down`, or to a place from 1."""
         order = sorted(self._incomplete & self.entries.keys(), key=lambda key: self.entries[key].place)
         chosen = [key for key in order if key in set(keys)]
         if not chosen:
             return
         picked = set(chosen)
         rest = [key for key in order if key not in picked]
-        if act == "top":
+        if isinstance(to, int):
+            order = rest[:to - 1] + chosen + rest[to - 1:]
+        elif to == "top":
             order = chosen + rest
-        elif act == "bottom":
+        elif to == "bottom":
             order = rest + chosen
         else:
-            step = -1 if act == "up" else 1
-            for key in chosen if act == "up" else reversed(chosen):
+            step = -1 if to == "up" else 1
+            for key in chosen if to == "up" else reversed(chosen):
                 at = order.index(key)
-                to = at + step
-                if 0 <= to < len(order) and order[to] not in picked:
-                    order[at], order[to] = order[to], order[at]
+                beside = at + step
+                if 0 <= beside < len(order) and order[beside] not in picked:
+                    order[at], order[beside] = order[beside], order[at]
         moved = []
         self._lowest, self._highest = 0, max(self._highest, len(order))
         for place, key in enumerate(order, 1):

@@ -224,6 +224,102 @@ def test_a_torrent_moves_with_its_files_when_its_category_does(tmp_path: Path) -
     run(work())
 
 
+def test_files_are_named_as_they_lie_on_the_disk_also_when_they_get_other_names(tmp_path: Path) -> None:
+    async def work() -> None:
+        torrent = seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            (key,) = await add(api, torrent)
+            await until(lambda: api.core.catalog.fresh(key).complete, api)
+
+            async def names() -> set[str]:
+                return {row.path for row in (await api.files(key, m.FileListing())).files}
+
+            assert "things/sub/b.txt" in await names()
+            assert {row.path for row in (await api.files(key, m.FileListing(under="things/sub"))).files} == {
+                "things/sub/b.txt", "things/sub/ü 日本.bin"}
+            await api.rename(key, m.Rename("things/a.bin", "things/one.bin"))
+            await api.rename(key, m.Rename("things/sub", "things/other"))
+            assert await names() == {"things/one.bin", "things/other/b.txt", "things/other/ü 日本.bin", "things/zero"}
+            for name in await names():
+                assert (tmp_path / "downloads" / name).is_file()
+            assert api.core.catalog.fresh(key).content_path == str(tmp_path / "downloads" / "things")
+            await api.rename(key, m.Rename("things", "all"))
+            assert api.core.catalog.fresh(key).content_path == str(tmp_path / "downloads" / "all")
+            assert (tmp_path / "downloads" / "all" / "other" / "b.txt").is_file()
+
+    run(work())
+
+
+def test_files_are_wanted_by_name_also_of_a_magnet_link_and_a_name_of_none_is_an_error(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            data = torrent_of().to_bytes()
+            (refused,) = (await api.add_torrents(m.AddRequest(files=(data,), wanted=("*.mkv",)))).added
+            assert refused.key == "" and "'*.mkv' names no file" in refused.error
+            (added,) = (await api.add_torrents(m.AddRequest(files=(data,), wanted=("sub", "3")))).added
+            page = await api.files(added.key, m.FileListing())
+            assert [one.index for one in page.files if one.priority] == [1, 2, 3]
+
+    run(work())
+
+
+def test_a_place_in_the_queue_can_be_given(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path, queue__downloads=1) as api:
+            keys = await add(api, *(torrent_of(name=name) for name in ("one", "two", "three", "four")))
+
+            def order() -> list[int]:
+                places = [api.core.catalog.fresh(key).place for key in keys]
+                return [places.index(place) + 1 for place in range(1, 5)]
+
+            await api.act(m.Action("place", (keys[3],), place=2))
+            assert order() == [1, 4, 2, 3]
+            await api.act(m.Action("place", (keys[0], keys[1]), place=100))
+            assert order() == [4, 3, 1, 2]
+
+    run(work())
+
+
+def test_a_magnet_link_has_the_name_that_it_says_and_without_one_its_hash(tmp_path: Path) -> None:
+    named, bare = "ab" * 20, "cd" * 20
+
+    async def work(first: bool) -> None:
+        async with client(tmp_path) as api:
+            if first:
+                await api.add_torrents(m.AddRequest((f"magnet:?xt=urn:btih:{named}&dn=later", bare)))
+            assert {row.key: row.name for row in await rows(api)} == {named: "later", bare: bare}
+
+    run(work(True))
+    run(work(False))
+
+
+def test_a_row_tells_of_a_change_at_once_also_of_a_torrent_that_was_never_opened(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            stopped, running = await add(api, torrent_of(name="one"), stopped=True) + await add(api, torrent_of())
+            await until(lambda: api.core.catalog.fresh(running).state == "downloading", api)
+            for key in (stopped, running):
+                await api.set_priorities(key, m.FilePriorities({"0": 0}))
+                await api.change_torrent(key, m.TorrentPatch(down_limit=5000))
+            for row in await rows(api):
+                assert (row.wanted, row.down_limit) == (40_006, 5000), row.key
+
+    run(work())
+
+
+def test_the_beginning_of_a_hash_finds_a_torrent_from_four_characters_on(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            torrent = torrent_of(name="zzz")
+            key, _ = await add(api, torrent, torrent_of(name="yyy"))
+            assert torrent.info.hashes.v2 is not None
+            for word in (key[:4], key[:20].upper(), key, torrent.info.hashes.v2.hex()[:8]):
+                assert [one.key for one in await rows(api, search=word)] == [key], word
+            assert await rows(api, search=key[:3]) == []
+
+    run(work())
+
+
 def test_a_torrent_that_was_added_stopped_moves_and_has_its_files_renamed_and_stands_still(tmp_path: Path) -> None:
     async def work() -> None:
         torrent = seed_content(tmp_path)
@@ -239,3 +335,15 @@ def test_a_torrent_that_was_added_stopped_moves_and_has_its_files_renamed_and_st
             await until(lambda: api.core.catalog.fresh(key).state == "seeding", api)
 
     run(work())
+
+
+def test_a_magnet_link_has_its_name_at_once_and_after_a_restart_or_else_its_key(tmp_path: Path) -> None:
+    links = ("magnet:?xt=urn:btih:" + "1" * 40 + "&dn=A%20name", "2" * 40)
+
+    async def names() -> list[str]:
+        async with client(tmp_path) as api:
+            await api.add_torrents(m.AddRequest(urls=links))
+            await api.act(m.Action("stop", all=True))
+            return [row.name for row in await rows(api, sort="key")]
+
+    assert asyncio.run(names()) == asyncio.run(names()) == ["A name", "2" * 40]

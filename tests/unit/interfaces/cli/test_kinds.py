@@ -4,7 +4,7 @@ import click
 import pytest
 
 from wildbach.base.errors import UsageError
-from wildbach.interfaces.cli.kinds import HOST_PORT, PIECE_LENGTH, HostPort, parse_host_port
+from wildbach.interfaces.cli.kinds import COUNT_LIMIT, HOST_PORT, PIECE_LENGTH, SECONDS_LIMIT, HostPort, parse_host_port
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,21 @@ def test_piece_lengths_are_powers_of_two() -> None:
     for wrong in ("8K", "48K", "0", "many"):
         with pytest.raises(click.BadParameter, match="16"):
             PIECE_LENGTH.convert(wrong, None, None)
+
+
+@pytest.mark.parametrize(("kind", "written", "value"), [
+    (COUNT_LIMIT, "1.5", 1.5), (COUNT_LIMIT, "2", 2), (COUNT_LIMIT, "none", -1), (COUNT_LIMIT, "Default", -2),
+    (SECONDS_LIMIT, "90", 90), (SECONDS_LIMIT, "30m", 1800), (SECONDS_LIMIT, "12h", 43_200),
+    (SECONDS_LIMIT, "7d", 604_800), (SECONDS_LIMIT, "none", -1), (SECONDS_LIMIT, "default", -2),
+])
+def test_limits_of_seeding_are_numbers_times_none_or_as_the_settings_say(
+    kind: click.ParamType[float], written: str, value: float,
+) -> None:
+    assert kind.convert(written, None, None) == value
+
+
+@pytest.mark.parametrize("kind", [COUNT_LIMIT, SECONDS_LIMIT])
+@pytest.mark.parametrize("written", ["", "-1", "1e9", "x", "1.2.3", "1w", "\u0661"])
+def test_what_is_no_limit_is_refused(kind: click.ParamType[float], written: str) -> None:
+    with pytest.raises(click.BadParameter):
+        kind.convert(written, None, None)

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -73,7 +74,32 @@ def test_the_one_line_of_each_command_is_that_of_its_help() -> None:
         assert (command.help or "").split("\n\n")[0].replace("\n", " ").strip() == line
 
 
-@pytest.mark.parametrize("args", [["--no-such-flag"], ["no-such-command"], ["completion", "tcsh"], []])
+def every_command(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from every_command(f"{name} {below}", found)
+
+
+def test_every_command_has_help_flags_that_differ_and_json_where_it_lists() -> None:
+    for name, command in every_command("wildbach", main.cli):
+        assert command.help, name
+        flags = [flag for param in command.params for flag in (*param.opts, *param.secondary_opts)]
+        assert len(set(flags)) == len(flags), name
+        arguments = {param.name for param in command.params if isinstance(param, click.Argument)}
+        assert not arguments & {param.name for param in command.params if isinstance(param, click.Option)}, name
+        if name.endswith(" list"):
+            assert "--json" in flags, name
+        for param in command.params:
+            if isinstance(param, click.Option) and not param.hidden:
+                assert param.help, (name, param.name)
+
+
+@pytest.mark.parametrize(
+    "args", [["--no-such-flag"], ["no-such-command"], ["completion", "tcsh"], ["ls", "--state", "odd"]])
 def test_a_wrong_command_line_exits_2(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(args) == 2
     assert "Usage" in "".join(capsys.readouterr())
@@ -93,7 +119,7 @@ def test_the_script_for_fish_leaves_commas_in_descriptions(capsys: pytest.Captur
 
 def test_completion_knows_the_commands() -> None:
     done = run_child(_WILDBACH_COMPLETE="bash_complete", COMP_WORDS="wildbach c", COMP_CWORD="1")
-    assert done.stdout.split() == ["plain,create", "plain,completion"]
+    assert done.stdout.split() == ["plain,config", "plain,categories", "plain,create", "plain,completion"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wildbach.base import bitfield
-from wildbach.interfaces.cli.picture import piece_row
+from wildbach.interfaces.cli.picture import piece_row, row_of_states
 
 
 def test_a_row_shows_which_part_is_there() -> None:
@@ -39,3 +39,9 @@ def test_shades_are_exact_at_both_ends(count: int, width: int, data: st.DataObje
             assert set(row) == {"█"}
         if not held:
             assert set(row) == {"·"}
+
+
+def test_a_string_of_pieces_is_drawn_like_a_set() -> None:
+    assert row_of_states("##->", 4, ascii_only=True) == "##.."
+    assert row_of_states("#" * 100 + "-" * 100, 10, ascii_only=True) == "#####....."
+    assert row_of_states("", 10) == ""

@@ -70,3 +70,21 @@ def test_numbers_in_words() -> None:
     assert [text.duration(n) for n in (None, float("inf"), 42, 3723, 200000)] == ["-", "-", "0:42", "1:02:03", "2 days"]
     assert text.percent(0.99999) == "99.9 %"
     assert text.percent(1.0) == "100.0 %"
+
+
+@pytest.mark.parametrize(("count", "shown"), [
+    (0, ""), (0.5, ""), (1, "1"), (999, "999"), (1000, "1.0K"), (1024, "1.0K"), (10_189, "10K"), (1_022_976, "999K"),
+    (1_023_999, "1.0M"), (1536 << 20, "1.5G"), (1 << 50, "1.0P"), (5000 << 50, "5000P"),
+])
+def test_sizes_for_a_column_have_a_unit_and_few_digits(count: float, shown: str) -> None:
+    assert text.short(count) == shown
+
+
+@given(st.floats(0, 1e17))
+def test_sizes_for_a_column_are_short(count: float) -> None:
+    assert len(text.short(count)) <= 4
+
+
+def test_a_moment_that_cannot_be_is_shown_as_its_number() -> None:
+    assert text.moment(0) == "" and text.moment(1e18) == "1e+18"
+    assert len(text.moment(1_800_000_000)) == len("2027-01-15 08:00")

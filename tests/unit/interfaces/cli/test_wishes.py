@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from wildbach.base.errors import UsageError
@@ -76,9 +78,11 @@ def test_what_protects_cannot_be_switched_off_by_an_empty_value(
 
 
 def test_variables_that_are_no_settings_are_named_with_what_may_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("WILDBACH_STATE", "WILDBACH_DEBUG", "WILDBACH_RATES_UP", "WILDBACH_NETWORK_PROXI", "WILDBACH_QQQ"):
+    for name in [name for name in os.environ if name.startswith("WILDBACH_")]:
+        monkeypatch.delenv(name)  # what the tests themselves are told
+    for name in ("WILDBACH_STATE", "WILDBACH_DEBUG", "WILDBACH_RATES_UP", "WILDBACH_NETWORK_PROXI", "WILDBACH_QQQQQ"):
         monkeypatch.setenv(name, "1")
     assert variable_warnings() == [
         "$WILDBACH_NETWORK_PROXI is no setting, and does nothing; did you mean WILDBACH_NETWORK_PROXY?",
-        "$WILDBACH_QQQ is no setting, and does nothing",
+        "$WILDBACH_QQQQQ is no setting, and does nothing",
     ]

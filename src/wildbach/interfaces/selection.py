@@ -1,4 +1,4 @@
-"""`--select`: which files of a torrent a person means, by number or by pattern."""
+"""Which files of a torrent a person means, by number or by pattern."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Sequence
 
 from wildbach.base.errors import UsageError
-from wildbach.interfaces.cli import text
 from wildbach.protocol.metainfo import File, Info
 
 _NUMBERS = re.compile(r"\d{1,9}(-\d{0,9})?(,\d{1,9}(-\d{0,9})?)*", re.ASCII)
 
-_Test = Callable[[int, File], bool]
+_Test = Callable[[int, str], bool]
 
 
 class Selection:
@@ -28,17 +27,18 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self._tests)
 
+    def names(self, index: int, path: str) -> bool:
+        """Whether one of the words means this file."""
+        return any(test(index, path) for _, test in self._tests)
+
     def wants(self, index: int, file: File) -> bool:
-        return not self._tests or (not file.pad and any(test(index, file) for _, test in self._tests))
+        return not self._tests or (not file.pad and self.names(index, str(file.path)))
 
     def check(self, info: Info) -> None:
         """Raises UsageError for a word that names nothing: it must not look like a finished download."""
         for word, test in self._tests:
-            if not any(not file.pad and test(index, file) for index, file in enumerate(info.files)):
-                raise UsageError(
-                    f"--select {text.clean(word)!r} names no file of {text.clean(info.name)}; "
-                    "`wildbach info` lists them with numbers"
-                )
+            if not any(not file.pad and test(index, str(file.path)) for index, file in enumerate(info.files)):
+                raise UsageError(f"{word!r} names no file of {info.name}; `wildbach info` lists them with numbers")
 
 
 def _numbered(word: str) -> _Test:
@@ -53,11 +53,11 @@ def _matching(word: str) -> _Test:
     pattern = word.casefold().strip("/")
     folder = pattern + "/*"
 
-    def test(_: int, file: File) -> bool:
-        path = str(file.path).casefold()
+    def test(_: int, path: str) -> bool:
+        whole = path.casefold()
         return any(
             fnmatch.fnmatchcase(name, wanted)
-            for name in (path, file.path.parts[-1].casefold()) for wanted in (pattern, folder)
+            for name in (whole, whole.rpartition("/")[2]) for wanted in (pattern, folder)
         )
 
     return test

@@ -4,7 +4,7 @@ import pytest
 
 from cli_torrents import torrent_of
 from wildbach.base.errors import UsageError
-from wildbach.interfaces.cli.select import Selection
+from wildbach.interfaces.selection import Selection
 from wildbach.protocol.metainfo import Info
 
 

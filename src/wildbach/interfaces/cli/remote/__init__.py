@@ -1,0 +1,1 @@
+"""Commands that speak with a daemon, each with an Api and nothing else."""
