@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
@@ -16,8 +15,8 @@ from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.base.settings import flatten
 from wildbach.interfaces.api import models as m
-from wildbach.interfaces.api import places
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.freespace import free_bytes
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.net.interfaces import interfaces
 
@@ -46,7 +45,7 @@ class Whole:
             slow_mode=core.library.slow, peers=peers, dht_nodes=dht.nodes_v4 + dht.nodes_v6,
             reachable=self._reachable(), listening=tuple(str(at) for at in session.listening),
             external_ips=session.external_ips,
-            free_space=await core.threads.run(_free, places.home(core.settings.downloads.folder)),
+            free_space=await core.free_space(),
             torrents=core.catalog.facets().total, revision=core.catalog.revision,
         )
 
@@ -156,15 +155,6 @@ def _endpoint(who: str) -> Endpoint:
         raise UsageError(f"{who!r} is no address") from None
 
 
-def _free(folder: Path) -> int | None:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None
-
-
 def _look(path: Path, folders_only: bool) -> m.Folder:
     entries = []
     try:
@@ -182,5 +172,5 @@ def _look(path: Path, folders_only: bool) -> m.Folder:
         raise UsageError(f"there is no folder {path}", code="not_found") from None
     except OSError as error:
         raise UsageError(f"cannot look into {path}: {error.strerror}", code="forbidden_path") from error
-    return m.Folder(str(path), str(path.parent), tuple(sorted(entries, key=str.casefold)), _free(path))
+    return m.Folder(str(path), str(path.parent), tuple(sorted(entries, key=str.casefold)), free_bytes(path))
 
