@@ -11,6 +11,7 @@ import pytest
 from cli_torrents import torrent_of
 from clients import client, seed_content, until
 from wildbach.base.errors import UsageError
+from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.local import LocalApi
 
@@ -108,6 +109,30 @@ def test_the_queue_lets_some_download_and_shows_who_waits(tmp_path: Path) -> Non
             await until(lambda: states() == ["downloading", "downloading", "stopped"], api)
             found = await rows(api, state=("stopped",))
             assert [row.key for row in found] == [three]
+
+    run(work())
+
+
+def test_those_that_wait_already_are_not_paused_again_with_each_look_at_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work() -> None:
+        async with client(tmp_path, queue__downloads=1) as api:
+            keys = await add(api, *(torrent_of(name=f"t{number}") for number in range(5)))
+            await until(lambda: [api.core.catalog.fresh(key).state for key in keys] == ["downloading"] + ["queued"] * 4, api)
+            paused: list[str] = []
+            pause = Torrent.pause
+
+            async def counting(self: Torrent) -> None:
+                paused.append(self.key)
+                await pause(self)
+
+            monkeypatch.setattr(Torrent, "pause", counting)
+            for _ in range(3):
+                await api.act(m.Action("start", keys=tuple(keys)))
+            await api.act(m.Action("stop", keys=(keys[0],)))
+            await until(lambda: api.core.catalog.fresh(keys[1]).state == "downloading", api)
+            assert paused == [keys[0]]
 
     run(work())
 
