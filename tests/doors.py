@@ -15,7 +15,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.doors.qbittorrent.door import Door
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.settings import ApiSettings
-from wildbach.net.httpd import Request, Response, Stream
+from wildbach.net.httpd import BodyError, Request, Response, Stream
 
 SETTINGS: dict[str, Any] = {
     "downloads.folder": "/downloads", "downloads.incomplete_folder": "", "downloads.incomplete_suffix": "",
@@ -139,7 +139,8 @@ class Caller:
         content_type: str = "application/x-www-form-urlencoded", **headers: str,
     ) -> Said:
         async def read(limit: int) -> bytes:
-            assert len(body) <= limit
+            if len(body) > limit:
+                raise BodyError("the body is too long", 413, "body_too_long")
             return body
 
         answer = await self.door(Request(

@@ -61,17 +61,41 @@ async def move(
 ) -> None:
     """Bring all files of a torrent to `target`: another folder, other names, or both.
 
-    Raises StorageError, code `target_exists`, before anything is touched where something is in the way. Stopped by
-    an error or by cancelling, the move is unfinished: `resume_move` goes on with it, now or in another run.
+    Raises StorageError, code `target_exists`, before anything is touched where something is in the way. After an error
+    on the way everything is brought back. Where that fails too, or it is cancelled, the move is unfinished:
+    `resume_move` goes on with it, now or in another run, and so does the next move before it begins.
     """
     if storage.previous is not None:
-        raise StorageError("the torrent is being moved already", path=storage.layout.root, code="busy")
+        await resume_move(storage, record, store, runner)
     await runner.run(_check_free, storage, target)
-    record.moving = layout_to_json(storage.layout)
-    _describe(record, target)
+    await runner.run(_make_root, target.root)
+    old = storage.layout
+    await _turn(storage, old, target, record, store, runner)
+    try:
+        await resume_move(storage, record, store, runner, progress=progress)
+    except StorageError:
+        await _turn(storage, target, old, record, store, runner)
+        await resume_move(storage, record, store, runner)
+        raise
+
+
+async def _turn(
+    storage: FileStorage, old: Layout, new: Layout, record: ResumeRecord, store: ResumeStore, runner: Runner,
+) -> None:
+    """From now on files move from `old` to `new`; the store knows it first."""
+    record.moving = layout_to_json(old)
+    _describe(record, new)
     await runner.run(store.save, record)
-    storage.leave(storage.layout, target)
-    await resume_move(storage, record, store, runner, progress=progress)
+    storage.leave(old, new)
+
+
+def _make_root(path: str) -> None:
+    """The folder can be made: most of what is wrong with a target shows here, before anything moves."""
+    try:
+        for grown in system.make_root(path):
+            system.sync_path(grown)
+    except OSError as error:
+        raise storage_error(error, "make the folder", path) from error
 
 
 def take_up(storage: FileStorage, record: ResumeRecord) -> bool:

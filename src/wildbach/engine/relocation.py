@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import StorageError, UsageError
 from wildbach.disk.layout import Layout
 from wildbach.engine.holdings import Holdings
 
@@ -16,9 +16,10 @@ Progress = Callable[[int, int], None]
 class Relocation:
     """The moves of one torrent, one at a time. Errors are those of `disk.moving`."""
 
-    __slots__ = ("share",)
+    __slots__ = ("_busy", "share")
 
     def __init__(self) -> None:
+        self._busy = False
         self.share: float | None = None
         "Of the bytes that are at their new place; None while nothing is being moved."
 
@@ -42,7 +43,11 @@ class Relocation:
             if progress is not None:
                 progress(done, total)
 
+        if self._busy:
+            raise StorageError("the torrent is being moved already", code="busy")
+        self._busy = True
         try:
             await holdings.move(target, moved)
         finally:
+            self._busy = False
             self.share = None

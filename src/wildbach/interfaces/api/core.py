@@ -12,6 +12,7 @@ from wildbach.engine.session import Session
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
+from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.settings import ClientSettings
@@ -33,6 +34,7 @@ class Core:
     scope: Scope
     threads: Threads
     report: Callable[[Exception], None]
+    room: FreeSpace
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -49,6 +51,10 @@ class Core:
         data_dir = self.session.data_dir
         own = () if data_dir is None else (data_dir.absolute(),)
         return await self.threads.run(partial(places.judge, text, allowed, own=own, whole=whole))
+
+    async def free_space(self) -> int | None:
+        """Bytes in the folder where torrents go. Raises UsageError."""
+        return await self.room.of(places.home(self.settings.downloads.folder))
 
     def folder_for(self, category: str) -> Path:
         """Where torrents of a category go. Raises UsageError."""

@@ -17,6 +17,7 @@ from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.doctoring import Doctoring
 from wildbach.interfaces.api.entering import Entering
 from wildbach.interfaces.api.feeding import Feeding
+from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.grouping import Grouping
 from wildbach.interfaces.api.importing import Importing
 from wildbach.interfaces.api.jobs import JobList
@@ -71,7 +72,8 @@ async def open_api(
             library = Library(session, scope, lambda: choices.settings, report)
             catalog = Catalog(session, library, scope, report)
             core = Core(
-                session, library, catalog, choices, JobList(scope, report), book, scope, threads, report)
+                session, library, catalog, choices, JobList(scope, report), book, scope, threads, report,
+                FreeSpace(scope, threads, report))
             await library.load()
             await choices.apply(session, library)
             stack.push_async_callback(library.close)

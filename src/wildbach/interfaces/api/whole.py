@@ -16,7 +16,6 @@ from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.base.settings import flatten
 from wildbach.interfaces.api import models as m
-from wildbach.interfaces.api import places
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.net.interfaces import interfaces
@@ -46,7 +45,7 @@ class Whole:
             slow_mode=core.library.slow, peers=peers, dht_nodes=dht.nodes_v4 + dht.nodes_v6,
             reachable=self._reachable(), listening=tuple(str(at) for at in session.listening),
             external_ips=session.external_ips,
-            free_space=(await core.threads.run(_space, places.home(core.settings.downloads.folder)))[0],
+            free_space=await core.free_space(),
             torrents=core.catalog.facets().total, revision=core.catalog.revision,
         )
 

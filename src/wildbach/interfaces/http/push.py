@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -33,6 +33,10 @@ from wildbach.runtime.tasks import Scope
 
 Part = Literal["files", "peers", "trackers", "web_seeds", "pieces"]
 _EMPTY: dict[str, Any] = {}
+_MESSAGE_SECONDS: Final = 0.02
+"From one message of a client to the next."
+_REST: Final = 4.0
+"Times as long as it took to say what is new, nothing is said."
 
 
 class Detail(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,11 +91,15 @@ class Push:
             self._open -= 1
 
     async def _keep_sending(self, page: _Page, who: Who) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             if not self._access.still(who):
                 await page.websocket.refuse("logged out")
                 return
+            began = loop.time()
             await page.send()
+            # Who subscribes to something else all the time does not keep the loop busy with it.
+            await asyncio.sleep(min(_REST * (loop.time() - began), self._settings().push_seconds))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._settings().push_seconds):
                     await page.changed.wait()
@@ -116,9 +124,11 @@ class _Page:
                     raise UsageError("a guest does not see the log", code="forbidden")
             except UsageError as error:
                 await self._say({"error": _problem(error)})
-                continue
-            self.view = _View(self._api, message.subscribe)
-            self.changed.set()
+            else:
+                self.view = _View(self._api, message.subscribe)
+                self.changed.set()
+            finally:
+                await asyncio.sleep(_MESSAGE_SECONDS)
 
     async def send(self) -> None:
         """Raises ConnectionError."""

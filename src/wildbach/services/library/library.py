@@ -265,7 +265,7 @@ class Library:
         for key in keys:
             self.held.discard(key)
             torrent = self._session.torrent(key)
-            if torrent is not None:
+            if torrent is not None and torrent.state is not State.PAUSED:
                 self._turn(torrent, run=False)
             self.changed(key)
 
@@ -516,7 +516,8 @@ class Library:
                 if one.key not in self.held:
                     self.held.add(one.key)
                     self.bus.publish(TorrentChanged(one.key))
-                self._turn(torrent, run=False)
+                if torrent.state is not State.PAUSED:  # else thousands that wait would be told so again each time
+                    self._turn(torrent, run=False)
 
     def _turn(self, torrent: Torrent, *, run: bool) -> None:
         if torrent.key not in self._turning:

@@ -11,6 +11,7 @@ import pytest
 from cli_torrents import torrent_of
 from clients import client, seed_content, until
 from wildbach.base.errors import UsageError
+from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.local import LocalApi
 
@@ -108,6 +109,31 @@ def test_the_queue_lets_some_download_and_shows_who_waits(tmp_path: Path) -> Non
             await until(lambda: states() == ["downloading", "downloading", "stopped"], api)
             found = await rows(api, state=("stopped",))
             assert [row.key for row in found] == [three]
+
+    run(work())
+
+
+def test_those_that_wait_already_are_not_paused_again_with_each_look_at_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work() -> None:
+        async with client(tmp_path, queue__downloads=1) as api:
+            keys = await add(api, *(torrent_of(name=f"t{number}") for number in range(5)))
+            wanted = ["downloading"] + ["queued"] * 4
+            await until(lambda: [api.core.catalog.fresh(key).state for key in keys] == wanted, api)
+            paused: list[str] = []
+            pause = Torrent.pause
+
+            async def counting(self: Torrent) -> None:
+                paused.append(self.key)
+                await pause(self)
+
+            monkeypatch.setattr(Torrent, "pause", counting)
+            for _ in range(3):
+                await api.act(m.Action("start", keys=tuple(keys)))
+            await api.act(m.Action("stop", keys=(keys[0],)))
+            await until(lambda: api.core.catalog.fresh(keys[1]).state == "downloading", api)
+            assert paused == [keys[0]]
 
     run(work())
 
@@ -463,3 +489,29 @@ def test_a_magnet_link_has_its_name_at_once_and_after_a_restart_or_else_its_key(
             return [row.name for row in await rows(api, sort="key")]
 
     assert asyncio.run(names()) == asyncio.run(names()) == ["A name", "2" * 40]
+
+
+def test_a_move_that_cannot_be_leaves_the_torrent_where_it_was_and_another_one_can(tmp_path: Path) -> None:
+    async def work() -> None:
+        torrent = seed_content(tmp_path)
+        async with client(tmp_path) as api:
+            (key,) = await add(api, torrent)
+            await until(lambda: api.core.catalog.fresh(key).complete, api)
+            (tmp_path / "file").write_text("no folder")
+            half = tmp_path / "half"
+            # The second file's folder is in the way, after the first file has moved.
+            (half / "things").mkdir(parents=True)
+            (half / "things" / "sub").write_text("in the way")
+            for target in (tmp_path / "file", half):
+                jobs = await api.move_torrents(m.Move(str(target), (key,)))
+                done = await api.core.jobs.wait(jobs.jobs[0].id)
+                assert done.state == "failed" and done.message, done
+                row = api.core.catalog.fresh(key)
+                assert (row.save_path, row.state) == (str(tmp_path / "downloads"), "seeding"), (target, row)
+                assert (tmp_path / "downloads" / "things" / "a.bin").is_file()
+            jobs = await api.move_torrents(m.Move(str(tmp_path / "good"), (key,)))
+            assert (await api.core.jobs.wait(jobs.jobs[0].id)).state == "done"
+            assert (tmp_path / "good" / "things" / "sub" / "b.txt").is_file()
+            assert api.core.catalog.fresh(key).save_path == str(tmp_path / "good")
+
+    run(work())

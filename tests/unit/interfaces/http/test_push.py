@@ -12,6 +12,7 @@ import msgspec
 from tests.api_fakes import PASSWORD, Serving, row, serving
 
 from wildbach.base import limits
+from wildbach.interfaces.http import push
 from wildbach.interfaces.settings import ApiSettings
 
 Socket = aiohttp.ClientWebSocketResponse
@@ -144,6 +145,28 @@ def test_a_slow_page_gets_fewer_frames_and_the_newest_state() -> None:
             assert asked < 20, "megabytes wait for a page that does not read"
             writer.transport.abort()
     asyncio.run(main())
+
+
+def test_who_subscribes_all_the_time_is_not_served_all_the_time() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        there.api.put(row(1))
+        asked = 0
+        original = there.api.list_torrents
+
+        async def counting(listing: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return await original(listing)
+
+        there.api.list_torrents = counting
+        message = json.dumps({"subscribe": {"torrents": {"sort": "key"}}})
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while (took := loop.time() - began) < 0.5:
+            await websocket.send_str(message)
+            await asyncio.sleep(0)
+        assert 0 < asked <= took / push._MESSAGE_SECONDS + 2
+    run(work)
 
 
 def test_pages_are_bounded(monkeypatch: Any) -> None:

@@ -110,7 +110,7 @@ class Door:
         return await endpoint.handler(call)
 
     async def _login(self, request: Request, access: Access) -> Answer:
-        fields = (await _form(request)).fields
+        fields = (await _form(request, limits.API_START_BYTES)).fields
         try:
             token = await access.login(
                 fields.get("username", ""), fields.get("password", ""), request.remote.host,
@@ -142,12 +142,12 @@ def _from_elsewhere(request: Request) -> bool:
     return own is not None and origin is not None and not (headers.is_extension(origin) or headers.is_own(origin, own))
 
 
-async def _form(request: Request) -> Form:
-    """Fields of the query and of the body; those of the body win."""
+async def _form(request: Request, most: int = limits.FORM_BYTES) -> Form:
+    """Fields of the query and of the body of at most so many bytes; those of the body win."""
     form = Form()
     read_pairs(request.query, form.fields)
     if request.method == "POST":
-        sent = read_form(request.headers.get("content-type", ""), await request.body(limits.FORM_BYTES))
+        sent = read_form(request.headers.get("content-type", ""), await request.body(most))
         form.fields |= sent.fields
         form.files = sent.files
     return form

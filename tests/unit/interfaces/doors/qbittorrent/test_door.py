@@ -9,6 +9,7 @@ import pytest
 from tests.api_fakes import PASSWORD, row
 from tests.doors import Caller, ListApi, at_door
 
+from wildbach.base import limits
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.doors.qbittorrent.endpoints import ENDPOINTS
 
@@ -43,6 +44,14 @@ def test_login_says_ok_or_fails_with_status_200() -> None:
             assert (said.status, said.text) == (200, text)
             assert ("Set-Cookie" in said.headers) == (text == "Ok.")
         assert (await caller.get("auth/login", username="admin", password=PASSWORD)).status == 405
+
+    at(ListApi(), scenario, login=False)
+
+
+def test_strangers_do_not_get_to_send_more_than_a_login_takes() -> None:
+    async def scenario(caller: Caller) -> None:
+        said = await caller.post("auth/login", username="admin", password="x" * limits.API_START_BYTES)
+        assert said.status == 413
 
     at(ListApi(), scenario, login=False)
 
