@@ -15,8 +15,9 @@ from tests.api_fakes import row, serving
 from tests.clients import layers_for, seed_content
 
 from wildbach.interfaces.api import models as m
-from wildbach.interfaces.daemon import local_token, run_daemon
+from wildbach.interfaces.daemon import run_daemon
 from wildbach.interfaces.http import openapi, passwords
+from wildbach.interfaces.whereabouts import local_token
 
 pytestmark = [pytest.mark.goal, pytest.mark.timeout(1200)]
 

