@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 import threading
@@ -23,6 +24,8 @@ from wildbach.base import bitfield
 from wildbach.base.errors import FormatError, StorageError
 from wildbach.disk import system
 from wildbach.disk.resume import Note, Progress, ResumeRecord, Summary, apply
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -41,6 +44,12 @@ PAGE = 500
 "Torrents read from the list at a time."
 SMALLEST = 512
 "Bytes of the smallest database there is."
+_MISSES = 10_000
+"Looks in turn at places that cannot be read, after which there is nothing."
+_LONGER = 16
+"A file that was cut short was at most so many times longer,"
+_LEAST = 1 << 20
+"where it was longer than this."
 CHECK_BYTES = 32 << 20
 "Files up to this size are checked page by page when they are opened."
 
@@ -199,7 +208,10 @@ class Database:
         aside = self._put_aside()
         self.damaged.append(aside)
         db = self._open()
-        _salvage(aside, db, self._put_statistic)
+        count = _salvage(aside, db, self._put_statistic)
+        _log.error(
+            "the state in %s was damaged: %d torrents are whole and are checked again, the damaged file is kept as %s",
+            self.path, count, aside)
         system.lock(self._guard, shared=True, wait=True)
         return db
 
@@ -628,17 +640,18 @@ def _translated(path: str) -> Iterator[None]:
         raise system.storage_error(error, "use the state in", path) from error
 
 
-def _salvage(aside: str, db: sqlite3.Connection, put_statistic: Callable[[sqlite3.Connection, str, int], None]) -> None:
-    """Copy the rows that are whole; whatever they claim about pieces is to be checked."""
+def _salvage(aside: str, db: sqlite3.Connection, put_statistic: Callable[[sqlite3.Connection, str, int], None]) -> int:
+    """Copy the rows that are whole; whatever they claim about pieces is to be checked. The number of torrents."""
+    _lengthen(aside)
+    count = 0
     try:
         old = sqlite3.connect(aside, isolation_level=None)
     except sqlite3.Error:
-        return
+        return 0
     old.text_factory = bytes
     try:
         with _transaction(db):
-            count = 0
-            for key, place, raw, check in _rows(old, "SELECT key, place, record, sum FROM torrents"):
+            for key, place, raw, check in _rows(old, "torrents", "key, place, record, sum"):
                 try:
                     record = _record(key, place, raw, check)
                 except (Damaged, TypeError, AttributeError):
@@ -649,26 +662,52 @@ def _salvage(aside: str, db: sqlite3.Connection, put_statistic: Callable[[sqlite
                 _put_progress(db, record.key, Progress(check=True))
             put_statistic(db, "torrents", count)
             for table, column in (("metainfo", "key"), ("settings", "name")):
-                for name, data, check in _rows(old, f"SELECT {column}, data, sum FROM {table}"):
+                for name, data, check in _rows(old, table, f"{column}, data, sum"):
                     with contextlib.suppress(Damaged, TypeError, AttributeError):
                         if check == _sum(_text(name), data):
                             db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?)", (_text(name), data, check))
-            for area, name, data, check in _rows(old, "SELECT area, name, data, sum FROM kept"):
+            for area, name, data, check in _rows(old, "kept", "area, name, data, sum"):
                 with contextlib.suppress(Damaged, TypeError, AttributeError):
                     row = (_text(area), _text(name), data, check)
                     if check == _sum(*row[:3]):
                         db.execute("INSERT OR IGNORE INTO kept VALUES (?,?,?,?)", row)
-            for name, value, check in _rows(old, "SELECT name, value, sum FROM statistics"):
+            for name, value, check in _rows(old, "statistics", "name, value, sum"):
                 with contextlib.suppress(Damaged, TypeError, AttributeError):
                     if check == _sum(_text(name), value) and _text(name) not in _OURS:
                         put_statistic(db, _text(name), value)
     finally:
         old.close()
+    return count
 
 
-def _rows(db: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    """The rows that can still be read."""
+def _lengthen(aside: str) -> None:
+    """Of a file that was cut short SQLite reads nothing at all. With the missing pages empty it reads the others."""
+    with contextlib.suppress(OSError), open(aside, "r+b") as file:
+        head = file.read(32)
+        page, pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
+        size = os.fstat(file.fileno()).st_size
+        if page >= SMALLEST and size < pages * page <= _LONGER * max(size, _LEAST):
+            file.truncate(pages * page)
+
+
+def _rows(db: sqlite3.Connection, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
+    """The rows that can still be read, those behind a damaged page too."""
+    after, misses = 0, 0
     try:
-        yield from db.execute(query)
+        db.execute(f"SELECT {columns} FROM {table} WHERE 0")
     except (sqlite3.Error, UnicodeDecodeError):
-        return
+        return  # not even the table is there
+    while misses < _MISSES and after < 1 << 62:
+        try:
+            for number, *row in db.execute(
+                f"SELECT rowid, {columns} FROM {table} WHERE rowid > ? ORDER BY rowid", (after,),
+            ):
+                if number > after:  # in a damaged tree they come in any order
+                    after, misses = number, 0
+                yield tuple(row)
+            return
+        except (sqlite3.Error, UnicodeDecodeError):
+            # Where the next whole page begins is not known. The longer the gap, the longer the steps: a hundredth of
+            # what is missing is passed over beside it at most.
+            after += 1 + misses // 100
+            misses += 1

@@ -66,14 +66,14 @@ class DaemonLock:
             self._fd = -1
 
 
-def saved_settings(folder: Path) -> dict[str, object]:
-    """What was saved by the API. Raises StorageError."""
+def saved_settings(folder: Path) -> tuple[dict[str, object], list[str]]:
+    """What was saved by the API, and where state that was damaged was put aside. Raises StorageError."""
     database = DataDir(folder).open_database()
     try:
-        return decode(database.kept(AREA))
+        return decode(database.kept(AREA)), database.damaged
     except FormatError as error:
         log.error("the saved settings cannot be read, the defaults hold: %s", error.message)
-        return {}
+        return {}, database.damaged
     finally:
         database.close()
 
@@ -107,10 +107,14 @@ async def run_daemon(
     async with contextlib.AsyncExitStack() as stack:
         lock = await loop.run_in_executor(None, DaemonLock, folder)
         stack.callback(lock.release)
-        saved = await loop.run_in_executor(None, saved_settings, folder)
+        saved, damaged = await loop.run_in_executor(None, saved_settings, folder)
         whole = layers.with_saved(saved)
         loaded = asyncio.Event()
         api = await stack.enter_async_context(open_api(whole, folder, loaded=loaded))
+        for aside in damaged:
+            # Nobody listened yet when it was found.
+            api.core.log.write(
+                "error", f"the state was damaged: what is whole of it was kept, the damaged file is {aside}")
         access = Access(api.core.session, lambda: api.core.settings.api)
         stack.callback(access.close)
         await access.load()

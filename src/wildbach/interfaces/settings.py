@@ -71,7 +71,9 @@ class HookSettings(Section):
 
 
 HOST_ONLY = ("hooks.",)
-"Settings that only the configuration file, the environment and flags can have."
+"Settings that only the configuration file, the environment and flags can have, and that the API does not show."
+HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed")
+"Those that the API does not change: what holds for who uses it is not for them to choose."
 
 
 @dataclass(frozen=True, slots=True)

@@ -428,6 +428,48 @@ def test_a_torrent_whose_row_is_damaged_is_dropped_and_the_rest_kept(tmp_path: P
     store.close()
 
 
+def _many(path: Path, count: int = 200) -> list[str]:
+    """Torrents over many pages, all of them in the file itself."""
+    store = Database(path)
+    keys = [f"{number:040}" for number in range(count)]
+    for key in keys:
+        store.save(record(key))
+    store.keep("library", {key: key.encode() * 5 for key in keys})
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    return keys
+
+
+def test_behind_a_damaged_page_the_rest_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keys = _many(tmp_path / "state.db")
+    raw = bytearray((tmp_path / "state.db").read_bytes())
+    for key in (keys[5], keys[100]):
+        # The page with the record: of all pages that name it the one with its options.
+        at = next(
+            page for page in range(0, len(raw), module.PAGE_BYTES)
+            if key.encode() in raw[page:page + module.PAGE_BYTES] and b"paused" in raw[page:page + module.PAGE_BYTES])
+        raw[at:at + module.PAGE_BYTES] = bytes(module.PAGE_BYTES)
+    (tmp_path / "state.db").write_bytes(raw)
+    store = Database(tmp_path / "state.db")
+    left = {summary.record.key for summary in store.summaries()}
+    assert len(store.damaged) == 1 and 150 < len(left) < 200
+    assert keys[5] not in left and {keys[50], keys[-1]} <= left and len(store.kept("library")) == 200
+    assert f"{len(left)} torrents are whole" in caplog.text and store.damaged[0] in caplog.text
+    store.close()
+
+
+def test_of_a_file_that_was_cut_short_what_is_left_is_kept(tmp_path: Path) -> None:
+    keys = _many(tmp_path / "state.db")
+    raw = (tmp_path / "state.db").read_bytes()
+    (tmp_path / "state.db").write_bytes(raw[:len(raw) // 2 + 77])
+    store = Database(tmp_path / "state.db")
+    left = [summary.record.key for summary in store.summaries()]
+    assert len(store.damaged) == 1 and len(left) > 50 and set(left) <= set(keys)
+    store.close()
+
+
 def test_only_the_latest_damaged_files_are_kept(tmp_path: Path) -> None:
     for _ in range(6):
         (tmp_path / "state.db").write_bytes(b"junk" * 5000)

@@ -209,20 +209,22 @@ class Acting:
         return [key for key in keys if key in entries and entries[key].trashed]
 
     async def restore(self, selection: m.Selection) -> m.Outcome:
-        keys = self._in_trash(selection)
-        for key in keys:
-            await self.core.library.take_back(key)
-            self.core.catalog.touch(key)
-        return self._outcome(selection.keys, selection.all, keys)
+        return await self._each_in_trash(selection, self.core.library.take_back)
 
     async def empty_trash(self, selection: m.Selection) -> m.Outcome:
+        return await self._each_in_trash(selection, self.core.library.empty)
+
+    async def _each_in_trash(self, selection: m.Selection, work: Callable[[str], Awaitable[None]]) -> m.Outcome:
+        """Somebody else, or the clock, may do something to the same ones meanwhile."""
         keys, failed = self._in_trash(selection), []
         for key in keys:
             try:
-                await self.core.library.remove(key, files=self.core.library.entries[key].remove_files)
+                await work(key)
             except WildbachError as error:
                 failed.append(m.Failure(key, error.code, error.message))
-        return m.Outcome(len(keys) - len(failed), tuple(failed))
+            self.core.catalog.touch(key)
+        missing = self._outcome(selection.keys, selection.all, keys).failed
+        return m.Outcome(len(keys) - len(failed), (*failed, *missing))
 
     # -- files
 

@@ -92,18 +92,28 @@ class Adding:
             return Added(source, "", "", False, error.code, error.message)
 
     async def _add(self, source: str, loaded: Loaded, request: AddRequest) -> Added:
-        core, session, library = self.core, self.core.session, self.core.library
+        core, session = self.core, self.core.session
         settings = core.settings.downloads
         if isinstance(loaded, MutableLink):
             options = AddOptions(save_path=await self._folder(request), exclude=(*settings.exclude, *request.exclude))
             view = await session.mutables.follow(loaded, options)
             return Added(source, view.torrent, loaded.to_uri(), False, "", "")
+        auto = settings.auto and not request.save_path if request.auto is None else request.auto
+        folder = await self._folder(request, auto=auto)
+        async with core.adding:
+            # Of several that add the same one the first says what holds.
+            return await self._add_torrent(source, loaded, request, folder, auto=auto)
+
+    async def _add_torrent(
+        self, source: str, loaded: Metainfo | Magnet, request: AddRequest, folder: Path, *, auto: bool,
+    ) -> Added:
+        core, session, library = self.core, self.core.session, self.core.library
+        settings = core.settings.downloads
         hashes = loaded.info.hashes if isinstance(loaded, Metainfo) else loaded.hashes
         there = session.known(hashes)
         if there is not None:
             return await self._again(source, there, loaded, request)
         stopped = not settings.start if request.stopped is None else request.stopped
-        auto = settings.auto and not request.save_path if request.auto is None else request.auto
         entry = Entry(
             category=request.category, tags=tuple(dict.fromkeys(request.tags)), stopped=stopped,
             forced=request.forced, auto=auto, name=request.name, ratio_limit=request.ratio_limit,
@@ -113,7 +123,7 @@ class Adding:
         held = not stopped and not request.forced and not library.room()
         incomplete = settings.incomplete_folder if request.incomplete_path is None else request.incomplete_path
         options = AddOptions(
-            save_path=await self._folder(request, auto=auto), paused=stopped or held,
+            save_path=folder, paused=stopped or held,
             select=_select(request, loaded), peers=endpoints(request.peers), trackers=request.trackers,
             web_seeds=request.web_seeds, sequential=request.sequential, ends_first=request.ends_first,
             seed_only=request.seed_only, skip_check=request.skip_check, existing=request.existing,
@@ -158,7 +168,9 @@ class Adding:
     async def _folder(self, request: AddRequest, *, auto: bool = False) -> Path:
         if request.save_path and not auto:
             return await self.core.place(request.save_path)
-        return self.core.folder_for(request.category)
+        folder = self.core.folder_for(request.category)
+        # Of a category anybody may have written the path; the usual folder is what the owner chose.
+        return await self.core.place(str(folder)) if request.category else folder
 
     async def _prioritise(self, torrent: Torrent, request: AddRequest) -> None:
         if not request.priorities:

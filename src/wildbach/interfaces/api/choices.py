@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from wildbach.base.errors import FormatError
-from wildbach.base.settings import Layers, PinnedError, flatten, from_dict, json_schema, options, to_flat
+from wildbach.base.settings import Layers, PinnedError, SettingError, flatten, from_dict, json_schema, options, to_flat
+from wildbach.engine import ways
+from wildbach.engine.dhtnodes import parse_node
+from wildbach.engine.ipfilter import bad_sources
 from wildbach.engine.session import Session
 from wildbach.engine.settings import Settings
 from wildbach.interfaces.api.models import SettingsView
-from wildbach.interfaces.settings import HOST_ONLY, ClientSettings
+from wildbach.interfaces.settings import HOST_CHOSEN, HOST_ONLY, ClientSettings
+from wildbach.net.httpd import server_tls
+from wildbach.runtime.workers import Threads
 from wildbach.services.library import schedule
 from wildbach.services.library.library import Library
 
@@ -34,8 +39,9 @@ def decode(kept: Mapping[str, bytes]) -> dict[str, object]:
 class Choices:
     """The layers of settings, and the values in effect."""
 
-    def __init__(self, layers: Layers[ClientSettings]) -> None:
+    def __init__(self, layers: Layers[ClientSettings], threads: Threads) -> None:
         self.layers = layers
+        self._threads = threads
         self._started = layers.settings
         self._now = layers.settings
 
@@ -66,12 +72,13 @@ class Choices:
         flat = flatten(ClientSettings, values)
         known = options(ClientSettings)
         for key in flat:
-            if key.startswith(HOST_ONLY):
+            if key.startswith(HOST_CHOSEN):
                 raise PinnedError(key, "the configuration file, which alone can change it")
         back = [key for key, value in flat.items() if value is None and not known[key].optional]
         layers = self.layers.patched({key: value for key, value in flat.items() if key not in back})
         layers = layers.without(back)
         schedule.check(layers.settings.slow_mode)
+        await self._threads.run(check_start, layers.settings, tuple(flat))
         await session.keep(AREA, {NAME: msgspec.json.encode(layers.saved)}, durable=True)
         self.layers = layers
         await self.apply(session, library)
@@ -85,6 +92,22 @@ class Choices:
         down, up = library.rates()
         engine = {key: value for key, value in to_flat(self._now).items() if key in options(Settings)}
         await session.configure(from_dict(Settings, engine | {"rates.down": down, "rates.up": up}))
+
+
+def check_start(settings: ClientSettings, changed: Sequence[str]) -> None:
+    """Whether a daemon can begin with these: what is saved and cannot be used would keep out who could mend it. Blocks.
+    Raises UsageError.
+    """
+    ways.check(settings)
+    for text in settings.dht.bootstrap:
+        parse_node(text)
+    for text in settings.api.listen:
+        ways.parse_listen(text, "api.listen")
+    if any(key.startswith("api.tls_") for key in changed) and settings.api.tls_certificate:
+        server_tls(settings.api.tls_certificate, settings.api.tls_key)
+    if "filter.sources" in changed:
+        for name, reason in bad_sources(settings.filter.sources).items():
+            raise SettingError("filter.sources", f"{name}: {reason}")
 
 
 def _plain(value: Any) -> Any:

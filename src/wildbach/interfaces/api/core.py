@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from wildbach.engine.session import Session
@@ -33,17 +35,21 @@ class Core:
     report: Callable[[Exception], None]
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."
+    adding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    "Held while a torrent is looked for and added."
 
     @property
     def settings(self) -> ClientSettings:
         return self.choices.settings
 
-    async def place(self, text: str) -> Path:
-        """A folder or file that may be touched. Raises UsageError."""
-        allowed = (*self.settings.downloads.allowed, self.settings.downloads.folder)
-        return await self.threads.run(places.judge, text, allowed)
+    async def place(self, text: str, *, whole: bool = True, allowed: Sequence[str | Path] | None = None) -> Path:
+        """A folder or file that may be touched, with all that is below it where `whole`. Raises UsageError."""
+        if allowed is None:
+            allowed = (*self.settings.downloads.allowed, self.settings.downloads.folder)
+        data_dir = self.session.data_dir
+        own = () if data_dir is None else (data_dir.absolute(),)
+        return await self.threads.run(partial(places.judge, text, allowed, own=own, whole=whole))
 
     def folder_for(self, category: str) -> Path:
-        """Where torrents of a category go."""
-        root = self.settings.downloads.folder.expanduser()
-        return self.library.groups.folder(category, root)
+        """Where torrents of a category go. Raises UsageError."""
+        return self.library.groups.folder(category, places.home(self.settings.downloads.folder))

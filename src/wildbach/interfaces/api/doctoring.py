@@ -10,6 +10,7 @@ from wildbach.base.logins import hide_logins
 from wildbach.disk.probe import probe
 from wildbach.interfaces import checkup
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import places
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.checkup import Finding, Level
 from wildbach.net.machine import examine
@@ -28,10 +29,10 @@ class Doctoring:
     async def doctor(self) -> m.Checkup:
         session, threads, settings = self.core.session, self.core.threads, self.core.settings
         found = checkup.of_machine(await threads.run(examine))
-        places = [(settings.downloads.folder.expanduser(), "downloads")]
+        folders = [(places.home(settings.downloads.folder), "downloads")]
         if session.data_dir is not None:
-            places.append((session.data_dir, "state"))
-        for place, what in places:
+            folders.append((session.data_dir, "state"))
+        for place, what in folders:
             found += await self._disk(place, what)
         ways = await session.examine_network(_NAMES_SECONDS)
         found += checkup.of_network(ways)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import places
 from wildbach.interfaces.api.acting import Acting
 from wildbach.services.library.groups import Group, check_tag
 
@@ -17,8 +18,9 @@ class Grouping(Acting):
 
     async def put_category(self, category: m.Category) -> m.Category:
         for path in (category.save_path, category.incomplete_path):
-            if path and path.startswith(("/", "~")):
-                await self.core.place(path)
+            if path:
+                # One that is not from the root is below the usual folder; an absolute one replaces that here.
+                await self.core.place(str(places.home(self.core.settings.downloads.folder) / places.home(path)))
         library = self.core.library
         library.groups.put(category.name, Group(
             category.save_path, category.incomplete_path, category.ratio_limit, category.seeding_limit,

@@ -12,6 +12,7 @@ from wildbach.base.errors import UsageError, WildbachError
 from wildbach.disk import system
 from wildbach.engine.options import AddOptions
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import places
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
 from wildbach.protocol.metainfo import File
@@ -84,7 +85,11 @@ class Importing:
         for category in general.categories:
             try:
                 name = check_category(category.name)
-            except UsageError:
+                for path in (category.save_path, category.incomplete_path):
+                    if path:
+                        await self.core.place(str(places.home(self.core.settings.downloads.folder) / path))
+            except UsageError as error:
+                self.core.log.write("warning", f"the category {category.name} was not taken: {error.message}")
                 continue
             if name not in groups.categories:
                 groups.put(name, Group(
@@ -115,6 +120,10 @@ class Importing:
 
     async def _adopt(self, found: Found, folder: Path, request: m.ImportRequest, lost: list[str]) -> None:
         core, library = self.core, self.core.library
+        # Whoever may have files downloaded can write a state of his own: it may not lead where he may not go.
+        for path in (folder, found.incomplete_path):
+            if path is not None:
+                await core.place(str(path))
         missing = await core.threads.run(migrate.lacking, found) if found.complete else "it is not complete"
         trusted = found.complete and not missing
         key = found.hashes.key

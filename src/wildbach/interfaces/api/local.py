@@ -52,17 +52,17 @@ async def open_api(
     """A session with its library, as the data directory remembers them. The list can be asked for at once; it grows
     until `loaded` is set. Raises StorageError, NetworkError.
     """
-    choices = Choices(layers)
     book = Logbook()
     log.addHandler(book)
     log.setLevel(min(log.level or logging.INFO, logging.INFO))
     try:
         async with contextlib.AsyncExitStack() as stack:
+            threads = Threads(4)
+            stack.callback(threads.close)
+            choices = Choices(layers, threads)
             settings = choices.settings
             made = make_session(settings) if make_session is not None else Session(settings, data_dir=data_dir)
             session = await stack.enter_async_context(made)
-            threads = Threads(4)
-            stack.callback(threads.close)
             scope = await stack.enter_async_context(Scope("client"))
 
             def report(error: Exception) -> None:

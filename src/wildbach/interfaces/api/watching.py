@@ -12,6 +12,7 @@ from typing import Final
 from wildbach.base import limits
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import places
 from wildbach.interfaces.api.adding import Adding
 from wildbach.interfaces.api.core import Core
 
@@ -79,7 +80,7 @@ class Watcher:
 def _files(folder: str) -> dict[Path, tuple[int, int]]:
     """Those to be taken, with their size and time. Raises UsageError."""
     found = {}
-    place = Path(folder).expanduser()
+    place = places.resolve(folder)
     try:
         with os.scandir(place) as entries:
             for entry in entries:

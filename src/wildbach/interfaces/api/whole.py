@@ -14,12 +14,17 @@ from msgspec import UNSET
 from wildbach import __version__
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
+from wildbach.base.settings import flatten
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import places
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.settings import ClientSettings
 from wildbach.net.interfaces import interfaces
 
 API_VERSION: Final = 1
 _ENTRIES: Final = 5000
+_FOLDERS: Final = ("downloads.folder", "downloads.incomplete_folder", "downloads.watch")
+"Settings that let files be read or written."
 
 
 class Whole:
@@ -41,7 +46,7 @@ class Whole:
             slow_mode=core.library.slow, peers=peers, dht_nodes=dht.nodes_v4 + dht.nodes_v6,
             reachable=self._reachable(), listening=tuple(str(at) for at in session.listening),
             external_ips=session.external_ips,
-            free_space=(await core.threads.run(_space, core.settings.downloads.folder.expanduser()))[0],
+            free_space=(await core.threads.run(_space, places.home(core.settings.downloads.folder)))[0],
             torrents=core.catalog.facets().total, revision=core.catalog.revision,
         )
 
@@ -89,6 +94,14 @@ class Whole:
         return self.core.choices.view()
 
     async def change_settings(self, patch: m.SettingsPatch) -> m.SettingsView:
+        now = self.core.choices.view().values
+        for key, value in flatten(ClientSettings, patch.values).items():
+            if value == now.get(key):
+                continue  # sent back as it was shown
+            folders = value if isinstance(value, list | tuple) else [value]
+            for folder in folders if key in _FOLDERS else ():
+                if isinstance(folder, str) and folder:
+                    await self.core.place(folder.partition("=")[0] if key == "downloads.watch" else folder)
         await self.core.choices.change(patch.values, self.core.session, self.core.library)
         return self.core.choices.view()
 
@@ -121,7 +134,7 @@ class Whole:
         return await self.core.jobs.cancel(id)
 
     async def folder(self, query: m.FolderQuery) -> m.Folder:
-        path = await self.core.place(query.path or str(self.core.settings.downloads.folder))
+        path = await self.core.place(query.path or str(self.core.settings.downloads.folder), whole=False)
         return await self.core.threads.run(_look, path, query.folders_only)
 
     async def interfaces(self) -> m.Interfaces:

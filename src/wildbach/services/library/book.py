@@ -70,11 +70,8 @@ class Book:
 
     async def write(self, keys: Iterable[str]) -> None:
         """Durable when this returns, or StorageError."""
-        changes = {key: self._raw(key) for key in keys}
         async with self._writing:
-            await self._store.keep(ENTRIES, changes, durable=True)
-        for key in changes:
-            self._dirty.pop(key, None)
+            await self._put(dict.fromkeys(keys), durable=True)
 
     async def write_groups(self) -> None:
         async with self._writing:
@@ -92,10 +89,19 @@ class Book:
         """Write what is left over."""
         async with self._writing:
             while self._dirty:
-                keys = list(self._dirty)[:_BATCH]
-                await self._store.keep(ENTRIES, {key: self._raw(key) for key in keys}, durable=durable)
-                for key in keys:
-                    self._dirty.pop(key, None)
+                await self._put(list(self._dirty)[:_BATCH], durable=durable)
+
+    async def _put(self, keys: Iterable[str], *, durable: bool) -> None:
+        """Write them as they are now. What changes while this goes on is left over for the next batch."""
+        changes = {key: self._raw(key) for key in keys}
+        for key in changes:
+            self._dirty.pop(key, None)
+        try:
+            await self._store.keep(ENTRIES, changes, durable=durable)
+        except BaseException:
+            # Nobody knows what is there now.
+            self._dirty |= dict.fromkeys(changes)
+            raise
 
     def _raw(self, key: str) -> bytes | None:
         entry = self.entries.get(key)

@@ -31,7 +31,7 @@ from wildbach.services.library.events import (
 )
 from wildbach.services.library.groups import Groups
 from wildbach.services.library.leeches import leeches
-from wildbach.services.library.queue import Candidate, plan
+from wildbach.services.library.queue import Candidate, plan, reordered
 from wildbach.services.library.settings import (
     DownloadSettings,
     LeechSettings,
@@ -96,6 +96,10 @@ class Library:
         "Those that wait for their turn."
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._turning: set[str] = set()
+        self._going: set[str] = set()
+        "Those that are being removed for good."
+        self._thrown: dict[str, tuple[int, float]] = {}
+        "When the clock of this run would have been, when a torrent was thrown away at this time of the wall."
         self._slow_since: dict[str, float] = {}
         self._incomplete: set[str] = set()
         self._queue_due = True
@@ -128,6 +132,8 @@ class Library:
                 entry = self.entries[torrent.key] = Entry(added_at=now, stopped=torrent.state is State.PAUSED)
                 self.book.touch(torrent.key)
             self._lowest, self._highest = min(self._lowest, entry.place), max(self._highest, entry.place)
+            if entry.trashed:
+                self._trashed_for(torrent.key, entry)
             if torrent.asleep:
                 entry.complete = True
             if not entry.complete:
@@ -266,24 +272,10 @@ class Library:
     async def reorder(self, keys: Iterable[str], to: str | int) -> None:
         """To the `top` or the `bottom` of the queue, one place `up` or `down`, or to a place from 1."""
         order = sorted(self._incomplete & self.entries.keys(), key=lambda key: self.entries[key].place)
-        chosen = [key for key in order if key in set(keys)]
-        if not chosen:
+        picked = set(keys).intersection(order)
+        if not picked:
             return
-        picked = set(chosen)
-        rest = [key for key in order if key not in picked]
-        if isinstance(to, int):
-            order = rest[:to - 1] + chosen + rest[to - 1:]
-        elif to == "top":
-            order = chosen + rest
-        elif to == "bottom":
-            order = rest + chosen
-        else:
-            step = -1 if to == "up" else 1
-            for key in chosen if to == "up" else reversed(chosen):
-                at = order.index(key)
-                beside = at + step
-                if 0 <= beside < len(order) and order[beside] not in picked:
-                    order[at], order[beside] = order[beside], order[at]
+        order = reordered(order, picked, to)
         moved = []
         self._lowest, self._highest = 0, max(self._highest, len(order))
         for place, key in enumerate(order, 1):
@@ -297,9 +289,15 @@ class Library:
     async def throw_away(self, key: str, *, files: bool) -> None:
         """Into the trash."""
         entry = self.entry(key)
-        entry.removed_at = int(self._wall())
-        entry.remove_files = files
-        await self.book.write([key])
+        before = entry.removed_at, entry.remove_files
+        entry.removed_at, entry.remove_files = int(self._wall()), files
+        self._thrown[key] = entry.removed_at, self._clock()
+        try:
+            await self.book.write([key])
+        except WildbachError:
+            # Who was told that it stays does not want it to go some days later.
+            entry.removed_at, entry.remove_files = before
+            raise
         self.held.discard(key)
         torrent = self._session.torrent(key)
         if torrent is not None:
@@ -309,26 +307,56 @@ class Library:
     async def take_back(self, key: str) -> None:
         """Out of the trash, to go on as before. Raises UsageError where it is not there."""
         entry = self.entries.get(key)
-        if entry is None or not entry.trashed:
-            raise UsageError("there is no such torrent in the trash")
+        if entry is None or not entry.trashed or key in self._going:
+            raise UsageError("there is no such torrent in the trash", code="not_found")
         entry.removed_at, entry.remove_files = 0, False
         await self.book.write([key])
         self.changed(key)
         self._queue()
 
     async def remove(self, key: str, *, files: bool) -> None:
-        """For good. Raises StorageError."""
-        torrent = self._session.torrent(key)
-        if torrent is not None:
-            await self._session.remove(torrent, delete_files=files)
-        self._forget(key)
-        await self.book.write([key])
+        """For good. Does nothing where that is under way. Raises StorageError."""
+        if key in self._going:
+            return
+        self._going.add(key)
+        try:
+            torrent = self._session.torrent(key)
+            if torrent is not None:
+                await self._session.remove(torrent, delete_files=files)
+            self._forget(key)
+            await self.book.write([key])
+        finally:
+            self._going.discard(key)
+
+    async def empty(self, key: str) -> None:
+        """For good, where it is in the trash. Raises UsageError, StorageError."""
+        entry = self.entries.get(key)
+        if entry is None or not entry.trashed or key in self._going:
+            raise UsageError("there is no such torrent in the trash", code="not_found")
+        await self.remove(key, files=entry.remove_files)
+
+    def overdue(self, key: str) -> bool:
+        """Its time in the trash is over. A wall clock that is put forward is no time that went by: the files would be
+        gone at once.
+        """
+        entry = self.entries.get(key)
+        return entry is not None and entry.trashed and (
+            self._trashed_for(key, entry) >= self._settings().trash.hours * 3600)
+
+    def _trashed_for(self, key: str, entry: Entry) -> float:
+        """Seconds. What was before this run is told by the wall, all else by the clock."""
+        known = self._thrown.get(key)
+        if known is None or known[0] != entry.removed_at:
+            before = max(0.0, self._wall() - entry.removed_at)
+            known = self._thrown[key] = entry.removed_at, self._clock() - before
+        return self._clock() - known[1]
 
     def _forget(self, key: str) -> None:
         self.entries.pop(key, None)
         self._incomplete.discard(key)
         self.held.discard(key)
         self.counting.forget(key)
+        self._thrown.pop(key, None)
         self._slow_since.pop(key, None)
         self._ranks = None
         self._queue_due = True
@@ -544,17 +572,17 @@ class Library:
             if entry is None:
                 continue
             if entry.trashed:
-                self._empty(key, entry)
+                if self.overdue(key) and key not in self._going:
+                    self._scope.spawn(f"gone:{key[:8]}", self._gone(key), contain=self._report)
             elif entry.complete and not entry.stopped:
                 self._limit(key, entry)
             if self.counting.unsettled(key) > 1800 and self.counting.settle(key):
                 self.book.touch(key)
 
-    def _empty(self, key: str, entry: Entry) -> None:
-        hours = self._settings().trash.hours
-        if self._wall() - entry.removed_at >= hours * 3600:
-            self._scope.spawn(
-                f"gone:{key[:8]}", self.remove(key, files=entry.remove_files), contain=self._report)
+    async def _gone(self, key: str) -> None:
+        if self.overdue(key):
+            with contextlib.suppress(UsageError):
+                await self.empty(key)
 
     def _limit(self, key: str, entry: Entry) -> None:
         torrent = self._session.torrent(key)

@@ -26,7 +26,7 @@ class DownloadSettings(Section):
     allowed: tuple[str, ...] = setting(
         ("~", "/media", "/mnt", "/data", "/downloads", "/srv", "/storage", "/tmp", "/run/media", "/config"),
         "Folders below which torrents may be put, and that can be looked into, by the API. Never folders of the home "
-        "folder whose names begin with a dot.",
+        "folder whose names begin with a dot. The API does not change this setting.",
         live=True,
     )
     exclude: tuple[str, ...] = setting((), "Shell patterns of files that are never fetched, as *.exe.", live=True)

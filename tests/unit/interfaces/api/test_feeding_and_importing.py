@@ -82,14 +82,14 @@ def test_torrents_of_another_client_go_on_without_a_download(tmp_path: Path) -> 
     folder = tmp_path / "BT_backup"
     folder.mkdir()
     for path, size in FILES.items():
-        place = tmp_path / "data" / "thing" / path
+        place = tmp_path / "there" / "thing" / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content_of(path, size))
     assert made.info.hashes.v1 is not None
     name = made.info.hashes.v1.hex()
     (folder / f"{name}.torrent").write_bytes(without_layers(made))
     (folder / f"{name}.fastresume").write_bytes(fastresume(
-        made, save_path=str(tmp_path / "data").encode(), qBt_savePath=str(tmp_path / "data").encode(),
+        made, save_path=str(tmp_path / "there").encode(), qBt_savePath=str(tmp_path / "there").encode(),
         qBt_category=b"films", qBt_tags=[b"x"], qBt_ratioLimit=2000))
     (folder / ("b" * 40 + ".torrent")).write_bytes(b"nonsense")
 
@@ -109,5 +109,25 @@ def test_torrents_of_another_client_go_on_without_a_download(tmp_path: Path) -> 
             assert row.added_at == 1_700_000_000 and row.completed_at == 1_700_000_100
             again = await api.core.jobs.wait((await api.import_client(m.ImportRequest(str(folder)))).id)
             assert again.result["there"] == 1 and again.result["added"] == 0
+
+    asyncio.run(work())
+
+
+def test_the_state_of_another_client_does_not_lead_out_of_the_allowed_folders(tmp_path: Path) -> None:
+    made = torrent()
+    folder = tmp_path / "BT_backup"
+    folder.mkdir()
+    assert made.info.hashes.v1 is not None
+    name = made.info.hashes.v1.hex()
+    (folder / f"{name}.torrent").write_bytes(without_layers(made))
+    (folder / f"{name}.fastresume").write_bytes(fastresume(made, save_path=b"/etc", qBt_savePath=b"/etc"))
+
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            job = await api.core.jobs.wait((await api.import_client(m.ImportRequest(str(folder)))).id)
+            assert job.result["added"] == 0
+            (refused,) = job.result["unreadable"]
+            assert "downloads.allowed" in refused["reason"]
+            assert (await api.list_torrents(m.Listing())).total == 0
 
     asyncio.run(work())

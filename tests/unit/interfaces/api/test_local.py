@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,55 @@ def test_removed_torrents_come_back_from_the_trash_also_after_a_restart(tmp_path
     run(second(key))
 
 
+def test_what_is_restored_and_emptied_at_once_ends_in_one_of_both(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            keys = await add(api, *(torrent_of(name=f"t{number}") for number in range(8)), stopped=True)
+            await api.remove_torrents(m.Removal(tuple(keys)))
+            everything = m.Selection(all=True)
+            outcomes = await asyncio.gather(
+                api.empty_trash(everything), api.restore(everything), api.empty_trash(everything),
+                api.restore(everything))
+            left = {row.key for row in await rows(api)}
+            assert not (await api.trash()).torrents
+            assert sum(outcome.done for outcome in outcomes) == len(keys)
+            assert outcomes[1].done + outcomes[3].done == len(left)
+
+    run(work())
+
+
+def test_a_wall_clock_that_is_put_forward_does_not_empty_the_trash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            library = api.core.library
+            before, after = await add(api, torrent_of(name="before"), torrent_of(name="after"), stopped=True)
+            await api.remove_torrents(m.Removal((before,)))
+            years = 10 * 365 * 86_400
+            monkeypatch.setattr(library, "_wall", lambda: time.time() + years)
+            assert not library.overdue(before)
+            await api.remove_torrents(m.Removal((after,)))
+            monkeypatch.setattr(library, "_clock", lambda: asyncio.get_running_loop().time() + 73 * 3600)
+            assert library.overdue(before) and library.overdue(after)
+
+    run(work())
+
+
+def test_one_torrent_that_is_added_by_several_at_once_is_added_once(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            torrent = torrent_of().to_bytes()
+            results = await asyncio.gather(*(
+                api.add_torrents(m.AddRequest(files=(torrent,), category=f"c{number}", stopped=True))
+                for number in range(5)))
+            added = [number for number, result in enumerate(results) if not result.added[0].duplicate]
+            (row,) = await rows(api)
+            assert [f"c{number}" for number in added] == [row.category]
+
+    run(work())
+
+
 def test_changes_since_a_revision_are_rows_and_what_went(tmp_path: Path) -> None:
     async def work() -> None:
         async with client(tmp_path) as api:
@@ -171,6 +221,72 @@ def test_paths_outside_the_allowed_folders_are_refused(tmp_path: Path) -> None:
             with pytest.raises(UsageError):
                 await add(api, torrent_of(), save_path=str(tmp_path / "out"))
             assert await rows(api) == []
+
+    run(work())
+
+
+def test_a_torrent_with_the_name_of_a_hidden_folder_does_not_get_into_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            with pytest.raises(UsageError):
+                await add(api, torrent_of(name=".ssh"), save_path="~")
+            with pytest.raises(UsageError):
+                await api.create_torrent(m.CreateRequest("~"))
+            assert (await api.folder(m.FolderQuery("~"))).path == str(tmp_path)
+
+    run(work())
+
+
+@pytest.mark.parametrize("path", ["../../etc", "sub/../../../etc", "~nobody-of-this-name/x"])
+def test_the_folder_of_a_category_does_not_lead_out_of_the_allowed_ones(path: str, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            with pytest.raises(UsageError):
+                await api.put_category(m.Category("c", path))
+            with pytest.raises(UsageError):
+                await api.put_category(m.Category("c", "", path))
+            assert not (await api.categories()).categories
+            await api.put_category(m.Category("c", "below"))
+            (key,) = await add(api, torrent_of(), category="c")
+            assert api.core.catalog.fresh(key).save_path == str(tmp_path / "downloads" / "below")
+
+    run(work())
+
+
+def test_settings_do_not_lead_out_of_the_allowed_folders(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            for values in (
+                {"downloads.folder": "/etc"}, {"downloads.incomplete_folder": "/etc"}, {"downloads.watch": ["/etc=x"]},
+                {"downloads.allowed": ["/"]}, {"downloads": {"folder": "relative"}},
+            ):
+                with pytest.raises(UsageError):
+                    await api.change_settings(m.SettingsPatch(values))
+            assert api.core.settings.downloads.folder == tmp_path / "downloads"
+            inside = str(tmp_path / "inside")
+            await api.change_settings(m.SettingsPatch({
+                "downloads.folder": inside, "downloads.incomplete_folder": inside + "/part",
+                "downloads.watch": [inside + "/watch=c"]}))
+            assert str(api.core.settings.downloads.folder) == inside
+
+    run(work())
+
+
+@pytest.mark.parametrize("values", [
+    {"network.proxy": "nonsense"}, {"network.dns": ["nonsense"]}, {"network.call_ports": "nonsense"},
+    {"api.listen": ["nonsense"]}, {"dht.bootstrap": ["nonsense"]}, {"api.tls_certificate": "/nowhere.pem"},
+    {"filter.sources": ["/nowhere.p2p"]},
+])
+def test_what_could_not_be_started_with_is_not_saved(values: dict[str, object], tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            with pytest.raises(UsageError):
+                await api.change_settings(m.SettingsPatch(values))
+            assert api.core.choices.layers.saved == {}
 
     run(work())
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wildbach.services.library.queue import Candidate, plan
+from wildbach.services.library.queue import Candidate, plan, reordered
 from wildbach.services.library.settings import QueueSettings
 
 
@@ -53,3 +54,40 @@ def test_no_limit_is_passed_and_none_waits_while_there_is_room(
             assert (most and len(of_kind) == most) or (total and len(counted) == total)
             assert all(mine.place <= other.place for mine in of_kind for other in waiting)
     assert not total or len(counted) <= total
+
+
+@pytest.mark.parametrize(("act", "after"), [
+    ("top", "bdeac"), ("bottom", "acbde"), ("up", "badec"), ("down", "acbde"),
+])
+def test_those_that_are_picked_move_together(act: str, after: str) -> None:
+    assert reordered("abcde", set("bde"), act) == list(after)
+
+
+@given(st.sets(st.integers(0, 9)), st.sampled_from(["top", "bottom", "up", "down"]))
+def test_moving_loses_nobody_and_keeps_the_order_of_both_kinds(picked: set[int], act: str) -> None:
+    order = [str(number) for number in range(10)]
+    chosen = {str(number) for number in picked}
+    after = reordered(order, chosen, act)
+    for kind in (chosen, set(order) - chosen):
+        assert [key for key in after if key in kind] == [key for key in order if key in kind]
+
+
+class _Counted(str):
+    looks = 0
+
+    def __hash__(self) -> int:
+        _Counted.looks += 1
+        return super().__hash__()
+
+    def __eq__(self, other: object) -> bool:
+        _Counted.looks += 1
+        return super().__eq__(other)
+
+
+@pytest.mark.parametrize("act", ["top", "bottom", "up", "down"])
+def test_a_long_queue_is_moved_in_linear_time(act: str) -> None:
+    order = [_Counted(number) for number in range(2000)]
+    picked = set(order[1:])
+    _Counted.looks = 0
+    reordered(order, picked, act)
+    assert _Counted.looks <= 10 * len(order)
