@@ -32,7 +32,8 @@ class Command:
             "XDG_CONFIG_HOME": str(folder / "config"),
             "WILDBACH_DHT_BOOTSTRAP": "",  # nobody outside is asked
         }
-        self.env.pop("NO_COLOR", None)
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+            self.env.pop(name, None)
 
     def run(
         self, *args: object, stdin: bytes = b"", timeout: float = 60, through: tuple[str, ...] = ()

@@ -160,6 +160,7 @@ def _man_paragraphs(help_text: str) -> list[str]:
 def _roff(words: str) -> str:
     """What roff takes as plain text."""
     plain = words.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("`", "\\(ga")
+    plain = "".join(char if char.isascii() else f"\\[u{ord(char):04X}]" for char in plain)
     return f"\\&{plain}" if plain.startswith((".", "\\(aq")) else plain
 
 

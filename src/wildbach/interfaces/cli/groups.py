@@ -13,7 +13,7 @@ class ListGroup(click.Group):
     default = "list"
 
     def __init__(self, *args: Any, **values: Any) -> None:
-        super().__init__(*args, **values)
+        super().__init__(*args, **{"epilog": f"Without a command `{self.default}` is meant."} | values)
         self.no_args_is_help = False
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

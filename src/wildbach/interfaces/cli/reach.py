@@ -22,6 +22,9 @@ from wildbach.interfaces.whereabouts import local_token, no_daemon, whereabouts
 
 T = TypeVar("T")
 
+_ANSWER_SECONDS: Final = 600.0
+"Adding many torrents, some of them behind slow URLs, takes a while; Ctrl-C ends the waiting."
+
 Opener = Callable[[], AbstractAsyncContextManager[Api]]
 "Gives an Api in place of that of a daemon. `main.run` hands it to commands."
 
@@ -66,7 +69,7 @@ class Reach:
                 yield api
             return
         if self.url:
-            async with connect(self.url, token=self.key, ca=self.ca) as api:
+            async with connect(self.url, token=self.key, ca=self.ca, seconds=_ANSWER_SECONDS) as api:
                 yield api
             return
         folder = daemon_folder(self.state)
@@ -74,7 +77,7 @@ class Reach:
         if found is None or not (found.socket or found.urls):
             raise no_daemon(folder)
         url = f"unix:{found.socket}" if found.socket else found.urls[0]
-        async with connect(url, token=local_token(folder)) as api:
+        async with connect(url, token=local_token(folder), seconds=_ANSWER_SECONDS) as api:
             yield api
 
     def run(self, work: Callable[[Api], Awaitable[Exit]]) -> int:

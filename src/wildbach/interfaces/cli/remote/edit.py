@@ -16,7 +16,6 @@ from wildbach.interfaces.cli.reach import Reach
 
 
 @click.command("edit")
-@naming.for_several
 @click.option("--name", metavar="NAME", help="Another name in the list; '' for its own.")
 @click.option("--category", metavar="NAME", help="One that there is; '' for none.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME", help="These tags and no others; may be repeated.")
@@ -38,6 +37,7 @@ from wildbach.interfaces.cli.reach import Reach
 @click.option("--super-seed/--no-super-seed", default=None, help="Give each piece once, for a first seed.")
 @click.option("--auto/--no-auto", default=None, help="Whether its folder follows its category.")
 @click.option("--forced/--no-forced", default=None, help="Run whatever the queue says.")
+@naming.for_several
 def command(words: tuple[str, ...], everything: bool, as_json: bool, reach: Reach, **values: Any) -> int:
     """Change torrents: name, category, tags, limits, order.
 

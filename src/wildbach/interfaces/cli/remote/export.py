@@ -16,9 +16,9 @@ _NAME_BYTES = 200
 
 
 @click.command("export")
-@naming.for_single
 @click.option("-o", "--output", "target", metavar="FILE", help="The file; - for stdout.  [default: NAME.torrent here]")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@naming.for_single
 def command(word: str, target: str | None, force: bool, as_json: bool, reach: Reach) -> int:
     """Write the torrent file of a torrent.
 

@@ -40,7 +40,6 @@ class PriorityType(click.ParamType[tuple[str, int]]):
 
 
 @click.command("files")
-@naming.for_single
 @click.option("--want", multiple=True, metavar="WHAT", help="Fetch these too; may be repeated.")
 @click.option("--skip", multiple=True, metavar="WHAT", help="Do not fetch these; may be repeated.")
 @click.option("--only", multiple=True, metavar="WHAT", help="Fetch these and no others; may be repeated.")
@@ -48,6 +47,7 @@ class PriorityType(click.ParamType[tuple[str, int]]):
               help="0 to 7, or skip, normal, high, highest; may be repeated.")
 @click.option("--under", default="", metavar="FOLDER", help="Show only what is in this folder of the torrent.")
 @click.option("--all", "everything", is_flag=True, help=f"Show every file, not only the first {SHOWN}.")
+@naming.for_single
 def command(
     word: str, want: tuple[str, ...], skip: tuple[str, ...], only: tuple[str, ...],
     priorities: tuple[tuple[str, int], ...], under: str, everything: bool, as_json: bool, reach: Reach,

@@ -14,8 +14,8 @@ from wildbach.interfaces.cli.remote.add import place
 
 
 @click.command("move")
-@naming.for_several
 @click.option("--no-wait", "detach", is_flag=True, help="Do not wait until it is done.")
+@naming.for_several
 def command(words: tuple[str, ...], everything: bool, detach: bool, as_json: bool, reach: Reach) -> int:
     """Move the files of torrents to another folder.
 

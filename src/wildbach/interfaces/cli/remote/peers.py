@@ -22,8 +22,8 @@ COLUMNS: Final = (
 
 
 @click.command("peers")
-@naming.for_single
 @click.option("--add", "more", multiple=True, metavar="ADDRESS:PORT", help="Call this peer; may be repeated.")
+@naming.for_single
 def command(word: str, more: tuple[str, ...], as_json: bool, reach: Reach) -> int:
     """Show the peers of a torrent.
 

@@ -15,10 +15,10 @@ from wildbach.interfaces.cli.reach import Reach
 
 
 @click.command("rm")
-@naming.for_several
 @click.option("--files", is_flag=True, help="Delete the content too.")
 @click.option("--now", is_flag=True, help="At once and for good, not by way of the trash.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@naming.for_several
 def command(
     words: tuple[str, ...], everything: bool, files: bool, now: bool, yes: bool, as_json: bool, reach: Reach,
 ) -> int:

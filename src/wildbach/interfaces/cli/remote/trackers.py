@@ -24,11 +24,11 @@ _STYLES: Final = {"working": "green", "failing": "red", "dead": "red", "announci
 
 
 @click.command("trackers")
-@naming.for_single
 @click.option("--add", "more", multiple=True, metavar="URL", help="One more tracker, in a tier of its own.")
 @click.option("--remove", multiple=True, metavar="URL", help="Use it no more; may be repeated.")
 @click.option("--replace", nargs=2, multiple=True, metavar="OLD NEW", help="The new one in place of the old one.")
 @click.option("--only", multiple=True, metavar="URL", help="These and no others, each in a tier of its own.")
+@naming.for_single
 def command(
     word: str, more: tuple[str, ...], remove: tuple[str, ...], replace: tuple[tuple[str, str], ...],
     only: tuple[str, ...], as_json: bool, reach: Reach,

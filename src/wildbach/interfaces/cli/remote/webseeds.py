@@ -18,9 +18,9 @@ COLUMNS: Final = (Column("URL", flexible=True), Column("STATE"), Column("DOWN", 
 
 
 @click.command("web-seeds")
-@naming.for_single
 @click.option("--add", "more", multiple=True, metavar="URL", help="One more web server (BEP 19); may be repeated.")
 @click.option("--remove", multiple=True, metavar="URL", help="Use it no more; may be repeated.")
+@naming.for_single
 def command(word: str, more: tuple[str, ...], remove: tuple[str, ...], as_json: bool, reach: Reach) -> int:
     """Show or change the web servers that have a torrent's content."""
     return reach.run(lambda api: show(api, word, more, remove, as_json=as_json))
