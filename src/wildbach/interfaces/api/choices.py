@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -111,4 +112,4 @@ def check_start(settings: ClientSettings, changed: Sequence[str]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else str(value) if hasattr(value, "parts") else value
+    return list(value) if isinstance(value, tuple) else str(value.expanduser()) if isinstance(value, Path) else value

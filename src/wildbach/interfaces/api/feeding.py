@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from wildbach.base.errors import FormatError, UsageError
@@ -43,7 +44,8 @@ class Feeding(Adding):
                 m.Feed(
                     path=show_path(view.path), url=view.url, title=view.title or view.path[-1],
                     refresh_seconds=int(view.refresh_minutes * 60), refreshed_at=int(view.checked or 0),
-                    next_refresh=view.due, busy=view.loading, error=view.failure, unread=view.unread,
+                    next_refresh=max(0.0, view.due - time.time()), busy=view.loading, error=view.failure,
+                    unread=view.unread,
                     articles=view.articles,
                 )
                 for view in service.feeds()

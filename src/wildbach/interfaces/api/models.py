@@ -704,6 +704,7 @@ class Feed(Model, frozen=True):
     refresh_seconds: int
     refreshed_at: int
     next_refresh: float | None
+    "Seconds from now."
     busy: bool
     error: str
     unread: int

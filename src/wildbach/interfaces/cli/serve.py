@@ -86,6 +86,9 @@ def mount(web: WebServer, api: LocalApi) -> None:
 def _greet(daemon: Daemon) -> None:
     for url in daemon.urls:
         output.line(f"wildbach listens at {url}")
+    obstacle = daemon.api.core.session.network.obstacle
+    if obstacle:
+        output.warn(f"nothing leaves: {obstacle}")
     if daemon.urls and not daemon.access.password_set:
         output.line(f"No password is set yet. This link lets you in, once, within the hour:\n  {daemon.start_url}")
         output.line("`wildbach password` sets one for programs such as Sonarr.")

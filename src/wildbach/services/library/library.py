@@ -407,6 +407,9 @@ class Library:
                 self._finished(torrent, entry)
         elif torrent.state is State.DOWNLOADING and not torrent.whole:
             self._set_complete(key, entry, False)
+        settled = torrent.state is State.SEEDING or (torrent.state is State.DOWNLOADING and not torrent.whole)
+        if settled and (not self.wants(key) or key in self.held):
+            self._turn(torrent, run=False)  # it was only to be checked, or was stopped while it began
         self._queue_due = True
 
     def _set_complete(self, key: str, entry: Entry, complete: bool) -> None:
