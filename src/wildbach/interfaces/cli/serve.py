@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 
 from wildbach.base.settings import Layers
+from wildbach.interfaces.api import places
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.interfaces.cli import output, running, text
 from wildbach.interfaces.cli.exits import Exit
@@ -86,6 +88,11 @@ def mount(web: WebServer, api: LocalApi) -> None:
 def _greet(daemon: Daemon) -> None:
     for url in daemon.urls:
         output.line(f"wildbach listens at {url}")
+    folder = places.home(daemon.api.core.settings.downloads.folder)
+    there = next((place for place in (folder, *folder.parents) if place.is_dir()), folder)
+    if not os.access(there, os.W_OK):
+        output.warn(text.clean(
+            f"nothing can be written to {folder}, where torrents go; downloads.folder (--downloads) chooses another"))
     obstacle = daemon.api.core.session.network.obstacle
     if obstacle:
         output.warn(f"nothing leaves: {obstacle}")

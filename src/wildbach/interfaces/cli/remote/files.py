@@ -21,6 +21,9 @@ from wildbach.interfaces.selection import Selection
 SHOWN: Final = 200
 _PAGE: Final = 10_000
 _PRIORITIES: Final = {"skip": 0, "normal": 1, "high": 6, "highest": 7, **{str(number): number for number in range(8)}}
+_INDENT: Final = 4
+_NAME_LEAST: Final = 12
+_WIDE: Final = 10_000
 _WORDS: Final = {0: "not wanted", 6: "high", 7: "highest"}
 
 
@@ -118,12 +121,15 @@ async def show(api: Api, key: str, under: str, limit: int, *, as_json: bool) -> 
     if not found:
         output.line("Its files are not known yet." if not under else "There is no such folder.")
         return Exit.FAILED
-    table.console().print(tree(found, page.total - len(found)))
+    console = table.console()
+    # Where a program reads, a line is as long as it takes.
+    width = console.width if output.is_live() else _WIDE
+    console.print(tree(found, page.total - len(found), width), width=width)
     return Exit.OK
 
 
-def tree(found: Sequence[m.FileRow], more: int) -> Tree:
-    """Folders and files with their numbers."""
+def tree(found: Sequence[m.FileRow], more: int, width: int = 1000) -> Tree:
+    """Folders and files with their numbers, on so many columns: names are shortened, and figures are not."""
     root = Tree(Text("files", style="dim"))
     folders: dict[tuple[str, ...], Tree] = {(): root}
     for file in found:
@@ -131,18 +137,22 @@ def tree(found: Sequence[m.FileRow], more: int) -> Tree:
         parts = tuple(parents)
         for depth in range(1, len(parts) + 1):
             if parts[:depth] not in folders:
-                folders[parts[:depth]] = folders[parts[: depth - 1]].add(
-                    Text(text.clean(parts[depth - 1]) + "/", style="blue"))
-        folders[parts].add(_leaf(file, name))
+                folder = Text(text.clean(parts[depth - 1]) + "/", style="blue")
+                folder.truncate(max(_NAME_LEAST, width - _INDENT * depth), overflow="ellipsis")
+                folders[parts[:depth]] = folders[parts[: depth - 1]].add(folder)
+        folders[parts].add(_leaf(file, name, width - _INDENT * (len(parts) + 1)))
     if more > 0:
         root.add(Text(f"… and {plural(more, 'more file')}; --all lists them", style="dim"))
     return root
 
 
-def _leaf(file: m.FileRow, name: str) -> Text:
-    leaf = Text.assemble((f"{file.index} ", "dim"), text.clean(name), (f"  {text.size(file.size)}", "cyan"))
+def _leaf(file: m.FileRow, name: str, width: int) -> Text:
+    figures = Text(f"  {text.size(file.size)}", "cyan")
     if file.have < file.size:
-        leaf.append(f"  {text.percent(file.have / file.size)}", "yellow" if file.priority else "dim")
+        figures.append(f"  {text.percent(file.have / file.size)}", "yellow" if file.priority else "dim")
     if file.priority != 1:
-        leaf.append(f"  ({_WORDS.get(file.priority, f'priority {file.priority}')})", "dim" if not file.priority else "")
-    return leaf
+        words = f"  ({_WORDS.get(file.priority, f'priority {file.priority}')})"
+        figures.append(words, "dim" if not file.priority else "")
+    leaf = Text.assemble((f"{file.index} ", "dim"), text.clean(name))
+    leaf.truncate(max(_NAME_LEAST, width - figures.cell_len), overflow="ellipsis")
+    return leaf.append_text(figures)

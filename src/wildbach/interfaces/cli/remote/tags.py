@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from wildbach.base.errors import UsageError
 from wildbach.base.words import plural
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
@@ -66,6 +67,10 @@ def rm_command(names: tuple[str, ...], reach: Reach) -> int:
 
 
 async def remove(api: Api, names: tuple[str, ...]) -> Exit:
+    there = (await api.tags()).names
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise UsageError(f"there is no tag {missing[0]}; `wildbach tags` lists them", code="not_found")
     await api.remove_tags(m.Names(names))
     output.line(f"removed: {plural(len(names), 'tag')}")
     return Exit.OK
