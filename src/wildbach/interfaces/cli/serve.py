@@ -95,7 +95,7 @@ def _greet(daemon: Daemon) -> None:
             f"nothing can be written to {folder}, where torrents go; downloads.folder (--downloads) chooses another"))
     obstacle = daemon.api.core.session.network.obstacle
     if obstacle:
-        output.warn(f"nothing leaves: {obstacle}")
+        output.warn(text.clean(obstacle))
     if daemon.urls and not daemon.access.password_set:
         output.line(f"No password is set yet. This link lets you in, once, within the hour:\n  {daemon.start_url}")
         output.line("`wildbach password` sets one for programs such as Sonarr.")
