@@ -230,6 +230,8 @@ class Dormitory:
     def _restore_asleep(self, summary: Summary, options: OptionsReader) -> Torrent | None:
         """List a complete torrent; None where that takes more than its record."""
         record = summary.record
+        if record.moving:
+            return None  # its files were on their way when the last run ended, and go on once it is open
         try:
             found, chosen = briefs.read(record), options.read(record)
         except FormatError:

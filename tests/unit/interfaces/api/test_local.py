@@ -11,6 +11,9 @@ import pytest
 from cli_torrents import torrent_of
 from clients import client, seed_content, until
 from wildbach.base.errors import UsageError
+from wildbach.disk.database import Database
+from wildbach.disk.layout import Layout
+from wildbach.disk.moving import layout_to_json
 from wildbach.engine.state import State
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import models as m
@@ -530,3 +533,28 @@ def test_a_move_that_cannot_be_leaves_the_torrent_where_it_was_and_another_one_c
             assert api.core.catalog.fresh(key).save_path == str(tmp_path / "good")
 
     run(work())
+
+
+def test_a_move_that_was_cut_off_goes_on_at_the_next_start_also_of_a_complete_torrent(tmp_path: Path) -> None:
+    async def seed() -> str:
+        async with client(tmp_path) as api:
+            (key,) = await add(api, seed_content(tmp_path))
+            await until(lambda: api.core.catalog.fresh(key).state == "seeding", api)
+            return key
+
+    async def look(key: str) -> None:
+        async with client(tmp_path) as api:
+            await until(lambda: not (tmp_path / "downloads" / "things").exists(), api)
+            assert (tmp_path / "other" / "things").is_dir()
+            assert api.core.catalog.fresh(key).content_path == str(tmp_path / "other" / "things")
+
+    key = asyncio.run(seed())
+    # As a kill right after the move was written down leaves it.
+    store = Database(tmp_path / "data" / "state.db")
+    record = store.load(key)
+    assert record is not None and record.progress.complete
+    record.moving = layout_to_json(Layout(record.save_path, record.layout, dict(record.renames), record.suffix))
+    record.save_path = str(tmp_path / "other")
+    store.save(record)
+    store.close()
+    asyncio.run(look(key))
