@@ -116,7 +116,7 @@ class Api(Protocol):
         """What is there, piece by piece."""
         ...
 
-    @operation("GET", "/torrents/{key}/file", role="guest", content_type="application/x-bittorrent")
+    @operation("GET", "/torrents/{key}/file", content_type="application/x-bittorrent")
     async def export(self, key: str) -> bytes:
         """The torrent file."""
         ...
@@ -304,7 +304,7 @@ class Api(Protocol):
         """It was read."""
         ...
 
-    @operation("GET", "/rules", role="guest")
+    @operation("GET", "/rules")
     async def feed_rules(self) -> m.FeedRules:
         """The rules by which articles are downloaded."""
         ...

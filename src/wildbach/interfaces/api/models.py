@@ -75,7 +75,7 @@ class TorrentRow(Model, frozen=True, gc=False):
     category: str
     tags: tuple[str, ...]
     tracker: str
-    "The URL of the one that works, or the first; empty without any."
+    "The URL of the one that works, or the first; empty without any. Guests see its host only."
     added_at: int
     completed_at: int
     "0 while it is not complete."

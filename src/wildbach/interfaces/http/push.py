@@ -24,6 +24,7 @@ from wildbach.base import limits
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
+from wildbach.interfaces.api.restricted import for_role
 from wildbach.interfaces.http import payloads, problems
 from wildbach.interfaces.http.access import Access, Who, caller
 from wildbach.interfaces.settings import ApiSettings
@@ -80,7 +81,7 @@ class Push:
     async def _talk(self, websocket: WebSocket, who: Who) -> None:
         self._open += 1
         token = caller.set(who)
-        page = _Page(self._api, websocket, who)
+        page = _Page(for_role(self._api, who.role), websocket, who)
         try:
             async with Scope("push") as scope:
                 # The page ends when reading does: nothing of a socket that broke leaves either task.

@@ -12,6 +12,7 @@ from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import Operation, operations
+from wildbach.interfaces.api.restricted import for_role
 from wildbach.interfaces.http import answers, payloads
 from wildbach.interfaces.http.access import Who, caller
 from wildbach.net.httpd import Request, Response, Stream
@@ -79,7 +80,7 @@ class Rest:
             raise payloads.bad("nothing is to be sent along here")
         token = caller.set(who)
         try:
-            result = await getattr(self._api, operation.name)(**given)
+            result = await getattr(for_role(self._api, who.role), operation.name)(**given)
         finally:
             caller.reset(token)
         if result is None:

@@ -7,12 +7,13 @@ change by GET, 404 `Not Found`, 409 for what cannot be as things are.
 from __future__ import annotations
 
 import logging
-from typing import Any, Final, cast
+from typing import Final
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, NetworkError, StorageError, UsageError
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.api.operation import ROLES, Role, operations
+from wildbach.interfaces.api.operation import ROLES, Role
+from wildbach.interfaces.api.restricted import for_role
 from wildbach.interfaces.doors.qbittorrent import (
     adding,
     app,
@@ -48,25 +49,15 @@ _STATUS: Final = {
 }
 
 
-class Restricted:
-    """The Api for one role: an operation that needs more is refused, whatever an endpoint thinks."""
-
-    def __init__(self, api: Api, role: Role) -> None:
-        self._api = api
-        self._rank = ROLES.index(role)
-
-    def __getattr__(self, name: str) -> Any:
-        if ROLES.index(operations(Api)[name].role) > self._rank:
-            raise Refusal(403, "Forbidden")
-        return getattr(self._api, name)
-
-
 class Door:
     """Speaks WebAPI v2 below /api/v2."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._shared = Shared(api)
+        self._shared: dict[Role, Shared] = {
+            # What guests get of the settings is chosen there.
+            role: Shared(for_role(api, role, ("settings",))) for role in ROLES
+        }
 
     async def __call__(self, request: Request, access: Access) -> Answer:
         try:
@@ -103,8 +94,9 @@ class Door:
             return Response(b"Method Not Allowed", 405)
         if ROLES.index(who.role) < ROLES.index(endpoint.role):
             return Response(b"Forbidden", 403)
+        shared = self._shared[who.role]
         call = Call(
-            cast(Api, Restricted(self._api, who.role)), self._shared, self._shared.viewer(f"{who.via} {who.id}"),
+            for_role(self._api, who.role), shared, shared.viewer(f"{who.via} {who.id}"),
             await _form(request),
         )
         return await endpoint.handler(call)

@@ -19,6 +19,7 @@ from wildbach.base import limits
 from wildbach.base.errors import FormatError, UsageError, WildbachError
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import ROLES
+from wildbach.interfaces.api.restricted import for_role
 from wildbach.interfaces.doors.transmission import methods, names, refusal
 from wildbach.interfaces.doors.transmission.asked import Asked, Given, Shared
 from wildbach.interfaces.doors.transmission.messages import Call, Message, head, read, refused
@@ -130,7 +131,9 @@ class Door:
                 raise Refusal(refusal.SYSTEM_ERROR, "a guest may look, and change nothing")
             if call.silent and method.role == "guest":
                 return b""  # it only looks, and nobody wants to know
-            given = await method.handler(Asked(self._api, self._shared, Params(call), call.dialect, who))
+            # `preferences` chooses what a guest gets of the settings.
+            api = for_role(self._api, who.role, ("settings",))
+            given = await method.handler(Asked(api, self._shared, Params(call), call.dialect, who))
         except Refusal as why:
             return refused(call, why, _told(why.facts, method, call.dialect))
         except WildbachError as error:

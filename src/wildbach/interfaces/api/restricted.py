@@ -1,0 +1,87 @@
+"""The Api as a guest has it: what changes something is refused, and URLs lose what could be a key.
+
+Private trackers and feeds know their members by a key in the URL: who looks gets the host, and not the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from wildbach.base.errors import UsageError
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.contract import Api
+from wildbach.interfaces.api.operation import ROLES, Operation, Role, operations
+
+_WITH_KEYS: Final = re.compile(r"&(?:tr|ws|xs|as)=[^&]*")
+
+
+def for_role(api: Api, role: Role, also: Collection[str] = ()) -> Api:
+    """The same for who may do everything. `also`: operations of which the caller itself sees to what guests get."""
+    return api if role == ROLES[-1] else cast(Api, _Restricted(api, role, also))
+
+
+class _Restricted:
+    def __init__(self, api: Api, role: Role, also: Collection[str]) -> None:
+        self._api = api
+        self._rank = ROLES.index(role)
+        self._also = also
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        declared = operations(Api).get(name)
+        if declared is None:
+            raise AttributeError(name)
+        if ROLES.index(declared.role) > self._rank and name not in self._also:
+            raise UsageError("a guest may look, and change nothing", code="forbidden")
+        return self._veiled(declared)
+
+    def _veiled(self, declared: Operation) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._api, declared.name)
+
+        async def call(*given: Any, **named: Any) -> Any:
+            return veiled(await method(*given, **named))
+
+        return call
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL; what is no URL as it is."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    if not parts.scheme or not host:
+        return url if "://" not in url else ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+
+
+def veiled(found: Any) -> Any:
+    """A result of the Api without keys."""
+    match found:
+        case m.TorrentPage():
+            return replace(found, torrents=tuple(_row(one) for one in found.torrents))
+        case m.Changes():
+            return replace(found, changed=tuple(_row(one) for one in found.changed))
+        case m.TorrentDetail():
+            tiers = tuple(tuple(origin(url) for url in tier) for tier in found.tracker_tiers)
+            return replace(found, row=_row(found.row), tracker_tiers=tiers, magnet=_WITH_KEYS.sub("", found.magnet))
+        case m.TrackerPage():
+            return m.TrackerPage(tuple(replace(one, url=origin(one.url)) for one in found.trackers))
+        case m.WebSeedPage():
+            return m.WebSeedPage(tuple(replace(one, url=origin(one.url)) for one in found.web_seeds))
+        case m.Feeds():
+            return replace(found, feeds=tuple(replace(one, url=origin(one.url)) for one in found.feeds))
+        case m.Articles():
+            return replace(found, articles=tuple(
+                replace(one, url=origin(one.url), page=origin(one.page)) for one in found.articles))
+        case _:
+            return found
+
+
+def _row(row: m.TorrentRow) -> m.TorrentRow:
+    return replace(row, tracker=origin(row.tracker)) if row.tracker else row

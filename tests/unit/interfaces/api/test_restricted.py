@@ -1,0 +1,65 @@
+"""The Api as a guest has it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from cli_torrents import torrent_of
+from clients import client
+from feedbed import rss
+from wildbach.base.errors import UsageError
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.contract import Api
+from wildbach.interfaces.api.operation import operations
+from wildbach.interfaces.api.restricted import for_role, origin
+from wildbach.net.httpd import HttpServer, Request, Response
+
+KEY = "s3cr3tpasskey"
+
+
+@pytest.mark.parametrize(("url", "shown"), [
+    (f"https://tracker.example.org/{KEY}/announce", "https://tracker.example.org"),
+    (f"udp://[2001:db8::1]:6969/{KEY}", "udp://[2001:db8::1]:6969"),
+    (f"http://user:{KEY}@h.example/x?passkey={KEY}", "http://h.example"),
+    (f"http://h.example:99999/{KEY}", ""), (f"http://[bad/{KEY}", ""), (f"://{KEY}", ""),
+    ("** [DHT] **", "** [DHT] **"), ("", ""),
+])
+def test_of_a_url_scheme_host_and_port_are_shown(url: str, shown: str) -> None:
+    assert origin(url) == shown
+
+
+def test_a_guest_changes_nothing_and_sees_no_key(tmp_path: Path) -> None:
+    async def answer(request: Request) -> Response:
+        return Response(rss("One", torrent=lambda n: f"http://h.example/{KEY}/{n}.torrent"), content_type="text/xml")
+
+    async def work() -> None:
+        server = HttpServer(answer)
+        at = await server.start("127.0.0.1", 0)
+        async with client(tmp_path) as full:
+            api = for_role(full, "guest")  # type: ignore[arg-type]  # a LocalApi is an Api
+            torrent = torrent_of(trackers=[[f"http://127.0.0.1:9/{KEY}/announce"]])
+            added = await full.add_torrents(m.AddRequest(
+                files=(torrent.to_bytes(),), stopped=True, web_seeds=(f"http://h.example/{KEY}/",)))
+            key = added.added[0].key
+            await full.add_feed(m.FeedRequest("one", f"http://{at}/feed?passkey={KEY}"))
+            async with asyncio.timeout(20):
+                while not (await full.articles(m.ArticleQuery())).total:
+                    await asyncio.sleep(0.02)
+            seen = [
+                await api.list_torrents(m.Listing()), await api.changes(m.Since(1)), await api.torrent(key),
+                await api.trackers(key), await api.web_seeds(key), await api.feeds(),
+                await api.articles(m.ArticleQuery()),
+                await api.facets(), await api.transfer(), await api.jobs(), await api.peers(key),
+            ]
+            assert KEY not in repr(seen) and "127.0.0.1" in repr(seen)
+            for name, operation in operations(Api).items():
+                if operation.role == "user":
+                    with pytest.raises(UsageError) as error:
+                        getattr(api, name)
+                    assert error.value.code == "forbidden"
+        await server.close()
+
+    asyncio.run(work())
