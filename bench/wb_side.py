@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from wildbach.interfaces.cli.scan import scan
+from wildbach.interfaces.scan import scan
 
 import wildbach
 from wildbach.base.settings import from_dict
