@@ -30,7 +30,7 @@ from wildbach.disk.resume import Progress, ResumeRecord
 from wildbach.engine.brief import FIELD, Brief
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.client import connect
-from wildbach.interfaces.daemon import local_token, whereabouts
+from wildbach.interfaces.whereabouts import local_token, whereabouts
 from wildbach.protocol import bencode
 from wildbach.services.library.entry import Entry, encode
 

@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from wildbach.interfaces.scan import scan
-
 import wildbach
 from wildbach.base.settings import from_dict
 from wildbach.interfaces.cli import create
 from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.scan import scan
 from wildbach.runtime.tasks import Scope
 
 LOOPBACK = {"connections.listen": ["127.0.0.1:0"], "peers.pex": False}
