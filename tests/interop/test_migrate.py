@@ -152,11 +152,14 @@ def test_torrents_of_qbittorrent_go_on(tmp_path: Path, storage: str) -> None:
         client.post("torrents/rename", hash=keys["renamed"], name="My own name")
         client.post("torrents/setForceStart", hashes=keys["forced"], value="true")
         client.wait(keys["forced"], "forcedUP")
+        # That alone is written down at the end, if there is time; another tracker is written down now, and that with it.
+        client.post("torrents/addTrackers", hash=keys["forced"], urls="http://127.0.0.1:1/announce")
         client.post(
             "torrents/addTrackers", hash=keys["labelled"],
             urls="http://127.0.0.1:1/announce\n\nudp://127.0.0.1:2/announce")
         poll(lambda: (data / "renamed/n/new.bin").exists() or None, 20, lambda: "not renamed")
         (state, *_) = find(client.profile)
+        poll(lambda: read_all(state)["forced"].start is Start.FORCED or None, 20, lambda: "not written down as forced")
         assert state.running.startswith("qBittorrent runs now")
     (data / "skipped" / "a.bin").unlink()
     with untouched(client.profile):
