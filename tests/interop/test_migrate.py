@@ -152,7 +152,7 @@ def test_torrents_of_qbittorrent_go_on(tmp_path: Path, storage: str) -> None:
         client.post("torrents/rename", hash=keys["renamed"], name="My own name")
         client.post("torrents/setForceStart", hashes=keys["forced"], value="true")
         client.wait(keys["forced"], "forcedUP")
-        # That alone is written down at the end, if there is time; another tracker is written down now, and that with it.
+        # That alone is written down at the end, if there is time; a tracker is written down now, and that with it.
         client.post("torrents/addTrackers", hash=keys["forced"], urls="http://127.0.0.1:1/announce")
         client.post(
             "torrents/addTrackers", hash=keys["labelled"],
