@@ -116,6 +116,6 @@ class Availability:
         """Distributed copies: whole copies in the swarm, and the share of pieces that have one more."""
         if not pieces:
             return 0.0
-        counts = self.counts(pieces)
-        least = min(counts)
-        return least + sum(1 for c in counts if c > least) / pieces
+        fewest = self.rarest(bitfield.full(pieces))
+        least = self.count(next(iter(bitfield.indices(fewest, self._width))))
+        return least + (pieces - fewest.bit_count()) / pieces

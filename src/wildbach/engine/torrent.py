@@ -688,6 +688,14 @@ class Torrent:
 
     # -- looking
 
+    @property
+    def down_rate(self) -> float:
+        """Bytes a second from all peers."""
+        if self.awake_parts is None:
+            return 0.0
+        now = self._shared.clock()
+        return sum(peer.down.rate(now) for peer in self.awake_parts.swarm.peers.values())
+
     def view(self) -> TorrentView:
         if self.asleep and self.brief is not None:
             return asleep_view(self, self.brief)

@@ -49,11 +49,16 @@ class FreeSpace:
         self._folder, self._free, self._until = folder, free, self._clock() + _GOOD_SECONDS
 
 
-def free_bytes(folder: Path) -> int | None:
-    """Where a folder is, or would be. Blocks."""
+def space(folder: Path) -> tuple[int | None, int | None]:
+    """Free bytes, and all, of the file system that has a folder, or would. Blocks."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        return shutil.disk_usage(folder).free
+        usage = shutil.disk_usage(folder)
     except OSError:
-        return None
+        return None, None
+    return usage.free, usage.total
+
+
+def free_bytes(folder: Path) -> int | None:
+    return space(folder)[0]

@@ -111,7 +111,7 @@ def row_of(torrent: Torrent, library: Library) -> TorrentRow:
     content = torrent.content
     availability = -1.0
     if content is not None and view.peers:
-        availability = content.picker.availability.copies(content.picker.count) if view.pieces <= 20_000 else -1.0
+        availability = content.picker.availability.copies(content.picker.count)
     tracker, seeds, leeches = _best(torrent.trackers())
     reason = view.reason
     if not reason and state == "queued":

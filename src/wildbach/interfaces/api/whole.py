@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
@@ -17,6 +16,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.base.settings import flatten
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.freespace import space
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.net.interfaces import interfaces
 
@@ -155,17 +155,6 @@ def _endpoint(who: str) -> Endpoint:
         raise UsageError(f"{who!r} is no address") from None
 
 
-def _space(folder: Path) -> tuple[int | None, int | None]:
-    """Free bytes, and all, of the file system that has it, or would."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        usage = shutil.disk_usage(folder)
-    except OSError:
-        return None, None
-    return usage.free, usage.total
-
-
 def _look(path: Path, folders_only: bool) -> m.Folder:
     entries = []
     try:
@@ -183,5 +172,5 @@ def _look(path: Path, folders_only: bool) -> m.Folder:
         raise UsageError(f"there is no folder {path}", code="not_found") from None
     except OSError as error:
         raise UsageError(f"cannot look into {path}: {error.strerror}", code="forbidden_path") from error
-    return m.Folder(str(path), str(path.parent), tuple(sorted(entries, key=str.casefold)), *_space(path))
+    return m.Folder(str(path), str(path.parent), tuple(sorted(entries, key=str.casefold)), *space(path))
 

@@ -28,7 +28,6 @@ _REPLIES: Final = {
 }
 _COMMAND_UNKNOWN: Final = 7
 _ADDRESS_UNKNOWN: Final = 8
-_NOT_ALLOWED: Final = 2
 _REFUSED: Final = 5
 
 

@@ -481,7 +481,7 @@ class Library:
             torrent = self._session.torrent(key)
             if torrent is None or torrent.state not in (State.DOWNLOADING, State.METADATA):
                 continue
-            if torrent.view().down_rate >= settings.slow_down:
+            if torrent.down_rate >= settings.slow_down:
                 if self._slow_since.pop(key, now) + settings.slow_seconds <= now:
                     self._queue_due = True
             elif self._slow_since.setdefault(key, now) + settings.slow_seconds <= now and self.held:
