@@ -88,8 +88,8 @@ class Life:
 
     __slots__ = (
         "_began_incomplete", "_ended", "_has_bits", "_open_storage", "_owner", "_received_before", "_sent_before",
-        "_shared", "asleep", "check_progress", "code", "content", "holdings", "lock", "opening", "reason",
-        "state",
+        "_shared", "_wasted_before", "asleep", "check_progress", "code", "content", "holdings", "lock", "opening",
+        "reason", "state",
     )
 
     def __init__(self, owner: Living, shared: Shared, open_storage: OpenStorage) -> None:
@@ -112,6 +112,7 @@ class Life:
         self._has_bits: bytearray | bytes = b""
         self._sent_before = 0
         self._received_before = 0
+        self._wasted_before = 0
         "Bytes of what is not open any more."
         self._began_incomplete = False
 
@@ -150,6 +151,11 @@ class Life:
     @property
     def received(self) -> int:
         return self._received_before + (self.content.downloads.received if self.content is not None else 0)
+
+    @property
+    def wasted(self) -> int:
+        """Bytes received in this run and not used."""
+        return self._wasted_before + (self.content.downloads.wasted if self.content is not None else 0)
 
     @property
     def whole(self) -> bool:
@@ -487,6 +493,7 @@ class Life:
             content.uploads.running = False
             self._sent_before += content.uploads.sent
             self._received_before += content.downloads.received
+            self._wasted_before += content.downloads.wasted
 
     async def pause(self) -> None:
         """Let go of all peers and stop asking; what was received is flushed."""

@@ -583,6 +583,10 @@ class Torrent:
     def received(self) -> int:
         return self.life.received
 
+    @property
+    def wasted(self) -> int:
+        return self.life.wasted
+
     # -- the DHT
 
     def use_dht(self, on: bool) -> None:

@@ -142,6 +142,9 @@ class Seen(Protocol):
     def sent(self) -> int: ...
 
     @property
+    def wasted(self) -> int: ...
+
+    @property
     def save_path(self) -> str: ...
 
     @property
@@ -180,7 +183,7 @@ def torrent_view(seen: Seen, now: float) -> TorrentView:
         (seen.hashes.v1 or b"").hex(), (seen.hashes.v2 or b"").hex(),
         info.size if info is not None else 0, wanted, have, progress,
         seen.received, seen.sent,
-        content.downloads.wasted if content is not None else 0,
+        seen.wasted,
         down, up, len(seen.swarm.peers), sum(1 for peer in peers if peer.seed), len(seen.links.known),
         left / down if left and down > 1 else None,
         info.geometry.piece_count if info is not None else 0, pieces, seen.save_path, seen.moving,

@@ -121,7 +121,9 @@ class Adding:
         )
         key = hashes.key
         held = not stopped and not request.forced and not library.room()
-        incomplete = settings.incomplete_folder if request.incomplete_path is None else request.incomplete_path
+        incomplete = request.incomplete_path
+        if incomplete is None:
+            incomplete = library.groups.incomplete_folder(request.category, settings.incomplete_folder)
         options = AddOptions(
             save_path=folder, paused=stopped or held,
             select=_select(request, loaded), peers=endpoints(request.peers), trackers=request.trackers,

@@ -123,7 +123,7 @@ def row_of(torrent: Torrent, library: Library) -> TorrentRow:
         forced=entry.forced, place=library.rank(key), size=view.size or size_of(torrent), wanted=wanted, done=done,
         progress=progress, down_rate=view.down_rate, up_rate=view.up_rate,
         eta=int(view.eta) if view.eta is not None else None,
-        uploaded=entry.uploaded, downloaded=entry.downloaded, wasted=entry.wasted + view.wasted,
+        uploaded=entry.uploaded, downloaded=entry.downloaded, wasted=entry.wasted,
         session_uploaded=view.uploaded, session_downloaded=view.downloaded, ratio=library.ratio(key),
         peers=view.peers, seeds=view.seeds, swarm_seeds=seeds, swarm_peers=leeches, availability=availability,
         category=entry.category, tags=entry.tags, tracker=tracker, added_at=entry.added_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
@@ -35,13 +36,13 @@ class Whole:
         core, session = self.core, self.core.session
         down, up = core.library.rates()
         counting = core.library.counting
-        totals = await session.statistics()
+        totals = Counter(await session.statistics()) + counting.untold
         dht = session.dht.view()
         down_rate, up_rate, peers = core.catalog.rates()
         return m.Transfer(
             down_rate=down_rate, up_rate=up_rate, session_downloaded=counting.downloaded,
-            session_uploaded=counting.uploaded, downloaded=totals.get("downloaded", 0) + counting.untold[1],
-            uploaded=totals.get("uploaded", 0) + counting.untold[0], down_limit=down, up_limit=up,
+            session_uploaded=counting.uploaded, downloaded=totals["downloaded"], uploaded=totals["uploaded"],
+            down_limit=down, up_limit=up,
             slow_mode=core.library.slow, peers=peers, dht_nodes=dht.nodes_v4 + dht.nodes_v6,
             reachable=self._reachable(), listening=tuple(str(at) for at in session.listening),
             external_ips=session.external_ips,
@@ -76,13 +77,10 @@ class Whole:
         return m.SlowMode(on)
 
     async def statistics(self) -> m.Statistics:
-        totals = await self.core.session.statistics()
-        counting = self.core.library.counting
+        totals = Counter(await self.core.session.statistics()) + self.core.library.counting.untold
         return m.Statistics(
-            uploaded=totals.get("uploaded", 0) + counting.untold[0],
-            downloaded=totals.get("downloaded", 0) + counting.untold[1], wasted=totals.get("wasted", 0),
-            active_seconds=totals.get("active_seconds", 0), completed=totals.get("completed", 0),
-            started=totals.get("started", 0),
+            uploaded=totals["uploaded"], downloaded=totals["downloaded"], wasted=totals["wasted"],
+            active_seconds=totals["active_seconds"], completed=totals["completed"], started=totals["started"],
         )
 
     async def health(self) -> m.Health:

@@ -93,10 +93,6 @@ class Feeds:
                 unread[path[:depth]] += count
         return [FolderView(path, count) for path, count in unread.items()]
 
-    def by_url(self, url: str) -> Path | None:
-        """Where the feed with this URL is."""
-        return next((path for path, feed in self._state.tree.feeds() if feed.url == url), None)
-
     async def add_folder(self, path: Path) -> None:
         await self._replant(lambda now: now.with_folder(path))
 

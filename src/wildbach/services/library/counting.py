@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from wildbach.engine.state import State
@@ -20,12 +21,14 @@ class Counting:
         self._wall = wall
         self._since: dict[str, float] = {}
         "Since when running time was not yet added up, of those that run."
-        self._seen: dict[str, tuple[int, int]] = {}
-        "Bytes sent and received in this run that were added, of all that ever were awake in it."
+        self._seen: dict[str, tuple[int, int, int]] = {}
+        "Bytes sent, received and wasted in this run that were added, of all that ever were awake in it."
         self.uploaded = 0
         self.downloaded = 0
+        self.wasted = 0
         "Bytes of this run, of all torrents."
-        self._taken = (0, 0)
+        self._began = clock()
+        self._told = Counter[str]()
 
     def state(self, torrent: Torrent) -> None:
         """It may have begun or ceased to run."""
@@ -67,27 +70,35 @@ class Counting:
         entry = self._entries.get(key)
         if entry is None:
             return False
-        sent, received = torrent.sent, torrent.received
-        was_sent, was_received = self._seen.get(key, (0, 0))
-        up, down = sent - was_sent, received - was_received
-        if not up and not down:
+        counts = (torrent.sent, torrent.received, torrent.wasted)
+        before = self._seen.get(key, (0, 0, 0))
+        if counts == before:
             return False
-        self._seen[key] = (sent, received)
+        self._seen[key] = counts
+        up, down, wasted = (count - was for count, was in zip(counts, before, strict=True))
         entry.uploaded += up
         entry.downloaded += down
-        entry.active_at = now
+        entry.wasted += wasted
+        if up or down:
+            entry.active_at = now
         self.uploaded += up
         self.downloaded += down
+        self.wasted += wasted
         return True
 
     @property
-    def untold(self) -> tuple[int, int]:
-        """Bytes of this run, up and down, that the totals of all runs lack."""
-        return self.uploaded - self._taken[0], self.downloaded - self._taken[1]
+    def untold(self) -> Counter[str]:
+        """What the totals of all runs lack: bytes `uploaded`, `downloaded` and `wasted`, and `active_seconds`."""
+        counted = Counter({
+            "uploaded": self.uploaded, "downloaded": self.downloaded, "wasted": self.wasted,
+            "active_seconds": int(self._clock() - self._began),
+        })
+        counted.subtract(self._told)
+        return counted
 
-    def told(self, up: int, down: int) -> None:
+    def told(self, amounts: Counter[str]) -> None:
         """The totals have these now."""
-        self._taken = (self._taken[0] + up, self._taken[1] + down)
+        self._told.update(amounts)
 
     def forget(self, key: str) -> None:
         self._since.pop(key, None)

@@ -81,6 +81,14 @@ class Groups:
             rest.append(above.rpartition("/")[2])
         return root.joinpath(*reversed(rest))
 
+    def incomplete_folder(self, name: str, usual: str) -> str:
+        """Where files of a category's torrents are until they are complete; empty: nowhere else."""
+        for above in lineage(name):
+            group = self.categories.get(above)
+            if group is not None and group.incomplete_path is not None:
+                return group.incomplete_path
+        return usual
+
     def limit(self, name: str, field: str) -> float | int | str:
         """What the nearest category says; GLOBAL or empty where none says anything."""
         for above in lineage(name):

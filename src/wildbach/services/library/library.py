@@ -159,10 +159,10 @@ class Library:
 
     async def _flush(self, *, durable: bool = False) -> None:
         await self.book.flush(durable=durable)
-        up, down = self.counting.untold
-        if up or down:
-            await self._session.count(uploaded=up, downloaded=down)
-            self.counting.told(up, down)
+        untold = self.counting.untold
+        if any(untold.values()):
+            await self._session.count(**untold)
+            self.counting.told(untold)
 
     # -- what is known
 

@@ -39,7 +39,7 @@ def test_a_feed_is_fetched_when_it_is_added_and_takes_its_title() -> None:
         assert (view.uid, view.path, view.title, view.articles, view.unread) == (uid, ("The feed",), "The feed", 2, 2)
         assert (view.failure, view.loading, view.checked) == ("", False, pytest.approx(BEGIN, abs=1))
         assert titles(made) == ["two", "one"]
-        assert made.by_url(URL) == ("The feed",)
+        assert [view.path for view in made.feeds() if view.url == URL] == [("The feed",)]
         assert bed.told(FeedRefreshed) == [FeedRefreshed(uid, "The feed", 2)]
 
     bed.run(story)

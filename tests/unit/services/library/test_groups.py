@@ -25,6 +25,16 @@ def test_a_category_is_below_those_in_its_name() -> None:
     assert groups.folder("", root) == root
 
 
+def test_the_nearest_category_says_where_files_are_until_they_are_complete() -> None:
+    groups = Groups()
+    groups.put("a/b", Group())
+    assert groups.incomplete_folder("a/b", "/usual") == "/usual" == groups.incomplete_folder("", "/usual")
+    groups.put("a", Group(incomplete_path="/part"))
+    assert groups.incomplete_folder("a/b", "/usual") == "/part"
+    groups.put("a/b", Group(incomplete_path=""))
+    assert groups.incomplete_folder("a/b", "/usual") == ""
+
+
 @pytest.mark.parametrize("name", ["", "/", "a//b", "a/", "../x", "a/./b", " a", "a\\b", "a\nb", "x" * 1001])
 def test_names_that_lead_elsewhere_are_no_categories(name: str) -> None:
     with pytest.raises(UsageError):
