@@ -239,7 +239,7 @@ async def doomed(folder: Path, url: str, writes: int) -> None:
         life.shop.after = note
         if not feeds.rules():
             await feeds.set_rule("all", Rule(smart_filter=True, all_feeds=True))
-        if feeds.by_url(url) is None:
+        if all(view.url != url for view in feeds.feeds()):
             await feeds.add_feed(url, ("f",))
         await feeds.refresh()
         while feeds.wanted():
