@@ -15,6 +15,7 @@ from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
+from wildbach.interfaces.api.tree import Trees
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -35,6 +36,7 @@ class Core:
     threads: Threads
     report: Callable[[Exception], None]
     room: FreeSpace
+    trees: Trees = field(default_factory=Trees)
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -24,6 +24,7 @@ from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
+from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
@@ -38,11 +39,12 @@ from wildbach.services.library.library import Library
 log = logging.getLogger("wildbach")
 
 
-class LocalApi(Looking, Feeding, Grouping, Whole, Making, Importing, Doctoring, Entering):
+class LocalApi(Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering):
     """All operations of the contract, each in the part it belongs to."""
 
     def __init__(self, core: Core) -> None:
         self.core = core
+        self.looks = Looks()
 
 
 @contextlib.asynccontextmanager
