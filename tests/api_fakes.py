@@ -102,6 +102,11 @@ class FakeApi:
     async def facets(self) -> m.Facets:
         return m.Facets(len(self.rows), {"seeding": len(self.rows)}, {}, {}, {})
 
+    async def history(self, query: m.HistoryQuery) -> m.History:
+        if query.key:
+            self.one(query.key)
+        return m.History(60.0, 1000.0, (1, 2), (3, 4))
+
     async def add_torrents(self, request: m.AddRequest) -> m.AddResult:
         self.added.append(request)
         added = []

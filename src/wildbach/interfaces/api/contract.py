@@ -220,6 +220,11 @@ class Api(Protocol):
         """Totals of all runs."""
         ...
 
+    @operation("GET", "/history", role="guest")
+    async def history(self, query: m.HistoryQuery) -> m.History:
+        """How fast it was, of all torrents or of one."""
+        ...
+
     @operation("GET", "/health", role="guest")
     async def health(self) -> m.Health:
         """What this is, and whether it is ready."""

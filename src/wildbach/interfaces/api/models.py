@@ -704,6 +704,25 @@ class LogLine(Model, frozen=True):
     torrent: str = ""
 
 
+class HistoryQuery(Model, frozen=True):
+    key: str = ""
+    "A torrent; empty for all of them together."
+    span: Literal[60, 300, 1800, 10800, 86400] = 300
+    "The last so many seconds."
+
+
+class History(Model, frozen=True):
+    """Speeds in bytes a second, oldest first, each the average of `step` seconds. Of all torrents it goes on over
+    restarts; of one it is known while it moves, and of the 500 that moved last.
+    """
+
+    step: float
+    until: float
+    "Unix time at which the last value ends."
+    down: tuple[int, ...]
+    up: tuple[int, ...]
+
+
 class LogQuery(Model, frozen=True):
     after: int = -1
     limit: Annotated[int, Meta(ge=1, le=5000)] = 500
