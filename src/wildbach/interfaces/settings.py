@@ -56,6 +56,9 @@ class ApiSettings(Section):
     metrics_public: bool = setting(
         False, "Show /metrics to who is not logged in.", live=True,
     )
+    countries: str = setting(
+        "", "A file that tells the countries of peers (MMDB, as GeoLite2-Country). Empty: that of the web interface.",
+    )
     connections: int = setting(1000, "Connections at once.", min=10, max=100_000)
 
 
@@ -72,7 +75,7 @@ class HookSettings(Section):
 
 HOST_ONLY = ("hooks.",)
 "Settings that only the configuration file, the environment and flags can have, and that the API does not show."
-HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed")
+HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "api.countries")
 "Those that the API does not change: what holds for who uses it is not for them to choose."
 
 

@@ -12,6 +12,7 @@ from wildbach.engine.session import Session
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
+from wildbach.interfaces.api.countries import Countries
 from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
@@ -36,6 +37,7 @@ class Core:
     threads: Threads
     report: Callable[[Exception], None]
     room: FreeSpace
+    countries: Countries
     trees: Trees = field(default_factory=Trees)
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."

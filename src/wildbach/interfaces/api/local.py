@@ -14,6 +14,7 @@ from wildbach.engine.session import Session
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.countries import Countries
 from wildbach.interfaces.api.doctoring import Doctoring
 from wildbach.interfaces.api.entering import Entering
 from wildbach.interfaces.api.feeding import Feeding
@@ -28,6 +29,7 @@ from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
+from wildbach.interfaces.web import DIST
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -75,7 +77,8 @@ async def open_api(
             catalog = Catalog(session, library, scope, report)
             core = Core(
                 session, library, catalog, choices, JobList(scope, report), book, scope, threads, report,
-                FreeSpace(scope, threads, report))
+                FreeSpace(scope, threads, report),
+                Countries(threads, lambda: _countries(choices.settings)))
             await library.load()
             await choices.apply(session, library)
             stack.push_async_callback(library.close)
@@ -98,6 +101,10 @@ async def open_api(
             yield api
     finally:
         log.removeHandler(book)
+
+
+def _countries(settings: ClientSettings) -> Path:
+    return Path(settings.api.countries).expanduser() if settings.api.countries else DIST / "countries.mmdb"
 
 
 async def _load(core: Core, loaded: asyncio.Event | None) -> None:

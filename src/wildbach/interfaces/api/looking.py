@@ -104,16 +104,17 @@ class Looking:
         return m.FilePage(len(views), tuple(out))
 
     async def peers(self, key: str) -> m.PeerPage:
-        torrent = self.core.catalog.torrent(key)
+        peers = self.core.catalog.torrent(key).peers()
+        countries = await self.core.countries.of(_host(peer.endpoint) for peer in peers)
         return m.PeerPage(tuple(
             m.PeerRow(
                 endpoint=peer.endpoint, client=peer.client, source=peer.source, transport=peer.kind.partition("+")[0],
                 encrypted="+" in peer.kind, outgoing=peer.outgoing, seed=peer.seed, progress=peer.progress,
                 down_rate=peer.down_rate, up_rate=peer.up_rate, downloaded=peer.downloaded, uploaded=peer.uploaded,
                 choked=peer.choked, choking=peer.choking, interested=peer.interested, interesting=peer.interesting,
-                snubbed=peer.snubbed, requests=peer.requests, country="",
+                snubbed=peer.snubbed, requests=peer.requests, country=countries[_host(peer.endpoint)],
             )
-            for peer in torrent.peers()
+            for peer in peers
         ))
 
     async def trackers(self, key: str) -> m.TrackerPage:
@@ -233,6 +234,10 @@ _TRACKER_STATES: dict[
     TrackerState.WAITING: "waiting", TrackerState.ANNOUNCING: "announcing", TrackerState.WORKING: "working",
     TrackerState.FAILING: "failing", TrackerState.DEAD: "dead",
 }
+
+
+def _host(endpoint: str) -> str:
+    return endpoint.rpartition(":")[0].strip("[]")
 
 
 def _pseudo(name: str, on: bool, private: bool, peers: int, message: str) -> m.TrackerRow:

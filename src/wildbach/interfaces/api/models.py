@@ -280,6 +280,7 @@ class PeerRow(Model, frozen=True):
     snubbed: bool
     requests: int
     country: str
+    "Two capital letters; empty where it is not known, and in private networks."
 
 
 class PeerPage(Model, frozen=True):
