@@ -15,6 +15,7 @@ from wildbach.services.library.settings import (
     SlowModeSettings,
     TrashSettings,
 )
+from wildbach.services.notices.settings import NotifySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class HookSettings(Section):
 
 HOST_ONLY = ("hooks.",)
 "Settings that only the configuration file, the environment and flags can have, and that the API does not show."
-HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed")
+HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls")
 "Those that the API does not change: what holds for who uses it is not for them to choose."
 
 
@@ -88,4 +89,5 @@ class ClientSettings(Settings):
     leeches: LeechSettings = section(LeechSettings, "Peers that take without giving.")
     feeds: FeedSettings = section(FeedSettings, "RSS.")
     hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")
+    notify: NotifySettings = section(NotifySettings, "Notifications to phones, chats, mail and others.")
     api: ApiSettings = section(ApiSettings, "The web interface and the API.")
