@@ -18,6 +18,7 @@ from clients import client, seed_content, until
 from wildbach.disk.database import Database
 from wildbach.interfaces.api import models as m
 
+
 class Steps:
     """Counts while `armed`, and kills before the step `last`."""
 
