@@ -57,7 +57,9 @@ class ApiSettings(Section):
     metrics_public: bool = setting(
         False, "Show /metrics to who is not logged in.", live=True,
     )
-    connections: int = setting(1000, "Connections at once.", min=10, max=100_000)
+    connections: int = setting(
+        1000, "Connections at once; one network holds half of them at most, but for this machine and trusted proxies. "
+        "Who has not asked anything makes room for who comes.", min=10, max=100_000)
 
 
 @dataclass(frozen=True, slots=True)
