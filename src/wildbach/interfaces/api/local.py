@@ -12,6 +12,7 @@ from wildbach.base.settings import Layers
 from wildbach.base.words import clean
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
+from wildbach.interfaces import config
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
@@ -53,10 +54,10 @@ class LocalApi(Looking, Feeding, Grouping, Whole, Making, Importing, Doctoring, 
 @contextlib.asynccontextmanager
 async def open_api(
     layers: Layers[ClientSettings], data_dir: Path, *, make_session: Callable[[ClientSettings], Session] | None = None,
-    loaded: asyncio.Event | None = None,
+    loaded: asyncio.Event | None = None, config_path: Path | None = None,
 ) -> AsyncIterator[LocalApi]:
     """A session with its library, as the data directory remembers them. The list can be asked for at once; it grows
-    until `loaded` is set. Raises StorageError, NetworkError.
+    until `loaded` is set. `config_path`: the configuration file. Raises StorageError, NetworkError.
     """
     book = Logbook()
     log.addHandler(book)
@@ -78,7 +79,7 @@ async def open_api(
             catalog = Catalog(session, library, scope, report)
             core = Core(
                 session, library, catalog, choices, JobList(scope, report), book, scope, threads, report,
-                FreeSpace(scope, threads, report))
+                FreeSpace(scope, threads, report), own_places(settings, data_dir, config_path))
             await library.load()
             await choices.apply(session, library)
             stack.push_async_callback(library.close)
@@ -199,6 +200,16 @@ def facts_of(core: Core, key: str) -> dict[str, str]:
         "key": key, "name": row.name, "path": row.content_path, "category": row.category, "tags": ",".join(row.tags),
         "size": str(row.size), "tracker": row.tracker,
     }
+
+
+def own_places(settings: ClientSettings, data_dir: Path, config_path: Path | None) -> tuple[Path, ...]:
+    """What no torrent may be put into, or around: the state, that of `wildbach get` beside it, the configuration file
+    also where it is not there yet, and what TLS needs.
+    """
+    state = data_dir.absolute()
+    own = [state, state.parent / "folders", (config_path or config.default_path()).absolute()]
+    own += [Path(text).absolute() for text in (settings.api.tls_certificate, settings.api.tls_key) if text]
+    return tuple(own)
 
 
 def _name(session: Session, key: str) -> str:

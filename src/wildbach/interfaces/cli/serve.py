@@ -66,11 +66,13 @@ def command(
     warn_of_variables()
     layers = given.layers(config_path)
     log_to_stderr(log_level, as_json=log_json)
-    return running.run(lambda stop: serve(layers, daemon_folder(state), stop, browser=browser))
+    return running.run(lambda stop: serve(layers, daemon_folder(state), stop, browser=browser, config_path=config_path))
 
 
-async def serve(layers: Layers[ClientSettings], folder: Path, stop: Stop, *, browser: bool) -> Exit:
-    async with run_daemon(layers, folder, mount=mount) as daemon:
+async def serve(
+    layers: Layers[ClientSettings], folder: Path, stop: Stop, *, browser: bool, config_path: Path | None = None,
+) -> Exit:
+    async with run_daemon(layers, folder, mount=mount, config_path=config_path) as daemon:
         _greet(daemon)
         if browser and daemon.urls:
             webbrowser.open(daemon.start_url)

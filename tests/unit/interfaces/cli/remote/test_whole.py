@@ -94,7 +94,7 @@ def test_the_start_link_is_printed_and_lets_in_once(shell: Shell, monkeypatch: p
 def test_wildbach_alone_runs_a_daemon_where_none_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Path, bool]] = []
 
-    async def note(_layers: object, folder: Path, _stop: object, *, browser: bool) -> Exit:
+    async def note(_layers: object, folder: Path, _stop: object, *, browser: bool, config_path: object) -> Exit:
         asked.append((folder, browser))
         return Exit.OK
 
