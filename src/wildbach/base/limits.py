@@ -287,6 +287,8 @@ API_LINE_BYTES = 64 * KIB
 "A path of 4,096 characters, each of them escaped."
 JSON_DEPTH = 32
 QUERY_FIELDS = 1000
+NOTICES_WAITING = 100
+"For each URL of notifications."
 PUSH_MESSAGE_BYTES = MIB
 "What a web page says over its WebSocket."
 PUSH_SOCKETS = 200

@@ -104,9 +104,10 @@ class Daemon:
 @contextlib.asynccontextmanager
 async def run_daemon(
     layers: Layers[ClientSettings], folder: Path, *, mount: Callable[[WebServer, LocalApi], None] | None = None,
-    environ: MutableMapping[str, str] | None = None,
+    environ: MutableMapping[str, str] | None = None, config_path: Path | None = None,
 ) -> AsyncIterator[Daemon]:
-    """Run until the context ends. `layers` are without what was saved. Raises StorageError, code `daemon_runs` where
+    """Run until the context ends. `layers` are without what was saved; `config_path` is where the
+    configuration file is, by default the usual place. Raises StorageError, code `daemon_runs` where
     another one has the folder; NetworkError where it cannot listen.
     """
     environ = os.environ if environ is None else environ
@@ -117,7 +118,7 @@ async def run_daemon(
         saved, damaged = await loop.run_in_executor(None, saved_settings, folder)
         whole = layers.with_saved(saved)
         loaded = asyncio.Event()
-        api = await stack.enter_async_context(open_api(whole, folder, loaded=loaded))
+        api = await stack.enter_async_context(open_api(whole, folder, loaded=loaded, config_path=config_path))
         for aside in damaged:
             # Nobody listened yet when it was found.
             api.core.log.write(

@@ -255,7 +255,7 @@ class Acting:
         progress.result["key"] = torrent.key
         if torrent.info is None and not torrent.asleep:
             raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
-        await torrent.move(target, moved)
+        await torrent.move(await self.core.apart(target), moved)
         self.core.log.write("info", f"moved {torrent.name} to {target}", torrent.key)
         self.core.catalog.touch(torrent.key)
 

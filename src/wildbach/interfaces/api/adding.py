@@ -131,7 +131,7 @@ class Adding:
             web_seeds=request.web_seeds, sequential=request.sequential, ends_first=request.ends_first,
             seed_only=request.seed_only, skip_check=request.skip_check, existing=request.existing,
             layout=request.layout or settings.layout, suffix=settings.incomplete_suffix,
-            incomplete_path=places.home(incomplete) if incomplete else None,
+            incomplete_path=await core.apart(places.home(incomplete)) if incomplete else None,
             exclude=(*settings.exclude, *request.exclude), metadata_only=request.metadata_only,
             super_seed=request.super_seed, down_limit=request.down_limit, up_limit=request.up_limit,
         )
@@ -173,7 +173,7 @@ class Adding:
             return await self.core.place(request.save_path)
         folder = self.core.folder_for(request.category)
         # Of a category anybody may have written the path; the usual folder is what the owner chose.
-        return await self.core.place(str(folder)) if request.category else folder
+        return await self.core.place(str(folder)) if request.category else await self.core.apart(folder)
 
     async def _prioritise(self, torrent: Torrent, request: AddRequest) -> None:
         if not request.priorities and not request.paths:

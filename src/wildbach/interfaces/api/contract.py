@@ -302,6 +302,11 @@ class Api(Protocol):
         """Look for what could be wrong, and say what to do about it."""
         ...
 
+    @operation("POST", "/notifications/test")
+    async def test_notifications(self) -> m.NotificationTest:
+        """Send a notification to all that the configuration file names, and say how it went."""
+        ...
+
     # -- feeds
 
     @operation("GET", "/feeds", role="guest")

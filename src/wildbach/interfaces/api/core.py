@@ -39,6 +39,8 @@ class Core:
     room: FreeSpace
     countries: Countries
     trees: Trees = field(default_factory=Trees)
+    own: tuple[Path, ...] = ()
+    "Folders and files of wildbach itself, in which no torrent may be."
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -52,9 +54,12 @@ class Core:
         """A folder or file that may be touched, with all that is below it where `whole`. Raises UsageError."""
         if allowed is None:
             allowed = (*self.settings.downloads.allowed, self.settings.downloads.folder)
-        data_dir = self.session.data_dir
-        own = () if data_dir is None else (data_dir.absolute(),)
-        return await self.threads.run(partial(places.judge, text, allowed, own=own, whole=whole))
+        return await self.threads.run(partial(places.judge, text, allowed, own=self.own, whole=whole))
+
+    async def apart(self, folder: Path) -> Path:
+        """A folder that the owner chose, wherever it is, but for wildbach's own. Raises UsageError."""
+        await self.threads.run(places.keep_apart, folder, self.own)
+        return folder
 
     async def free_space(self) -> int | None:
         """Bytes in the folder where torrents go. Raises UsageError."""

@@ -819,6 +819,19 @@ class Checkup(Model, frozen=True):
     findings: tuple[Finding, ...]
 
 
+class Notified(Model, frozen=True):
+    """How a notification went with one URL of `notify.urls`."""
+
+    target: str
+    "Its number and its scheme; the rest is secret."
+    error: str
+    "Empty where it was taken."
+
+
+class NotificationTest(Model, frozen=True):
+    targets: tuple[Notified, ...]
+
+
 class Statistics(Model, frozen=True):
     """Totals of all runs."""
 

@@ -66,13 +66,15 @@ def command(
     warn_of_variables()
     layers = given.layers(config_path)
     log_to_stderr(log_level, as_json=log_json)
-    return running.run(lambda stop: serve(layers, daemon_folder(state), stop, browser=browser, qr=qr))
+    return running.run(lambda stop: serve(
+        layers, daemon_folder(state), stop, browser=browser, qr=qr, config_path=config_path))
 
 
 async def serve(
     layers: Layers[ClientSettings], folder: Path, stop: Stop, *, browser: bool, qr: bool | None = None,
+    config_path: Path | None = None,
 ) -> Exit:
-    async with run_daemon(layers, folder, mount=mount) as daemon:
+    async with run_daemon(layers, folder, mount=mount, config_path=config_path) as daemon:
         _greet(daemon)
         if daemon.urls and (browser or qr or not daemon.access.password_set):
             await _let_in(daemon, browser=browser, qr=qr)

@@ -101,7 +101,9 @@ def test_the_start_link_is_printed_and_lets_in_once(shell: Shell, monkeypatch: p
 def test_wildbach_alone_runs_a_daemon_where_none_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Path, bool]] = []
 
-    async def note(_layers: object, folder: Path, _stop: object, *, browser: bool, qr: object) -> Exit:
+    async def note(
+        _layers: object, folder: Path, _stop: object, *, browser: bool, qr: object, config_path: object,
+    ) -> Exit:
         asked.append((folder, browser))
         return Exit.OK
 
