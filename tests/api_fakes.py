@@ -12,6 +12,7 @@ from wildbach.base.errors import StorageError, UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.server import WebServer
+from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ApiSettings
 
 PASSWORD = "correct horse"
@@ -370,7 +371,9 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: ApiSettings | None = None, *, password: str = PASSWORD) -> AsyncIterator[Serving]:
+async def serving(
+    settings: ApiSettings | None = None, *, password: str = PASSWORD, site: Site | None = None,
+) -> AsyncIterator[Serving]:
     """A client with a user `admin`, a web server on a port of its own, and keys for both roles."""
     keeper = FakeKeeper()
     there: list[Serving] = []
@@ -383,7 +386,7 @@ async def serving(settings: ApiSettings | None = None, *, password: str = PASSWO
         await access.set_password(m.Password(password))
         key = (await access.make_api_key(m.KeyRequest("user"))).secret
         guest = (await access.make_api_key(m.KeyRequest("guest", "guest"))).secret
-    web = WebServer(api, access, lambda: there[0].settings if there else first)
+    web = WebServer(api, access, lambda: there[0].settings if there else first, site)
     at = await web.http.start("127.0.0.1", 0)
     there.append(Serving(web, access, api, keeper, at.port, key, guest, first))
     try:

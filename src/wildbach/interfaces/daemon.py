@@ -27,6 +27,7 @@ from wildbach.interfaces.api.choices import AREA, decode
 from wildbach.interfaces.api.local import LocalApi, open_api
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.server import WebServer
+from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.interfaces.whereabouts import LOCK, SOCKET, TOKEN, Whereabouts, whereabouts
 from wildbach.net.httpd import server_tls
@@ -121,7 +122,8 @@ async def run_daemon(
         await loop.run_in_executor(None, access.write_local_token, folder / TOKEN)
         stack.callback((folder / TOKEN).unlink, missing_ok=True)
         api.doorkeeper = access
-        web = WebServer(api, access, lambda: api.core.settings.api)
+        site = await loop.run_in_executor(None, Site.read)
+        web = WebServer(api, access, lambda: api.core.settings.api, site)
         stack.push_async_callback(web.close)
         if mount is not None:
             mount(web, api)

@@ -7,6 +7,13 @@ export type Loaded = () => Promise<{ default: Component }>;
 /** By the first part of the address. */
 export const pages = {
   login: () => import("./Login.svelte"),
+  feeds: () => import("./feeds/Feeds.svelte"),
+  groups: () => import("./Groups.svelte"),
+  statistics: () => import("./Statistics.svelte"),
+  trash: () => import("./Trash.svelte"),
+  log: () => import("./Log.svelte"),
+  settings: () => import("./settings/Settings.svelte"),
+  access: () => import("./Access.svelte"),
 } satisfies Record<string, Loaded>;
 
 export const dialogs = {

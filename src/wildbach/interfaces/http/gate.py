@@ -54,7 +54,7 @@ class Gate:
 
     def admit(self, request: Request) -> Request | Response:
         """The request as its sender meant it: what trusted proxies say of it applied, the base path taken off. Or the
-        refusal.
+        refusal, or the way to the slash at the end of the base path.
         """
         settings = self._settings()
         request = self._through_proxies(request, settings)
@@ -67,6 +67,9 @@ class Gate:
             _log.warning("refused a request from %s that another web page made", request.remote.host)
             return plain(403, _WRONG_ORIGIN)
         base = settings.base_path.rstrip("/")
+        if base and request.path == base and request.method in ("GET", "HEAD"):
+            # A browser resolves what the page names relative to the last slash.
+            return Response(status=308, headers={"Location": f"{base.rpartition('/')[2]}/"})
         if base and (request.path == base or request.path.startswith(base + "/")):
             request = replace(request, path=request.path[len(base):] or "/")
         return request
