@@ -2,13 +2,13 @@
 
 export interface PieceMap {
   length: number;
-  /** Pieces of all cells. */
+  /** Pieces of the torrent. */
   count: number;
-  /** Of one cell; a fraction below 1 never. */
+  /** Pieces that a cell stands for; the last may have fewer. */
   per_cell: number;
   /** One character a cell: `-` nothing, `1`…`9` tenths of it, `>` some of it is being fetched, `#` all. */
   pieces: string;
-  /** Copies that connected peers have of a cell; empty while that is not known. */
+  /** Copies of the rarest piece of each cell among connected peers; empty while that is not known. */
   availability: readonly number[];
 }
 
