@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import AsyncIterator, Sequence
 
-import msgspec
 from textual.pilot import Pilot
 
 from api_fakes import FakeApi, row
@@ -143,4 +142,13 @@ def picture(app: Top) -> str:
     return re.sub(r"terminal-\d+", "terminal", svg) + "\n"
 
 
-__all__ = ["ROWS", "Stage", "msgspec", "picture", "staged"]
+async def drawn(stage: Stage, size: tuple[int, int], *keys: str) -> str:
+    """The picture after these keys."""
+    async with staged(stage, size) as pilot:
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
+        # What a key asked for is here when the source rests again.
+        await pilot.app.source.rested()
+        await pilot.pause()
+        return picture(pilot.app)

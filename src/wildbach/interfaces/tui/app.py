@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -70,9 +71,7 @@ class Top(App[None]):
     """
 
     def __init__(self, opener: Opener, scope: Scope, place: Place, *, seconds: float = 1.0) -> None:
-        super().__init__()
-        # Known only once the base has looked at the environment.
-        self.ansi_color = self.no_color
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") is not None else None)
         self._scope = scope
         self._place = place
         self.source = Source(opener, self._deliver, seconds=seconds)
@@ -103,9 +102,8 @@ class Top(App[None]):
         yield Bar(id="footer")
 
     def on_mount(self) -> None:
-        for theme in (THEME, PLAIN):
-            self.register_theme(theme)
-        self.theme = (PLAIN if self.no_color else THEME).name
+        self.register_theme(THEME)
+        self.theme = PLAIN if self.no_color else THEME.name
         self.animation_level = "none"
         self.torrents.focus()
         self._lay(self.size.height)
@@ -151,10 +149,10 @@ class Top(App[None]):
         if not self.is_running or not self.screen_stack:
             return
         if isinstance(news, Lost):
+            self._facets = None
             self.header.lose(news.why)
             self.torrents.lose()
-            self.detail.set_class(True, "lost")
-            self.detail.styles.opacity = 0.45
+            self.detail.lose()
         else:
             self._take(news)
         self._draw()
@@ -171,8 +169,6 @@ class Top(App[None]):
             empty = "" if news.page.total else (
                 "nothing like that: Esc shows all" if self._chip or self._typed else "no torrents yet: a adds one")
             self.torrents.take(news.listing, news.page, empty)
-        self.detail.set_class(False, "lost")
-        self.detail.styles.opacity = 1.0
         self.detail.take(news)
         for job in news.jobs:
             if job.state == "failed" and job.id not in self._told:
@@ -217,7 +213,7 @@ class Top(App[None]):
         room = width - 1
         for chip in self._chips():
             count = self._count(chip)
-            words = f" {chip or 'all'} {count:,} "
+            words = f" {chip or 'all'} {count:,} " if self._facets is not None else f" {chip or 'all'} "
             room -= len(words)
             if room < 0 and chip != self._chip:
                 continue

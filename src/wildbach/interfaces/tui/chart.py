@@ -40,7 +40,7 @@ def columns(values: Sequence[float], width: int, height: int, top: float) -> lis
                 code |= _LEFT[min(4, left - floor) - 1]
             if right > floor:
                 code |= _RIGHT[min(4, right - floor) - 1]
-            chars.append(chr(code))
+            chars.append(chr(code) if code != _BLANK else " ")
         lines.append("".join(chars))
     return lines
 

@@ -398,8 +398,18 @@ class Detail(Vertical):
     def on_resize(self) -> None:
         self.draw_tabs()
 
+    def lose(self) -> None:
+        """What is here is not how it is now."""
+        for one in self.query(Lines):
+            one.live = False
+            one.refresh()
+
     def take(self, news: News) -> None:
         details = news.details
+        for lines in self.query(Lines):
+            if not lines.live:
+                lines.live = True
+                lines.refresh()
         self.query_one(LogLines).take(news.log)
         if details is None:
             return

@@ -33,6 +33,7 @@ ModalScreen { align: center middle; background: $background 70%; }
 .box Bar { background: $surface; }
 Help .box { height: 96%; max-height: 64; width: 66; padding: 0 2; }
 Help #keys { height: 1fr; }
+Input:nocolor > .input--cursor { text-style: reverse; }
 """
 
 

@@ -20,11 +20,8 @@ THEME: Final = Theme(
         "input-cursor-background": "#d8dee4", "input-selection-background": "#2d4a68",
     },
 )
-PLAIN: Final = Theme(
-    name="wildbach-plain", primary="ansi_default", secondary="ansi_default", warning="ansi_default",
-    error="ansi_default", success="ansi_default", accent="ansi_default", foreground="ansi_default",
-    background="ansi_default", surface="ansi_default", panel="ansi_default", boost="ansi_default", dark=True, ansi=True,
-)
+PLAIN: Final = "ansi-dark"
+"The theme of the library that has the colours of the terminal, of which NO_COLOR leaves none."
 
 
 @dataclass(frozen=True, slots=True)

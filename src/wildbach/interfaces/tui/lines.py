@@ -52,6 +52,8 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self.count = 0
         self.cursor = 0
+        self.live = True
+        "It is how it is now; else all of it is faint."
 
     # -- what is drawn
 
@@ -69,7 +71,11 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         ground = self.rich_style
         if index >= self.count:
             return Strip.blank(width, ground)
-        strip = Strip(self.line(index, width)).adjust_cell_length(width)
+        segments = self.line(index, width)
+        if not self.live:
+            faint = ink_of(self).faint
+            return Strip([Segment(part.text, faint) for part in segments]).adjust_cell_length(width).apply_style(ground)
+        strip = Strip(segments).adjust_cell_length(width)
         under = self.under(index)
         return strip.apply_style(under).apply_style(ground) if under else strip.apply_style(ground)
 

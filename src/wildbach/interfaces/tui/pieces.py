@@ -21,9 +21,9 @@ def cells(pieces: str, count: int) -> list[Cell]:
 
 def grid(pieces: str, width: int, height: int) -> list[list[Cell]]:
     """Rows of at most `width` cells, at most `height` of them, an even number."""
+    height -= height % 2
     if not pieces or width <= 0 or height <= 0:
         return []
-    height -= height % 2
-    made = cells(pieces, width * max(2, height))
+    made = cells(pieces, width * height)
     rows = [made[at : at + width] for at in range(0, len(made), width)]
     return rows if len(rows) % 2 == 0 else [*rows, []]

@@ -90,6 +90,7 @@ class Source:
         self._seconds = seconds
         self._shows = Shows()
         self._changed = asyncio.Event()
+        self._rests = asyncio.Event()
         self._api: Api | None = None
         self._log: list[m.LogLine] = []
         self._files: tuple[str, tuple[m.FileRow, ...], int] = ("", (), 0)
@@ -106,11 +107,17 @@ class Source:
         """Something else is on the screen."""
         if shows != self._shows:
             self._shows = shows
+            self._rests.clear()
             self._changed.set()
+
+    async def rested(self) -> None:
+        """All that is shown was delivered."""
+        await self._rests.wait()
 
     def look(self) -> None:
         """Something was done: ask now, for the files too."""
         self._files = ("", (), 0)
+        self._rests.clear()
         self._changed.set()
 
     async def run(self) -> None:
@@ -130,12 +137,15 @@ class Source:
         self._log, self._files = [], ("", (), 0)
         while True:
             self._changed.clear()
+            self._rests.clear()
             shows = self._shows
             async with asyncio.timeout(_ANSWER_SECONDS):
                 news = await self._news(api, shows)
             self._api = api
             if shows == self._shows:
                 self._deliver(news)
+            if not self._changed.is_set():
+                self._rests.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds):
                     await self._changed.wait()

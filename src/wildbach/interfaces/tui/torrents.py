@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
@@ -180,9 +179,6 @@ class TorrentList(Lines):
 
     # -- what is drawn
 
-    def under(self, index: int) -> Style | None:
-        return super().under(index) if self.live else None
-
     def line(self, index: int, width: int) -> list[Segment]:
         ink = ink_of(self)
         row = self._rows.get(index)
@@ -193,7 +189,7 @@ class TorrentList(Lines):
         shown = columns.shown(width)
         if not self.live:
             still = msgspec.structs.replace(row, down_rate=0.0, up_rate=0.0, eta=None, peers=0, seeds=0)
-            return [mark, *(Segment(part.text, ink.faint) for part in columns.line(still, shown, ink))]
+            return [mark, *columns.line(still, shown, ink)]
         return [mark, *columns.line(row, shown, ink, trouble=self.troubles.get(row.key, ""))]
 
     def render_line(self, y: int) -> Strip:

@@ -41,17 +41,16 @@ def harmless(words: str) -> str:
                 continue
         else:
             accents = 0
-        if char in "\u200c\u200d":
-            # Letters need them; between emoji they say that several are one, which not every terminal knows.
-            if not out or unicodedata.category(out[-1])[0] not in "LM":
-                continue
-        elif kind == "Zs":
+        if char == "\u200d":
+            # It makes one of several, and not every terminal knows of which.
+            continue
+        if kind == "Zs":
             char = " "
         elif kind == "Cn" or char in _ODD:
             char = _UNKNOWN
         elif _FLAG_A <= code < _FLAG_A + 26:
             char = chr(code - _FLAG_A + ord("A"))
-        elif code in _SKINS or (cell_len(char) == 0 and kind[0] != "M"):
+        elif code in _SKINS or (cell_len(char) == 0 and kind[0] != "M" and char != "\u200c"):
             continue
         out.append(char)
     return "".join(out)
