@@ -175,6 +175,9 @@ class FakeApi:
         await self.previewed(id)
         raise UsageError("the metadata is not here yet", code="no_metadata")
 
+    async def test_notifications(self) -> m.NotificationTest:
+        raise UsageError("no notify.urls are set", code="not_set_up")
+
     async def set_priorities(self, key: str, priorities: m.FilePriorities) -> None:
         self.one(key)
 
