@@ -76,8 +76,9 @@ function nameOf(link: string): string {
 }
 
 /** In plain words, with what proxies in between say, too. */
-function said(error: Problem, source: Source): string {
-  if (error.code === "offline") return addWords.t.offline;
+export function said(error: Problem, source: Source): string {
+  // A proxy in between answers for a daemon that does not.
+  if (error.code === "offline" || (error.code === "" && error.status >= 500)) return addWords.t.offline;
   if (error.status === 413) return addWords.t.tooLarge;
   if (error.status === 422 && typeof source !== "string") return addWords.t.noTorrent(error.message);
   return error.message;
@@ -86,6 +87,8 @@ function said(error: Problem, source: Source): string {
 export class Previews {
   cards = $state<Card[]>([]);
   #ends: (() => void)[] = [];
+  /** Ids of those that the daemon keeps for this. Not reactive: while a dialog goes Svelte shows it what was before. */
+  readonly #kept = new Set<string>();
 
   /** Until what it gives is called. */
   watch(): () => void {
@@ -123,7 +126,10 @@ export class Previews {
           ? await api.post("/previews", { body: { url: source } as Model<"PreviewRequest"> })
           : ((await (await send("POST", new URL(`${ROOT.href}/previews`), source, "application/x-bittorrent")).json()) as Preview);
       if (card.gone) void forget(found.id);
-      else card.preview = found;
+      else {
+        card.preview = found;
+        this.#kept.add(found.id);
+      }
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       card.error = said(error, card.source);
@@ -142,21 +148,20 @@ export class Previews {
 
   /** Nothing of it is wanted any more. */
   clear(): void {
-    for (const card of this.cards) {
-      card.gone = true;
-      this.#drop(card);
-    }
+    for (const card of this.cards) card.gone = true;
+    for (const id of this.#kept) void forget(id);
+    this.#kept.clear();
     this.cards = [];
   }
 
   /** It is in the list now; the daemon has its preview no more. */
   added(card: Card): void {
-    card.preview = null;
+    if (card.preview) this.#kept.delete(card.preview.id);
     this.remove(card);
   }
 
   #drop(card: Card): void {
-    if (card.preview) void forget(card.preview.id);
+    if (card.preview && this.#kept.delete(card.preview.id)) void forget(card.preview.id);
   }
 
   #show(): void {
@@ -169,9 +174,9 @@ export class Previews {
     for (const card of this.cards) {
       const found = card.preview ? news[card.preview.id] : undefined;
       if (found) card.preview = found;
-      else if (found === null) {
+      else if (found === null && !card.adding) {
         // A daemon that was started anew knows nothing of it.
-        card.preview = null;
+        if (card.preview) this.#kept.delete(card.preview.id);
         void this.send(card);
       }
     }
