@@ -13,7 +13,8 @@ interface Kept {
   sidebar: boolean;
   detailHeight: number;
   askBeforeAdding: boolean;
-  lastFolder: string;
+  /** Folders that were used last, the newest first. */
+  folders: string[];
 }
 
 const USUAL: Kept = {
@@ -26,7 +27,7 @@ const USUAL: Kept = {
   sidebar: true,
   detailHeight: 320,
   askBeforeAdding: true,
-  lastFolder: "",
+  folders: [],
 };
 const PLACE = "wildbach.prefs";
 
