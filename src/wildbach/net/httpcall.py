@@ -48,6 +48,7 @@ class HttpCaller:
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, headers=dict(headers or {}),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS), auto_decompress=False,
+            skip_auto_headers=("Accept-Encoding",),
         )
 
     async def request(

@@ -18,6 +18,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "password": "Set the password of the web interface and of programs that log in.",
         "keys": "List, make and remove keys for programs.",
         "import": "Take on the torrents of another client.",
+        "notify": "Try the notifications.",
         "jobs": "Show what takes a while: moves, imports, torrents being made.",
         "log": "Show what happened.",
         "bans": "List, ban and pardon peers.",

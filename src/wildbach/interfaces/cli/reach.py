@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
+from wildbach.base.addresses import Reach as Nearness
+from wildbach.base.addresses import classify
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import running
 from wildbach.interfaces.cli.exits import Exit
@@ -60,6 +63,15 @@ class Reach:
         if found is None:
             raise no_daemon(folder)
         return found.urls[0] if found.urls else ""
+
+    def away(self) -> str:
+        """For a browser of another machine; empty where it would not get there."""
+        if self.url:
+            host = urlsplit(self.url).hostname or ""
+            near = host in ("", "localhost") or classify(host) is Nearness.LOCAL
+            return "" if near else self.url
+        found = whereabouts(daemon_folder(self.state))
+        return found.away if found is not None else ""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Api]:

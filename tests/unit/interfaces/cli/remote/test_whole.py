@@ -15,7 +15,7 @@ from tests.api_fakes import FakeApi, row
 
 from daemons import Shell
 from wildbach.base.errors import UsageError
-from wildbach.interfaces.cli import main, serve
+from wildbach.interfaces.cli import links, main, serve
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote import opening
@@ -81,7 +81,8 @@ def test_a_password_comes_from_stdin_and_replaces_the_one_before(shell: Shell, m
 
 def test_the_start_link_is_printed_and_lets_in_once(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(opening.webbrowser, "open", opened.append)
+    monkeypatch.setattr(links.webbrowser, "open", opened.append)
+    monkeypatch.setenv("BROWSER", "any")
     out = shell.good("open", "--print").strip()
     assert out.startswith(f"{shell.house.url}/api/v1/start#") and opened == []
     assert shell.json("open")[0]["url"].startswith(shell.house.url) and opened == []
@@ -89,12 +90,20 @@ def test_the_start_link_is_printed_and_lets_in_once(shell: Shell, monkeypatch: p
     assert opened == [out]
     out = shell.good().strip()
     assert opened[1:] == [out], "wildbach alone opens the browser where a daemon runs"
+    for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(links.sys, "platform", "linux")
+    assert shell.good("open").startswith(shell.house.url) and opened[2:] == [], "no screen, no browser"
+    *_, picture = shell.good("open", "--qr").partition("\n")
+    assert set(picture) <= set(" █▀▄\n") and len(picture.splitlines()) > 15
 
 
 def test_wildbach_alone_runs_a_daemon_where_none_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Path, bool]] = []
 
-    async def note(_layers: object, folder: Path, _stop: object, *, browser: bool) -> Exit:
+    async def note(
+        _layers: object, folder: Path, _stop: object, *, browser: bool, qr: object, config_path: object,
+    ) -> Exit:
         asked.append((folder, browser))
         return Exit.OK
 
