@@ -102,6 +102,9 @@ class FakeApi:
     async def facets(self) -> m.Facets:
         return m.Facets(len(self.rows), {"seeding": len(self.rows)}, {}, {}, {})
 
+    async def start_demo(self) -> m.Job:
+        return m.Job("d", "demo", "a demonstration", "running", None, "", 0, {})
+
     async def history(self, query: m.HistoryQuery) -> m.History:
         if query.key:
             self.one(query.key)
