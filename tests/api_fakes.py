@@ -280,6 +280,9 @@ class FakeApi:
     async def doctor(self) -> m.Checkup:
         return m.Checkup(())
 
+    async def test_notifications(self) -> m.NotificationTest:
+        return m.NotificationTest((m.Notified("notify.urls 1 (json)", ""),))
+
     async def feeds(self) -> m.Feeds:
         return m.Feeds((), tuple(self.paths))
 
