@@ -1,4 +1,5 @@
-# make run and make test work on a fresh clone with Python 3.11 or newer: they set up .venv from the locks first.
+# make run, make web and make test work on a fresh clone with Python 3.11 or newer: they set up .venv from the locks
+# first.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 VENV := .venv
@@ -8,10 +9,12 @@ JOBS ?= 2
 SECONDS_EACH ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint bench fuzz lock clean dev
+.PHONY: help run web demo test check lint bench fuzz lock clean dev
 
 help:
-	@echo 'make run     set up and run the demonstration: a tracker, a seed and three downloaders on this machine'
+	@echo 'make run     set up, build the web interface, and run wildbach: the daemon, and a link for the browser'
+	@echo 'make web     build the web interface, where its sources changed (with Node 20.19 or newer, or one from PyPI)'
+	@echo 'make demo    set up and run the demonstration: a tracker, a seed and three downloaders on this machine'
 	@echo 'make test    set up and run the tests (unit, simulation, core interop)'
 	@echo 'make check   the reliability goals and the full interop matrix'
 	@echo 'make lint    ruff, mypy --strict, import-linter'
@@ -37,6 +40,13 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 dev: $(VENV)/.dev
 
 run: $(VENV)/.runtime
+	@$(BIN)/python tools/build_web.py || true
+	$(BIN)/wildbach
+
+web: $(VENV)/.runtime
+	@$(BIN)/python tools/build_web.py
+
+demo: $(VENV)/.runtime
 	$(BIN)/wildbach demo
 
 test: $(VENV)/.dev
@@ -61,7 +71,9 @@ LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url
 lock:
 	$(LOCK) pyproject.toml requirements/build.in -o requirements/runtime.lock
 	$(LOCK) pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.lock
+	$(LOCK) requirements/web.in -o requirements/web.lock
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .stamps src/wildbach/interfaces/web/dist web/node_modules build dist
+	rm -rf .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -50,7 +50,7 @@ def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
     assert mentions(MACHINE_PATHS) == []
 
 
-@pytest.mark.parametrize("lock", ["runtime.lock", "dev.lock"])
+@pytest.mark.parametrize("lock", ["runtime.lock", "dev.lock", "web.lock"])
 def test_locks_pin_every_requirement_by_hash_and_name_no_host(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text()
     assert "://" not in text

@@ -273,6 +273,14 @@ TRACKER_SERVER_MGET = 1000
 TRACKER_SERVER_LIST_BYTES = 64 * MIB
 "A file of allowed or denied torrents, or of users."
 
+HISTORIES = 500
+"Torrents of which is known how fast they were: those that moved last."
+
+COUNTRIES_BYTES = 128 * MIB
+"A database of the countries of addresses."
+COUNTRIES_KNOWN = 20_000
+"Addresses whose country is remembered."
+
 # the API of the daemon
 API_BODY_BYTES = 32 * MIB
 API_START_BYTES = 64 * KIB

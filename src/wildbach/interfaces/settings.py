@@ -57,6 +57,9 @@ class ApiSettings(Section):
     metrics_public: bool = setting(
         False, "Show /metrics to who is not logged in.", live=True,
     )
+    countries: str = setting(
+        "", "A file that tells the countries of peers (MMDB, as GeoLite2-Country). Empty: that of the web interface.",
+    )
     connections: int = setting(
         1000, "Connections at once; one network holds half of them at most, but for this machine and trusted proxies. "
         "Who has not asked anything makes room for who comes.", min=10, max=100_000)
@@ -75,7 +78,7 @@ class HookSettings(Section):
 
 HOST_ONLY = ("hooks.",)
 "Settings that only the configuration file, the environment and flags can have, and that the API does not show."
-HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls")
+HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries")
 "Those that the API does not change: what holds for who uses it is not for them to choose."
 
 

@@ -16,7 +16,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.adding import endpoints
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
-from wildbach.interfaces.api.looking import file_paths
+from wildbach.interfaces.api.looking import file_paths, file_tree
 from wildbach.services.library.groups import check_tag
 
 _SLICE: Final = 100
@@ -250,9 +250,9 @@ class Acting:
 
     def _start_look(self, torrent: Torrent, target: Path) -> m.Job:
         return self.core.jobs.start(
-            "move", f"{torrent.name} is in {target}", partial(self._look, torrent, target))
+            "move", f"{torrent.name} is in {target}", partial(self._look_there, torrent, target))
 
-    async def _look(self, torrent: Torrent, target: Path, progress: Progress) -> None:
+    async def _look_there(self, torrent: Torrent, target: Path, progress: Progress) -> None:
         progress.result["key"] = torrent.key
         await self.core.session.relocate(torrent, await self.core.apart(target))
         self.core.log.write("info", f"looks for the files of {torrent.name} in {target}", torrent.key)
@@ -275,7 +275,7 @@ class Acting:
             await torrent.metadata()
         if torrent.info is None:
             raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
-        chosen = {}
+        chosen = (await file_tree(self.core, torrent)).chosen(priorities.paths) if priorities.paths else {}
         for index, priority in priorities.priorities.items():
             if not (index.isascii() and index.isdecimal()):
                 raise UsageError(f"{index!r} is no number of a file")

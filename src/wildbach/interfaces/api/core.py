@@ -12,9 +12,11 @@ from wildbach.engine.session import Session
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
+from wildbach.interfaces.api.countries import Countries
 from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
+from wildbach.interfaces.api.tree import Trees
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -35,6 +37,8 @@ class Core:
     threads: Threads
     report: Callable[[Exception], None]
     room: FreeSpace
+    countries: Countries
+    trees: Trees = field(default_factory=Trees)
     own: tuple[Path, ...] = ()
     "Folders and files of wildbach itself, in which no torrent may be."
     made: dict[str, bytes] = field(default_factory=dict)

@@ -16,6 +16,8 @@ from wildbach.interfaces import config
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.countries import Countries
+from wildbach.interfaces.api.demonstrating import Demonstrating
 from wildbach.interfaces.api.doctoring import Doctoring
 from wildbach.interfaces.api.entering import Entering
 from wildbach.interfaces.api.feeding import Feeding
@@ -27,9 +29,11 @@ from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
 from wildbach.interfaces.api.notifying import Notifying
+from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
+from wildbach.interfaces.web import DIST
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -43,11 +47,14 @@ from wildbach.services.notices.notifier import Notifier
 log = logging.getLogger("wildbach")
 
 
-class LocalApi(Looking, Feeding, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying):
+class LocalApi(
+    Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying, Demonstrating,
+):
     """All operations of the contract, each in the part it belongs to."""
 
     def __init__(self, core: Core, notifier: Notifier) -> None:
         self.core = core
+        self.looks = Looks()
         self.notifier = notifier
 
 
@@ -79,7 +86,9 @@ async def open_api(
             catalog = Catalog(session, library, scope, report)
             core = Core(
                 session, library, catalog, choices, JobList(scope, report), book, scope, threads, report,
-                FreeSpace(scope, threads, report), own_places(settings, data_dir, config_path))
+                FreeSpace(scope, threads, report),
+                Countries(threads, lambda: _countries(choices.settings)),
+                own=own_places(settings, data_dir, config_path))
             await library.load()
             await choices.apply(session, library)
             stack.push_async_callback(library.close)
@@ -105,6 +114,10 @@ async def open_api(
             yield api
     finally:
         log.removeHandler(book)
+
+
+def _countries(settings: ClientSettings) -> Path:
+    return Path(settings.api.countries).expanduser() if settings.api.countries else DIST / "countries.mmdb"
 
 
 async def _load(core: Core, loaded: asyncio.Event | None) -> None:

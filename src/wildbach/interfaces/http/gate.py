@@ -59,7 +59,7 @@ class Gate:
 
     def admit(self, request: Request) -> Request | Response:
         """The request as its sender meant it: what trusted proxies say of it applied, the base path taken off. Or the
-        refusal.
+        refusal, or the way to the slash at the end of the base path.
         """
         settings = self._settings()
         request = self._through_proxies(request)
@@ -73,6 +73,9 @@ class Gate:
             self._refusals.tell("refused a request that another web page made", request.remote.host)
             return plain(403, _WRONG_ORIGIN)
         base = settings.base_path.rstrip("/")
+        if base and request.path == base and request.method in ("GET", "HEAD"):
+            # A browser resolves what the page names relative to the last slash.
+            return Response(status=308, headers={"Location": f"{base.rpartition('/')[2]}/"})
         if base and (request.path == base or request.path.startswith(base + "/")):
             request = replace(request, path=request.path[len(base):] or "/")
         return request

@@ -1,4 +1,6 @@
-"""The web server of the daemon: the gate, then the Api under /api/v1, metrics, and what was mounted beside them."""
+"""The web server of the daemon: the gate, then the Api under /api/v1, metrics, what was mounted beside them, and the
+web UI.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,13 @@ from typing import Final
 from wildbach.base import limits
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.http import answers, metrics, openapi, page, problems
+from wildbach.interfaces.http import answers, metrics, openapi, packing, problems
 from wildbach.interfaces.http.access import Access, Who
 from wildbach.interfaces.http.gate import Gate, security_headers
 from wildbach.interfaces.http.logins import Logins
 from wildbach.interfaces.http.push import Push
 from wildbach.interfaces.http.rest import Rest
+from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ApiSettings
 from wildbach.net.httpd import Answer, HttpServer, Request, Response, Stream, WebSocketUpgrade
 
@@ -40,8 +43,12 @@ _OWN: Final = {
 class WebServer:
     """Answers requests; `http` is the server that listens. `settings` gives those that hold now."""
 
-    def __init__(self, api: Api, access: Access, settings: Callable[[], ApiSettings]) -> None:
+    def __init__(
+        self, api: Api, access: Access, settings: Callable[[], ApiSettings], site: Site | None = None,
+    ) -> None:
+        """Without a `site` there is a page that says how one gets it."""
         self._settings = settings
+        self._site = site if site is not None else Site({})
         self._api = api
         self._access = access
         self._gate = Gate(settings)
@@ -74,7 +81,7 @@ class WebServer:
             found = problems.bug()
         if isinstance(found, WebSocketUpgrade):
             return found
-        return replace(found, headers=security_headers(found.headers))
+        return packing.packed(replace(found, headers=security_headers(found.headers)), request)
 
     async def _handle(self, request: Request) -> Answer:
         passed = self._gate.admit(request)
@@ -96,8 +103,9 @@ class WebServer:
         door = self._door(path)
         if door is not None:
             return await door(request, self._access)
-        if path == "/" and request.method in ("GET", "HEAD"):
-            return page.page()
+        file = self._site(request)
+        if file is not None:
+            return file
         await self._somebody(request)
         raise UsageError("there is nothing here", code="not_found")
 

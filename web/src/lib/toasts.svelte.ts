@@ -1,0 +1,54 @@
+/** Short words at the edge of the page: what was done (with a way back), and what was not. */
+
+import { Problem } from "./api";
+
+export interface Toast {
+  id: number;
+  text: string;
+  /** More of it, a line each. */
+  lines: string[];
+  kind: "good" | "bad";
+  action?: { label: string; run: () => void };
+}
+
+const GOOD_MS = 8000;
+
+class Toasts {
+  shown = $state<Toast[]>([]);
+  #next = 1;
+
+  say(text: string, action?: Toast["action"]): void {
+    const id = this.#show({ text, lines: [], kind: "good", ...(action ? { action } : {}) });
+    setTimeout(() => this.end(id), GOOD_MS);
+  }
+
+  /** Stays until it is taken away. */
+  warn(text: string, lines: string[] = []): void {
+    this.#show({ text, lines, kind: "bad" });
+  }
+
+  end(id: number): void {
+    this.shown = this.shown.filter((one) => one.id !== id);
+  }
+
+  #show(toast: Omit<Toast, "id">): number {
+    const id = this.#next++;
+    // The same complaint once, and never a wall of them.
+    this.shown = [...this.shown.filter((one) => one.text !== toast.text), { id, ...toast }].slice(-4);
+    return id;
+  }
+}
+
+export const toasts = new Toasts();
+
+/** Does it, and says what went wrong. True: it was done. */
+export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    toasts.warn(error.message);
+    return false;
+  }
+}
