@@ -239,7 +239,7 @@ class Acting:
             torrent = self.core.catalog.torrent(key)
             self.core.library.entry(key).auto = False
             self.core.library.book.touch(key)
-            jobs.append(self._start_move(torrent, target))
+            jobs.append(self._start_look(torrent, target) if move.look else self._start_move(torrent, target))
         if not jobs:
             raise UsageError("none of these torrents is there", code="not_found")
         return m.Jobs(tuple(jobs))
@@ -247,6 +247,16 @@ class Acting:
     def _start_move(self, torrent: Torrent, target: Path) -> m.Job:
         return self.core.jobs.start(
             "move", f"{torrent.name} to {target}", partial(self._move, torrent, target))
+
+    def _start_look(self, torrent: Torrent, target: Path) -> m.Job:
+        return self.core.jobs.start(
+            "move", f"{torrent.name} is in {target}", partial(self._look_there, torrent, target))
+
+    async def _look_there(self, torrent: Torrent, target: Path, progress: Progress) -> None:
+        progress.result["key"] = torrent.key
+        await self.core.session.relocate(torrent, await self.core.apart(target))
+        self.core.log.write("info", f"looks for the files of {torrent.name} in {target}", torrent.key)
+        self.core.catalog.touch(torrent.key)
 
     async def _move(self, torrent: Torrent, target: Path, progress: Progress) -> None:
         def moved(done: int, total: int) -> None:

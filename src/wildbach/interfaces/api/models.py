@@ -561,6 +561,8 @@ class Move(Model, frozen=True):
     all: bool = False
     incomplete: bool = False
     "Change where the files are until they are complete."
+    look: bool = False
+    "The files are there already: nothing is moved, what is there is checked."
 
 
 class FilePriorities(Model, frozen=True):
