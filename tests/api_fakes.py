@@ -102,6 +102,14 @@ class FakeApi:
     async def facets(self) -> m.Facets:
         return m.Facets(len(self.rows), {"seeding": len(self.rows)}, {}, {}, {})
 
+    async def start_demo(self) -> m.Job:
+        return m.Job("d", "demo", "a demonstration", "running", None, "", 0, {})
+
+    async def history(self, query: m.HistoryQuery) -> m.History:
+        if query.key:
+            self.one(query.key)
+        return m.History(60.0, 1000.0, (1, 2), (3, 4))
+
     async def add_torrents(self, request: m.AddRequest) -> m.AddResult:
         self.added.append(request)
         added = []
@@ -145,6 +153,34 @@ class FakeApi:
         files = tuple(m.FileRow(n, f"a/{n}", 10, 10, 1, 1.0) for n in range(20_000))
         return m.FilePage(len(files), files[listing.offset:listing.offset + listing.limit])
 
+    async def tree(self, key: str, query: m.TreeQuery) -> m.Tree:
+        self.one(key)
+        if query.under:
+            raise UsageError("there is no such folder", code="not_found")
+        return m.Tree("", 1, 10, 10, 1, (m.TreeEntry("a", "a", False, 0, 1, 10, 10, 10, 1, 1.0),))
+
+    async def keys(self, listing: m.KeyListing) -> m.AllKeys:
+        return m.AllKeys(tuple(sorted(self.rows)))
+
+    async def preview(self, request: m.PreviewRequest) -> m.Preview:
+        return await self.previewed("a1")
+
+    async def previewed(self, id: str) -> m.Preview:
+        if id != "a1":
+            raise UsageError("there is no such preview any more", code="not_found")
+        return m.Preview(
+            "a1", "x", "failed", "", "", 0, 0, 0, False, "", "", 0, "", "", (), False, 0, 0, 0, "", "format_error", "x")
+
+    async def end_preview(self, id: str) -> None:
+        await self.previewed(id)
+
+    async def preview_tree(self, id: str, query: m.TreeQuery) -> m.Tree:
+        await self.previewed(id)
+        raise UsageError("the metadata is not here yet", code="no_metadata")
+
+    async def test_notifications(self) -> m.NotificationTest:
+        raise UsageError("no notify.urls are set", code="not_set_up")
+
     async def set_priorities(self, key: str, priorities: m.FilePriorities) -> None:
         self.one(key)
 
@@ -173,7 +209,7 @@ class FakeApi:
     async def change_web_seeds(self, key: str, change: m.WebSeedChange) -> None:
         self.one(key)
 
-    async def pieces(self, key: str) -> m.PieceMap:
+    async def pieces(self, key: str, query: m.PieceQuery) -> m.PieceMap:
         self.one(key)
         return m.PieceMap(16384, "#" * 200_000, tuple(range(200_000)))
 

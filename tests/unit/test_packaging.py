@@ -150,7 +150,7 @@ def test_where_node_is_missing_and_cannot_be_had_it_is_said_and_the_exit_code_te
 
 
 def test_the_folder_that_is_served_is_the_one_that_is_built_and_packed() -> None:
-    from wildbach.interfaces.http.site import DIST as SERVED
+    from wildbach.interfaces.web import DIST as SERVED
 
     assert SERVED == ROOT / DIST
     assert f"/{DIST}/" in (ROOT / ".gitignore").read_text().splitlines()

@@ -84,6 +84,14 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
+def network_of(host: str) -> str:
+    """An IPv4 address, or the /64 of an IPv6 address: what one caller has."""
+    address = parse(host)
+    if address is None or isinstance(address, IPv4Address):
+        return str(address or host)
+    return str(ip_network((address, 64), strict=False))
+
+
 def classify(host: str, local: Iterable[Network] = ()) -> Reach:
     """The reach of a literal address; FORBIDDEN for what is none. `local` names further networks of class LOCAL."""
     address = parse(host)

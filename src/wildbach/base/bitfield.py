@@ -101,3 +101,13 @@ def from_wire(raw: bytes | memoryview, count: int) -> int:
     if spare and mask & ((1 << spare) - 1):
         raise FormatError("spare bits are set", where="bitfield")
     return mask
+
+
+def shares(mask: int, count: int, each: int) -> list[int]:
+    """How many of every run of `each` pieces are in a set of `count`, the last run maybe shorter."""
+    bits = mask >> (width_of(count) - count)
+    out = []
+    for start in range(0, count, each):
+        width = min(each, count - start)
+        out.append((bits >> (count - start - width) & ((1 << width) - 1)).bit_count())
+    return out

@@ -90,6 +90,8 @@ CONNECTIONS_PER_TORRENT = 200
 CONNECTIONS_PER_IP = 1
 INBOUND_PER_SECOND_PER_IP = 5
 KNOWN_PEERS = 1000
+GIVEN_PEERS = 50
+"Of an incomplete torrent: those that its user or its link named, which the next run calls again."
 DIAL_TRIES = 3
 DIALS_HEARSAY_PER_MINUTE = 50
 "Calls to endpoints that other peers or the DHT named, of the whole session."
@@ -271,6 +273,14 @@ TRACKER_SERVER_MGET = 1000
 TRACKER_SERVER_LIST_BYTES = 64 * MIB
 "A file of allowed or denied torrents, or of users."
 
+HISTORIES = 500
+"Torrents of which is known how fast they were: those that moved last."
+
+COUNTRIES_BYTES = 128 * MIB
+"A database of the countries of addresses."
+COUNTRIES_KNOWN = 20_000
+"Addresses whose country is remembered."
+
 # the API of the daemon
 API_BODY_BYTES = 32 * MIB
 API_START_BYTES = 64 * KIB
@@ -279,6 +289,8 @@ API_LINE_BYTES = 64 * KIB
 "A path of 4,096 characters, each of them escaped."
 JSON_DEPTH = 32
 QUERY_FIELDS = 1000
+NOTICES_WAITING = 100
+"For each URL of notifications."
 PUSH_MESSAGE_BYTES = MIB
 "What a web page says over its WebSocket."
 PUSH_SOCKETS = 200

@@ -126,8 +126,9 @@ class Option:
                 raise SettingError(key, "needs a value")
             return None
         value = _CHECKS[self.kind](key, value)
-        if self.choices and value not in self.choices:
-            raise SettingError(key, f"{value!r} is none of {', '.join(self.choices)}")
+        for item in (value if isinstance(value, tuple) else (value,)) if self.choices else ():
+            if item not in self.choices:
+                raise SettingError(key, f"{item!r} is none of {', '.join(self.choices)}")
         if isinstance(value, int | float) and not isinstance(value, bool):
             if value != value:
                 raise SettingError(key, "is not a number")
@@ -490,13 +491,13 @@ def json_schema(kind: type[Section]) -> dict[str, Any]:
 def _schema(option: Option) -> dict[str, Any]:
     plain: dict[str, Any] = {"type": {"path": "string", "strings": "array"}.get(option.kind, option.kind)}
     if option.kind == "strings":
-        plain["items"] = {"type": "string"}
+        plain["items"] = {"type": "string", **({"enum": list(option.choices)} if option.choices else {})}
+    elif option.choices:
+        plain["enum"] = list(option.choices)
     if option.min is not None:
         plain["minimum"] = option.min
     if option.max is not None:
         plain["maximum"] = option.max
-    if option.choices:
-        plain["enum"] = list(option.choices)
     if option.optional:
         plain["type"] = [plain["type"], "null"]
         if option.choices:
@@ -527,7 +528,7 @@ def reference_markdown(kind: type[Section]) -> str:
 def _describe(option: Option) -> str:
     text = {"strings": "list of strings"}.get(option.kind, option.kind)
     if option.choices:
-        text = ", ".join(f"`{choice}`" for choice in option.choices)
+        text = ("some of " if option.kind == "strings" else "") + ", ".join(f"`{choice}`" for choice in option.choices)
     if option.min is not None and option.max is not None:
         text += f" {_plain(option.min)} to {_plain(option.max)}"
     elif option.min is not None:

@@ -1,8 +1,12 @@
-"""Numbers of things, and sizes, in words."""
+"""Numbers of things, and sizes, in words; names of others made harmless."""
 
 from __future__ import annotations
 
+import unicodedata
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_JOINERS = "\u200c\u200d"
+"Needed to write Persian, several Indic scripts and emoji; they move nothing."
 
 
 def plural(count: int, noun: str, many: str = "") -> str:
@@ -18,3 +22,21 @@ def size(count: float) -> str:
             break
         value /= 1024
     return f"{int(value)} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def clean(text: str) -> str:
+    """`text` on one line, with control, format and direction characters written out as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if _harmless(char) else _escape(char) for char in text)
+
+
+def _harmless(char: str) -> bool:
+    return char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

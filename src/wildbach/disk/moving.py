@@ -55,6 +55,20 @@ def layout_from_json(raw: dict[str, Any]) -> Layout:
         raise FormatError(f"not a layout: {error}", where="moving") from error
 
 
+def layouts_of(record: ResumeRecord) -> list[Layout]:
+    """Where the files of a torrent are: two places while they are being moved."""
+    root = record.incomplete_path or record.save_path
+    if not os.path.isabs(root):
+        return []
+    out = [Layout(root, record.layout, record.renames, record.suffix)]
+    if record.moving:
+        try:
+            out.append(layout_from_json(record.moving))
+        except FormatError:
+            return out
+    return out
+
+
 async def move(
     storage: FileStorage, target: Layout, record: ResumeRecord, store: ResumeStore, runner: Runner, *,
     progress: Progress | None = None,

@@ -112,6 +112,24 @@ class Availability:
                 out[piece] += 1 << k
         return out
 
+    def lowest(self, pieces: int, each: int) -> list[int]:
+        """The lowest count of every run of `each` pieces, the last one maybe shorter."""
+        self._settle()
+        planes = [plane >> (self._width - pieces) for plane in self._planes]
+        out = []
+        for start in range(0, pieces, each):
+            width = min(each, pieces - start)
+            shift, full = pieces - start - width, (1 << width) - 1
+            fewest, least = full, self._seeds
+            for k in range(len(planes) - 1, -1, -1):
+                without = fewest & ~(planes[k] >> shift)
+                if without:
+                    fewest = without
+                else:
+                    least += 1 << k
+            out.append(least)
+        return out
+
     def copies(self, pieces: int) -> float:
         """Distributed copies: whole copies in the swarm, and the share of pieces that have one more."""
         if not pieces:

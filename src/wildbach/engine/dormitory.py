@@ -185,12 +185,12 @@ class Dormitory:
 
     # -- from one run to the next
 
-    async def restore(self) -> int:
-        """Take on what the store remembers. Returns how many torrents that are."""
+    async def restore(self, leaving: frozenset[str] = frozenset()) -> int:
+        """Take on what the store remembers, but for those that are `leaving`. Returns how many torrents that are."""
         collecting = gc.isenabled()
         gc.disable()  # nothing is dropped while the list grows; looking for garbage in it again and again costs a third
         try:
-            asleep, unfinished = await self._read()
+            asleep, unfinished = await self._read(leaving)
         finally:
             if collecting:
                 gc.enable()
@@ -204,7 +204,7 @@ class Dormitory:
                 count += await self._restore_awake(summary)
         return count
 
-    async def _read(self) -> tuple[list[Torrent], list[Summary]]:
+    async def _read(self, leaving: frozenset[str]) -> tuple[list[Torrent], list[Summary]]:
         """List what is complete. Returns that, and the rest."""
         rows = self._resume.summaries()
         asleep: list[Torrent] = []
@@ -212,6 +212,8 @@ class Dormitory:
         options = OptionsReader()
         while not self.closed and (page := await self._threads.run(_take, rows)):
             for summary in page:
+                if summary.record.key in leaving:
+                    continue
                 torrent = self._restore_asleep(summary, options) if summary.complete else None
                 if torrent is not None:
                     asleep.append(torrent)
@@ -274,6 +276,7 @@ class Dormitory:
             tiers: Sequence[Sequence[str]] = brief.tiers
         else:
             tiers = metainfo.trackers if metainfo is not None else ()
+        torrent.given = briefs.given(record)
         torrent.start(metainfo, tiers)
         if magnet is not None:
             torrent.parts.web.add(magnet.web_seeds)

@@ -7,14 +7,12 @@ nothing more: what is taken over is a copy, and each of its pieces is hashed bef
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wildbach.base.errors import FormatError, WildbachError
+from wildbach.base.errors import WildbachError
 from wildbach.disk import moving
-from wildbach.disk.layout import Layout
 from wildbach.disk.resume import ResumeRecord, ResumeStore
 from wildbach.protocol.metainfo.document import Metainfo
 
@@ -102,7 +100,7 @@ class _Library:
         record, metainfo = found
         if metainfo.info.files[theirs].length != length:
             return
-        for layout in _layouts(record):
+        for layout in moving.layouts_of(record):
             path = layout.path(metainfo.info, theirs)
             origins = out.setdefault(number, [])
             if all(path != origin.path for origin in origins):
@@ -132,16 +130,3 @@ class _Library:
             return record, Metainfo.parse(raw)
         except WildbachError:
             return None
-
-
-def _layouts(record: ResumeRecord) -> list[Layout]:
-    root = record.incomplete_path or record.save_path
-    if not os.path.isabs(root):
-        return []
-    out = [Layout(root, record.layout, record.renames, record.suffix)]
-    if record.moving:
-        try:
-            out.append(moving.layout_from_json(record.moving))
-        except FormatError:
-            return out
-    return out

@@ -16,13 +16,15 @@ HIGHEST: Final = 7
 class Selection:
     """A priority for each file: 0 is not wanted, 7 comes first."""
 
-    __slots__ = ("_info", "priorities")
+    __slots__ = ("_info", "_pieces", "priorities")
 
     def __init__(
         self, info: Info, select: Select | None, remembered: Sequence[int] = (), *, excluded: Collection[int] = (),
     ) -> None:
         """What was remembered counts where it fits; else `select` chooses, None for all but the excluded files."""
         self._info = info
+        self._pieces: int | None = None
+        "Of the wanted files, once somebody asked: with 100,000 files that takes a third of a second."
         if len(remembered) == len(info.files):
             self.priorities = list(remembered)
             return
@@ -49,6 +51,14 @@ class Selection:
                 raise UsageError(f"no file {index} or no priority {priority}")
         for index, priority in priorities.items():
             self.priorities[index] = priority
+        self._pieces = None
+
+    @property
+    def pieces(self) -> int:
+        """The pieces of all wanted files."""
+        if self._pieces is None:
+            self._pieces = sum(self.levels())  # they are disjoint
+        return self._pieces
 
     def levels(self, *, ends_first: bool = False) -> list[int]:
         """Disjoint sets of pieces by priority, the highest first. A piece of two files gets the higher one. With

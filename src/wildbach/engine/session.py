@@ -30,8 +30,6 @@ from wildbach.disk.files import FileOptions, FileStorage
 from wildbach.disk.hasher import Hasher
 from wildbach.disk.keys import Keys
 from wildbach.disk.layout import Layout
-from wildbach.disk.moving import delete
-from wildbach.disk.parts import parts_name
 from wildbach.disk.pool import ChunkPool
 from wildbach.disk.registry import PathRegistry
 from wildbach.disk.resume import MemoryResume, ResumeRecord, ResumeStore
@@ -56,6 +54,7 @@ from wildbach.engine.mutable import Mutables
 from wildbach.engine.network import Network, NetworkView
 from wildbach.engine.options import AddOptions
 from wildbach.engine.peer import Peer
+from wildbach.engine.removals import Removals
 from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
 from wildbach.engine.shared import Shared
@@ -170,6 +169,7 @@ class Session:
             self, self._scope, self._threads, loop.time, self._report, resume=store, lasting=resume is not None,
             data=self._data,
         )
+        self._removals = Removals(self, self._threads, store, self._paths, self._dormitory.wake_up)
         self.dht = Dht(
             network.datagrams, ways.guard if ways is not None else None, self._scope, store, self._threads, self._rng,
             settings=lambda: self.settings.dht, clock=loop.time, report=self._report, seen_at=self._external.dht_says,
@@ -242,12 +242,15 @@ class Session:
         for peer in list(self._shared.greeting.values()):
             peer.close()
         self._bus.close()
-        await self._scope.__aexit__(kind, error, trace)
-        self._shared.writer.close()
-        self._shared.hasher.close()
-        self._shared.resume.close()
-        self._threads.close()
-        self._pool.close()
+        try:
+            await self._scope.__aexit__(kind, error, trace)
+        finally:
+            # The scope passes on that it was cancelled, and errors.
+            self._shared.writer.close()
+            self._shared.hasher.close()
+            self._shared.resume.close()
+            self._threads.close()
+            self._pool.close()
 
     def _make_announcers(self) -> list[Announcer]:
         if self._ways is None:
@@ -478,6 +481,7 @@ class Session:
         tiers += [(url,) for url in (*(magnet.trackers if magnet is not None else ()), *options.trackers)]
         self._shared.announcing.trust(options.trackers)
         async with self._adding:
+            await self._removals.over(hashes.key)
             there = self.known(hashes)
             if there is not None:
                 there.add_peers(options.peers, "user")
@@ -528,10 +532,12 @@ class Session:
         Returns how many there are.
 
         The complete ones are listed, announced and can be called at once, without a look at their files; what is
-        not complete is opened. What was followed is followed again. Raises StorageError where the state cannot be read.
+        not complete is opened. What was followed is followed again, and removals go on that a kill cut off. Raises
+        StorageError where the state cannot be read.
         """
         followed = await self.mutables.remembered()
-        count = await self._dormitory.restore()
+        count = await self._dormitory.restore(leaving=frozenset(await self._removals.marked()))
+        self._scope.spawn("removals", self._removals.go_on(), contain=self._report)
         self.mutables.restore(followed)
         return count
 
@@ -595,29 +601,25 @@ class Session:
         the session has. Raises StorageError.
         """
         if delete_files:
-            # Who sleeps has not said which files are its own.
-            for sleeper in (torrent, *self._torrents.values()):
-                if sleeper.asleep and sleeper.name == torrent.name:
-                    await self._dormitory.wake_up(sleeper.key)
+            await self._removals.wake_like(torrent.name)
         await self.mutables.removed(torrent.key)
+        layouts = torrent.layouts
+        if delete_files and torrent.info is not None and layouts:
+            await self._removals.remove(torrent.key, torrent.info, layouts, partial(self._let_go, torrent))
+        else:
+            await self._let_go(torrent)
+            await self._threads.run(self._shared.resume.remove, torrent.key)
+        self._paths.unregister(torrent.key)
+        self._bus.publish(events.TorrentRemoved(torrent.key))
+
+    async def _let_go(self, torrent: Torrent) -> None:
         self._torrents.pop(torrent.key, None)
         for swarm in torrent.hashes.swarms:
             if self._by_hash.get(swarm) is torrent:
                 del self._by_hash[swarm]
                 self._door.close_for((swarm,))
-        layouts = torrent.layouts
         self._dormitory.forget(torrent)
         await torrent.close()
-        await self._threads.run(self._shared.resume.remove, torrent.key)
-        if delete_files and torrent.info is not None:
-            others = [
-                (other.info, layout) for key in self._paths.neighbours(torrent.key)
-                if (other := self._torrents.get(key)) is not None and other.info is not None
-                for layout in other.layouts
-            ]
-            await self._threads.run(_delete, torrent.info, layouts, others, parts_name(torrent.key))
-        self._paths.unregister(torrent.key)
-        self._bus.publish(events.TorrentRemoved(torrent.key))
 
     def _open_storage(self, metainfo: Metainfo, options: AddOptions, record: ResumeRecord) -> Storage:
         if self._make_storage is not None:
@@ -724,10 +726,6 @@ async def _want_too(torrent: Torrent, magnet: Magnet) -> None:
 
 def _is_local(endpoint: Endpoint) -> bool:
     return classify(endpoint.host) in (Reach.LOCAL, Reach.PRIVATE)
-
-
-def _delete(content: Info, layouts: list[Layout], others: list[tuple[Info, Layout]], parts_file: str) -> int:
-    return delete(content, layouts, others, parts_file=parts_file)
 
 
 def _read_file(path: Path) -> bytes:

@@ -11,12 +11,14 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, NetworkError, StorageError
 from wildbach.base.ids import Endpoint
 from wildbach.base.settings import Layers
@@ -31,11 +33,12 @@ from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.interfaces.whereabouts import LOCK, SOCKET, TOKEN, Whereabouts, whereabouts
 from wildbach.net.httpd import server_tls
+from wildbach.net.interfaces import default_gateway, interfaces, own_address
 from wildbach.net.listening import inherited_sockets
 
 log = logging.getLogger(__name__)
 
-
+_ELSEWHERE: Final = (Reach.PRIVATE, Reach.GLOBAL)
 
 class DaemonLock:
     """The right to be the daemon of a data directory, until `release` or the end of the process."""
@@ -87,6 +90,9 @@ class Daemon:
     access: Access
     web: WebServer
     urls: tuple[str, ...]
+    "For browsers of this machine."
+    away: str
+    "For those of others; empty where it listens on loopback only."
     loaded: asyncio.Event
 
     @property
@@ -98,9 +104,10 @@ class Daemon:
 @contextlib.asynccontextmanager
 async def run_daemon(
     layers: Layers[ClientSettings], folder: Path, *, mount: Callable[[WebServer, LocalApi], None] | None = None,
-    environ: MutableMapping[str, str] | None = None,
+    environ: MutableMapping[str, str] | None = None, config_path: Path | None = None,
 ) -> AsyncIterator[Daemon]:
-    """Run until the context ends. `layers` are without what was saved. Raises StorageError, code `daemon_runs` where
+    """Run until the context ends. `layers` are without what was saved; `config_path` is where the
+    configuration file is, by default the usual place. Raises StorageError, code `daemon_runs` where
     another one has the folder; NetworkError where it cannot listen.
     """
     environ = os.environ if environ is None else environ
@@ -111,7 +118,7 @@ async def run_daemon(
         saved, damaged = await loop.run_in_executor(None, saved_settings, folder)
         whole = layers.with_saved(saved)
         loaded = asyncio.Event()
-        api = await stack.enter_async_context(open_api(whole, folder, loaded=loaded))
+        api = await stack.enter_async_context(open_api(whole, folder, loaded=loaded, config_path=config_path))
         for aside in damaged:
             # Nobody listened yet when it was found.
             api.core.log.write(
@@ -127,35 +134,37 @@ async def run_daemon(
         stack.push_async_callback(web.close)
         if mount is not None:
             mount(web, api)
-        urls = await _listen(web, whole.settings, folder, environ)
+        places = await _listen(web, whole.settings, folder, environ)
+        scheme = "https" if whole.settings.api.tls_certificate else "http"
+        urls = tuple(_url(scheme, at) for at in places)
+        away = await loop.run_in_executor(None, _away, scheme, places)
         if whole.settings.api.unix_socket:
             stack.callback((folder / SOCKET).unlink, missing_ok=True)
         lock.tell(Whereabouts(
-            os.getpid(), urls, str(folder / SOCKET) if whole.settings.api.unix_socket else ""))
+            os.getpid(), urls, str(folder / SOCKET) if whole.settings.api.unix_socket else "", away))
         notify(environ, "READY=1")
         stack.callback(notify, environ, "STOPPING=1")
-        yield Daemon(api, access, web, urls, loaded)
+        yield Daemon(api, access, web, urls, away, loaded)
 
 
 async def _listen(
     web: WebServer, settings: ClientSettings, folder: Path, environ: MutableMapping[str, str],
-) -> tuple[str, ...]:
+) -> tuple[Endpoint, ...]:
     options = settings.api
     tls = server_tls(options.tls_certificate, options.tls_key) if options.tls_certificate else None
-    scheme = "https" if tls is not None else "http"
-    urls = []
+    places: list[Endpoint] = []
     inherited = inherited_sockets(environ)
     for sock in inherited:
         await web.http.start_inherited(sock, tls=tls if sock.family != socket.AF_UNIX else None)
         if sock.family != socket.AF_UNIX:
-            urls.append(_url(scheme, Endpoint(*sock.getsockname()[:2])))
+            places.append(Endpoint(*sock.getsockname()[:2]))
     if not inherited:
         for text in options.listen:
             host, ports = parse_listen(text, "api.listen")
             error: NetworkError | None = None
             for port in ports:
                 try:
-                    urls.append(_url(scheme, await web.http.start(host, port, tls=tls)))
+                    places.append(await web.http.start(host, port, tls=tls))
                 except NetworkError as failed:
                     error = error or failed
                 else:
@@ -166,13 +175,29 @@ async def _listen(
                         f"{error.message}; api.listen chooses another place", code=error.code) from error
     if options.unix_socket and len(str(folder / SOCKET)) < 100:
         await web.http.start_unix(str(folder / SOCKET))
-    return tuple(urls)
+    return tuple(places)
 
 
 def _url(scheme: str, at: Endpoint) -> str:
     """For a browser on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(at.host, at.host)
     return f"{scheme}://{Endpoint(host, at.port)}"
+
+
+def _away(scheme: str, places: Sequence[Endpoint]) -> str:
+    """For a browser on another machine; empty where none gets here. Asks the system, and sends nothing."""
+    for at in places:
+        if at.host in ("0.0.0.0", "::"):
+            gateway = default_gateway(4) or default_gateway(6)
+            own = own_address(gateway) if gateway is not None else ""
+            own = own or next((
+                str(address.ip) for interface in interfaces() for address in interface.addresses
+                if classify(str(address.ip)) in _ELSEWHERE), "")
+            if own:
+                return f"{scheme}://{Endpoint(own, at.port)}"
+        elif classify(at.host) in _ELSEWHERE:
+            return f"{scheme}://{at}"
+    return ""
 
 
 def notify(environ: Mapping[str, str], state: str) -> None:

@@ -15,6 +15,7 @@ from wildbach.services.library.settings import (
     SlowModeSettings,
     TrashSettings,
 )
+from wildbach.services.notices.settings import NotifySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,12 @@ class ApiSettings(Section):
     metrics_public: bool = setting(
         False, "Show /metrics to who is not logged in.", live=True,
     )
-    connections: int = setting(1000, "Connections at once.", min=10, max=100_000)
+    countries: str = setting(
+        "", "A file that tells the countries of peers (MMDB, as GeoLite2-Country). Empty: that of the web interface.",
+    )
+    connections: int = setting(
+        1000, "Connections at once; one network holds half of them at most, but for this machine and trusted proxies. "
+        "Who has not asked anything makes room for who comes.", min=10, max=100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class HookSettings(Section):
 
 HOST_ONLY = ("hooks.",)
 "Settings that only the configuration file, the environment and flags can have, and that the API does not show."
-HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed")
+HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries")
 "Those that the API does not change: what holds for who uses it is not for them to choose."
 
 
@@ -88,4 +94,5 @@ class ClientSettings(Settings):
     leeches: LeechSettings = section(LeechSettings, "Peers that take without giving.")
     feeds: FeedSettings = section(FeedSettings, "RSS.")
     hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")
+    notify: NotifySettings = section(NotifySettings, "Notifications to phones, chats, mail and others.")
     api: ApiSettings = section(ApiSettings, "The web interface and the API.")

@@ -23,6 +23,8 @@ class Whereabouts(msgspec.Struct, omit_defaults=True):
     urls: tuple[str, ...] = ()
     socket: str = ""
     "The Unix socket."
+    away: str = ""
+    "A URL for browsers of other machines; empty where it listens on loopback only."
 
 
 def whereabouts(folder: Path) -> Whereabouts | None:

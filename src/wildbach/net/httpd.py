@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import ssl
 import time
@@ -19,8 +20,10 @@ from typing import Any, Final
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import RemoteError, UsageError
 from wildbach.base.ids import Endpoint
+from wildbach.net.crowd import Crowd
 from wildbach.net.listening import UnixDoor, cannot_listen
 from wildbach.net.websocket import WebSocket
 
@@ -39,6 +42,8 @@ _BODY_FREE_SECONDS = 30.0
 "After that a body has to come at some pace."
 _BODY_PACE = 4096
 "Bytes a second, on average."
+_BACKLOG = 1024
+"Calls that the kernel holds for us: a burst of them must not have others wait for their second try."
 _FETCH_SECONDS = 60.0
 "For a client to make room for more of what it asked for."
 _SLICE = 64 * 1024
@@ -142,9 +147,11 @@ class _Web(web.Server):
 
     def __init__(
         self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        made: Callable[[web.RequestHandler, asyncio.Transport], None],
         gone: Callable[[web.RequestHandler], None], **options: Any,
     ) -> None:
         super().__init__(handler, **options)
+        self._made = made
         self._gone = gone
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
@@ -154,6 +161,7 @@ class _Web(web.Server):
             # Who takes an answer and never reads it would else hold the connection for ever, even a closed one.
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_FETCH_SECONDS * 1000))
+        self._made(handler, transport)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
@@ -165,11 +173,16 @@ class HttpServer:
 
     def __init__(
         self, handler: Handler, *, connections: int = 1000, name: str = "wildbach", line_bytes: int = 8190,
+        trusted: Callable[[str], bool] = lambda host: False,
     ) -> None:
-        """`line_bytes` bounds the request line, and each header."""
+        """`line_bytes` bounds the request line, and each header. One network may hold half of the connections, but for
+        this machine and those that are `trusted`.
+        """
         self._handler = handler
         self._line_bytes = line_bytes
         self._limit = connections
+        self._trusted = trusted
+        self._crowd: Crowd[web.RequestHandler] = Crowd(max(1, connections // 2))
         self._name = name
         self._web: _Web | None = None
         self._listeners: list[asyncio.Server] = []
@@ -186,6 +199,7 @@ class HttpServer:
                 self._factory(), host, port, ssl=tls, ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None)
         except OSError as error:
             raise cannot_listen(Endpoint(host, port), error, " (TCP)") from None
+        _deepen(listener)
         self._listeners.append(listener)
         return Endpoint(*listener.sockets[0].getsockname()[:2])
 
@@ -248,21 +262,34 @@ class HttpServer:
     def _factory(self) -> Callable[[], asyncio.Protocol]:
         if self._web is None:
             self._web = _Web(
-                self._serve, self._lost, access_log=None, keepalive_timeout=_KEEP_SECONDS, tcp_keepalive=False,
-                lingering_time=1.0, auto_decompress=False, logger=_library_log, max_line_size=self._line_bytes,
-                max_field_size=self._line_bytes,
+                self._serve, self._made, self._lost, access_log=None, keepalive_timeout=_KEEP_SECONDS,
+                tcp_keepalive=False, lingering_time=1.0, auto_decompress=False, logger=_library_log,
+                max_line_size=self._line_bytes, max_field_size=self._line_bytes,
             )
         return self._accept
 
     def _accept(self) -> asyncio.Protocol:
-        if self._web is None or self.connections >= self._limit:
-            self.refused += 1
+        if self._web is None:
             return _Refusal()
+        if self.connections >= self._limit:
+            idle = self._crowd.displace()
+            if idle is None:
+                self.refused += 1
+                return _Refusal()
+            idle.force_close()
         protocol = self._web()
         # The library waits for ever for a first request; a client that dribbles one must not hold a connection.
         timer = asyncio.get_running_loop().call_later(_REQUEST_SECONDS, self._too_slow, protocol)
         self._idle[protocol] = timer
         return protocol
+
+    def _made(self, protocol: web.RequestHandler, transport: asyncio.Transport) -> None:
+        peer = transport.get_extra_info("peername")
+        host = str(peer[0]).partition("%")[0] if isinstance(peer, tuple) else ""
+        trusted = not host or classify(host) is Reach.LOCAL or self._trusted(host)
+        if not self._crowd.enter(protocol, host, trusted=trusted):
+            self.refused += 1
+            transport.abort()
 
     def _too_slow(self, protocol: web.RequestHandler) -> None:
         self._idle.pop(protocol, None)
@@ -272,6 +299,7 @@ class HttpServer:
         timer = self._idle.pop(protocol, None)
         if timer is not None:
             timer.cancel()
+        self._crowd.leave(protocol)
         task = self._streams.pop(protocol, None)
         if task is not None:
             task.cancel()
@@ -280,6 +308,13 @@ class HttpServer:
         timer = self._idle.pop(request.protocol, None)
         if timer is not None:
             timer.cancel()
+        self._crowd.ask(request.protocol)
+        try:
+            return await self._answer(request)
+        finally:
+            self._crowd.rest(request.protocol)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             answer = await self._handler(self._request(request))
         except BodyError as error:
@@ -393,6 +428,13 @@ async def _read_body(request: web.BaseRequest, limit: int) -> bytes:
     except (ClientError, ConnectionError, web.RequestPayloadError) as error:
         raise BodyError(_AGO, 400) from error
     return b"".join(parts)
+
+
+def _deepen(listener: asyncio.Server) -> None:
+    """asyncio takes its backlog for the connections of one turn, too; those may well be fewer."""
+    for sock in listener.sockets:
+        with socket.socket(fileno=os.dup(sock.fileno())) as same:
+            same.listen(_BACKLOG)
 
 
 class _Refusal(asyncio.Protocol):

@@ -53,3 +53,11 @@ def test_a_change_that_cannot_be_changes_nothing(bad: dict[int, int]) -> None:
     with pytest.raises(UsageError):
         selection.change(bad)
     assert selection.priorities == before
+
+
+def test_the_wanted_pieces_follow_a_change() -> None:
+    selection = Selection(INFO, None)
+    assert selection.pieces == pieces(0, *[i for i, file in enumerate(INFO.files) if not file.pad])
+    selection.change({index: 0 for index, file in enumerate(INFO.files) if file.path.parts[-1] != "b"})
+    wanted = next(index for index, file in enumerate(INFO.files) if file.path.parts[-1] == "b")
+    assert selection.pieces == pieces(wanted)

@@ -14,6 +14,7 @@ from tests.certificates import self_signed
 from wildbach.base.errors import NetworkError, UsageError
 from wildbach.net import httpd, listening
 from wildbach.net import websocket as websocket_module
+from wildbach.net.crowd import Crowd
 from wildbach.net.httpd import Handler, HttpServer, Request, Response, Stream, WebSocketUpgrade, server_tls
 from wildbach.net.listening import inherited_sockets
 from wildbach.net.websocket import WebSocket
@@ -65,20 +66,78 @@ def test_a_client_that_never_finishes_its_request_is_dropped(monkeypatch: pytest
     asyncio.run(main())
 
 
-def test_connections_are_bounded() -> None:
+def test_who_asks_nothing_makes_room_for_who_comes() -> None:
     async def main() -> None:
-        server = HttpServer(echo, connections=2)
+        server = HttpServer(echo, connections=20)
         at = await server.start("127.0.0.1", 0)
-        held = [await asyncio.open_connection("127.0.0.1", at.port) for _ in range(2)]
-        while server.connections < 2:
-            await asyncio.sleep(0)
-        assert await ask(at.port, b"") == b""
-        assert server.refused == 1
-        for _, writer in held:
+        silent = [await asyncio.open_connection("127.0.0.1", at.port) for _ in range(60)]
+        for _, writer in silent:
+            writer.write(b"GET / HT")
+        keeps = await asyncio.open_connection("127.0.0.1", at.port)
+        keeps[1].write(b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" in await keeps[0].readline()
+        for path in ("/a", "/b"):
+            answer = await ask(at.port, b"GET %s HTTP/1.0\r\n\r\n" % path.encode())
+            assert answer.endswith(b" 127.0.0.1") and server.connections <= 21
+        assert not server.refused
+        await silent[0][0].read()  # the oldest was closed
+        for _, writer in (*silent, keeps):
             writer.close()
-            await writer.wait_closed()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
         await server.close()
     asyncio.run(main())
+
+
+def test_connections_that_are_busy_are_bounded() -> None:
+    async def main() -> None:
+        busy, go = asyncio.Semaphore(0), asyncio.Event()
+
+        async def slow(_request: Request) -> Response:
+            busy.release()
+            await go.wait()
+            return Response(b"done")
+
+        server = HttpServer(slow, connections=2)
+        at = await server.start("127.0.0.1", 0)
+
+        async def one_more() -> None:
+            for _ in range(2):
+                await busy.acquire()
+            assert await ask(at.port, b"") == b""
+            assert server.refused == 1
+            go.set()
+
+        first, second, _ = await asyncio.gather(
+            ask(at.port, b"GET / HTTP/1.0\r\n\r\n"), ask(at.port, b"GET / HTTP/1.0\r\n\r\n"), one_more())
+        assert first.endswith(b"done") and second.endswith(b"done")
+        await server.close()
+    asyncio.run(main())
+
+
+def test_a_network_holds_half_of_the_connections_but_for_this_machine_and_trusted_ones() -> None:
+    """Seen from the crowd: on loopback everybody is of this machine."""
+    crowd: Crowd[int] = Crowd(2)
+    assert [crowd.enter(number, f"2001:db8::{number:x}") for number in range(4)] == [True, True, False, False]
+    assert crowd.enter(4, "2001:db8::4", trusted=True) and crowd.enter(5, "192.0.2.1")
+    crowd.leave(0)
+    assert not crowd.enter(6, "2001:db8::6"), "two are there still"
+    crowd.leave(1)
+    assert crowd.enter(7, "2001:db8::7")
+
+
+def test_of_those_that_make_room_the_greediest_network_is_first_and_who_rests_last() -> None:
+    crowd: Crowd[str] = Crowd(10)
+    for one, host in (("a", "192.0.2.1"), ("b", "192.0.2.2"), ("c", "192.0.2.2"), ("d", "192.0.2.3")):
+        crowd.enter(one, host)
+    crowd.ask("d")
+    assert crowd.displace() == "b"
+    assert {crowd.displace(), crowd.displace()} == {"a", "c"}
+    assert crowd.displace() is None, "d is busy"
+    crowd.rest("d")
+    crowd.rest("a")
+    assert crowd.displace() == "d" and crowd.displace() is None
+    crowd.leave("d")
 
 
 def test_nonsense_and_long_headers_are_refused_and_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:

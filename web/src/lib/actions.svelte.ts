@@ -30,6 +30,9 @@ class Failures {
 
 export const failures = new Failures();
 
+/** Torrents that were removed by this page, about which nobody has to be told once more. */
+export const removedHere = new Set<string>();
+
 /** A name for a torrent that may not be in sight. */
 function nameOf(key: string): string {
   return push.rows.get(key)?.name ?? key.slice(0, 8);
@@ -60,6 +63,7 @@ export function change(keys: readonly string[], patch: Patch): Promise<boolean> 
 export async function remove(keys: readonly string[], files: boolean, now = false): Promise<boolean> {
   const name = keys.length === 1 ? nameOf(keys[0] ?? "") : "";
   failures.clear(keys);
+  for (const key of keys) removedHere.add(key);
   return attempt(async () => {
     const outcome = await api.post("/removals", { body: { keys: [...keys], files, now } as Model<"Removal"> });
     if (outcome.failed?.length) {
@@ -79,6 +83,7 @@ export async function remove(keys: readonly string[], files: boolean, now = fals
 }
 
 export function restore(keys: readonly string[]): Promise<boolean> {
+  for (const key of keys) removedHere.delete(key);
   return together(keys, () => api.post("/trash/restore", { body: { keys: [...keys] } as Model<"Selection"> }), actionWords.t.restored);
 }
 

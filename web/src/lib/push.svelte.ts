@@ -10,7 +10,7 @@ import { ROOT, type Model } from "./api";
 
 export type Row = Model<"TorrentRow">;
 export type Listing = NonNullable<Partial<Model<"Listing">>>;
-export type TreeQuery = { under?: string; search?: string; kind?: string; offset?: number; limit?: number };
+export type TreeQuery = Partial<Model<"TreeQuery">>;
 
 export interface Wishes {
   torrents?: Listing;
@@ -191,7 +191,9 @@ class Push {
     if (news["jobs"]) this.jobs = [...(news["jobs"] as Model<"Jobs">).jobs];
     if (news["trash"]) this.trashed = (news["trash"] as { count: number }).count;
     for (const [part, value] of Object.entries(news)) this.#tell(part, value);
-    const detail = news["detail"] as Record<string, unknown> | undefined;
+    const detail = news["detail"] as ({ torrent?: Model<"TorrentDetail"> } & Record<string, unknown>) | undefined;
+    // The one whose detail is open may be far from what the list shows.
+    if (detail?.torrent) this.rows = new Map(this.rows).set(detail.torrent.row.key, detail.torrent.row);
     if (detail) for (const [part, value] of Object.entries(detail)) this.#tell(`detail.${part}`, value);
     this.#fresh = false;
   }

@@ -16,7 +16,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.adding import endpoints
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
-from wildbach.interfaces.api.looking import file_paths
+from wildbach.interfaces.api.looking import file_paths, file_tree
 from wildbach.services.library.groups import check_tag
 
 _SLICE: Final = 100
@@ -255,7 +255,7 @@ class Acting:
         progress.result["key"] = torrent.key
         if torrent.info is None and not torrent.asleep:
             raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
-        await torrent.move(target, moved)
+        await torrent.move(await self.core.apart(target), moved)
         self.core.log.write("info", f"moved {torrent.name} to {target}", torrent.key)
         self.core.catalog.touch(torrent.key)
 
@@ -265,7 +265,7 @@ class Acting:
             await torrent.metadata()
         if torrent.info is None:
             raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
-        chosen = {}
+        chosen = (await file_tree(self.core, torrent)).chosen(priorities.paths) if priorities.paths else {}
         for index, priority in priorities.priorities.items():
             if not (index.isascii() and index.isdecimal()):
                 raise UsageError(f"{index!r} is no number of a file")

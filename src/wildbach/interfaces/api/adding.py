@@ -16,9 +16,10 @@ from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.models import Added, AddRequest, AddResult
+from wildbach.interfaces.api.tree import FileTree, original_paths
 from wildbach.interfaces.selection import Selection
 from wildbach.net.resolve import Purpose
-from wildbach.protocol.metainfo import File, Magnet, Metainfo, MutableLink
+from wildbach.protocol.metainfo import File, Info, Magnet, Metainfo, MutableLink
 from wildbach.protocol.metainfo.magnet import is_mutable
 from wildbach.services.library.entry import Entry
 from wildbach.services.library.events import TorrentEnlisted
@@ -130,7 +131,7 @@ class Adding:
             web_seeds=request.web_seeds, sequential=request.sequential, ends_first=request.ends_first,
             seed_only=request.seed_only, skip_check=request.skip_check, existing=request.existing,
             layout=request.layout or settings.layout, suffix=settings.incomplete_suffix,
-            incomplete_path=places.home(incomplete) if incomplete else None,
+            incomplete_path=await core.apart(places.home(incomplete)) if incomplete else None,
             exclude=(*settings.exclude, *request.exclude), metadata_only=request.metadata_only,
             super_seed=request.super_seed, down_limit=request.down_limit, up_limit=request.up_limit,
         )
@@ -172,26 +173,37 @@ class Adding:
             return await self.core.place(request.save_path)
         folder = self.core.folder_for(request.category)
         # Of a category anybody may have written the path; the usual folder is what the owner chose.
-        return await self.core.place(str(folder)) if request.category else folder
+        return await self.core.place(str(folder)) if request.category else await self.core.apart(folder)
 
     async def _prioritise(self, torrent: Torrent, request: AddRequest) -> None:
-        if not request.priorities:
+        if not request.priorities and not request.paths:
             return
-        wanted = {int(index): priority for index, priority in request.priorities.items() if index.isdecimal()}
         if torrent.info is not None:
-            await torrent.set_priorities(wanted)
+            await torrent.set_priorities(_priorities(request, torrent.info))
         else:
-            self.core.scope.spawn(
-                f"priorities:{torrent.key[:8]}", _later(torrent, wanted), contain=self.core.report)
+            self.core.scope.spawn(f"priorities:{torrent.key[:8]}", _later(torrent, request), contain=self.core.report)
 
 
-async def _later(torrent: Torrent, priorities: dict[int, int]) -> None:
-    await torrent.set_priorities(priorities)
+async def _later(torrent: Torrent, request: AddRequest) -> None:
+    info = await torrent.metadata()
+    await torrent.set_priorities(_priorities(request, info))
+
+
+def _priorities(request: AddRequest, info: Info) -> dict[int, int]:
+    """By number. Raises UsageError, code `not_found`, for a path that is not in the torrent."""
+    chosen = FileTree(info, original_paths(info)).chosen(dict(request.paths)) if request.paths else {}
+    count = len(info.files)
+    return chosen | {
+        int(index): priority for index, priority in request.priorities.items()
+        if index.isascii() and index.isdecimal() and int(index) < count}
 
 
 def _select(request: AddRequest, loaded: Metainfo | Magnet) -> Select | None:
     """Raises UsageError for words that name no file."""
     selection = Selection(request.wanted)
+    if request.paths and isinstance(loaded, Metainfo):
+        priorities = _priorities(request, loaded.info)
+        return lambda index, file: priorities.get(index, 1) > 0 and selection.wants(index, file)
     if request.select is None:
         if not selection:
             return None

@@ -21,6 +21,11 @@ class Api(Protocol):
         """A part of the list."""
         ...
 
+    @operation("GET", "/keys", role="guest")
+    async def keys(self, listing: m.KeyListing) -> m.AllKeys:
+        """The keys of all torrents of a part of the list."""
+        ...
+
     @operation("GET", "/changes", role="guest")
     async def changes(self, since: m.Since) -> m.Changes:
         """Rows that are different since a revision, and torrents that are gone."""
@@ -34,6 +39,26 @@ class Api(Protocol):
     @operation("POST", "/torrents")
     async def add_torrents(self, request: m.AddRequest) -> m.AddResult:
         """Add torrents. When this answers they are in the list, and stay there whatever happens."""
+        ...
+
+    @operation("POST", "/previews")
+    async def preview(self, request: m.PreviewRequest) -> m.Preview:
+        """Look into a torrent before it is added. Answers at once; metadata of magnet links takes a while."""
+        ...
+
+    @operation("GET", "/previews/{id}")
+    async def previewed(self, id: str) -> m.Preview:
+        """What is known of it by now."""
+        ...
+
+    @operation("DELETE", "/previews/{id}")
+    async def end_preview(self, id: str) -> None:
+        """It will not be added."""
+        ...
+
+    @operation("GET", "/previews/{id}/tree")
+    async def preview_tree(self, id: str, query: m.TreeQuery) -> m.Tree:
+        """What is in a folder of it."""
         ...
 
     @operation("GET", "/torrents/{key}", role="guest")
@@ -69,6 +94,11 @@ class Api(Protocol):
     @operation("GET", "/torrents/{key}/files", role="guest")
     async def files(self, key: str, listing: m.FileListing) -> m.FilePage:
         """The files of a torrent."""
+        ...
+
+    @operation("GET", "/torrents/{key}/tree", role="guest")
+    async def tree(self, key: str, query: m.TreeQuery) -> m.Tree:
+        """What is in a folder of a torrent."""
         ...
 
     @operation("PATCH", "/torrents/{key}/files")
@@ -112,7 +142,7 @@ class Api(Protocol):
         ...
 
     @operation("GET", "/torrents/{key}/pieces", role="guest")
-    async def pieces(self, key: str) -> m.PieceMap:
+    async def pieces(self, key: str, query: m.PieceQuery) -> m.PieceMap:
         """What is there, piece by piece."""
         ...
 
@@ -190,6 +220,11 @@ class Api(Protocol):
         """Totals of all runs."""
         ...
 
+    @operation("GET", "/history", role="guest")
+    async def history(self, query: m.HistoryQuery) -> m.History:
+        """How fast it was, of all torrents or of one."""
+        ...
+
     @operation("GET", "/health", role="guest")
     async def health(self) -> m.Health:
         """What this is, and whether it is ready."""
@@ -252,6 +287,13 @@ class Api(Protocol):
         """Take on the torrents of another client, without downloading anything again."""
         ...
 
+    @operation("POST", "/demo")
+    async def start_demo(self) -> m.Job:
+        """Add a torrent of made-up files, and seed it slowly on this machine until it is complete and a minute more.
+        The job's `result` has its key. One at a time (409).
+        """
+        ...
+
     @operation("GET", "/folders")
     async def folder(self, query: m.FolderQuery) -> m.Folder:
         """What is in a folder of the daemon's machine; only in the allowed ones."""
@@ -265,6 +307,11 @@ class Api(Protocol):
     @operation("GET", "/doctor")
     async def doctor(self) -> m.Checkup:
         """Look for what could be wrong, and say what to do about it."""
+        ...
+
+    @operation("POST", "/notifications/test")
+    async def test_notifications(self) -> m.NotificationTest:
+        """Send a notification to all that the configuration file names, and say how it went."""
         ...
 
     # -- feeds

@@ -12,9 +12,11 @@ from wildbach.engine.session import Session
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
+from wildbach.interfaces.api.countries import Countries
 from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
+from wildbach.interfaces.api.tree import Trees
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -35,6 +37,10 @@ class Core:
     threads: Threads
     report: Callable[[Exception], None]
     room: FreeSpace
+    countries: Countries
+    trees: Trees = field(default_factory=Trees)
+    own: tuple[Path, ...] = ()
+    "Folders and files of wildbach itself, in which no torrent may be."
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -48,9 +54,12 @@ class Core:
         """A folder or file that may be touched, with all that is below it where `whole`. Raises UsageError."""
         if allowed is None:
             allowed = (*self.settings.downloads.allowed, self.settings.downloads.folder)
-        data_dir = self.session.data_dir
-        own = () if data_dir is None else (data_dir.absolute(),)
-        return await self.threads.run(partial(places.judge, text, allowed, own=own, whole=whole))
+        return await self.threads.run(partial(places.judge, text, allowed, own=self.own, whole=whole))
+
+    async def apart(self, folder: Path) -> Path:
+        """A folder that the owner chose, wherever it is, but for wildbach's own. Raises UsageError."""
+        await self.threads.run(places.keep_apart, folder, self.own)
+        return folder
 
     async def free_space(self) -> int | None:
         """Bytes in the folder where torrents go. Raises UsageError."""

@@ -9,11 +9,15 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from wildbach.base.settings import Layers
+from wildbach.base.words import clean
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
+from wildbach.interfaces import config
 from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.countries import Countries
+from wildbach.interfaces.api.demonstrating import Demonstrating
 from wildbach.interfaces.api.doctoring import Doctoring
 from wildbach.interfaces.api.entering import Entering
 from wildbach.interfaces.api.feeding import Feeding
@@ -24,9 +28,12 @@ from wildbach.interfaces.api.jobs import JobList
 from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
+from wildbach.interfaces.api.notifying import Notifying
+from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
+from wildbach.interfaces.web import DIST
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -34,24 +41,30 @@ from wildbach.services.feeds import events as feed_events
 from wildbach.services.feeds.service import Feeds
 from wildbach.services.library import events as library_events
 from wildbach.services.library.library import Library
+from wildbach.services.notices import notifier as notices
+from wildbach.services.notices.notifier import Notifier
 
 log = logging.getLogger("wildbach")
 
 
-class LocalApi(Looking, Feeding, Grouping, Whole, Making, Importing, Doctoring, Entering):
+class LocalApi(
+    Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying, Demonstrating,
+):
     """All operations of the contract, each in the part it belongs to."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, notifier: Notifier) -> None:
         self.core = core
+        self.looks = Looks()
+        self.notifier = notifier
 
 
 @contextlib.asynccontextmanager
 async def open_api(
     layers: Layers[ClientSettings], data_dir: Path, *, make_session: Callable[[ClientSettings], Session] | None = None,
-    loaded: asyncio.Event | None = None,
+    loaded: asyncio.Event | None = None, config_path: Path | None = None,
 ) -> AsyncIterator[LocalApi]:
     """A session with its library, as the data directory remembers them. The list can be asked for at once; it grows
-    until `loaded` is set. Raises StorageError, NetworkError.
+    until `loaded` is set. `config_path`: the configuration file. Raises StorageError, NetworkError.
     """
     book = Logbook()
     log.addHandler(book)
@@ -73,16 +86,21 @@ async def open_api(
             catalog = Catalog(session, library, scope, report)
             core = Core(
                 session, library, catalog, choices, JobList(scope, report), book, scope, threads, report,
-                FreeSpace(scope, threads, report))
+                FreeSpace(scope, threads, report),
+                Countries(threads, lambda: _countries(choices.settings)),
+                own=own_places(settings, data_dir, config_path))
             await library.load()
             await choices.apply(session, library)
             stack.push_async_callback(library.close)
             hooks = Hooks(core)
-            scope.spawn("tell:engine", _tell_engine(core, hooks), contain=report)
-            scope.spawn("tell:library", _tell_library(core, hooks), contain=report)
+            obstacle, proxy = await threads.run(notices.way, settings)
+            notifier = Notifier(
+                scope, lambda: choices.settings.notify, obstacle=obstacle, proxy=proxy, log=book.write, report=report)
+            scope.spawn("tell:engine", _tell_engine(core, hooks, notifier), contain=report)
+            scope.spawn("tell:library", _tell_library(core, hooks, notifier), contain=report)
             scope.spawn("load", _load(core, loaded), contain=report)
             await session.count(started=1)
-            api = LocalApi(core)
+            api = LocalApi(core, notifier)
             patterns = Threads(1, "feeds")
             "Patterns may keep it busy for a while; nothing else waits behind them."
             stack.callback(patterns.close)
@@ -98,6 +116,10 @@ async def open_api(
         log.removeHandler(book)
 
 
+def _countries(settings: ClientSettings) -> Path:
+    return Path(settings.api.countries).expanduser() if settings.api.countries else DIST / "countries.mmdb"
+
+
 async def _load(core: Core, loaded: asyncio.Event | None) -> None:
     await core.session.restore()
     await core.library.run()
@@ -106,8 +128,8 @@ async def _load(core: Core, loaded: asyncio.Event | None) -> None:
         loaded.set()
 
 
-async def _tell_engine(core: Core, hooks: Hooks) -> None:
-    """Write down what people may want to know later, and run what they want to be run."""
+async def _tell_engine(core: Core, hooks: Hooks, notifier: Notifier) -> None:
+    """Write down what people may want to know later, run what they want to be run, and notify whom they named."""
     session, book = core.session, core.log
     kinds = (
         engine_events.TorrentStopped, engine_events.PeerBanned, engine_events.NetworkChanged, engine_events.PortMapped,
@@ -119,6 +141,10 @@ async def _tell_engine(core: Core, hooks: Hooks) -> None:
                 case engine_events.TorrentStopped():
                     book.happened(event, f"{_name(session, event.torrent)} stopped: {event.reason}", "error")
                     hooks.happened(core.settings.hooks.failed, facts_of(core, event.torrent) | {"reason": event.reason})
+                    full = event.code == "disk_full"
+                    notifier.happened(
+                        "disk_full" if full else "error", "The disk is full" if full else "A torrent stopped",
+                        f"{_name(session, event.torrent)}: {event.reason}")
                 case engine_events.PeerBanned():
                     book.happened(event, f"banned {event.peer}: {event.reason}", "warning")
                 case engine_events.NetworkChanged():
@@ -135,23 +161,27 @@ async def _tell_engine(core: Core, hooks: Hooks) -> None:
                     book.write("warning", f"{event.count} events were not written down")
 
 
-async def _tell_library(core: Core, hooks: Hooks) -> None:
+async def _tell_library(core: Core, hooks: Hooks, notifier: Notifier) -> None:
     session, library, book = core.session, core.library, core.log
     with library.bus.subscribe(
         library_events.TorrentEnlisted, library_events.DownloadFinished, library_events.LimitReached,
         library_events.SlowModeChanged, library_events.LeechBanned, feed_events.FeedFailed, feed_events.ArticleFailed,
+        feed_events.RuleMatched,
     ) as happenings:
         async for event in happenings:
             match event:
                 case library_events.TorrentEnlisted():
                     hooks.happened(core.settings.hooks.added, facts_of(core, event.torrent))
+                    notifier.happened("added", "Added", _name(session, event.torrent))
                 case library_events.DownloadFinished():
                     await session.count(completed=1)
                     book.happened(event, f"{event.title} is complete")
                     hooks.happened(core.settings.hooks.complete, facts_of(core, event.torrent))
+                    notifier.happened("complete", "Download complete", event.title)
                     await _check_again(core, event.torrent)
                 case library_events.LimitReached():
                     book.happened(event, f"{event.title}: {event.reason}; {event.action}")
+                    notifier.happened("limit", "A torrent has given enough", f"{event.title}: {event.reason}")
                 case library_events.LeechBanned():
                     book.happened(event, f"banned {event.peer}: {event.reason}")
                 case library_events.SlowModeChanged():
@@ -159,6 +189,9 @@ async def _tell_library(core: Core, hooks: Hooks) -> None:
                     book.happened(event, f"slow mode is {'on' if event.on else 'off'}")
                 case feed_events.FeedFailed():
                     book.happened(event, f"the feed {event.title}: {event.reason}", "warning")
+                    notifier.happened("feed_failed", "A feed cannot be fetched", f"{event.title}: {event.reason}")
+                case feed_events.RuleMatched():
+                    notifier.happened("feed_match", f"The rule {clean(event.rule)} took an article", event.title)
                 case feed_events.ArticleFailed():
                     book.happened(event, f"{event.title}: {event.reason}", "warning")
 
@@ -180,6 +213,16 @@ def facts_of(core: Core, key: str) -> dict[str, str]:
         "key": key, "name": row.name, "path": row.content_path, "category": row.category, "tags": ",".join(row.tags),
         "size": str(row.size), "tracker": row.tracker,
     }
+
+
+def own_places(settings: ClientSettings, data_dir: Path, config_path: Path | None) -> tuple[Path, ...]:
+    """What no torrent may be put into, or around: the state, that of `wildbach get` beside it, the configuration file
+    also where it is not there yet, and what TLS needs.
+    """
+    state = data_dir.absolute()
+    own = [state, state.parent / "folders", (config_path or config.default_path()).absolute()]
+    own += [Path(text).absolute() for text in (settings.api.tls_certificate, settings.api.tls_key) if text]
+    return tuple(own)
 
 
 def _name(session: Session, key: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import asdict
+
 from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
 from wildbach.engine.torrent import Torrent
@@ -11,7 +13,14 @@ from wildbach.engine.trackerlist import TrackerState
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.rows import layout_of
+from wildbach.interfaces.api.tree import FileTree, Now
 from wildbach.protocol.metainfo import Magnet, Metainfo
+
+_TENTHS = "-123456789"
+_COUNTED = 20_000
+"Pieces up to which copies of files are counted."
+_SEARCHED = 5_000
+"Files up to which a tree is made or searched at once, and not in a thread."
 
 
 class Looking:
@@ -24,6 +33,10 @@ class Looking:
 
     async def changes(self, since: m.Since) -> m.Changes:
         return await self.core.catalog.since(since)
+
+    async def keys(self, listing: m.KeyListing) -> m.AllKeys:
+        found, _ = await self.core.catalog.select(m.Listing(**asdict(listing)))
+        return m.AllKeys(tuple(found))
 
     async def facets(self) -> m.Facets:
         return self.core.catalog.facets()
@@ -78,7 +91,7 @@ class Looking:
             start = listing.under.rstrip("/") + "/"
             views = tuple(view for view in views if paths[view.index].startswith(start))
         counts: list[int] = []
-        if content is not None and content.picker.count <= 20_000 and torrent.connected:
+        if content is not None and content.picker.count <= _COUNTED and torrent.connected:
             counts = content.picker.availability.counts(content.picker.count)
         out = []
         for view in views[listing.offset : listing.offset + listing.limit]:
@@ -91,16 +104,17 @@ class Looking:
         return m.FilePage(len(views), tuple(out))
 
     async def peers(self, key: str) -> m.PeerPage:
-        torrent = self.core.catalog.torrent(key)
+        peers = self.core.catalog.torrent(key).peers()
+        countries = await self.core.countries.of(_host(peer.endpoint) for peer in peers)
         return m.PeerPage(tuple(
             m.PeerRow(
                 endpoint=peer.endpoint, client=peer.client, source=peer.source, transport=peer.kind.partition("+")[0],
                 encrypted="+" in peer.kind, outgoing=peer.outgoing, seed=peer.seed, progress=peer.progress,
                 down_rate=peer.down_rate, up_rate=peer.up_rate, downloaded=peer.downloaded, uploaded=peer.uploaded,
                 choked=peer.choked, choking=peer.choking, interested=peer.interested, interesting=peer.interesting,
-                snubbed=peer.snubbed, requests=peer.requests, country="",
+                snubbed=peer.snubbed, requests=peer.requests, country=countries[_host(peer.endpoint)],
             )
-            for peer in torrent.peers()
+            for peer in peers
         ))
 
     async def trackers(self, key: str) -> m.TrackerPage:
@@ -137,27 +151,54 @@ class Looking:
             for url in urls
         ))
 
-    async def pieces(self, key: str) -> m.PieceMap:
+    async def pieces(self, key: str, query: m.PieceQuery) -> m.PieceMap:
         torrent = await self.known(key)
         info = torrent.info
         if info is None:
             return m.PieceMap(0, "", ())
         count = info.geometry.piece_count
-        width = bitfield.width_of(count)
-        state = ["-"] * count
+        each = max(1, -(-count // query.buckets)) if query.buckets else 1
         content = torrent.content
+        state = _cells(torrent.had[1], count, each)
+        counts: list[int] = []
         if content is not None:
             for index in content.picker.open:
-                state[index] = ">"
-        for index in bitfield.indices(torrent.had[1], width):
-            state[index] = "#"
-        counts: tuple[int, ...] = ()
-        if content is not None and torrent.connected:
-            counts = tuple(content.picker.availability.counts(count))
-        return m.PieceMap(info.piece_length, "".join(state), counts)
+                state[index // each] = ">"
+            if torrent.connected:
+                availability = content.picker.availability
+                counts = availability.lowest(count, each) if each > 1 else availability.counts(count)
+        return m.PieceMap(info.piece_length, "".join(state), tuple(counts), count, each)
+
+    async def tree(self, key: str, query: m.TreeQuery) -> m.Tree:
+        torrent = await self.known(key)
+        if torrent.known is None:
+            raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
+        found = await file_tree(self.core, torrent)
+        content = torrent.content
+        counts: list[int] = []
+        if content is not None and content.picker.count <= _COUNTED and torrent.connected:
+            counts = content.picker.availability.counts(content.picker.count)
+        now = Now(torrent.had[1], torrent.known.selection.priorities, counts)
+        if (query.search.strip() or query.kind) and len(found.paths) > _SEARCHED:
+            return await self.core.threads.run(found.page, query, now)
+        return found.page(query, now)
 
     async def export(self, key: str) -> bytes:
         return (await self.metainfo(key)).to_bytes()
+
+
+def _cells(held: int, count: int, each: int) -> list[str]:
+    """A set of pieces as the characters of a PieceMap."""
+    if each == 1:
+        state = ["-"] * count
+        for index in bitfield.indices(held, bitfield.width_of(count)):
+            state[index] = "#"
+        return state
+    out = []
+    for number, there in enumerate(bitfield.shares(held, count, each)):
+        most = min(each, count - number * each)
+        out.append("#" if there == most else _TENTHS[-(-there * 9 // most)])
+    return out
 
 
 def file_paths(torrent: Torrent) -> list[str]:
@@ -171,12 +212,32 @@ def file_paths(torrent: Torrent) -> list[str]:
     return ["/".join(layout.parts(info, index)) for index in range(len(info.files))]
 
 
+async def file_tree(core: Core, torrent: Torrent) -> FileTree:
+    """Of a torrent that is awake. Raises UsageError, code `no_metadata`."""
+    info = torrent.info
+    if info is None:
+        raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
+    layout = layout_of(torrent)
+    # The tree holds on to its info, so that the number stands for it.
+    state = (id(info), layout.kind, tuple(layout.renames.items()))
+    kept = core.trees.kept(torrent.key, state)
+    if kept is None:
+        paths = file_paths(torrent)
+        made = FileTree(info, paths) if len(paths) <= _SEARCHED else await core.threads.run(FileTree, info, paths)
+        kept = core.trees.keep(torrent.key, state, made)
+    return kept
+
+
 _TRACKER_STATES: dict[
     TrackerState, Literal["off", "waiting", "announcing", "working", "failing", "dead"]
 ] = {
     TrackerState.WAITING: "waiting", TrackerState.ANNOUNCING: "announcing", TrackerState.WORKING: "working",
     TrackerState.FAILING: "failing", TrackerState.DEAD: "dead",
 }
+
+
+def _host(endpoint: str) -> str:
+    return endpoint.rpartition(":")[0].strip("[]")
 
 
 def _pseudo(name: str, on: bool, private: bool, peers: int, message: str) -> m.TrackerRow:

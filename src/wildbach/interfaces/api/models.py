@@ -213,6 +213,52 @@ class FilePage(Model, frozen=True):
     files: tuple[FileRow, ...]
 
 
+Kind = Literal["", "video", "audio", "image", "text", "archive"]
+
+
+class TreeQuery(Model, frozen=True):
+    """A folder of a torrent, or what is found in it and below."""
+
+    under: PathText = ""
+    "The folder; empty: the top."
+    search: Annotated[str, Meta(max_length=200)] = ""
+    "Words that are all in the path: then files of all folders below come in one list."
+    kind: Kind = ""
+    "Only such files, by their endings; in one list, too."
+    offset: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
+
+
+class TreeEntry(Model, frozen=True, gc=False):
+    path: str
+    name: str
+    folder: bool
+    index: int
+    "Of a file; -1 for folders."
+    files: int
+    size: int
+    have: int
+    "Verified bytes; of folders with many files by their share of pieces."
+    wanted: int
+    "Bytes that are wanted."
+    priority: int
+    "As of files; -1 where those of a folder's files differ."
+    availability: float
+
+
+class Tree(Model, frozen=True):
+    """What is in a folder: its folders, then its files, by name."""
+
+    under: str
+    total: int
+    "Entries, on all pages."
+    size: int
+    wanted: int
+    "Bytes of all that is below it, and those that are wanted."
+    files: int
+    entries: tuple[TreeEntry, ...]
+
+
 class PeerRow(Model, frozen=True):
     endpoint: str
     client: str
@@ -234,6 +280,7 @@ class PeerRow(Model, frozen=True):
     snubbed: bool
     requests: int
     country: str
+    "Two capital letters; empty where it is not known, and in private networks."
 
 
 class PeerPage(Model, frozen=True):
@@ -269,13 +316,24 @@ class WebSeedPage(Model, frozen=True):
     web_seeds: tuple[WebSeedRow, ...]
 
 
+class PieceQuery(Model, frozen=True):
+    buckets: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    "At most so many cells, each for a run of pieces. 0: one a piece."
+
+
 class PieceMap(Model, frozen=True):
-    """One character a piece: `-` missing, `>` being fetched, `#` there. `length` is of all but the last."""
+    """One character a cell: `-` missing, `1` to `9` tenths that are there, `#` there, `>` something of it is being
+    fetched. `length` is of all pieces but the last.
+    """
 
     length: int
     pieces: str
     availability: tuple[int, ...]
-    "Of connected peers; empty while that is not known."
+    "Of connected peers, of each cell's rarest piece; empty while that is not known."
+    count: int = 0
+    "Pieces of the torrent."
+    per_cell: int = 1
+    "Pieces that a cell stands for; the last may have fewer."
 
 
 class AddRequest(Model, frozen=True):
@@ -319,6 +377,8 @@ class AddRequest(Model, frozen=True):
     "Wanted files as people name them: numbers (`0-2,7`) or shell patterns, also of folders. None: all."
     priorities: dict[str, Annotated[int, Meta(ge=0, le=7)]] = {}
     "By file index."
+    paths: dict[PathText, Annotated[int, Meta(ge=0, le=7)]] = {}
+    "Priorities by path of a file or folder, the empty one for all; the longest that fits counts."
     exclude: tuple[Line, ...] = ()
     "Shell patterns of files that are not wanted."
     trackers: tuple[Line, ...] = ()
@@ -328,6 +388,8 @@ class AddRequest(Model, frozen=True):
     existing: Literal["stop", "overwrite", "rename"] = "stop"
     metadata_only: bool = False
     "Stop once the files are known."
+    preview: Annotated[str, Meta(max_length=40)] = ""
+    "The id of a preview, whose torrent is added as it was found there."
 
 
 class Added(Model, frozen=True):
@@ -345,6 +407,68 @@ class Added(Model, frozen=True):
 
 class AddResult(Model, frozen=True):
     added: tuple[Added, ...]
+
+
+class PreviewRequest(Model, frozen=True):
+    """One of both."""
+
+    url: Annotated[str, Meta(max_length=1 << 16)] = ""
+    "A magnet link, an info hash, or an http(s) URL of a torrent file."
+    file: Annotated[bytes, Meta(max_length=limits.TORRENT_FILE_BYTES)] = b""
+    "A torrent file (base64)."
+
+
+class Preview(Model, frozen=True):
+    """A torrent that is looked into and not yet in the list. Nobody else sees it; it fetches metadata and no content.
+
+    It goes when it is added or removed, when nobody asked for it for half an hour, and at the end of the daemon.
+    """
+
+    id: str
+    source: str
+    state: Literal["metadata", "ready", "failed"]
+    "`metadata`: the torrent file is being fetched, or the metadata of a magnet link from its swarm."
+    key: str
+    name: str
+    size: int
+    files: int
+    piece_length: int
+    private: bool
+    comment: str
+    created_by: str
+    created_at: int
+    infohash_v1: str
+    infohash_v2: str
+    trackers: tuple[str, ...]
+    duplicate: bool
+    "It is in the list already."
+    peers: int
+    seeds: int
+    known_peers: int
+    "Of the swarm that the metadata is fetched from."
+    reason: str
+    "Why the metadata is not here yet."
+    code: str
+    error: str
+    "Empty but for `failed`."
+
+
+class KeyListing(Model, frozen=True):
+    """As Listing, for keys alone."""
+
+    sort: Annotated[str, Meta(max_length=40)] = "added_at"
+    descending: bool = False
+    offset: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=1, le=200_000)] = 200_000
+    state: Annotated[tuple[str, ...], Meta(max_length=20)] = ()
+    category: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
+    tag: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
+    tracker: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
+    search: Annotated[str, Meta(max_length=200)] = ""
+
+
+class AllKeys(Model, frozen=True):
+    keys: tuple[str, ...]
 
 
 class Selection(Model, frozen=True):
@@ -440,8 +564,10 @@ class Move(Model, frozen=True):
 
 
 class FilePriorities(Model, frozen=True):
-    priorities: dict[str, Annotated[int, Meta(ge=0, le=7)]]
+    priorities: dict[str, Annotated[int, Meta(ge=0, le=7)]] = {}
     "By file index."
+    paths: dict[PathText, Annotated[int, Meta(ge=0, le=7)]] = {}
+    "By path of a file or folder, the empty one for all; the longest that fits counts, and an index before it."
 
 
 class Rename(Model, frozen=True):
@@ -579,6 +705,25 @@ class LogLine(Model, frozen=True):
     torrent: str = ""
 
 
+class HistoryQuery(Model, frozen=True):
+    key: str = ""
+    "A torrent; empty for all of them together."
+    span: Literal[60, 300, 1800, 10800, 86400] = 300
+    "The last so many seconds."
+
+
+class History(Model, frozen=True):
+    """Speeds in bytes a second, oldest first, each the average of `step` seconds. Of all torrents it goes on over
+    restarts; of one it is known while it moves, and of the 500 that moved last.
+    """
+
+    step: float
+    until: float
+    "Unix time at which the last value ends."
+    down: tuple[int, ...]
+    up: tuple[int, ...]
+
+
 class LogQuery(Model, frozen=True):
     after: int = -1
     limit: Annotated[int, Meta(ge=1, le=5000)] = 500
@@ -672,6 +817,19 @@ class Finding(Model, frozen=True):
 
 class Checkup(Model, frozen=True):
     findings: tuple[Finding, ...]
+
+
+class Notified(Model, frozen=True):
+    """How a notification went with one URL of `notify.urls`."""
+
+    target: str
+    "Its number and its scheme; the rest is secret."
+    error: str
+    "Empty where it was taken."
+
+
+class NotificationTest(Model, frozen=True):
+    targets: tuple[Notified, ...]
 
 
 class Statistics(Model, frozen=True):

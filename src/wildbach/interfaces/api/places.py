@@ -28,9 +28,10 @@ def resolve(text: str) -> Path:
 
 
 def judge(text: str, allowed: Sequence[str | Path], *, own: Sequence[Path] = (), whole: bool = False) -> Path:
-    """The path, where it is below one of the folders, also once symbolic links are followed. `own`: folders of
-    wildbach itself, which nobody else works in. `whole`: all that is below it may be read or written, so nothing that
-    may not be used can be there either. Blocks. Raises UsageError, code `forbidden_path`, that names the setting.
+    """The path, where it is below one of the folders, also once symbolic links are followed. `own`: folders and
+    files of wildbach itself, which nobody else works in. `whole`: all that is below it may be read or written, so
+    nothing that may not be used can be there either. Blocks. Raises UsageError, code `forbidden_path`,
+    that names the setting.
     """
     path = resolve(text)
     roots = [Path(os.path.normpath(home(root))) for root in allowed]
@@ -49,9 +50,17 @@ def judge(text: str, allowed: Sequence[str | Path], *, own: Sequence[Path] = (),
             raise UsageError(
                 f"{path} holds the hidden folders of the home folder, where programs keep their settings: choose a "
                 "folder below it", code="forbidden_path", path=str(path))
+    keep_apart(path, own, whole=whole)
+    return path
+
+
+def keep_apart(path: Path, own: Sequence[Path], *, whole: bool = True) -> None:
+    """Raises UsageError, code `forbidden_path`, for a path that is one of wildbach's own folders and files, or in one,
+    or, where `whole`, around one: what a torrent brings could take its place. Blocks.
+    """
+    for seen in (Path(os.path.abspath(path)), Path(os.path.realpath(path))):
         for mine in (*own, *(Path(os.path.realpath(folder)) for folder in own)):
             if seen == mine or mine in seen.parents or (whole and seen in mine.parents):
                 raise UsageError(
-                    f"{path} has what wildbach itself remembers: choose another folder", code="forbidden_path",
-                    path=str(path))
-    return path
+                    f"{path} has what wildbach itself remembers, or its configuration ({mine}): choose another folder",
+                    code="forbidden_path", path=str(path))

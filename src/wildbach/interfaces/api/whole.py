@@ -50,6 +50,12 @@ class Whole:
             torrents=core.catalog.facets().total, revision=core.catalog.revision,
         )
 
+    async def history(self, query: m.HistoryQuery) -> m.History:
+        if query.key:
+            self.core.catalog.torrent(query.key)
+        found = self.core.library.history.read(query.key, query.span)
+        return m.History(found.step, found.until, found.down, found.up)
+
     def _reachable(self) -> Literal["unknown", "yes", "no", "offline"]:
         session = self.core.session
         if session.network.obstacle:

@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 SECTIONS: dict[str, dict[str, str]] = {
     "Daemon": {
         "serve": "Run the daemon: torrents in the background, and an API.",
+        "top": "Show and steer the daemon on the whole terminal.",
         "open": "Open the daemon in the browser, by a link that lets you in.",
         "status": "Show speeds, limits, totals and whether peers can call.",
         "limits": "Show or set the speed limits of the whole.",
@@ -17,6 +18,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "password": "Set the password of the web interface and of programs that log in.",
         "keys": "List, make and remove keys for programs.",
         "import": "Take on the torrents of another client.",
+        "notify": "Try the notifications.",
         "jobs": "Show what takes a while: moves, imports, torrents being made.",
         "log": "Show what happened.",
         "bans": "List, ban and pardon peers.",
@@ -67,7 +69,8 @@ COMMANDS: dict[str, str] = {name: line for commands in SECTIONS.values() for nam
 
 _MODULES: dict[str, str] = {
     **{name: f"remote.{name}" for section in ("Daemon", "Torrents of the daemon") for name in SECTIONS[section]},
-    "serve": "serve", "import": "remote.imports", "open": "remote.opening", "web-seeds": "remote.webseeds",
+    "serve": "serve", "top": "top", "import": "remote.imports", "open": "remote.opening",
+    "web-seeds": "remote.webseeds",
     **dict.fromkeys(("start", "stop", "force", "reannounce"), "remote.acts"),
 }
 "Where the module of a command has another name than the command."

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import sys
-import webbrowser
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ import click
 from wildbach.base.settings import Layers
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.local import LocalApi
-from wildbach.interfaces.cli import output, running, text
+from wildbach.interfaces.cli import links, output, running, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.given import Given
 from wildbach.interfaces.cli.running import Stop
@@ -43,10 +42,11 @@ LEVELS = ("debug", "info", "warning", "error")
               help="Where everything is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is written to stderr.")
 @click.option("--log-json", is_flag=True, help="One JSON object a line of log.")
-@click.option("--open", "browser", is_flag=True, help="Open the browser.")
+@click.option("--open", "browser", is_flag=True, help="Open the browser, where there is a screen.")
+@links.qr_option
 def command(
     at: tuple[str, ...], interface: str | None, proxy: str | None, folder: str | None, words: tuple[str, ...],
-    config_path: Path | None, state: Path | None, log_level: str, log_json: bool, browser: bool,
+    config_path: Path | None, state: Path | None, log_level: str, log_json: bool, browser: bool, qr: bool | None,
 ) -> int:
     """Run the daemon: torrents in the background, and an API.
 
@@ -66,14 +66,18 @@ def command(
     warn_of_variables()
     layers = given.layers(config_path)
     log_to_stderr(log_level, as_json=log_json)
-    return running.run(lambda stop: serve(layers, daemon_folder(state), stop, browser=browser))
+    return running.run(lambda stop: serve(
+        layers, daemon_folder(state), stop, browser=browser, qr=qr, config_path=config_path))
 
 
-async def serve(layers: Layers[ClientSettings], folder: Path, stop: Stop, *, browser: bool) -> Exit:
-    async with run_daemon(layers, folder, mount=mount) as daemon:
+async def serve(
+    layers: Layers[ClientSettings], folder: Path, stop: Stop, *, browser: bool, qr: bool | None = None,
+    config_path: Path | None = None,
+) -> Exit:
+    async with run_daemon(layers, folder, mount=mount, config_path=config_path) as daemon:
         _greet(daemon)
-        if browser and daemon.urls:
-            webbrowser.open(daemon.start_url)
+        if daemon.urls and (browser or qr or not daemon.access.password_set):
+            await _let_in(daemon, browser=browser, qr=qr)
         await stop.wait()
         output.line("Stopping cleanly (Ctrl-C again ends at once) …")
     return Exit.OK
@@ -96,9 +100,19 @@ def _greet(daemon: Daemon) -> None:
     obstacle = daemon.api.core.session.network.obstacle
     if obstacle:
         output.warn(text.clean(obstacle))
-    if daemon.urls and not daemon.access.password_set:
-        output.line(f"No password is set yet. This link lets you in, once, within the hour:\n  {daemon.start_url}")
+
+
+async def _let_in(daemon: Daemon, *, browser: bool, qr: bool | None) -> None:
+    """A link for who is to use it first."""
+    path = (await daemon.api.make_start_link()).path
+    is_first = not daemon.access.password_set
+    output.line(f"{'No password is set yet. ' if is_first else ''}This link lets you in, once, within the hour:")
+    for words in links.lines(daemon.urls[0], daemon.away, path, qr=qr):
+        output.line(f"  {words}")
+    if is_first:
         output.line("`wildbach password` sets one for programs such as Sonarr.")
+    if browser:
+        links.browse(f"{daemon.urls[0]}/{path}")
 
 
 class _Lines(logging.Formatter):

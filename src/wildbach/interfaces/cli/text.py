@@ -7,31 +7,10 @@ file name can otherwise rewrite the screen, and a direction override can make `e
 from __future__ import annotations
 
 import datetime
-import unicodedata
 
 from wildbach.base.errors import UsageError
+from wildbach.base.words import clean as clean
 from wildbach.base.words import size as size
-
-_JOINERS = "\u200c\u200d"
-"Needed to write Persian, several Indic scripts and emoji; they move nothing."
-
-
-def clean(text: str) -> str:
-    """`text` on one line, with control, format and direction characters written out as escapes."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char if _harmless(char) else _escape(char) for char in text)
-
-
-def _harmless(char: str) -> bool:
-    return char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def rate(per_second: float) -> str:

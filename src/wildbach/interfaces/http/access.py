@@ -30,6 +30,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.operation import Role
 from wildbach.interfaces.http import headers, passwords
 from wildbach.interfaces.http.attempts import Attempts
+from wildbach.interfaces.http.refusals import Refusals
 from wildbach.interfaces.settings import ApiSettings
 from wildbach.net.httpd import Request
 from wildbach.runtime.workers import Threads
@@ -123,6 +124,7 @@ class Access:
         self._monotonic = monotonic
         self._threads = Threads(2, "passwords")
         self._attempts = Attempts()
+        self._refusals = Refusals()
         self._hashing = 0
         self._password: _Password | None = None
         self._options = _Options()
@@ -255,7 +257,7 @@ class Access:
         """Take a start token: a new login's token. Raises UsageError, code `login_refused`."""
         until = self._starts.pop(_digest(token), None)
         if until is None or self._monotonic() > until:
-            _log.warning("a start link that is not good (any more) was opened from %s", remote)
+            self._refusals.tell("a start link that is not good (any more) was opened", remote)
             raise UsageError(
                 "this link was used already or is too old: it is good once, and for an hour. "
                 "`wildbach open` makes another", code="login_refused")
@@ -413,7 +415,7 @@ class Access:
         same_user = hmac.compare_digest(
             user.encode("utf-8", "surrogatepass"), kept.user.encode("utf-8", "surrogatepass"))
         if not (right and same_user and self._password is kept):  # it may have been changed meanwhile
-            _log.warning("a login from %s failed", remote)
+            self._refusals.tell("a login failed", remote)
             raise UsageError("wrong user or password", code="login_refused")
         self._attempts.succeeded(remote, known=known)
 

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_network
 
-from wildbach.base.addresses import Reach, classify, parse
+from wildbach.base.addresses import Reach, classify, network_of
 from wildbach.base.errors import UsageError
 
 _FREE = 3
@@ -27,14 +26,6 @@ _ALL_PACE = 0.5
 class _Record:
     failures: int
     at: float
-
-
-def network_of(host: str) -> str:
-    """An IPv4 address, or the /64 of an IPv6 address: what one caller has."""
-    address = parse(host)
-    if address is None or isinstance(address, IPv4Address):
-        return str(address or host)
-    return str(ip_network((address, 64), strict=False))
 
 
 class Attempts:

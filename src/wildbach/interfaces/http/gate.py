@@ -15,6 +15,7 @@ from typing import Final
 from wildbach.base.addresses import Network, networks, parse
 from wildbach.base.ids import Endpoint
 from wildbach.interfaces.http import headers
+from wildbach.interfaces.http.refusals import Refusals
 from wildbach.interfaces.settings import ApiSettings
 from wildbach.net.httpd import Request, Response
 
@@ -31,6 +32,9 @@ _SECURITY: Final = {
     "Cache-Control": "no-store",
 }
 "On everything that does not say otherwise."
+
+_NAME: Final = 100
+"Characters of a name in the log."
 
 _WRONG_HOST: Final = (
     "This name is not one of this server's.\n\nIf it is yours, add it to the setting api.hosts "
@@ -49,6 +53,7 @@ class Gate:
 
     def __init__(self, settings: Callable[[], ApiSettings]) -> None:
         self._settings = settings
+        self._refusals = Refusals()
         self._proxies_of: tuple[str, ...] = ()
         self._proxies: tuple[Network, ...] = ()
 
@@ -57,14 +62,15 @@ class Gate:
         refusal, or the way to the slash at the end of the base path.
         """
         settings = self._settings()
-        request = self._through_proxies(request, settings)
+        request = self._through_proxies(request)
         own = headers.place(request.headers.get("host", ""))
         if own is None or not is_ours(own.host, settings.hosts):
-            _log.warning("refused a request from %s for the name %r: it is not in api.hosts",
-                         request.remote.host, own.host if own else "")
+            self._refusals.tell(
+                "refused a request for a name that is not in api.hosts", request.remote.host,
+                f": {own.host[:_NAME] if own else ''!r}")
             return plain(421, _WRONG_HOST)
         if changes_something(request) and not _is_from_us(request, own):
-            _log.warning("refused a request from %s that another web page made", request.remote.host)
+            self._refusals.tell("refused a request that another web page made", request.remote.host)
             return plain(403, _WRONG_ORIGIN)
         base = settings.base_path.rstrip("/")
         if base and request.path == base and request.method in ("GET", "HEAD"):
@@ -74,13 +80,18 @@ class Gate:
             request = replace(request, path=request.path[len(base):] or "/")
         return request
 
-    def _through_proxies(self, request: Request, settings: ApiSettings) -> Request:
-        if not settings.trusted_proxies:
-            return request
-        if settings.trusted_proxies != self._proxies_of:
-            self._proxies = _networks(settings.trusted_proxies)
-            self._proxies_of = settings.trusted_proxies
-        if not headers.is_among(request.remote.host, self._proxies):
+    def is_proxy(self, host: str) -> bool:
+        """A reverse proxy that is trusted: who calls through it are many."""
+        trusted = self._settings().trusted_proxies
+        if not trusted:
+            return False
+        if trusted != self._proxies_of:
+            self._proxies = _networks(trusted)
+            self._proxies_of = trusted
+        return headers.is_among(host, self._proxies)
+
+    def _through_proxies(self, request: Request) -> Request:
+        if not self.is_proxy(request.remote.host):
             return request
         found = dict(request.headers)
         host = headers.last(found.get("x-forwarded-host", ""))

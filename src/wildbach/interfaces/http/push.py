@@ -3,19 +3,22 @@
 The client sends `{"subscribe": {...}}` (a `Subscription`) whenever it shows something else. It gets objects that hold
 only what is different from what it was sent before:
 
+    {"hello": {"version": "…", "now": 1795726429.5, "role": "user"}}
     {"torrents": {"total": 7, "keys": [...], "rows": [{...}]}, "transfer": {...}, "detail": {...}, ...}
 
 `keys` is the order of the shown part of the list, given when it is another. A row is whole the first time, later its
-`key` and the fields that are different. After a subscription all of it comes anew. What is sent next is made when the
-client has taken what was sent before, so a slow one gets fewer and never old news.
+`key` and the fields that are different. After a subscription what it has in common with the one before goes on; all
+else comes anew. What is sent next is made when the client has taken what was sent before, so a slow one gets fewer
+and never old news. `hello` comes once, first of all; `now` is the daemon's clock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +28,7 @@ from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.restricted import for_role
+from wildbach.interfaces.api.subscription import Detail, Message, Subscription
 from wildbach.interfaces.http import payloads, problems
 from wildbach.interfaces.http.access import Access, Who, caller
 from wildbach.interfaces.settings import ApiSettings
@@ -32,37 +36,11 @@ from wildbach.net.httpd import WebSocketUpgrade
 from wildbach.net.websocket import WebSocket
 from wildbach.runtime.tasks import Scope
 
-Part = Literal["files", "peers", "trackers", "web_seeds", "pieces"]
 _EMPTY: dict[str, Any] = {}
 _MESSAGE_SECONDS: Final = 0.02
 "From one message of a client to the next."
 _REST: Final = 4.0
 "Times as long as it took to say what is new, nothing is said."
-
-
-class Detail(Struct, frozen=True, forbid_unknown_fields=True):
-    """One torrent, and what of it."""
-
-    key: str
-    parts: tuple[Part, ...] = ()
-    files: m.FileListing = m.FileListing()
-
-
-class Subscription(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a page shows; what is left out is not sent."""
-
-    torrents: m.Listing | None = None
-    facets: bool = False
-    detail: Detail | None = None
-    transfer: bool = False
-    jobs: bool = False
-    log: Literal["debug", "info", "warning", "error"] | None = None
-
-
-class Message(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says."""
-
-    subscribe: Subscription
 
 
 class Push:
@@ -93,6 +71,7 @@ class Push:
 
     async def _keep_sending(self, page: _Page, who: Who) -> None:
         loop = asyncio.get_running_loop()
+        await page.greet()
         while True:
             if not self._access.still(who):
                 await page.websocket.refuse("logged out")
@@ -121,15 +100,21 @@ class _Page:
         while (text := await self.websocket.receive()) is not None:
             try:
                 message = await payloads.from_json(text.encode("utf-8", "surrogatepass"), Message)
-                if message.subscribe.log is not None and self._who.role != "user":
-                    raise UsageError("a guest does not see the log", code="forbidden")
+                shows = message.subscribe
+                if self._who.role != "user" and (shows.log is not None or shows.previews):
+                    raise UsageError("a guest sees neither the log nor previews", code="forbidden")
             except UsageError as error:
                 await self._say({"error": _problem(error)})
             else:
-                self.view = _View(self._api, message.subscribe)
+                self.view = _View(self._api, shows, self.view)
                 self.changed.set()
             finally:
                 await asyncio.sleep(_MESSAGE_SECONDS)
+
+    async def greet(self) -> None:
+        """Raises ConnectionError."""
+        health = await self._api.health()
+        await self._say({"hello": {"version": health.version, "now": time.time(), "role": self._who.role}})
 
     async def send(self) -> None:
         """Raises ConnectionError."""
@@ -146,7 +131,7 @@ class _Page:
 class _View:
     """What one subscription shows, and what was sent of it."""
 
-    def __init__(self, api: Api, shows: Subscription) -> None:
+    def __init__(self, api: Api, shows: Subscription, before: _View | None) -> None:
         self._api = api
         self._shows = shows
         self._sent: dict[str, Any] = {}
@@ -154,6 +139,24 @@ class _View:
         self._rows: dict[str, m.TorrentRow] = {}
         self._line = -1
         self._failed: dict[str, Any] = {}
+        if before is not None:
+            self._go_on(before)
+
+    def _go_on(self, before: _View) -> None:
+        """What the page has already it need not be told again: most new subscriptions are a list that was scrolled."""
+        old, new = before._shows, self._shows
+        kept = {name for name in ("facets", "transfer", "jobs", "trash") if getattr(old, name) and getattr(new, name)}
+        if old.torrents is not None and new.torrents is not None:
+            kept.add("torrents")
+            self._keys, self._rows = before._keys, before._rows
+        if old.detail is not None and old.detail == new.detail:
+            kept.add("detail")
+        if old.log == new.log:
+            self._line = before._line
+        self._sent = {
+            key: value for key, value in before._sent.items()
+            if key.partition(".")[0] in kept or (key.startswith("preview.") and key[8:] in new.previews)}
+        self._failed = {name: value for name, value in before._failed.items() if name in kept}
 
     async def news(self) -> dict[str, Any]:
         """What is different since it was last asked for."""
@@ -172,8 +175,12 @@ class _View:
             await self._add(found, "detail", lambda: self._detail(detail))
         if shows.jobs:
             await self._add(found, "jobs", lambda: self._whole("jobs", api.jobs()))
+        if shows.trash:
+            await self._add(found, "trash", self._trash)
+        if shows.previews:
+            await self._add(found, "previews", lambda: self._previews(shows.previews))
         if shows.log is not None:
-            query = m.LogQuery(self._line, level=shows.log)
+            query = m.LogQuery(self._line, 500 if self._line < 0 else 5000, shows.log)
             await self._add(found, "log", lambda: self._log(query))
         return found
 
@@ -224,7 +231,7 @@ class _View:
         looks: dict[str, Callable[[], Awaitable[Struct]]] = {
             "files": lambda: api.files(key, detail.files), "peers": lambda: api.peers(key),
             "trackers": lambda: api.trackers(key), "web_seeds": lambda: api.web_seeds(key),
-            "pieces": lambda: api.pieces(key),
+            "pieces": lambda: api.pieces(key, m.PieceQuery(detail.buckets)),
         }
         value = await self._whole("detail.torrent", api.torrent(key))
         if value is not None:
@@ -233,6 +240,42 @@ class _View:
             value = await self._whole(f"detail.{part}", looks[part]())
             if value is not None:
                 news[part] = value
+        trees = [
+            {"query": number, "tree": tree} for number, query in enumerate(detail.trees)
+            if (tree := await self._tree(key, number, query)) is not None]
+        if trees:
+            news["trees"] = trees
+        return news or None
+
+    async def _tree(self, key: str, number: int, query: m.TreeQuery) -> Struct | dict[str, Any] | None:
+        """One that is not there (any more) does not hide the others."""
+        name = f"detail.tree.{number}"
+        try:
+            return await self._whole(name, self._api.tree(key, query))
+        except WildbachError as error:
+            problem = {"error": _problem(error)}
+            if self._sent.get(name) == problem:
+                return None
+            self._sent[name] = problem
+            return problem
+
+    async def _trash(self) -> dict[str, Any] | None:
+        count = len((await self._api.trash()).torrents)
+        if self._sent.get("trash") == count:
+            return None
+        self._sent["trash"] = count
+        return {"count": count}
+
+    async def _previews(self, ids: tuple[str, ...]) -> dict[str, Any] | None:
+        news: dict[str, Any] = {}
+        for id in ids:
+            try:
+                value: m.Preview | None = await self._api.previewed(id)
+            except UsageError:
+                value = None
+            name = f"preview.{id}"
+            if name not in self._sent or self._sent[name] != value:
+                self._sent[name] = news[id] = value
         return news or None
 
     async def _log(self, query: m.LogQuery) -> tuple[m.LogLine, ...] | None:

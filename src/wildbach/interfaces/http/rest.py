@@ -99,6 +99,8 @@ async def _payload(request: Request, operation: Operation) -> Struct:
     if operation.in_query:
         return payloads.from_query(request.query, kind)
     content_type = media_type(request)
+    if operation.payload_type is m.PreviewRequest and content_type == TORRENT:
+        return m.PreviewRequest(file=await request.body(limits.API_BODY_BYTES))
     if operation.payload_type is m.AddRequest and content_type == TORRENT:
         wishes = payloads.from_query(request.query, m.AddRequest)
         body = await request.body(limits.API_BODY_BYTES)

@@ -57,7 +57,8 @@ class WebServer:
         self._doors: dict[str, Door] = {}
         self._noted = time.monotonic()
         self.http = HttpServer(
-            self.handle, connections=settings().connections, line_bytes=limits.API_LINE_BYTES)
+            self.handle, connections=settings().connections, line_bytes=limits.API_LINE_BYTES,
+            trusted=self._gate.is_proxy)
 
     def mount(self, prefix: str, door: Door) -> None:
         """Let a door answer for a path and all below it; `/` for all that nobody else answers for. The door goes

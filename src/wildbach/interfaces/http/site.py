@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from wildbach.interfaces.http import packing
+from wildbach.interfaces.web import DIST
 from wildbach.net.httpd import Request, Response
 
 _log = logging.getLogger(__name__)
-
-DIST: Final = Path(__file__).resolve().parents[1] / "web" / "dist"
-"Where the build of the UI writes."
 
 POLICY: Final = "; ".join((
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:", "font-src 'self'",

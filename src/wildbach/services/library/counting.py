@@ -60,20 +60,20 @@ class Counting:
         since = self._since.get(key)
         return int(self._clock() - since) if since is not None else 0
 
-    def look(self, awake: Iterable[Torrent]) -> set[str]:
-        """Add what came and went since the last look. Returns whose counts changed."""
+    def look(self, awake: Iterable[Torrent]) -> dict[str, tuple[int, int]]:
+        """Add what came and went since the last look. Returns how much that was, of those whose counts changed."""
         now = int(self._wall())
-        return {torrent.key for torrent in awake if self._count(torrent, now)}
+        return {torrent.key: moved for torrent in awake if (moved := self._count(torrent, now)) is not None}
 
-    def _count(self, torrent: Torrent, now: int) -> bool:
+    def _count(self, torrent: Torrent, now: int) -> tuple[int, int] | None:
         key = torrent.key
         entry = self._entries.get(key)
         if entry is None:
-            return False
+            return None
         counts = (torrent.sent, torrent.received, torrent.wasted)
         before = self._seen.get(key, (0, 0, 0))
         if counts == before:
-            return False
+            return None
         self._seen[key] = counts
         up, down, wasted = (count - was for count, was in zip(counts, before, strict=True))
         entry.uploaded += up
@@ -84,7 +84,7 @@ class Counting:
         self.uploaded += up
         self.downloaded += down
         self.wasted += wasted
-        return True
+        return down, up
 
     @property
     def untold(self) -> Counter[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Final, Protocol
 
-from wildbach.base.errors import UsageError, WildbachError
+from wildbach.base.errors import FormatError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
@@ -30,6 +30,7 @@ from wildbach.services.library.events import (
     TorrentChanged,
 )
 from wildbach.services.library.groups import Groups
+from wildbach.services.library.history import History
 from wildbach.services.library.leeches import leeches
 from wildbach.services.library.queue import Candidate, plan, reordered
 from wildbach.services.library.settings import (
@@ -43,6 +44,10 @@ from wildbach.services.library.settings import (
 
 _TICK_SECONDS: Final = 1.0
 _FLUSH_TICKS: Final = 10
+_HISTORY_TICKS: Final = 300
+"How fast it was is written down so often; the rest of it is lost in a crash."
+_HISTORY: Final = "library_history"
+_ALL: Final = "all"
 _LEECH_TICKS: Final = 5
 _SWEEP: Final = 200
 "Torrents looked at in one tick for limits and running time: all of a hundred thousand in ten minutes."
@@ -92,6 +97,7 @@ class Library:
         self.book = Book(session, report)
         self.entries: dict[str, Entry] = self.book.entries
         self.counting = Counting(self.entries, self._clock, wall)
+        self.history = History(self._clock, wall)
         self.held: set[str] = set()
         "Those that wait for their turn."
         self._gate = asyncio.Semaphore(_AT_ONCE)
@@ -118,6 +124,12 @@ class Library:
 
     async def load(self) -> None:
         await self.book.load()
+        raw = (await self._session.kept(_HISTORY)).get(_ALL)
+        if raw is not None:
+            try:
+                self.history.load(raw)
+            except FormatError as error:
+                self._report(error)
 
     async def run(self) -> None:
         """The session has its torrents: go on with them as was said."""
@@ -150,12 +162,23 @@ class Library:
         self.bus.close()
         if self._running:
             self._running = False
-            for key in self.counting.look(self._session.awake):
-                self.book.touch(key)
+            self._count()
             for key in self.entries:
                 if self.counting.settle(key):
                     self.book.touch(key)
             await self._flush(durable=True)
+            await self._save_history()
+
+    def _count(self) -> Iterable[str]:
+        """Returns whose counts changed."""
+        moved = self.counting.look(self._session.awake)
+        self.history.feed(moved)
+        for key in moved:
+            self.book.touch(key)
+        return moved
+
+    async def _save_history(self) -> None:
+        await self._session.keep(_HISTORY, {_ALL: self.history.save()})
 
     async def _flush(self, *, durable: bool = False) -> None:
         await self.book.flush(durable=durable)
@@ -356,6 +379,7 @@ class Library:
         self._incomplete.discard(key)
         self.held.discard(key)
         self.counting.forget(key)
+        self.history.forget(key)
         self._thrown.pop(key, None)
         self._slow_since.pop(key, None)
         self._ranks = None
@@ -436,13 +460,14 @@ class Library:
             if self._ticks % _FLUSH_TICKS == 0:
                 try:
                     await self._flush()
+                    if self._ticks % _HISTORY_TICKS == 0:
+                        await self._save_history()
                 except WildbachError as error:
                     self._report(error)
 
     def tick(self) -> None:
         """Once a second."""
-        for key in self.counting.look(self._session.awake):
-            self.book.touch(key)
+        for key in self._count():
             self.bus.publish(TorrentChanged(key))
         self._note_slow()
         if self._queue_due:

@@ -301,6 +301,67 @@ def test_the_folder_of_a_category_does_not_lead_out_of_the_allowed_ones(path: st
     run(work())
 
 
+def test_no_torrent_gets_where_the_state_or_the_configuration_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a container, where all of /config may be used: a torrent called config.toml would else set `hooks`."""
+    config = tmp_path / "config"
+    monkeypatch.setenv("WILDBACH_CONFIG", str(config / "config.toml"))
+    (tmp_path / "link").symlink_to(config)
+
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            for path in (config, config / "config.toml", tmp_path, tmp_path / "data", tmp_path / "data" / "x",
+                         tmp_path / "folders", tmp_path / "link"):
+                at = str(path)
+                for attempt in (
+                    add(api, torrent_of(), save_path=at), add(api, torrent_of(), incomplete_path=at),
+                    api.put_category(m.Category("c", at)), api.put_category(m.Category("c", "", at)),
+                    api.change_settings(m.SettingsPatch({"downloads.folder": at})),
+                    api.change_settings(m.SettingsPatch({"downloads.incomplete_folder": at})),
+                    api.change_settings(m.SettingsPatch({"downloads.watch": [at + "=c"]})),
+                    api.move_torrents(m.Move(at, all=True)), api.create_torrent(m.CreateRequest(at)),
+                ):
+                    with pytest.raises(UsageError) as error:
+                        await attempt
+                    assert error.value.code == "forbidden_path", path
+            # Beside them is fine.
+            (key,) = await add(api, torrent_of(), save_path=str(config / "downloads"))
+            assert api.core.catalog.fresh(key).save_path == str(config / "downloads")
+
+    run(work())
+
+
+def test_the_usual_folder_is_not_where_the_configuration_file_is_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WILDBACH_CONFIG", str(tmp_path / "downloads" / "config.toml"))
+
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            (added,) = (await api.add_torrents(m.AddRequest(files=(torrent_of().to_bytes(),)))).added
+            assert added.code == "forbidden_path" and str(tmp_path / "downloads" / "config.toml") in added.error
+        async with client(tmp_path, downloads__folder=str(tmp_path / "d"), downloads__incomplete_folder=str(
+                tmp_path / "downloads")) as api:
+            (added,) = (await api.add_torrents(m.AddRequest(files=(torrent_of().to_bytes(),)))).added
+            assert added.code == "forbidden_path"
+            assert await rows(api) == []
+
+    run(work())
+
+
+def test_addresses_where_clouds_keep_their_secrets_are_fetched_for_nobody(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            (added,) = (await api.add_torrents(m.AddRequest(urls=("http://169.254.169.254/x.torrent",)))).added
+            assert added.code == "forbidden_url"
+            await api.add_feed(m.FeedRequest("f", "http://[fe80::1]/rss"))
+            await until(lambda: bool(api.feed_service.feeds()[0].failure), api)
+            assert "nobody should connect to" in api.feed_service.feeds()[0].failure
+
+    run(work())
+
+
 def test_settings_do_not_lead_out_of_the_allowed_folders(tmp_path: Path) -> None:
     async def work() -> None:
         async with client(tmp_path) as api:

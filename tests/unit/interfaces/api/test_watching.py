@@ -7,6 +7,7 @@ import pytest
 
 from cli_torrents import torrent_of
 from clients import client, until
+from receivers import receiver
 from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.watching import Watcher, split
@@ -74,3 +75,35 @@ def test_a_command_line_that_cannot_be_read_is_told() -> None:
     for wrong in ("", "'open"):
         with pytest.raises(UsageError):
             split(wrong, {})
+
+
+def test_who_is_to_be_notified_is_told_what_happened_and_the_api_neither_shows_nor_changes_whom(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with receiver() as at, client(
+            tmp_path, notify__urls=[f"json://127.0.0.1:{at.port}/secret"], notify__events=["added", "complete"],
+        ) as api:
+            await api.add_torrents(m.AddRequest(files=(torrent_of(name="new").to_bytes(),)))
+            await at.until_calls(1)
+            assert (at.taken[0]["title"], at.taken[0]["message"]) == ("Added", "new")
+            values = (await api.settings()).values
+            assert values["notify.urls"] is None and "secret" not in repr(values)
+            assert values["notify.events"] == ["added", "complete"]
+            with pytest.raises(UsageError) as error:
+                await api.change_settings(m.SettingsPatch({"notify.urls": ["json://127.0.0.1/"]}))
+            assert error.value.code == "pinned_setting"
+            await api.change_settings(m.SettingsPatch({"notify.events": ["limit"]}))
+            assert api.core.settings.notify.events == ("limit",)
+            with pytest.raises(UsageError):
+                await api.change_settings(m.SettingsPatch({"notify.events": ["nonsense"]}))
+
+    asyncio.run(work())
+
+
+def test_without_anybody_to_notify_trying_says_where_to_name_one(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            assert (await api.settings()).values["notify.urls"] == []
+            with pytest.raises(UsageError, match=r"notify\.urls"):
+                await api.test_notifications()
+
+    asyncio.run(work())

@@ -1,8 +1,9 @@
 import pytest
 
+from wildbach.base.addresses import network_of
 from wildbach.base.errors import UsageError
 from wildbach.interfaces.http import attempts
-from wildbach.interfaces.http.attempts import Attempts, network_of
+from wildbach.interfaces.http.attempts import Attempts
 
 
 def wait(tries: Attempts, host: str, now: float, **options: bool) -> int:

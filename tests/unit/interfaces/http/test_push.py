@@ -24,6 +24,7 @@ def run(work: Callable[[Serving, Socket], Awaitable[None]], *, guest: bool = Fal
             key = there.guest_key if guest else there.key
             async with session.ws_connect(
                     "/api/v1/push", headers={"Authorization": f"Bearer {key}"}) as websocket:
+                assert list(await told(websocket)) == ["hello"]
                 await work(there, websocket)
     asyncio.run(main())
 
@@ -178,3 +179,37 @@ def test_pages_are_bounded(monkeypatch: Any) -> None:
         async with aiohttp.ClientSession(there.url) as session, session.get("/api/v1/push", headers=headers) as answer:
             assert (answer.status, (await answer.json())["code"]) == (409, "busy")
     run(work)
+
+
+def test_open_folders_previews_and_the_trash_are_told_of_once() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        there.api.put(row(1))
+        news = await show(
+            websocket, trash=True, previews=["a1", "gone"],
+            detail={"key": f"{1:040x}", "trees": [{}, {"under": "gone"}], "parts": ["pieces"], "buckets": 10})
+        assert news["trash"] == {"count": 0}
+        assert news["previews"]["a1"]["state"] == "failed" and news["previews"]["gone"] is None
+        assert news["detail"]["trees"][0]["tree"]["files"] == 1
+        assert news["detail"]["trees"][1] == {"query": 1, "tree": {"error": {
+            "status": 404, "code": "not_found", "detail": "there is no such folder"}}}
+        there.api.put(row(1, peers=3))
+        assert list((await told(websocket))["detail"]) == ["torrent"]
+    run(work)
+
+
+def test_a_list_that_is_scrolled_is_not_told_all_else_again() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        for number in range(1, 6):
+            there.api.put(row(number))
+        await show(websocket, facets=True, transfer=True, torrents={"sort": "key", "limit": 3})
+        news = await show(websocket, facets=True, transfer=True, torrents={"sort": "key", "limit": 3, "offset": 1})
+        assert "facets" not in news
+        assert news["torrents"]["keys"] == [f"{n:040x}" for n in (2, 3, 4)] and news["torrents"]["offset"] == 1
+        assert [one["name"] for one in news["torrents"]["rows"]] == ["torrent 4"]
+    run(work)
+
+
+def test_a_guest_sees_no_previews() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        assert (await show(websocket, previews=["a1"]))["error"]["code"] == "forbidden"
+    run(work, guest=True)

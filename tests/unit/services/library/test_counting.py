@@ -20,7 +20,8 @@ def test_what_came_and_went_is_added_once_to_the_torrent_and_to_the_totals() -> 
     entry, now = Entry(uploaded=100), [0.0]
     counting = Counting({"a": entry}, lambda: now[0], lambda: 5000.0)
     torrent = Torrent(sent=10, received=20, wasted=3)
-    assert counting.look([torrent]) == {"a"} and counting.look([torrent]) == set()  # type: ignore[list-item]  # enough
+    assert counting.look([torrent]) == {"a": (20, 10)}  # type: ignore[list-item]  # enough
+    assert counting.look([torrent]) == {}  # type: ignore[list-item]  # enough
     assert (entry.uploaded, entry.downloaded, entry.wasted, entry.active_at) == (110, 20, 3, 5000)
     now[0] = 7.9
     untold = counting.untold

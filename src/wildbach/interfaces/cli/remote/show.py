@@ -35,7 +35,7 @@ async def show(api: Api, word: str, *, as_json: bool) -> Exit:
         facts = msgspec.to_builtins(detail)
         output.record(facts.pop("row") | facts)
         return Exit.OK
-    pieces = await api.pieces(row.key)
+    pieces = await api.pieces(row.key, m.PieceQuery())
     at = table.console()
     at.print(Text(text.clean(detail.row.name), style="bold"))
     table.facts(at, facts_of(detail))

@@ -165,7 +165,7 @@ async def _files(call: Call, key: str, indexes: set[int] | None) -> AsyncIterato
 
 @endpoint("torrents/pieceStates", "Of each piece: 0 missing, 1 being fetched, 2 there.")
 async def piece_states(call: Call) -> Answer:
-    found = await call.api.pieces(call.key())
+    found = await call.api.pieces(call.key(), m.PieceQuery())
     # A digit for each character, joined by commas: a million pieces are made in some 10 ms.
     return Response(
         b"[" + b",".join(map(_PIECE_STATES.__getitem__, found.pieces)) + b"]", content_type="application/json",

@@ -270,7 +270,8 @@ def _peer(row: m.PeerRow) -> tuple[Any, ...]:
     host, _, port = row.endpoint.rpartition(":")
     receives, sends = row.down_rate >= 1, row.up_rate >= 1
     return (
-        host.strip("[]"), row.downloaded, row.uploaded, row.choked, row.interesting, row.client, _flags(row), receives,
+        host.strip("[]"), row.downloaded, row.uploaded, row.choked, row.interesting, row.client, row.country.lower(),
+        _flags(row), receives,
         row.encrypted, not row.outgoing, sends, row.transport == "utp", "", row.choking, row.interested,
         int(port) if port.isdecimal() else 0, row.progress, int(row.down_rate), int(row.up_rate),
     )
@@ -384,7 +385,7 @@ FIELDS: Final = {one.name: one for one in (
     _field("name", "string", lambda s: name_of(s.row)),
     _field("peer_limit", "number", lambda s: s.usual.peers, classic="peer-limit"),
     _field("peers", "array", lambda s: (_peer(row) for row in real_peers(s)), "peers", columns=(
-        "address bytes_to_client bytes_to_peer client_is_choked client_is_interested client_name flag_str "
+        "address bytes_to_client bytes_to_peer client_is_choked client_is_interested client_name country_code flag_str "
         "is_downloading_from is_encrypted is_incoming is_uploading_to is_utp peer_id peer_is_choked "
         "peer_is_interested port progress rate_to_client rate_to_peer"
     ), recent="bytes_to_client bytes_to_peer peer_id"),

@@ -86,7 +86,7 @@ async def _look(asked: Asked, row: m.TorrentRow, usual: Usual, needs: set[Need])
     if "web_seeds" in needs:
         seen.web_seeds = (await api.web_seeds(key)).web_seeds
     if "pieces" in needs:
-        seen.pieces = await api.pieces(key)
+        seen.pieces = await api.pieces(key, m.PieceQuery())
     return seen
 
 

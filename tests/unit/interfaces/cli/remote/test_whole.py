@@ -9,17 +9,20 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.api_fakes import FakeApi, row
 
 from daemons import Shell
 from wildbach.base.errors import UsageError
-from wildbach.interfaces.cli import main, serve
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.cli import links, main, output, serve
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.remote import opening
+from wildbach.interfaces.cli.remote import log, opening
 from wildbach.interfaces.client import connect
+from wildbach.runtime.tasks import Scope
 
 
 def test_without_a_daemon_it_is_said_how_to_start_one(
@@ -81,7 +84,8 @@ def test_a_password_comes_from_stdin_and_replaces_the_one_before(shell: Shell, m
 
 def test_the_start_link_is_printed_and_lets_in_once(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(opening.webbrowser, "open", opened.append)
+    monkeypatch.setattr(links.webbrowser, "open", opened.append)
+    monkeypatch.setenv("BROWSER", "any")
     out = shell.good("open", "--print").strip()
     assert out.startswith(f"{shell.house.url}/api/v1/start#") and opened == []
     assert shell.json("open")[0]["url"].startswith(shell.house.url) and opened == []
@@ -89,12 +93,20 @@ def test_the_start_link_is_printed_and_lets_in_once(shell: Shell, monkeypatch: p
     assert opened == [out]
     out = shell.good().strip()
     assert opened[1:] == [out], "wildbach alone opens the browser where a daemon runs"
+    for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(links.sys, "platform", "linux")
+    assert shell.good("open").startswith(shell.house.url) and opened[2:] == [], "no screen, no browser"
+    *_, picture = shell.good("open", "--qr").partition("\n")
+    assert set(picture) <= set(" █▀▄\n") and len(picture.splitlines()) > 15
 
 
 def test_wildbach_alone_runs_a_daemon_where_none_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Path, bool]] = []
 
-    async def note(_layers: object, folder: Path, _stop: object, *, browser: bool) -> Exit:
+    async def note(
+        _layers: object, folder: Path, _stop: object, *, browser: bool, qr: object, config_path: object,
+    ) -> Exit:
         asked.append((folder, browser))
         return Exit.OK
 
@@ -159,6 +171,25 @@ def test_categories_and_tags_are_made_counted_and_removed(shell: Shell, tmp_path
     shell.good("tags", "rm", "x", "y")
     shell.good("categories", "rm", "films")
     assert shell.json("tags") == [] and shell.json("categories") == []
+
+
+def test_the_log_is_followed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.add("one", "--stopped")
+
+    async def follow() -> list[dict[str, Any]]:
+        lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        monkeypatch.setattr(output, "record", lines.put_nowait)
+        async with asyncio.timeout(20), Reach().open() as api, Scope("following") as scope:
+            task = scope.spawn("log", log.show(api, m.LogQuery(limit=1), follow=True, as_json=True))
+            found = [await lines.get()]
+            await api.set_slow_mode(m.SlowMode(True))
+            while "slow mode is on" not in found[-1]["text"]:
+                found.append(await lines.get())
+            task.cancel()
+        return found
+
+    found = asyncio.run(follow())
+    assert [line["id"] for line in found] == sorted({line["id"] for line in found}), "each once, in order"
 
 
 def test_feeds_are_followed_and_rules_tried(shell: Shell) -> None:

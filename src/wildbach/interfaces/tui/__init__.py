@@ -1,0 +1,1 @@
+"""The terminal screen, `wildbach top`: it speaks with an `Api` and draws cells itself."""

@@ -1,0 +1,210 @@
+"""What the screen shows, asked of an Api once a second and whenever the screen shows something else.
+
+Nothing that is shown is older than the last answer: where one does not come, the screen is told that there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from wildbach.base.errors import NetworkError, UsageError, WildbachError
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.contract import Api
+
+Opener = Callable[[], AbstractAsyncContextManager[Api]]
+Part = Literal["overview", "files", "peers", "trackers", "pieces", "log"]
+PARTS: Final[tuple[Part, ...]] = ("overview", "files", "peers", "trackers", "pieces", "log")
+
+_ANSWER_SECONDS: Final = 10.0
+_RETRY_SECONDS: Final = 1.0
+_FILES: Final = 100_000
+"Files of a torrent that are shown."
+_FILE_PAGE: Final = 10_000
+_MANY_FILES: Final = 2_000
+"Of torrents with more the files are read anew only so often:"
+_FILES_EVERY: Final = 5
+_LOG_LINES: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """What is on the screen. Nothing else is asked for."""
+
+    listing: m.Listing = field(default_factory=m.Listing)
+    key: str = ""
+    "Whose details; empty: none."
+    part: Part = "overview"
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Of the torrent that `Shows` names."""
+
+    key: str
+    torrent: m.TorrentDetail
+    files: tuple[m.FileRow, ...] | None = None
+    "None here and below: not asked for."
+    file_total: int = 0
+    peers: tuple[m.PeerRow, ...] | None = None
+    trackers: tuple[m.TrackerRow, ...] | None = None
+    pieces: m.PieceMap | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The whole of what is shown, as it is now."""
+
+    listing: m.Listing
+    page: m.TorrentPage
+    facets: m.Facets
+    transfer: m.Transfer
+    jobs: tuple[m.Job, ...]
+    details: Details | None
+    log: tuple[m.LogLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """There is no answer; it is tried again until there is."""
+
+    why: str
+
+
+Deliver = Callable[[News | Lost], None]
+
+
+class Source:
+    """Polls. Another one may be told of changes: the screen only knows `show`, `look`, `api` and what it delivers."""
+
+    def __init__(self, opener: Opener, deliver: Deliver, *, seconds: float = 1.0) -> None:
+        self._open = opener
+        self._deliver = deliver
+        self._seconds = seconds
+        self._shows = Shows()
+        self._changed = asyncio.Event()
+        self._rests = asyncio.Event()
+        self._api: Api | None = None
+        self._log: list[m.LogLine] = []
+        self._files: tuple[str, tuple[m.FileRow, ...], int] = ("", (), 0)
+        self._turn = 0
+
+    @property
+    def api(self) -> Api:
+        """Raises NetworkError, code `no_daemon`, while there is no connection."""
+        if self._api is None:
+            raise NetworkError("there is no connection to the daemon", code="no_daemon")
+        return self._api
+
+    def show(self, shows: Shows) -> None:
+        """Something else is on the screen."""
+        if shows != self._shows:
+            self._shows = shows
+            self._rests.clear()
+            self._changed.set()
+
+    async def rested(self) -> None:
+        """All that is shown was delivered."""
+        await self._rests.wait()
+
+    def look(self) -> None:
+        """Something was done: ask now, for the files too."""
+        self._files = ("", (), 0)
+        self._rests.clear()
+        self._changed.set()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with self._open() as api:
+                    await self._follow(api)
+            except WildbachError as error:
+                self._deliver(Lost(error.message))
+            except TimeoutError:
+                self._deliver(Lost("the daemon does not answer"))
+            finally:
+                self._api = None
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _follow(self, api: Api) -> None:
+        self._log, self._files = [], ("", (), 0)
+        while True:
+            self._changed.clear()
+            self._rests.clear()
+            shows = self._shows
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                news = await self._news(api, shows)
+            self._api = api
+            if shows == self._shows:
+                self._deliver(news)
+            if not self._changed.is_set():
+                self._rests.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds):
+                    await self._changed.wait()
+
+    async def _news(self, api: Api, shows: Shows) -> News:
+        self._turn += 1
+        page = await api.list_torrents(shows.listing)
+        details = await self._details(api, shows) if shows.key else None
+        if shows.key and shows.part == "log":
+            lines = (await api.log(m.LogQuery(self._log[-1].id if self._log else -1, limit=_LOG_LINES))).lines
+            self._log = [*self._log, *lines][-_LOG_LINES:]
+        return News(
+            shows.listing, page, await api.facets(), await api.transfer(), (await api.jobs()).jobs, details,
+            tuple(self._log))
+
+    async def _details(self, api: Api, shows: Shows) -> Details | None:
+        key = shows.key
+        try:
+            details = Details(key, await api.torrent(key))
+            part: Struct | None = None
+            if shows.part == "files":
+                files, total = await self._read_files(api, key)
+                return Details(key, details.torrent, files=files, file_total=total)
+            if shows.part == "peers":
+                part = await api.peers(key)
+                return Details(key, details.torrent, peers=part.peers)
+            if shows.part == "trackers":
+                part = await api.trackers(key)
+                return Details(key, details.torrent, trackers=part.trackers)
+            if shows.part == "pieces":
+                return Details(key, details.torrent, pieces=await api.pieces(key, m.PieceQuery()))
+        except UsageError as error:
+            if error.code != "not_found":
+                raise
+            return None
+        return details
+
+    async def _read_files(self, api: Api, key: str) -> tuple[tuple[m.FileRow, ...], int]:
+        known, files, total = self._files
+        if known == key and total > _MANY_FILES and self._turn % _FILES_EVERY:
+            return files, total
+        found: list[m.FileRow] = []
+        while True:
+            page = await api.files(key, m.FileListing(offset=len(found), limit=_FILE_PAGE))
+            found += page.files
+            if not page.files or len(found) >= min(page.total, _FILES):
+                break
+        self._files = (key, tuple(found), page.total)
+        return self._files[1:]
+
+
+async def keys_between(api: Api, listing: m.Listing, first: int, last: int) -> list[str]:
+    """The keys of a part of the list, by place."""
+    found: list[str] = []
+    while first <= last:
+        part = msgspec.structs.replace(listing, offset=first, limit=min(1000, last - first + 1))
+        page = await api.list_torrents(part)
+        found += [row.key for row in page.torrents]
+        if not page.torrents:
+            break
+        first += len(page.torrents)
+    return found

@@ -1,0 +1,120 @@
+"""Folders of a torrent: what is in them, and what of it is there and wanted."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli_torrents import torrent_of
+from wildbach.base import bitfield
+from wildbach.base.errors import UsageError
+from wildbach.interfaces.api.models import TreeEntry, TreeQuery
+from wildbach.interfaces.api.tree import FileTree, Now, natural, original_paths
+from wildbach.protocol.metainfo import Metainfo
+
+FILES = {
+    ("Season 2", "e10.mkv"): b"1" * 40_000, ("Season 2", "e9.mkv"): b"2" * 50_000,
+    ("Season 2", "subs", "e9.srt"): b"3" * 100,
+    ("Season 10", "e1.mkv"): b"4" * 16_384, ("readme.txt",): b"5" * 10, ("zero",): b"",
+}
+
+
+def tree_of(torrent: Metainfo) -> FileTree:
+    return FileTree(torrent.info, original_paths(torrent.info))
+
+
+def names(tree: FileTree, **query: object) -> list[str]:
+    return [entry.name for entry in tree.page(TreeQuery(**query), Now()).entries]  # type: ignore[arg-type]  # passed on
+
+
+def entry(tree: FileTree, under: str, name: str, now: Now) -> TreeEntry:
+    return next(one for one in tree.page(TreeQuery(under), now).entries if one.name == name)
+
+
+def test_folders_come_first_and_numbers_count_as_numbers() -> None:
+    tree = tree_of(torrent_of(FILES))
+    assert names(tree) == ["things"]
+    assert names(tree, under="things") == ["Season 2", "Season 10", "readme.txt", "zero"]
+    assert names(tree, under="things/Season 2") == ["subs", "e9.mkv", "e10.mkv"]
+
+
+def test_a_folder_says_what_is_below_it() -> None:
+    torrent = torrent_of(FILES)
+    page = tree_of(torrent).page(TreeQuery("things"), Now())
+    assert (page.size, page.files, page.total) == (torrent.info.size, 6, 4)
+    assert [(one.files, one.size) for one in page.entries[:2]] == [(3, 90_100), (1, 16_384)]
+    assert sum(one.size for one in page.entries) == page.size
+
+
+def test_searching_and_kinds_give_files_of_all_folders_in_one_list() -> None:
+    tree = tree_of(torrent_of(FILES))
+    assert sorted(names(tree, search="season e9")) == ["e9.mkv", "e9.srt"]
+    assert sorted(names(tree, kind="video")) == ["e1.mkv", "e10.mkv", "e9.mkv"]
+    assert names(tree, kind="video", search="10", under="things/Season 2") == ["e10.mkv"]
+    assert tree.page(TreeQuery(kind="video", limit=1, offset=1), Now()).total == 3
+
+
+def test_what_is_there_is_counted_to_the_byte() -> None:
+    torrent = torrent_of(FILES)
+    tree, count = tree_of(torrent), torrent.info.geometry.piece_count
+    everything = Now(bitfield.full(count))
+    assert entry(tree, "things", "Season 2", everything).have == 90_100
+    assert entry(tree, "", "things", everything).have == torrent.info.size
+    index = next(i for i, file in enumerate(torrent.info.files) if str(file.path).endswith("e9.mkv"))
+    pieces = torrent.info.geometry.file_pieces(index)
+    last = Now(bitfield.bit(pieces.stop - 1, bitfield.width_of(count)))
+    assert entry(tree, "things/Season 2", "e9.mkv", last).have == 50_000 % 16_384
+    assert entry(tree, "things/Season 2", "e10.mkv", last).have == 0
+
+
+def test_a_folder_whose_files_differ_has_no_priority_of_its_own() -> None:
+    torrent = torrent_of(FILES)
+    tree = tree_of(torrent)
+    chosen = tree.chosen({"": 0, "things/Season 2": 1, "things/Season 2/e10.mkv": 7})
+    priorities = [chosen.get(index, 1) for index in range(len(torrent.info.files))]
+    now = Now(priorities=priorities)
+    assert entry(tree, "things", "Season 2", now).priority == -1
+    assert entry(tree, "things", "Season 2", now).wanted == 90_100
+    assert entry(tree, "things", "Season 10", now).priority == 0
+    assert entry(tree, "things/Season 2", "e10.mkv", now).priority == 7
+    assert tree.page(TreeQuery("things"), now).wanted == 90_100
+
+
+def test_paths_that_are_not_there_are_said() -> None:
+    tree = tree_of(torrent_of(FILES))
+    with pytest.raises(UsageError, match="no folder"):
+        tree.page(TreeQuery("things/Season 3"), Now())
+    with pytest.raises(UsageError, match="no file"):
+        tree.chosen({"things/nothing": 1})
+
+
+def test_names_are_ordered_as_people_do() -> None:
+    assert sorted(["b", "A10", "a2", "a", "²", "9" * 40], key=natural) == ["9" * 40, "a", "a2", "A10", "b", "²"]
+
+
+PATHS = st.lists(
+    st.lists(st.sampled_from(["a", "b", "c d", "ü"]), min_size=1, max_size=4).map(tuple), unique=True, max_size=12)
+
+
+@given(PATHS, st.randoms(use_true_random=False))
+def test_the_entries_of_every_folder_add_up(paths: list[tuple[str, ...]], rng: object) -> None:
+    # No path is both a file and a folder.
+    files = {(*path, f"f{number}"): bytes(1 + number * 5000) for number, path in enumerate(paths)} or {("f",): b"x"}
+    torrent = torrent_of(files)
+    tree, count = tree_of(torrent), torrent.info.geometry.piece_count
+    width = bitfield.width_of(count)
+    held = bitfield.of((piece for piece in range(count) if rng.random() < 0.5), width)  # type: ignore[attr-defined]  # Random
+    priorities = [rng.choice([0, 1, 7]) for _ in torrent.info.files]  # type: ignore[attr-defined]  # Random
+    now = Now(held, priorities)
+    folders = [""]
+    while folders:
+        page = tree.page(TreeQuery(folders.pop(), limit=1000), now)
+        assert sum(one.size for one in page.entries) == page.size
+        assert sum(one.wanted for one in page.entries) == page.wanted
+        assert sum(one.files for one in page.entries) == page.files
+        for one in page.entries:
+            assert 0 <= one.have <= one.size and (one.priority != -1 or one.folder)
+            if one.folder:
+                folders.append(one.path)
+                assert one.have == sum(inner.have for inner in tree.page(TreeQuery(one.path, limit=1000), now).entries)

@@ -1,0 +1,197 @@
+/**
+ * What the browser tests play with: real daemons, trackers and seeds of the `wildbach` command, each a process of its own
+ * on loopback with a folder of its own, and Chromium. Everything that was begun ends with the test.
+ *
+ * WILDBACH: the command. CHROMIUM: the browser.
+ */
+
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const WILDBACH = process.env.WILDBACH ?? "wildbach";
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const ARGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+];
+/** A machine with two busy cores needs its time; what never comes is told all the same. */
+export const PATIENCE = 30_000;
+
+/** Nothing leaves loopback. */
+const QUIET = [
+  "connections.listen=127.0.0.1:0", "dht.enabled=false", "discovery.lsd=false", "discovery.upnp=false",
+  "discovery.natpmp=false", "trackers.dns_preferences=false", "rates.limit_local=true", "disk.workers=threads",
+].flatMap((word) => ["--set", word]);
+
+export class World {
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), "wildbach-browser-"));
+    this.processes = new Set();
+    this.browser = null;
+  }
+
+  /** Start a command; resolves with it and the first line of its output that `looked` finds something in. */
+  start(args, looked) {
+    const child = spawn(WILDBACH, args, {
+      cwd: this.folder,
+      env: { ...process.env, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "none.toml"), NO_COLOR: "1" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.processes.add(child);
+    child.on("exit", () => this.processes.delete(child));
+    const said = [];
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${args.join(" ")} said nothing in time:\n${said.join("\n")}`)), PATIENCE);
+      const hear = (line) => {
+        said.push(line);
+        const found = looked(line);
+        if (found) {
+          clearTimeout(timer);
+          resolve({ child, found, said });
+        }
+      };
+      createInterface({ input: child.stdout }).on("line", hear);
+      createInterface({ input: child.stderr }).on("line", hear);
+      child.on("exit", (code) => {
+        clearTimeout(timer);
+        reject(new Error(`${args.join(" ")} ended with ${code}:\n${said.join("\n")}`));
+      });
+    });
+  }
+
+  /** Run a command to its end; what it said. */
+  run(...args) {
+    return new Promise((resolve, reject) => {
+      const child = spawn(WILDBACH, args, {
+        cwd: this.folder,
+        env: { ...process.env, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "none.toml"), NO_COLOR: "1" },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let out = "";
+      child.stdout.on("data", (data) => (out += data));
+      child.stderr.on("data", (data) => (out += data));
+      child.on("exit", (code) => (code === 0 ? resolve(out) : reject(new Error(`${args.join(" ")} ended with ${code}:\n${out}`))));
+    });
+  }
+
+  /** A daemon: `url`, `link` (lets one in, once), `downloads`, `stop()`, `kill()` and `again()` on the same state and port. */
+  async daemon({ name = "daemon", settings = [], port = 0 } = {}) {
+    const downloads = join(this.folder, `${name}-downloads`);
+    const state = join(this.folder, `${name}-state`);
+    mkdirSync(downloads, { recursive: true });
+    const at = (to) => [
+      "serve", "--listen", `127.0.0.1:${to}`, "--state", state, "--downloads", downloads, ...QUIET,
+      "--set", `downloads.allowed=${this.folder}`, ...settings.flatMap((word) => ["--set", word]),
+    ];
+    const begin = async (to) => {
+      const { child, found } = await this.start(at(to), (line) => /listens at (http\S+)/.exec(line)?.[1]);
+      return { child, url: found };
+    };
+    let { child, url } = await begin(port);
+    const world = this;
+    const ended = (process) => new Promise((resolve) => (process.exitCode !== null || process.signalCode !== null ? resolve() : process.on("exit", resolve)));
+    const daemon = {
+      name, downloads, state, url,
+      async link() {
+        return (await world.run("open", "--print", "--state-dir", state)).trim().split(/\s+/).find((word) => word.startsWith("http"));
+      },
+      command: (...args) => world.run(...args, "--state-dir", state),
+      async stop() {
+        child.kill("SIGTERM");
+        await ended(child);
+      },
+      async kill() {
+        child.kill("SIGKILL");
+        await ended(child);
+      },
+      async again() {
+        ({ child } = await begin(new URL(url).port));
+      },
+    };
+    return daemon;
+  }
+
+  /** Files with content that anybody can make again. `tree`: sizes by path. */
+  content(name, tree) {
+    const folder = join(this.folder, "content", name);
+    for (const [path, size] of Object.entries(tree)) {
+      const place = join(folder, path);
+      mkdirSync(dirname(place), { recursive: true });
+      const data = Buffer.alloc(size);
+      for (let at = 0; at < size; at += 1) data[at] = (at * 31 + path.length * 7 + (at >> 9)) & 255;
+      writeFileSync(place, data);
+    }
+    return folder;
+  }
+
+  /** A torrent with a tracker and a seed: `file`, `magnet`, `name`. */
+  async swarm(name, tree, { rate = "" } = {}) {
+    const content = this.content(name, tree);
+    const tracker = await this.start(["tracker", "--listen", "127.0.0.1:0"], (line) => /(http:\/\/127\.0\.0\.1:\d+\/announce)/.exec(line)?.[1]);
+    const file = join(this.folder, `${name}.torrent`);
+    await this.run("create", content, "--tracker", tracker.found, "-o", file);
+    const info = JSON.parse((await this.run("info", file, "--json")).trim().split("\n")[0]);
+    await this.start(
+      ["seed", file, "--data", join(content, ".."), "--state", join(this.folder, `${name}-seed`), "--listen", "127.0.0.1:0", ...QUIET.slice(2), ...(rate ? ["--limit-up", rate] : [])],
+      (line) => /seed|listen|given/i.test(line),
+    );
+    return { name, file, content, magnet: info.magnet, tracker: tracker.found };
+  }
+
+  /** A page of a new browser profile. Errors of its scripts and of its policy are kept in `page.wrong`. */
+  async page({ width = 1280, height = 800, theme = "light", language = "en-GB", touch = false } = {}) {
+    this.browser ??= await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+    const context = await this.browser.newContext({
+      viewport: { width, height }, colorScheme: theme, locale: language, hasTouch: touch, reducedMotion: "reduce", acceptDownloads: true,
+      permissions: ["clipboard-read", "clipboard-write"],
+    });
+    context.setDefaultTimeout(PATIENCE);
+    const page = await context.newPage();
+    page.wrong = [];
+    page.on("pageerror", (error) => page.wrong.push(`error: ${error.message}`));
+    page.on("console", (message) => {
+      // That the daemon said no is told to the user; browsers write it down all the same.
+      if (message.type() === "error" && !/Failed to load resource|WebSocket connection/.test(message.text())) page.wrong.push(`console: ${message.text()}`);
+    });
+    await page.addInitScript(() => {
+      window.__policy = [];
+      document.addEventListener("securitypolicyviolation", (event) => window.__policy.push(`${event.violatedDirective} ${event.blockedURI}`));
+    });
+    return page;
+  }
+
+  /** In, past the first steps: this machine needs no password. */
+  async enter(page, daemon) {
+    await page.goto(await daemon.link());
+    await page.waitForURL((url) => !url.pathname.includes("/start"));
+    await page.evaluate(async () => {
+      const answer = await fetch("api/v1/access", { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ trust_local: true }) });
+      if (!answer.ok) throw new Error(await answer.text());
+    });
+    await page.goto(daemon.url);
+    await page.locator("#list").waitFor();
+  }
+
+  async end() {
+    await this.browser?.close();
+    const left = [...this.processes];
+    for (const child of left) child.kill("SIGTERM");
+    await Promise.all(left.map((child) => new Promise((resolve) => {
+      const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
+      child.on("exit", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    })));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What a screenshot of the docs or of a look at it is called; nothing without the variable. */
+export async function picture(page, name) {
+  if (process.env.WILDBACH_PICTURES) await page.screenshot({ path: join(process.env.WILDBACH_PICTURES, `${name}.png`) });
+}
