@@ -14,6 +14,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from tui_stage import Stage, drawn, picture, staged
 
+
 class Svg(SingleFileSnapshotExtension):
     """As that of pytest-textual-snapshot, whose own loop a screen with a scope around it cannot run in."""
 

@@ -13,11 +13,14 @@ from textual.widgets import Input
 
 from cli_torrents import torrent_of
 from clients import client, seed_content
+from daemons import House
 from tui_stage import Stage, staged
 from wildbach.base.errors import NetworkError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.local import LocalApi
+from wildbach.interfaces.cli.reach import Reach
+from wildbach.interfaces.http import passwords
 from wildbach.interfaces.tui.app import Place, Top
 from wildbach.interfaces.tui.dialogs import Ask, Choose, Help
 from wildbach.interfaces.tui.source import Opener
@@ -408,6 +411,30 @@ def test_a_daemon_that_goes_away_is_said_and_nothing_old_is_shown_as_live(tmp_pa
                 away.clear()
                 await screen.shows("stopped 1")
                 assert screen.app.torrents.live and "connection lost" not in screen.text
+
+    asyncio.run(main())
+
+
+def test_a_daemon_that_is_started_again_is_found_at_its_new_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passwords, "_N", 1 << 8)
+    house = House(tmp_path)
+    there = Reach(state=house.state)
+
+    async def main() -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(house.open())
+            async with there.open() as api:
+                await add(api, "things", stopped=True)
+            async with screen_of(there.open) as screen:
+                await screen.shows("things", "stopped 1")
+                await asyncio.to_thread(stack.pop_all().close)
+                await screen.shows("connection lost: no daemon runs")
+                await asyncio.to_thread(stack.enter_context, house.open())
+                await screen.shows("things", "stopped 1")
+                await screen.press("s")
+                await screen.shows("things: started")
 
     asyncio.run(main())
 
