@@ -145,7 +145,7 @@ class Torrent:
         if self.known is None:
             return 0, 0
         claimed = self.holdings.journal.claimed if self.holdings is not None else 0
-        return sum(self.known.selection.levels()), claimed  # the levels are disjoint
+        return self.known.selection.pieces, claimed
 
     @property
     def connected(self) -> int:
