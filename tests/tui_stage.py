@@ -23,8 +23,8 @@ def _row(number: int, name: str, state: str, size: float, share: float, **more: 
     whole = int(size * GIB)
     return row(
         number, name=name, state=state, size=whole, wanted=whole, done=int(whole * share), progress=share,
-        complete=share >= 1, added_at=_ADDED - number, save_path="/srv/downloads", content_path=f"/srv/downloads/{name}",
-        **more)
+        complete=share >= 1, added_at=_ADDED - number, save_path="/srv/downloads",
+        content_path=f"/srv/downloads/{name}", **more)
 
 
 ROWS = (
@@ -93,7 +93,7 @@ class Stage(FakeApi):
             for number, (path, size, share, priority) in enumerate(_FILES))
         return m.FilePage(len(files), files)
 
-    async def pieces(self, key: str) -> m.PieceMap:
+    async def pieces(self, key: str, query: m.PieceQuery) -> m.PieceMap:
         return m.PieceMap(4 * MIB, _pieces(947), (2,) * 947)
 
     async def trackers(self, key: str) -> m.TrackerPage:
@@ -106,8 +106,8 @@ class Stage(FakeApi):
 
     async def peers(self, key: str) -> m.PeerPage:
         return m.PeerPage(tuple(
-            m.PeerRow(f"198.51.100.{number}:51413", client, "tracker", "utp" if number % 2 else "tcp", True, True, False,
-                      share, down, up, int(down * 90), int(up * 60), False, up == 0, True, True, False, 12, "")
+            m.PeerRow(f"198.51.100.{number}:51413", client, "tracker", "utp" if number % 2 else "tcp", True, True,
+                      False, share, down, up, int(down * 90), int(up * 60), False, up == 0, True, True, False, 12, "")
             for number, client, share, down, up in (
                 (7, "qBittorrent 5.1.2", 1.0, 3.9 * MIB, 0), (12, "Transmission 4.1.0", 1.0, 2.2 * MIB, 0),
                 (33, "libtorrent 2.1.1", 0.82, 1.4 * MIB, 190_000), (54, "wildbach 0.1.0", 0.4, 900_000, 120_000),

@@ -276,6 +276,7 @@ class Dormitory:
             tiers: Sequence[Sequence[str]] = brief.tiers
         else:
             tiers = metainfo.trackers if metainfo is not None else ()
+        torrent.given = briefs.given(record)
         torrent.start(metainfo, tiers)
         if magnet is not None:
             torrent.parts.web.add(magnet.web_seeds)

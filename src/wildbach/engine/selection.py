@@ -56,7 +56,7 @@ class Selection:
 
     @property
     def pieces(self) -> int:
-        """The pieces of what is wanted."""
+        """The pieces of all wanted files."""
         if self._pieces is None:
             self._pieces = sum(self.levels())  # they are disjoint
         return self._pieces

@@ -242,12 +242,15 @@ class Session:
         for peer in list(self._shared.greeting.values()):
             peer.close()
         self._bus.close()
-        await self._scope.__aexit__(kind, error, trace)
-        self._shared.writer.close()
-        self._shared.hasher.close()
-        self._shared.resume.close()
-        self._threads.close()
-        self._pool.close()
+        try:
+            await self._scope.__aexit__(kind, error, trace)
+        finally:
+            # The scope passes on that it was cancelled, and errors.
+            self._shared.writer.close()
+            self._shared.hasher.close()
+            self._shared.resume.close()
+            self._threads.close()
+            self._pool.close()
 
     def _make_announcers(self) -> list[Announcer]:
         if self._ways is None:

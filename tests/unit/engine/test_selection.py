@@ -83,3 +83,11 @@ def test_a_piece_is_of_the_highest_level_that_a_file_in_it_has(
     assert found == ([sorted(ends)] if ends_first else []) + [
         [piece for piece in range(count) if best[piece] == priority and piece not in ends] for priority in order]
     assert selection.pieces == bitfield.of([p for p in range(count) if best[p]], width)
+
+
+def test_the_wanted_pieces_follow_a_change() -> None:
+    selection = Selection(INFO, None)
+    assert selection.pieces == pieces(0, *[i for i, file in enumerate(INFO.files) if not file.pad])
+    selection.change({index: 0 for index, file in enumerate(INFO.files) if file.path.parts[-1] != "b"})
+    wanted = next(index for index, file in enumerate(INFO.files) if file.path.parts[-1] == "b")
+    assert selection.pieces == pieces(wanted)

@@ -21,7 +21,6 @@ from wildbach.base.errors import WildbachError
 from wildbach.base.words import plural
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import text
 from wildbach.interfaces.tui import acts, columns, keys
 from wildbach.interfaces.tui.acts import Adding, Came, Chosen
 from wildbach.interfaces.tui.detail import Detail, Files
@@ -175,7 +174,7 @@ class Top(App[None]):
                 self._told.add(job.id)
                 key = str(job.result.get("key", ""))
                 if key:
-                    self.torrents.troubles[key] = text.clean(job.message)
+                    self.torrents.trouble(key, job.message)
                 self.say(f"{job.title}: {job.message}", bad=True)
         self._ask()
 
@@ -539,16 +538,17 @@ class Top(App[None]):
     async def _do(self, work: Callable[[Api], Awaitable[Came]], chosen: Chosen | None = None) -> None:
         """Do it, and show what came of it: at each row where it failed too."""
         for key in chosen.keys if chosen is not None else ():
-            self.torrents.troubles.pop(key, None)
+            self.torrents.trouble(key, "")
         try:
             came = await work(self.source.api)
         except WildbachError as error:
             if chosen is not None and len(chosen.keys) == 1:
-                self.torrents.troubles[chosen.keys[0]] = text.clean(error.message)
+                self.torrents.trouble(chosen.keys[0], error.message)
             raise
         finally:
             self.source.look()
-        self.torrents.troubles.update({failure.key: text.clean(failure.error) for failure in came.failed})
+        for failure in came.failed:
+            self.torrents.trouble(failure.key, failure.error)
         if came.removed:
             self._removed.append(came.removed)
             for key in came.removed:

@@ -42,11 +42,13 @@ class Header(Widget):
 
     def take(self, transfer: m.Transfer, *, loading: bool, measure: bool) -> None:
         """`measure`: the time has come for a point of the picture."""
+        was = (self._transfer, self.lost, self._loading)
         self._transfer, self.lost, self._ever, self._loading = transfer, "", True, loading
         if measure:
             self._down.append(transfer.down_rate)
             self._up.append(transfer.up_rate)
-        self.refresh()
+        if was != (transfer, "", loading) or any(self._down) or any(self._up):
+            self.refresh()
 
     def lose(self, why: str) -> None:
         self.lost = why

@@ -88,9 +88,9 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
 
     def resize(self, count: int) -> None:
         """There are so many lines now."""
-        self.count = count
         self.cursor = max(0, min(self.cursor, count - 1))
-        if self.virtual_size.height != count:
+        if count != self.count:
+            self.count = count
             self.virtual_size = Size(0, count)
         self.refresh()
 

@@ -176,7 +176,7 @@ class Source:
                 part = await api.trackers(key)
                 return Details(key, details.torrent, trackers=part.trackers)
             if shows.part == "pieces":
-                return Details(key, details.torrent, pieces=await api.pieces(key))
+                return Details(key, details.torrent, pieces=await api.pieces(key, m.PieceQuery()))
         except UsageError as error:
             if error.code != "not_found":
                 raise

@@ -56,7 +56,6 @@ class Branch {
 
 export class Rows {
   readonly #branches = new Map<string, Branch>([["", new Branch()]]);
-  #asked: readonly TreeQuery[] = [];
   /** Of the whole, once it is known. */
   root: Tree | null = null;
 
@@ -208,16 +207,6 @@ export class Rows {
       return -1;
     };
     return walk(this.#branch(""), 0);
-  }
-
-  asked(queries: readonly TreeQuery[]): void {
-    this.#asked = queries;
-  }
-
-  /** What came for the number of a query. */
-  news(number: number, tree: Tree): void {
-    const query = this.#asked[number];
-    if (query) this.take(query, tree);
   }
 }
 
