@@ -16,7 +16,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.adding import endpoints
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
-from wildbach.interfaces.api.looking import file_paths, file_tree
+from wildbach.interfaces.api.looking import among, file_paths, file_tree
 from wildbach.services.library.groups import check_tag
 
 _SLICE: Final = 100
@@ -275,10 +275,13 @@ class Acting:
             await torrent.metadata()
         if torrent.info is None:
             raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
-        chosen = (await file_tree(self.core, torrent)).chosen(priorities.paths) if priorities.paths else {}
+        chosen: dict[int, int] = {}
+        if priorities.paths:
+            tree = await file_tree(self.core, torrent)
+            chosen = await among(self.core, tree, lambda: tree.chosen(priorities.paths))
         for index, priority in priorities.priorities.items():
-            if not (index.isascii() and index.isdecimal()):
-                raise UsageError(f"{index!r} is no number of a file")
+            if not (index.isascii() and index.isdecimal() and len(index) < 10):
+                raise UsageError(f"{index[:100]!r} is no number of a file")
             chosen[int(index)] = priority
         await torrent.set_priorities(chosen)
         self.core.catalog.touch(key)

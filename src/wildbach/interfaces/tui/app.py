@@ -163,6 +163,8 @@ class Top(App[None]):
         if measure:
             self._measured_at = now
         self._facets, self._transfer = news.facets, news.transfer
+        if news.past is not None:
+            self.header.fill(news.past, self._seconds)
         self.header.take(news.transfer, loading=news.page.loading, measure=measure)
         if self._matches(news.listing):
             empty = "" if news.page.total else (
@@ -194,7 +196,12 @@ class Top(App[None]):
         row = self.torrents.row
         open_details = bool(self.detail.display)
         key = row.key if row is not None and open_details else ""
-        self.source.show(Shows(self._wanted(), key, self.detail.part))
+        folders: tuple[tuple[str, int], ...] = ()
+        if key and self.detail.part == "files":
+            self.detail.files.begin(key)
+            folders = tuple(self.detail.files.opened.items())
+        cells = self.detail.pieces.cells if self.detail.part == "pieces" else 0
+        self.source.show(Shows(self._wanted(), key, self.detail.part, folders, cells))
 
     # -- what is drawn
 
@@ -280,11 +287,11 @@ class Top(App[None]):
         self._ask()
 
     def on_lines_moved(self, message: Lines.Moved) -> None:
+        self._ask()
         if isinstance(message.lines, TorrentList):
-            self._ask()
             self._draw()
 
-    def on_lines_opened(self, message: Lines.Opened) -> None:
+    def on_lines_twice(self, message: Lines.Twice) -> None:
         if isinstance(message.lines, TorrentList):
             self._into()
         elif isinstance(message.lines, Files):
@@ -297,6 +304,9 @@ class Top(App[None]):
         row = self.torrents.row
         if row is not None:
             self._spawn(self._prioritize(row.key, message.priorities))
+
+    def on_files_opened(self, _message: Files.Opened) -> None:
+        self._ask()
 
     def on_bar_chosen(self, message: Bar.Chosen) -> None:
         self.do(message.act)
@@ -557,8 +567,8 @@ class Top(App[None]):
             self.copy_to_clipboard(came.copied)
         self.say(came.words, bad=bool(came.failed))
 
-    async def _prioritize(self, key: str, priorities: dict[str, int]) -> None:
-        await self.source.api.set_priorities(key, m.FilePriorities(priorities))
+    async def _prioritize(self, key: str, priorities: m.FilePriorities) -> None:
+        await self.source.api.set_priorities(key, priorities)
         self.source.look()
 
     def _undo(self) -> None:
