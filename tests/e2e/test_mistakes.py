@@ -98,6 +98,20 @@ def test_a_port_in_use_is_named_with_a_way_out(command: Command, taken: int, ver
     assert "port 0" in done.stderr
 
 
+@pytest.mark.parametrize(("flags", "advice"), [
+    (("--set", "connections.listen=127.0.0.1:{}", "--listen", "127.0.0.1:0"),
+     "--set connections.listen=HOST:PORT"),
+    (("--listen", "127.0.0.1:{}"), "another one with --listen=HOST:PORT"),
+])
+def test_the_daemon_says_which_of_its_ports_is_in_use(
+    command: Command, taken: int, flags: tuple[str, ...], advice: str,
+) -> None:
+    done = command.run("serve", *(flag.format(taken) for flag in flags), *(
+        () if len(flags) > 2 else ("--set", "connections.listen=127.0.0.1:0")))
+    assert done.returncode == 5, done.stderr
+    assert f"127.0.0.1:{taken}" in done.stderr and advice in done.stderr
+
+
 def test_files_in_the_way_are_named_with_a_way_out(command: Command) -> None:
     write_content(command.folder / "out" / "things", {("a.bin",): b"mine"})
     done = command.run("get", "x.torrent", "-o", "out", *ANY)

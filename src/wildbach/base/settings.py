@@ -23,14 +23,19 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from wildbach.base.errors import UsageError
+from wildbach.base.words import parse_size
 
 ENV_PREFIX = "WILDBACH_"
 
 _KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string", Path: "path"}
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+BYTES: Final = ("B", "B/s")
+"Units of settings that flags and variables spell with K, M and G too."
 
 
 class SettingError(UsageError):
@@ -52,12 +57,16 @@ class SettingError(UsageError):
 
 
 class PinnedError(UsageError):
-    """The environment or a flag fixes this setting until the next start."""
+    """This setting cannot be changed from here: who has `source` does. That is a flag or the environment for this run,
+    or the configuration file alone where `always`.
+    """
 
     code = "pinned_setting"
 
-    def __init__(self, key: str, source: str) -> None:
-        super().__init__(f"{key} is fixed by {source} until the next start", key=key, source=source)
+    def __init__(self, key: str, source: str, *, always: bool = False) -> None:
+        super().__init__(
+            f"{key} can be set in {source} only" if always else
+            f"{key} is set by {source} for this run, which goes before what is set here", key=key, source=source)
         self.key = key
         self.source = source
 
@@ -150,6 +159,12 @@ class Option:
             value = _WORDS.get(text.lower())
             if value is None:
                 raise SettingError(key, f"{text!r} is none of true, false, yes, no, on, off")
+        elif self.kind == "integer" and self.unit in BYTES:
+            try:
+                value = parse_size(text)
+            except UsageError:
+                raise SettingError(
+                    key, f"{text!r} is no number of bytes: write 700K, 2M or 1.5G, or a number alone") from None
         elif self.kind == "integer":
             if not re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII):
                 raise SettingError(key, f"{text!r} is not a whole number{_bounds(self)}")
@@ -438,7 +453,7 @@ class Layers(Generic[S]):
         for key in flat:
             if self.source(key) in ("environment", "flag"):
                 raise PinnedError(key, f"the variable {options(self.kind)[key].env}"
-                                  if self.source(key) == "environment" else f"the flag {options(self.kind)[key].flag}")
+                                  if self.source(key) == "environment" else "a flag at its start")
         return Layers(
             self.kind, file=self._layers["file"], saved={**self._layers["saved"], **flat},
             environment=self._layers["environment"], flags=self._layers["flag"],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from wildbach.base.errors import UsageError
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _JOINERS = "\u200c\u200d"
 "Needed to write Persian, several Indic scripts and emoji; they move nothing."
@@ -22,6 +24,27 @@ def size(count: float) -> str:
             break
         value /= 1024
     return f"{int(value)} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in the largest unit that fits: `45 seconds`, `1 minute`, `1.5 hours`, `7 days`."""
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        # `36 hours` is easier to think of than `1.5 days`.
+        if seconds >= (2 * length if unit == "day" else length) or length == 1:
+            break
+    count = f"{seconds / length:.3g}"
+    return f"{count} {unit if count == '1' else unit + 's'}"
+
+
+def parse_size(text: str) -> int:
+    """Bytes in `16384`, `256K`, `1M`, `1.5GiB`, `700 KiB/s`; units count in 1024s. Raises UsageError."""
+    word = text.strip().removesuffix("/s").strip()
+    number = word.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ")
+    unit = word[len(number):].strip().upper().removesuffix("IB").removesuffix("B")
+    power = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}.get(unit)
+    if power is None or not number.isascii() or not number.replace(".", "", 1).isdigit() or len(number) > 20:
+        raise UsageError(f"{clean(text)!r} is not a size: write 16384, 256K, 1M or 1.5G")
+    return int(float(number) * 1024**power) if "." in number else int(number) * 1024**power
 
 
 def clean(text: str) -> str:

@@ -49,8 +49,10 @@ class NetworkSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class RateSettings(Section):
-    down: int = setting(0, "Download limit of all torrents in bytes a second, 0 for none.", live=True, min=0)
-    up: int = setting(0, "Upload limit of all torrents in bytes a second, 0 for none.", live=True, min=0)
+    down: int = setting(
+        0, "Download limit of all torrents in bytes a second, 0 for none.", live=True, min=0, unit="B/s")
+    up: int = setting(
+        0, "Upload limit of all torrents in bytes a second, 0 for none.", live=True, min=0, unit="B/s")
     limit_local: bool = setting(False, "Apply the limits to peers on this machine and in the local network.", live=True)
 
 
@@ -59,7 +61,7 @@ class PeerSettings(Section):
     upload_slots: int = setting(8, "Peers of one torrent that are served at once. 0 serves nobody.", live=True, min=0)
     slot_rate: int = setting(
         80_000, "More peers are served at once where each gets at least this many bytes a second; 0: never.",
-        live=True, min=0,
+        live=True, min=0, unit="B/s",
     )
     seed_choking: str = setting(
         "round_robin", "Who is served while seeding.", live=True, choices=("fastest", "round_robin", "anti_leech")
@@ -79,7 +81,8 @@ class PeerSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class DiskSettings(Section):
-    memory: int = setting(64 << 20, "Bytes of memory for blocks on their way to the disk.", min=4 << 20, max=4 << 30)
+    memory: int = setting(
+        64 << 20, "Bytes of memory for blocks on their way to the disk.", min=4 << 20, max=4 << 30, unit="B")
     workers: str = setting(
         "auto", "Who hashes and writes: worker processes, or threads of this process.",
         choices=("auto", "processes", "threads"),
@@ -150,7 +153,7 @@ class DhtSettings(Section):
     )
     upload_rate: int = setting(
         8000, "Bytes a second that the DHT may send over each IP version. Announces wait for them, downloads first.",
-        live=True, min=500, max=10_000_000,
+        live=True, min=500, max=10_000_000, unit="B/s",
     )
     read_only: bool = setting(False, "Ask others and answer nobody (BEP 43), as behind a costly connection.", live=True)
     announce_seconds: float = setting(

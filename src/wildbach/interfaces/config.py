@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from wildbach.base.errors import UsageError
-from wildbach.base.settings import Section, parse_toml
+from wildbach.base.settings import Section, SettingError, parse_toml
 
 _BYTES = 1 << 20
 
@@ -38,6 +38,7 @@ def read(kind: type[Section], path: Path | None = None) -> dict[str, object]:
         return parse_toml(kind, raw.decode("utf-8"), str(place))
     except UnicodeDecodeError as error:
         raise UsageError(f"{place} is not UTF-8") from error
-    except UsageError as error:
-        raise UsageError(f"{place}: {error.message}") from error
+    except SettingError as error:
+        # What is wrong with the file as a whole names it already.
+        raise UsageError(error.message if error.key == str(place) else f"{place}: {error.message}") from error
 

@@ -172,7 +172,8 @@ async def _listen(
             else:
                 if error is not None:
                     raise NetworkError(
-                        f"{error.message}; api.listen chooses another place", code=error.code) from error
+                        f"{error.message}; api.listen chooses another place", code=error.code,
+                        setting="api.listen") from error
     if options.unix_socket and len(str(folder / SOCKET)) < 100:
         await web.http.start_unix(str(folder / SOCKET))
     return tuple(places)

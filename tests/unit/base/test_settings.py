@@ -26,6 +26,7 @@ from wildbach.base.settings import (
 class Upload(Section):
     slots: int = setting(8, "Peers unchoked at once.", live=True, min=1, max=500)
     rate: float = setting(0.0, "Limit.", min=0, unit="bytes a second")
+    most: int = setting(0, "Most.", min=0, unit="B/s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def test_a_patch_is_saved_unless_the_key_is_pinned():
     assert layers.settings.upload.slots == 8
     assert patched.changed(layers) == ("upload.slots", "network.deep.trackers")
     assert Layers(Settings, saved=json.loads(json.dumps(patched.saved))).settings.network.deep.trackers == ("x", "y")
-    with pytest.raises(PinnedError, match="seed is fixed by the flag --seed"):
+    with pytest.raises(PinnedError, match="seed is set by a flag at its start"):
         layers.patched({"seed": True})
 
 
@@ -101,6 +102,7 @@ def test_a_bad_value_names_its_key(values, message):
 
 @pytest.mark.parametrize(("key", "text", "value"), [
     ("seed", "off", False), ("seed", "TRUE", True), ("upload.slots", "12", 12), ("upload.rate", "1.5", 1.5),
+    ("upload.most", "700K", 700 << 10), ("upload.most", "1.5 MiB/s", 3 << 19), ("upload.most", "4096", 4096),
     ("data", "/srv", Path("/srv")), ("data", "none", None), ("network.deep.trackers", "a, b,", ("a", "b")),
 ])
 def test_text_of_flags_and_variables_is_read(key, text, value):
@@ -108,7 +110,8 @@ def test_text_of_flags_and_variables_is_read(key, text, value):
 
 
 @pytest.mark.parametrize(("key", "text"), [
-    ("seed", "maybe"), ("upload.slots", "1_0"), ("upload.slots", " 7"), ("upload.slots", "²"), ("upload.rate", "nan")])
+    ("seed", "maybe"), ("upload.slots", "1_0"), ("upload.slots", " 7"), ("upload.slots", "²"), ("upload.rate", "nan"),
+    ("upload.slots", "1K"), ("upload.most", "1X"), ("upload.most", "-1K")])
 def test_odd_spellings_are_refused(key, text):
     with pytest.raises(SettingError):
         options(Settings)[key].parse(text)

@@ -167,7 +167,7 @@ class Adding:
             await core.session.add(loaded, AddOptions(
                 trackers=request.trackers, web_seeds=request.web_seeds, peers=endpoints(request.peers)))
         core.catalog.touch(there.key)
-        return Added(source, there.key, there.name, duplicate, "duplicate" if duplicate else "", "")
+        return Added(source, there.key, there.name, duplicate, "duplicate" if duplicate else "restored", "")
 
     async def _folder(self, request: AddRequest, *, auto: bool = False) -> Path:
         if request.save_path and not auto:

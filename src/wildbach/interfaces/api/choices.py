@@ -74,7 +74,7 @@ class Choices:
         known = options(ClientSettings)
         for key in flat:
             if key.startswith(HOST_CHOSEN):
-                raise PinnedError(key, "the configuration file, which alone can change it")
+                raise PinnedError(key, "the configuration file", always=True)
         back = [key for key, value in flat.items() if value is None and not known[key].optional]
         layers = self.layers.patched({key: value for key, value in flat.items() if key not in back})
         layers = layers.without(back)

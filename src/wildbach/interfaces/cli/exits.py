@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 from wildbach.base.errors import FormatError, NetworkError, RemoteError, StorageError, UsageError, WildbachError
 
@@ -32,6 +33,10 @@ MEANINGS: dict[Exit, str] = {
     Exit.TERMINATED: "Stopped by SIGTERM after a clean shutdown; the same command goes on where it stopped.",
 }
 
+PEERS_LISTEN: Final = "connections.listen"
+"The setting of where peers reach us, as a fact of errors about such a place where `--listen` means another."
+LISTEN_CODES: Final = ("port_in_use", "not_our_address", "not_on_interface", "port_forbidden")
+
 _BY_KIND: tuple[tuple[type[WildbachError], Exit], ...] = (
     (UsageError, Exit.USAGE),
     (FormatError, Exit.BAD_TORRENT),
@@ -53,10 +58,11 @@ _HINTS: dict[str, str] = {
     "in_use": "Another torrent or another wildbach writes there: wait for it, or choose another folder with -o.",
     "incomplete": "Is this the folder that holds the content? "
     "`wildbach verify` says what is missing; `wildbach get` with the same folder fetches it.",
-    "port_in_use": "Another program uses that port: choose another one with --listen, or port 0 for any that is free.",
+    "port_in_use": "Another program uses that port: choose another one with --listen=HOST:PORT, or port 0 for any that "
+    "is free.",
     "not_our_address": "This machine has no such address: 0.0.0.0 stands for all it has, [::] for those of IPv6.",
     "not_on_interface": "Leave --listen out, or name an address that this interface has.",
-    "port_forbidden": "Ports below 1024 need special rights: choose a higher one with --listen.",
+    "port_forbidden": "Ports below 1024 need special rights: choose a higher one with --listen=HOST:PORT.",
     "store_unreachable": "Is that Redis or Valkey server running? Without --store one process needs none.",
     "store_refused": "The URL takes a password: redis://:PASSWORD@HOST:PORT.",
     "newer_state": "Use that version, or keep the state of this one elsewhere: --state DIR.",
@@ -78,4 +84,6 @@ def code_for(error: WildbachError) -> Exit:
 
 def hint_for(error: WildbachError) -> str:
     """What a person can do about `error`, or nothing where the message says it all."""
-    return _HINTS.get(error.code, "")
+    hint = _HINTS.get(error.code, "")
+    # `--listen` of the daemon is where the API listens.
+    return hint.replace("--listen", f"--set {PEERS_LISTEN}") if error.facts.get("setting") == PEERS_LISTEN else hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import click
 
+from wildbach.base.errors import NetworkError, UsageError
 from wildbach.base.settings import Layers
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.interfaces.cli import links, output, running, text
-from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.exits import LISTEN_CODES, PEERS_LISTEN, Exit
 from wildbach.interfaces.cli.given import Given
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import daemon_folder
@@ -34,11 +36,12 @@ LEVELS = ("debug", "info", "warning", "error")
 @click.option("--interface", metavar="NAME",
               help="Keep to this network interface, as tun0 of a VPN; nothing leaves while it is away.")
 @click.option("--proxy", metavar="URL", help="Go through a proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...")
-@click.option("--downloads", "folder", metavar="DIR", help="Where torrents go.  [default: ~/Downloads]")
+@click.option("--downloads", "folder", metavar="DIR",
+              help="Where torrents go; made where it is not there.  [default: ~/Downloads]")
 @click.option("--set", "words", multiple=True, metavar="KEY=VALUE", help="Any setting; may be repeated.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="The configuration file (TOML).  [default: $WILDBACH_CONFIG or ~/.config/wildbach/config.toml]")
-@click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+@click.option("--state", "--state-dir", "state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Where everything is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is written to stderr.")
 @click.option("--log-json", is_flag=True, help="One JSON object a line of log.")
@@ -60,7 +63,7 @@ def command(
     if proxy is not None:
         given.take("network.proxy", proxy, "--proxy")
     if folder is not None:
-        given.put("downloads.folder", Path(folder).absolute(), "--downloads")
+        given.put("downloads.folder", made(Path(folder).expanduser().absolute()), "--downloads")
     for word in words:
         given.take_word(word)
     warn_of_variables()
@@ -70,11 +73,32 @@ def command(
         layers, daemon_folder(state), stop, browser=browser, qr=qr, config_path=config_path))
 
 
+def made(folder: Path) -> Path:
+    """A folder for downloads, which is made where it is not there. Raises UsageError."""
+    if folder.is_dir():
+        return folder
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(
+            f"--downloads {text.clean(str(folder))}: there is no such folder, and it cannot be made: "
+            f"{'a file is in its place' if folder.exists() else error.strerror}") from None
+    output.line(f"made the folder {text.clean(str(folder))}, where torrents go")
+    return folder
+
+
 async def serve(
     layers: Layers[ClientSettings], folder: Path, stop: Stop, *, browser: bool, qr: bool | None = None,
     config_path: Path | None = None,
 ) -> Exit:
-    async with run_daemon(layers, folder, mount=mount, config_path=config_path) as daemon:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            daemon = await stack.enter_async_context(
+                run_daemon(layers, folder, mount=mount, config_path=config_path))
+        except NetworkError as error:
+            if error.code in LISTEN_CODES:
+                error.facts.setdefault("setting", PEERS_LISTEN)
+            raise
         _greet(daemon)
         if daemon.urls and (browser or qr or not daemon.access.password_set):
             await _let_in(daemon, browser=browser, qr=qr)

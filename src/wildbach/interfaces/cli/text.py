@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime
 
-from wildbach.base.errors import UsageError
 from wildbach.base.words import clean as clean
+from wildbach.base.words import parse_size as parse_size
 from wildbach.base.words import size as size
 
 
@@ -55,14 +55,3 @@ def duration(seconds: float | None) -> str:
 def percent(share: float) -> str:
     """A share of 1 in per cent, cut rather than rounded: 100 % is said only of what is complete."""
     return f"{int(share * 1000) / 10:.1f} %"
-
-
-def parse_size(text: str) -> int:
-    """Bytes in `16384`, `256K`, `1M`, `1.5GiB`; units count in 1024s. Raises UsageError."""
-    word = text.strip().removesuffix("/s").strip()
-    number = word.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ")
-    unit = word[len(number):].strip().upper().removesuffix("IB").removesuffix("B")
-    power = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}.get(unit)
-    if power is None or not number.isascii() or not number.replace(".", "", 1).isdigit() or len(number) > 20:
-        raise UsageError(f"{clean(text)!r} is not a size: write 16384, 256K, 1M or 1.5G")
-    return int(float(number) * 1024**power) if "." in number else int(number) * 1024**power

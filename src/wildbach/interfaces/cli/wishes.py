@@ -44,7 +44,8 @@ _FLAGS: Final[dict[str, Callable[[Any], Any]]] = {
         "--set", "settings_given", multiple=True, metavar="KEY=VALUE",
         help="Any setting, as in peers.anonymous=true; may be repeated; commas part lists. `wildbach settings` lists "
              "them."),
-    "state": click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    "state": click.option("--state", "--state-dir", "state", type=click.Path(path_type=Path, file_okay=False),
+                          metavar="DIR",
                           help="Where progress is remembered.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]"),
     "as_json": click.option("--json", "as_json", is_flag=True, help="One JSON object a line in place of words."),
     "quiet": click.option("-q", "--quiet", is_flag=True, help="Only errors."),

@@ -16,6 +16,7 @@ from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.http import answers, metrics, openapi, packing, problems
 from wildbach.interfaces.http.access import Access, Who
 from wildbach.interfaces.http.gate import Gate, security_headers
+from wildbach.interfaces.http.headers import bearer
 from wildbach.interfaces.http.logins import Logins
 from wildbach.interfaces.http.push import Push
 from wildbach.interfaces.http.rest import Rest
@@ -121,7 +122,12 @@ class WebServer:
         """Raises UsageError for strangers."""
         who = await self._access.identify(request)
         if who is None:
+            authorization = request.headers.get("authorization", "")
+            if bearer(authorization):
+                raise UsageError(
+                    "this key is not known: it is mistyped, or was removed", code="unauthorized")
             raise UsageError(
+                "the user or the password is another" if authorization and self._access.password_set else
                 "log in first" if self._access.password_set else
                 "no password is set yet: open the start link that was shown when wildbach started; `wildbach open` "
                 "makes another", code="unauthorized")

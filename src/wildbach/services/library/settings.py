@@ -46,8 +46,9 @@ class QueueSettings(Section):
     total: int = setting(0, "Torrents at a time in all; 0: any number.", live=True, min=0, max=1_000_000)
     slow_down: int = setting(
         2048, "A download that for slow_seconds gets fewer bytes a second does not count; 0: all count.", live=True,
-        min=0)
-    slow_up: int = setting(2048, "The same for the upload of a complete torrent.", live=True, min=0)
+        min=0, unit="B/s")
+    slow_up: int = setting(
+        2048, "The same for the upload of a complete torrent.", live=True, min=0, unit="B/s")
     slow_seconds: int = setting(60, "How long it has to be slow.", live=True, min=5, max=86_400)
 
 
@@ -62,8 +63,10 @@ class SeedingSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class SlowModeSettings(Section):
-    down: int = setting(10 << 20, "Download limit in slow mode, in bytes a second; 0: none.", live=True, min=0)
-    up: int = setting(1 << 20, "Upload limit in slow mode, in bytes a second; 0: none.", live=True, min=0)
+    down: int = setting(
+        10 << 20, "Download limit in slow mode, in bytes a second; 0: none.", live=True, min=0, unit="B/s")
+    up: int = setting(
+        1 << 20, "Upload limit in slow mode, in bytes a second; 0: none.", live=True, min=0, unit="B/s")
     scheduled: bool = setting(False, "Turn slow mode on and off by the clock.", live=True)
     start: str = setting("08:00", "When it begins, HH:MM of local time.", live=True)
     end: str = setting("20:00", "When it ends; before `start`: on the next day.", live=True)

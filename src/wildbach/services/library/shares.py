@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wildbach.base.words import span
 from wildbach.services.library.entry import GLOBAL, Entry
 from wildbach.services.library.groups import Groups
 from wildbach.services.library.settings import SeedingSettings
@@ -47,7 +48,7 @@ def reached(limits: Limits, *, given: float, seeding: int, idle: int) -> str:
     if 0 <= limits.ratio <= given:
         return f"it gave {limits.ratio:g} times its size"
     if 0 <= limits.seconds <= seeding:
-        return f"it was seeded for {limits.seconds / 3600:.3g} hours"
+        return f"it was seeded for {span(limits.seconds)}"
     if 0 <= limits.idle_seconds <= idle:
-        return f"nobody took anything for {limits.idle_seconds / 3600:.3g} hours"
+        return f"nobody took anything for {span(limits.idle_seconds)}"
     return ""

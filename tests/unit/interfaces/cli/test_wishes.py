@@ -45,7 +45,7 @@ def test_a_list_that_is_given_twice_is_one_list() -> None:
     (Wishes(proxy="foo"), "", "network.proxy (--proxy): a proxy is socks5://HOST:PORT"),
     (Wishes(), "NETWORK_PROXY=foo", "network.proxy ($WILDBACH_NETWORK_PROXY): a proxy is socks5://HOST:PORT"),
     (Wishes(proxy="foo"), "NETWORK_PROXY=bar", "network.proxy (--proxy): "),
-    (Wishes(), "RATES_DOWN=fast", "rates.down ($WILDBACH_RATES_DOWN): 'fast' is not a whole number of at least 0"),
+    (Wishes(), "RATES_DOWN=fast", "rates.down ($WILDBACH_RATES_DOWN): 'fast' is no number of bytes: write 700K"),
     (Wishes(settings_given=("connections.most=0",)), "", "connections.most (--set): 0 is below the minimum 1"),
     (Wishes(settings_given=("network.call_ports=9-1",)), "", "network.call_ports (--set): '9-1' is not FIRST-LAST"),
     (Wishes(listen=("6881",)), "", "connections.listen (--listen): '6881' is neither HOST:PORT nor HOST:FIRST-LAST"),

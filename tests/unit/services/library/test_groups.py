@@ -78,7 +78,7 @@ def test_a_limit_that_is_met_is_told() -> None:
     limits = limits_of(Entry(ratio_limit=2, seeding_limit=3600, idle_limit=60), Groups(), SeedingSettings())
     assert reached(limits, given=1.9, seeding=3599, idle=59) == ""
     assert "2 times" in reached(limits, given=2, seeding=0, idle=0)
-    assert "1 hours" in reached(limits, given=0, seeding=3600, idle=0)
+    assert "for 1 hour" in reached(limits, given=0, seeding=3600, idle=0)
     assert "nobody" in reached(limits, given=0, seeding=0, idle=60)
     none = limits_of(Entry(), Groups(), SeedingSettings())
     assert reached(none, given=1e9, seeding=1 << 40, idle=1 << 40) == ""

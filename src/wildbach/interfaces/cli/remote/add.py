@@ -24,6 +24,7 @@ from wildbach.interfaces.cli.reach import Reach
 _BATCH_BYTES: Final = 16 << 20
 _BATCH: Final = 500
 "Torrents of one request."
+_TOLD: Final = {"restored": "had back from the trash, with its folder, category and tags of then"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,6 @@ def _tell(added: m.Added, *, as_json: bool) -> Exit:
         output.fail(text.clean(f"{added.source[:200]}: {added.error}"))
         return said.exit_of(added.code)
     if not as_json:
-        words = "is there already" if added.duplicate else "added"
+        words = "is there already" if added.duplicate else _TOLD.get(added.code, "added")
         output.line(f"{words}: {text.clean(added.name)} ({added.key[:SHORT]})")
     return Exit.OK

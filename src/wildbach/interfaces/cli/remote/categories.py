@@ -106,6 +106,11 @@ def rm_command(names: tuple[str, ...], reach: Reach) -> int:
 
 
 async def remove(api: Api, names: tuple[str, ...]) -> Exit:
+    before = {one.name for one in (await api.categories()).categories}
     await api.remove_categories(m.Names(names))
-    output.line(f"removed: {plural(len(names), 'category', 'categories')}")
+    gone = before - {one.name for one in (await api.categories()).categories}
+    output.line(f"removed: {plural(len(gone), 'category', 'categories')}: {text.clean(', '.join(sorted(gone)))}")
+    for name in names:
+        if name not in before:
+            output.warn(f"there is no category {text.clean(name)}; `wildbach categories` lists them")
     return Exit.OK

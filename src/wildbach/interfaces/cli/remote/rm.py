@@ -8,7 +8,7 @@ import click
 
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import naming, said
+from wildbach.interfaces.cli import naming, output, said
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.naming import Chosen
 from wildbach.interfaces.cli.reach import Reach
@@ -32,6 +32,7 @@ def command(
     if (files or everything) and not yes and sys.stdin.isatty() and sys.stdout.isatty():
         what = "with the files" if files else "but not the files"
         if not click.confirm(f"Remove {chosen.words()} {what}, {'for good' if now else 'into the trash'}?"):
+            output.line("Nothing was removed.")
             return Exit.FAILED
     return reach.run(lambda api: remove(api, chosen, files=files, now=now, as_json=as_json))
 

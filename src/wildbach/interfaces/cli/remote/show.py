@@ -60,14 +60,14 @@ def facts_of(detail: m.TorrentDetail) -> list[tuple[str, str]]:
         ("transferred", f"↓ {text.size(row.downloaded)} · ↑ {text.size(row.uploaded)} · ratio {row.ratio:.2f}"
             + (f" · {text.size(row.wasted)} wasted" if row.wasted else "")),
         ("peers", _peers(detail)),
-        ("available", f"{row.availability:.2f} copies at the peers" if row.availability >= 0 else ""),
-        ("goals", _goals(row)),
+        ("copies", f"{row.availability:.2f} at the peers" if row.availability >= 0 else ""),
+        ("stops after", _goals(row)),
         ("folder", row.save_path + (" (follows the category)" if row.auto else "")),
-        ("until done", row.incomplete_path if not row.complete else ""),
+        ("unfinished in", row.incomplete_path if not row.complete else ""),
         ("content", row.content_path),
         ("category", row.category),
         ("tags", ", ".join(row.tags)),
-        ("order", ", ".join(words for words, on in (
+        ("comes", ", ".join(words for words, on in (
             ("from the front to the end", row.sequential), ("ends of files first", row.ends_first),
             ("super seeding", row.super_seed)) if on)),
         ("size", f"{text.size(row.size)} ({row.size:,} bytes) in {plural(detail.files, 'file')}"
@@ -82,11 +82,11 @@ def facts_of(detail: m.TorrentDetail) -> list[tuple[str, str]]:
         ("comment", detail.comment),
         ("created", " ".join(part for part in (
             text.moment(detail.created_at), f"by {detail.created_by}" if detail.created_by else "") if part)),
-        ("came from", detail.source),
+        ("added by", detail.source),
         ("added", text.moment(row.added_at)),
         ("completed", text.moment(row.completed_at)),
         ("last active", text.moment(row.active_at)),
-        ("ran", text.duration(row.active_seconds) + (
+        ("active for", text.duration(row.active_seconds) + (
             f", seeded {text.duration(row.seeding_seconds)}" if row.seeding_seconds else "")
             if row.active_seconds else ""),
         ("magnet", detail.magnet),
@@ -109,9 +109,9 @@ def _limits(row: m.TorrentRow) -> str:
 
 def _peers(detail: m.TorrentDetail) -> str:
     row = detail.row
-    words = f"{plural(row.peers, 'peer')}, {row.seeds} of them seeds; {detail.known_peers} known"
+    words = f"{plural(row.peers, 'peer')}, {plural(row.seeds, 'seed')} among them; {detail.known_peers:,} known"
     if row.swarm_seeds is not None or row.swarm_peers is not None:
-        words += f"; trackers say {row.swarm_seeds or 0} seeds, {row.swarm_peers or 0} others"
+        words += f"; trackers say {plural(row.swarm_seeds or 0, 'seed')}, {plural(row.swarm_peers or 0, 'other')}"
     return words
 
 

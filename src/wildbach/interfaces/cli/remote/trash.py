@@ -87,6 +87,7 @@ def empty_command(words: tuple[str, ...], yes: bool, as_json: bool, reach: Reach
     if found and not yes and sys.stdin.isatty() and sys.stdout.isatty():
         files = f", {with_files} of them with their files" if with_files else ""
         if not click.confirm(f"Remove {plural(len(found), 'torrent')} for good{files}?"):
+            output.line("Nothing was removed.")
             return Exit.FAILED
     return reach.run(lambda api: empty(api, found, as_json=as_json))
 

@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from rich.console import Console
 
@@ -31,6 +32,11 @@ class Stdin:
 
     def isatty(self) -> bool:
         return False
+
+
+class Terminal:
+    def isatty(self) -> bool:
+        return True
 
 
 def test_files_links_hashes_and_stdin_are_added_and_a_second_time_they_are_there(
@@ -183,6 +189,10 @@ def test_removed_torrents_are_in_the_trash_and_come_back(shell: Shell, tmp_path:
     assert shell.run("trash", "restore", "two")[0] == Exit.USAGE
     assert shell.good("trash", "restore", "one").strip() == "back: 1 torrent"
     assert shell.good("trash").strip() == "The trash is empty."
+    shell.good("edit", "one", "--add-tag", "kept")
+    shell.good("rm", "one")
+    assert shell.good("add", "one.torrent").startswith("had back from the trash, with its folder, category and tags")
+    assert shell.row(key)["tags"] == ["kept"]
     shell.good("rm", key[:8], "--files")
     assert (tmp_path / "downloads" / "one").exists()
     assert shell.good("trash", "empty").strip() == "removed for good: 1 torrent"
@@ -241,6 +251,15 @@ def test_a_torrent_is_exported_checked_and_has_a_magnet_link(shell: Shell, tmp_p
     assert shell.good("verify", "x.torrent", tmp_path).endswith("one: complete and good\n")
     shell.add_link(LINK)
     assert shell.run("export", "A link")[0] == Exit.USAGE and "metadata" in shell.err
+
+
+def test_who_answers_no_is_told_that_nothing_was_removed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.add("one", "--stopped")
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(click, "confirm", lambda _question: False)
+    code, out = shell.run("rm", "one", "--files")
+    assert (code, out.strip()) == (Exit.FAILED, "Nothing was removed.") and shell.row("one")
 
 
 def test_watch_tells_what_changed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,11 +126,20 @@ def test_settings_are_shown_set_and_forgotten(shell: Shell) -> None:
     assert changed == ["downloads.exclude", "queue.downloads"]
     assert shell.good("config", "unset", "queue.downloads").strip() == "queue.downloads = 5"
     assert shell.good("config", "set", "api.base_path=/x").strip() == "api.base_path = /x  (after a restart)"
+    assert shell.good("config", "set", "rates.down=700K").strip() == "rates.down = 716800"
+    shell.good("config", "unset", "rates.down")
+    assert shell.run("config", "set", "hooks.added=rm")[0] == Exit.USAGE
+    assert "hooks.added can be set in the configuration file only" in shell.err
     for words in (["queue.downloads=x"], ["queue.downlods=1"], ["queue.downloads"], ["hooks.added=rm"]):
         assert shell.run("config", "set", *words)[0] == Exit.USAGE, words
     assert shell.run("config", "get", "nonsense")[0] == Exit.USAGE
     assert shell.good("config", "path").strip().endswith("config.toml")
     assert "properties" in json.loads(shell.good("config", "schema"))
+
+
+def test_a_key_that_is_not_known_is_said_to_be_so(shell: Shell) -> None:
+    code, _ = shell.run("ls", "--url", shell.house.url, "--key", "wbk_wrong")
+    assert code == Exit.USAGE and "this key is not known" in shell.err
 
 
 def test_limits_hold_now_and_slow_mode_has_its_own(shell: Shell) -> None:
@@ -169,7 +178,9 @@ def test_categories_and_tags_are_made_counted_and_removed(shell: Shell, tmp_path
     assert shell.good("categories").splitlines()[1].split()[:2] == ["films", "1"]
     assert "ratio 2" in shell.good("categories")
     shell.good("tags", "rm", "x", "y")
-    shell.good("categories", "rm", "films")
+    shell.good("categories", "set", "films/old")
+    out = shell.good("categories", "rm", "films", "nonsense")
+    assert out.strip() == "removed: 2 categories: films, films/old" and "no category nonsense" in shell.err
     assert shell.json("tags") == [] and shell.json("categories") == []
 
 
