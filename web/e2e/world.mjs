@@ -84,13 +84,16 @@ export class World {
     });
   }
 
-  /** A daemon: `url`, `link` (lets one in, once), `downloads`, `stop()`, `kill()` and `again()` on the same state and port. */
-  async daemon({ name = "daemon", settings = [], port = 0 } = {}) {
+  /**
+   * A daemon: `url`, `link` (lets one in, once), `downloads`, `stop()`, `kill()` and `again()` on the same state and port.
+   * `fixed`: a flag says where downloads go, so nobody else may.
+   */
+  async daemon({ name = "daemon", settings = [], port = 0, fixed = true } = {}) {
     const downloads = join(this.folder, `${name}-downloads`);
     const state = join(this.folder, `${name}-state`);
     mkdirSync(downloads, { recursive: true });
     const at = (to) => [
-      "serve", "--listen", `127.0.0.1:${to}`, "--state", state, "--downloads", downloads, ...QUIET,
+      "serve", "--listen", `127.0.0.1:${to}`, "--state", state, ...(fixed ? ["--downloads", downloads] : []), ...QUIET,
       "--set", `downloads.allowed=${this.folder}`, ...settings.flatMap((word) => ["--set", word]),
     ];
     const begin = async (to) => {
