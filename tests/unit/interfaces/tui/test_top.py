@@ -13,11 +13,14 @@ from textual.widgets import Input
 
 from cli_torrents import torrent_of
 from clients import client, seed_content
+from daemons import House
 from tui_stage import Stage, staged
 from wildbach.base.errors import NetworkError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.local import LocalApi
+from wildbach.interfaces.cli.reach import Reach
+from wildbach.interfaces.http import passwords
 from wildbach.interfaces.tui.app import Place, Top
 from wildbach.interfaces.tui.dialogs import Ask, Choose, Help
 from wildbach.interfaces.tui.source import Opener
@@ -159,8 +162,9 @@ def test_files_are_chosen_in_the_tree_with_their_folder_and_get_priorities(tmp_p
         await screen.shows("[~] ▾ things", "[ ] ▾ sub")
         assert {path: on for path, on in (await wanted()).items() if "sub" in path} == {
             "things/sub/b.txt": 0, "things/sub/ü 日本.bin": 0}
-        screen.app.detail.files.cursor = next(
-            at for at, line in enumerate(screen.app.detail.files._shown) if line.name == "a.bin")
+        files = screen.app.detail.files
+        while files.at_cursor is None or files.at_cursor.entry is None or files.at_cursor.entry.name != "a.bin":
+            await screen.press("j")
         await screen.press("+")
         await screen.shows("high")
         assert (await wanted())["things/a.bin"] == 6
@@ -312,7 +316,7 @@ def test_tabs_tell_why_nothing_moves_and_what_trackers_say(tmp_path: Path) -> No
         await screen.press("4")
         await screen.shows("127.0.0.1:1/announce", "failing")
         await screen.press("5")
-        await screen.shows("0 of", "pieces of 16.0 KiB")
+        await screen.shows("0 of 9 pieces of 16.0 KiB")
         await screen.press("3")
         await screen.shows("no peers")
         await screen.press("6", "2", "l", "tab")
@@ -411,6 +415,30 @@ def test_a_daemon_that_goes_away_is_said_and_nothing_old_is_shown_as_live(tmp_pa
     asyncio.run(main())
 
 
+def test_a_daemon_that_is_started_again_is_found_at_its_new_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passwords, "_N", 1 << 8)
+    house = House(tmp_path)
+    there = Reach(state=house.state)
+
+    async def main() -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(house.open())
+            async with there.open() as api:
+                await add(api, "things", stopped=True)
+            async with screen_of(there.open) as screen:
+                await screen.shows("things", "stopped 1")
+                await asyncio.to_thread(stack.pop_all().close)
+                await screen.shows("connection lost: no daemon runs")
+                await asyncio.to_thread(stack.enter_context, house.open())
+                await screen.shows("things", "stopped 1")
+                await screen.press("s")
+                await screen.shows("things: started")
+
+    asyncio.run(main())
+
+
 class Many(Stage):
     """More torrents than anybody would list."""
 
@@ -425,6 +453,9 @@ class Many(Stage):
         self.asked.append(listing)
         part = range(listing.offset, min(self.count, listing.offset + listing.limit))
         return m.TorrentPage(1, self.count, listing.offset, tuple(row(n, name=f"number {n}") for n in part), False)
+
+    async def keys(self, listing: m.KeyListing) -> m.AllKeys:
+        return m.AllKeys(tuple(f"{n:040x}" for n in range(listing.offset, min(self.count, listing.limit))))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
