@@ -102,6 +102,9 @@ class FakeApi:
     async def facets(self) -> m.Facets:
         return m.Facets(len(self.rows), {"seeding": len(self.rows)}, {}, {}, {})
 
+    async def start_demo(self) -> m.Job:
+        return m.Job("d", "demo", "a demonstration", "running", None, "", 0, {})
+
     async def history(self, query: m.HistoryQuery) -> m.History:
         if query.key:
             self.one(query.key)
@@ -174,6 +177,9 @@ class FakeApi:
     async def preview_tree(self, id: str, query: m.TreeQuery) -> m.Tree:
         await self.previewed(id)
         raise UsageError("the metadata is not here yet", code="no_metadata")
+
+    async def test_notifications(self) -> m.NotificationTest:
+        raise UsageError("no notify.urls are set", code="not_set_up")
 
     async def set_priorities(self, key: str, priorities: m.FilePriorities) -> None:
         self.one(key)

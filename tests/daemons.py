@@ -45,7 +45,7 @@ class House:
     async def _live(self, **settings: object) -> None:
         self._loop = asyncio.get_running_loop()
         self._leave = asyncio.Event()
-        layers = layers_for(self.folder, api__listen=["127.0.0.1:0"], **settings)
+        layers = layers_for(self.folder, **{"api__listen": ["127.0.0.1:0"], "api__push_seconds": 0.2} | settings)
         try:
             async with run_daemon(layers, self.state / "daemon", environ={}) as self.daemon:
                 await self.daemon.loaded.wait()

@@ -30,15 +30,21 @@ const QUIET = [
 export class World {
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), "wildbach-browser-"));
+    // Nobody's own settings count here.
+    writeFileSync(join(this.folder, "config.toml"), "");
     this.processes = new Set();
     this.browser = null;
+  }
+
+  get #environment() {
+    return { ...process.env, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "config.toml"), NO_COLOR: "1" };
   }
 
   /** Start a command; resolves with it and the first line of its output that `looked` finds something in. */
   start(args, looked) {
     const child = spawn(WILDBACH, args, {
       cwd: this.folder,
-      env: { ...process.env, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "none.toml"), NO_COLOR: "1" },
+      env: this.#environment,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.processes.add(child);
@@ -68,7 +74,7 @@ export class World {
     return new Promise((resolve, reject) => {
       const child = spawn(WILDBACH, args, {
         cwd: this.folder,
-        env: { ...process.env, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "none.toml"), NO_COLOR: "1" },
+        env: this.#environment,
         stdio: ["ignore", "pipe", "pipe"],
       });
       let out = "";

@@ -2,6 +2,9 @@
 
     async with connect("http://127.0.0.1:8080", token=token) as api:
         page = await api.list_torrents(Listing(limit=10))
+        async with api.push(Subscription(torrents=Listing())) as line:
+            async for news in line:
+                ...
 
 Errors come back as what they were there: UsageError, StorageError, NetworkError, each with its `code`.
 """
@@ -10,7 +13,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, cast
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, cast
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -19,19 +23,67 @@ from msgspec import Struct
 from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import Operation, operations
+from wildbach.interfaces.api.subscription import Message, Subscription, error_of
 from wildbach.interfaces.http import answers, problems
-from wildbach.net.httpcall import HttpCaller, Reply
+from wildbach.net.httpcall import HttpCaller, NoWebSocketError, Reply
+from wildbach.net.websocket import CalledWebSocket
 from wildbach.protocol.proxy.connect import basic
 
 _ROOT = "/api/v1"
 _REPLY_BYTES = 256 << 20
 "A page of the longest lists has some megabytes, a torrent file up to 160."
+_PUSH = f"{_ROOT}/push"
+_NEWS_BYTES = 64 << 20
+
+
+class RemoteApi(Api, Protocol):
+    """The Api, and the line on which the daemon tells what changes."""
+
+    def push(self, shows: Subscription) -> AbstractAsyncContextManager[PushLine]:
+        """Open it. Raises NetworkError; UsageError where the daemon refuses."""
+        ...
+
+
+class PushLine:
+    """News of what was subscribed to, as docs/guide-api.md has them; `Shown` makes a whole of them. The daemon sends
+    the next when these were read. Iterating does not end: it raises NetworkError where the line breaks, UsageError
+    where the daemon ends it (code `unauthorized`) or takes no such subscription.
+    """
+
+    def __init__(self, socket: CalledWebSocket, where: str) -> None:
+        self._socket = socket
+        self._where = where
+
+    async def show(self, shows: Subscription) -> None:
+        """Something else is shown from now on. Raises NetworkError."""
+        try:
+            await self._socket.send(msgspec.json.encode(Message(shows)).decode())
+        except ConnectionError as error:
+            raise NetworkError(f"the line to {self._where} is broken: {error}", code="unreachable") from None
+
+    def __aiter__(self) -> PushLine:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        text = await self._socket.receive()
+        if text is None:
+            if self._socket.refused:
+                raise UsageError(f"{self._where} lets us in no more", code="unauthorized")
+            raise NetworkError(f"the line to {self._where} has ended: the daemon stopped, or the network is away",
+                               code="unreachable")
+        try:
+            news = msgspec.json.decode(text, type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise RemoteError(f"{self._where} said what cannot be understood") from None
+        if "error" in news:
+            raise error_of(news["error"])
+        return news
 
 
 @contextlib.asynccontextmanager
 async def connect(
     url: str, *, token: str = "", user: str = "", password: str = "", ca: str = "", seconds: float = 60.0,
-) -> AsyncIterator[Api]:
+) -> AsyncIterator[RemoteApi]:
     """`url`: http://…, https://… or unix:/path of the daemon. `token`: a key for programs, or that of the file
     api.token; or `user` and `password`. `ca`: a file with certificates to trust. `seconds`: how long one answer may
     take.
@@ -45,7 +97,7 @@ async def connect(
         headers["Authorization"] = basic(user, password)
     caller = HttpCaller(url, headers=headers, ca=ca)
     try:
-        yield cast(Api, _Remote(caller, seconds))
+        yield cast(RemoteApi, _Remote(caller, seconds))
     finally:
         await caller.close()
 
@@ -66,6 +118,17 @@ class _Remote:
             return await self._ask(operation, args, given)
 
         return call
+
+    @contextlib.asynccontextmanager
+    async def push(self, shows: Subscription) -> AsyncIterator[PushLine]:
+        try:
+            async with self._caller.websocket(_PUSH, limit=_NEWS_BYTES, seconds=self._seconds) as socket:
+                line = PushLine(socket, self._caller.where)
+                await line.show(shows)
+                yield line
+        except NoWebSocketError:
+            reply = await self._caller.request("GET", _PUSH, limit=_REPLY_BYTES, seconds=self._seconds)
+            raise _error(reply, self._caller.where) from None
 
     async def _ask(self, operation: Operation, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
         names = [name for name, _ in operation.parameters] + ([operation.payload] if operation.payload else [])

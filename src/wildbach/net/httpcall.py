@@ -5,14 +5,16 @@ no cookies, no proxies from the environment, bounded size and time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
 from yarl import URL
 
-from wildbach.base.errors import LimitError, NetworkError, UsageError
+from wildbach.base.errors import LimitError, NetworkError, RemoteError, UsageError
+from wildbach.net.websocket import CLOSE_SECONDS, PING_SECONDS, CalledWebSocket
 
 _CONNECT_SECONDS = 10.0
 
@@ -23,6 +25,10 @@ class Reply:
     content_type: str
     "Without its parameters."
     body: bytes
+
+
+class NoWebSocketError(RemoteError):
+    """The server answered in plain HTTP; a request for the same path says why."""
 
 
 class HttpCaller:
@@ -72,14 +78,37 @@ class HttpCaller:
                         raise LimitError(f"the reply is longer than {limit} bytes", where="reply")
                     parts.append(part)
                 return Reply(reply.status, reply.content_type, b"".join(parts))
-        except TimeoutError:
-            raise NetworkError(f"{self.where} did not answer within {seconds:g} seconds") from None
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise NetworkError(
-                f"the certificate of {self.where} is not valid", code="bad_certificate", detail=str(error)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = getattr(getattr(error, "os_error", error), "strerror", None) or str(error)
-            raise NetworkError(f"{self.where} cannot be reached: {reason}", code="unreachable") from None
+            raise self._failed(error, seconds) from None
+
+    @contextlib.asynccontextmanager
+    async def websocket(self, path: str, *, limit: int, seconds: float) -> AsyncIterator[CalledWebSocket]:
+        """One to `path`, whose messages have up to `limit` bytes. `seconds`: for the server to answer. Raises
+        NetworkError; NoWebSocketError where it answers with something else.
+        """
+        url = URL(str(self._root).rstrip("/") + path, encoded=True)
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._session.ws_connect(
+                    url, heartbeat=PING_SECONDS, max_msg_size=limit,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS))
+        except aiohttp.WSServerHandshakeError as error:
+            raise NoWebSocketError(f"{self.where} answered {error.status}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise self._failed(error, seconds) from None
+        try:
+            yield CalledWebSocket(response)
+        finally:
+            await response.close()
+
+    def _failed(self, error: Exception, seconds: float) -> NetworkError:
+        if isinstance(error, TimeoutError):
+            return NetworkError(f"{self.where} did not answer within {seconds:g} seconds")
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return NetworkError(
+                f"the certificate of {self.where} is not valid", code="bad_certificate", detail=str(error))
+        reason = getattr(getattr(error, "os_error", error), "strerror", None) or str(error)
+        return NetworkError(f"{self.where} cannot be reached: {reason}", code="unreachable")
 
     async def close(self) -> None:
         await self._session.close()

@@ -1,16 +1,18 @@
-"""One WebSocket of a client that called us: text messages both ways, bounded, with pings that find who is gone."""
+"""One WebSocket, of a client that called us or to a server that we called: text messages both ways, bounded, with pings
+that find who is gone.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
-_PING_SECONDS = 20.0
+PING_SECONDS = 20.0
 _SEND_SECONDS = 30.0
 "For a client to make room for one more message."
-_CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 2.0
 _WRITE_AHEAD = 64 * 1024
 
 
@@ -27,7 +29,7 @@ class WebSocket:
     def response(message_bytes: int) -> web.WebSocketResponse:
         """What the HTTP library makes of the request."""
         return web.WebSocketResponse(
-            timeout=_CLOSE_SECONDS, heartbeat=_PING_SECONDS, compress=False, max_msg_size=message_bytes,
+            timeout=CLOSE_SECONDS, heartbeat=PING_SECONDS, compress=False, max_msg_size=message_bytes,
             writer_limit=_WRITE_AHEAD,
         )
 
@@ -67,5 +69,30 @@ class WebSocket:
 
     async def _shut(self, code: int, reason: str) -> None:
         with contextlib.suppress(ConnectionError, TimeoutError, RuntimeError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await self._response.close(code=code, message=reason.encode()[:100])
+
+
+class CalledWebSocket:
+    """Our end of one that we opened; `HttpCaller.websocket` gives and closes it."""
+
+    def __init__(self, response: ClientWebSocketResponse) -> None:
+        self._response = response
+
+    @property
+    def refused(self) -> bool:
+        """It was closed because we may not, or not any more."""
+        return self._response.close_code == WSCloseCode.POLICY_VIOLATION
+
+    async def receive(self) -> str | None:
+        """The next text; None where the socket is closed, too much came, or something else than text."""
+        message = await self._response.receive()
+        return str(message.data) if message.type is WSMsgType.TEXT else None
+
+    async def send(self, text: str) -> None:
+        """Raises ConnectionError where the server is gone, or took none of it for half a minute."""
+        try:
+            async with asyncio.timeout(_SEND_SECONDS):
+                await self._response.send_str(text)
+        except TimeoutError:
+            raise ConnectionAbortedError("the server does not read") from None

@@ -15,8 +15,10 @@ from wildbach.base.errors import NetworkError, StorageError, UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import operations
+from wildbach.interfaces.api.subscription import Shown, Subscription
 from wildbach.interfaces.client import connect
 from wildbach.interfaces.http import passwords
+from wildbach.interfaces.settings import ApiSettings
 from wildbach.net.httpd import HttpServer, server_tls
 
 PAYLOADS: dict[str, Any] = {
@@ -145,3 +147,72 @@ def test_the_fake_has_every_operation_as_it_is_declared() -> None:
     for name in operations(Api):
         assert list(inspect.signature(getattr(FakeApi, name)).parameters) == list(
             inspect.signature(getattr(Api, name)).parameters), name
+
+
+def test_the_line_tells_what_changes_and_what_is_shown_follows_from_it() -> None:
+    async def main() -> None:
+        async with serving(ApiSettings(push_seconds=0.2)) as there, connect(there.url, token=there.key) as api:
+            for number in range(1, 5):
+                there.api.put(row(number))
+            shows = Subscription(m.Listing(sort="key", limit=2), transfer=True, facets=True, jobs=True, log="info")
+            shown = Shown()
+            async with asyncio.timeout(20), api.push(shows) as line:
+                while not shown.rows:
+                    shown.take(await anext(line))
+                assert [one.name for one in shown.rows] == ["torrent 1", "torrent 2"] == [
+                    one.name for one in shown.changed]
+                assert shown.total == 4 and [one.id for one in shown.log] == [0, 1, 2, 3, 4]
+                assert shown.transfer == await api.transfer()
+                assert shown.facets == await api.facets() and shown.jobs == await api.jobs()
+                there.api.put(row(2, down_rate=5.0))
+                del there.api.rows[f"{1:040x}"]
+                while shown.total == 4:
+                    shown.take(await anext(line))
+                page = await api.list_torrents(m.Listing(sort="key", limit=2))
+                assert shown.rows == page.torrents and shown.log == ()
+                await line.show(Subscription(m.Listing(sort="nothing")))
+                while "torrents" not in shown.errors:
+                    shown.take(await anext(line))
+                assert "nothing" in str(shown.errors["torrents"]) and shown.rows == ()
+                await line.show(Subscription(m.Listing(sort="key")))
+                while not shown.rows:
+                    shown.take(await anext(line))
+                assert len(shown.rows) == 3 and not shown.errors
+    asyncio.run(main())
+
+
+def test_a_line_that_may_not_be_or_breaks_says_why(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving(ApiSettings(push_seconds=0.2)) as there, asyncio.timeout(20):
+            shows = Subscription(transfer=True)
+            async with connect(there.url, token="wbk_wrong") as api:
+                with pytest.raises(UsageError) as caught:
+                    async with api.push(shows):
+                        pass
+                assert caught.value.code == "unauthorized"
+            async with connect(there.url, token=there.guest_key) as api, api.push(Subscription(log="info")) as line:
+                with pytest.raises(UsageError, match="guest"):
+                    while True:
+                        await anext(line)
+            async with connect(there.url, token=there.key) as api, api.push(shows) as line:
+                await anext(line)
+                [key] = [one for one in (await there.access.api_keys()).keys if one.role == "user"]
+                await there.access.remove_api_key(key.id)
+                with pytest.raises(UsageError) as caught:
+                    while True:
+                        await anext(line)
+                assert caught.value.code == "unauthorized"
+            path = tmp_path / "api.sock"
+            await there.web.http.start_unix(str(path))
+            async with connect(f"unix:{path}", token=there.guest_key) as api, api.push(shows) as line:
+                await anext(line)
+                await there.web.close()
+                with pytest.raises(NetworkError) as broken:
+                    while True:
+                        await anext(line)
+                assert broken.value.code == "unreachable"
+            async with connect(there.url) as api:
+                with pytest.raises(NetworkError, match="cannot be reached"):
+                    async with api.push(shows):
+                        pass
+    asyncio.run(main())

@@ -24,7 +24,7 @@ from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.adding import Adding, Loaded
-from wildbach.interfaces.api.tree import FileTree, Now, original_paths
+from wildbach.interfaces.api.tree import FileTree, Now
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.protocol.metainfo import Magnet, Metainfo, MutableLink
 
@@ -110,7 +110,7 @@ class Previewing(Adding):
             raise UsageError("the metadata is not here yet", code="no_metadata")
         if look.tree is None:
             info = look.loaded.info
-            look.tree = await self.core.threads.run(FileTree, info, original_paths(info))
+            look.tree = await self.core.threads.run(FileTree, info)
         return await self.core.threads.run(look.tree.page, query, Now())
 
     # -- adding what was looked at

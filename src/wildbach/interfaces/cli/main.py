@@ -19,7 +19,7 @@ from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.lazy import LazyGroup
 
 if TYPE_CHECKING:
-    from wildbach.interfaces.api.contract import Api
+    from wildbach.interfaces.client import RemoteApi
 
 _WITH_EVENTS: Final = ("get", "seed", "publish", "tracker", "doctor")
 "Commands that with --json print events; the last is `finished`, whatever happens."
@@ -44,7 +44,9 @@ def cli(context: click.Context) -> int:
     return begin(context)
 
 
-def run(args: Sequence[str] | None = None, opener: Callable[[], AbstractAsyncContextManager[Api]] | None = None) -> int:
+def run(
+    args: Sequence[str] | None = None, opener: Callable[[], AbstractAsyncContextManager[RemoteApi]] | None = None,
+) -> int:
     """Run one command line; the exit code. Errors are said on stderr, without a trace. `opener` gives an Api that is
     spoken with in place of that of a daemon.
     """
@@ -59,7 +61,7 @@ def run(args: Sequence[str] | None = None, opener: Callable[[], AbstractAsyncCon
     return code
 
 
-def _run(words: list[str], opener: Callable[[], AbstractAsyncContextManager[Api]] | None = None) -> int:
+def _run(words: list[str], opener: Callable[[], AbstractAsyncContextManager[RemoteApi]] | None = None) -> int:
     try:
         result = cli.main(args=words, prog_name="wildbach", standalone_mode=False, obj=opener)
         sys.stdout.flush()

@@ -15,12 +15,11 @@ import click
 
 from wildbach.base.addresses import Reach as Nearness
 from wildbach.base.addresses import classify
-from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import running
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import daemon_folder
-from wildbach.interfaces.client import connect
+from wildbach.interfaces.client import RemoteApi, connect
 from wildbach.interfaces.whereabouts import local_token, no_daemon, whereabouts
 
 T = TypeVar("T")
@@ -28,7 +27,7 @@ T = TypeVar("T")
 _ANSWER_SECONDS: Final = 600.0
 "Adding many torrents, some of them behind slow URLs, takes a while; Ctrl-C ends the waiting."
 
-Opener = Callable[[], AbstractAsyncContextManager[Api]]
+Opener = Callable[[], AbstractAsyncContextManager[RemoteApi]]
 "Gives an Api in place of that of a daemon. `main.run` hands it to commands."
 
 
@@ -74,7 +73,7 @@ class Reach:
         return found.away if found is not None else ""
 
     @contextlib.asynccontextmanager
-    async def open(self) -> AsyncIterator[Api]:
+    async def open(self) -> AsyncIterator[RemoteApi]:
         """Raises NetworkError, code `no_daemon`, where none runs."""
         if self.opener is not None:
             async with self.opener() as api:
@@ -92,7 +91,7 @@ class Reach:
         async with connect(url, token=local_token(folder), seconds=_ANSWER_SECONDS) as api:
             yield api
 
-    def run(self, work: Callable[[Api], Awaitable[Exit]]) -> int:
+    def run(self, work: Callable[[RemoteApi], Awaitable[Exit]]) -> int:
         """Run `work` with the Api; its exit code. Ctrl-C ends it at once: the daemon goes on with what it was told."""
         async def ended_by_ctrl_c(stop: Stop) -> Exit:
             async def alone() -> Exit:
@@ -105,13 +104,13 @@ class Reach:
         return running.run(ended_by_ctrl_c)
 
 
-    def ask(self, work: Callable[[Api], Awaitable[T]]) -> T:
+    def ask(self, work: Callable[[RemoteApi], Awaitable[T]]) -> T:
         """What `work` gives, for a command that then asks a person: while it waits for an answer no loop runs, which
         would keep Ctrl-C from it.
         """
         found: list[T] = []
 
-        async def keep(api: Api) -> Exit:
+        async def keep(api: RemoteApi) -> Exit:
             found.append(await work(api))
             return Exit.OK
 

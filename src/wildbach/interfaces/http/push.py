@@ -18,16 +18,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from wildbach.base import limits
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.restricted import for_role
+from wildbach.interfaces.api.subscription import Detail, Message, Subscription
 from wildbach.interfaces.http import payloads, problems
 from wildbach.interfaces.http.access import Access, Who, caller
 from wildbach.interfaces.settings import ApiSettings
@@ -35,45 +36,11 @@ from wildbach.net.httpd import WebSocketUpgrade
 from wildbach.net.websocket import WebSocket
 from wildbach.runtime.tasks import Scope
 
-Part = Literal["files", "peers", "trackers", "web_seeds", "pieces"]
 _EMPTY: dict[str, Any] = {}
 _MESSAGE_SECONDS: Final = 0.02
 "From one message of a client to the next."
 _REST: Final = 4.0
 "Times as long as it took to say what is new, nothing is said."
-
-
-class Detail(Struct, frozen=True, forbid_unknown_fields=True):
-    """One torrent, and what of it."""
-
-    key: str
-    parts: tuple[Part, ...] = ()
-    files: m.FileListing = m.FileListing()
-    trees: Annotated[tuple[m.TreeQuery, ...], Meta(max_length=64)] = ()
-    'Folders that are open. News of them: `trees`, a list of `{"query": place in this list, "tree": …}`.'
-    buckets: Annotated[int, Meta(ge=0, le=10_000)] = 0
-    "Cells of `pieces`; 0: one a piece."
-
-
-class Subscription(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a page shows; what is left out is not sent."""
-
-    torrents: m.Listing | None = None
-    facets: bool = False
-    detail: Detail | None = None
-    transfer: bool = False
-    jobs: bool = False
-    trash: bool = False
-    'How many torrents are in it: `{"count": 3}`.'
-    previews: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
-    "Ids; news of them by id, null for one that is not there any more."
-    log: Literal["debug", "info", "warning", "error"] | None = None
-
-
-class Message(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says."""
-
-    subscribe: Subscription
 
 
 class Push:
@@ -213,7 +180,7 @@ class _View:
         if shows.previews:
             await self._add(found, "previews", lambda: self._previews(shows.previews))
         if shows.log is not None:
-            query = m.LogQuery(self._line, level=shows.log)
+            query = m.LogQuery(self._line, 500 if self._line < 0 else 5000, shows.log)
             await self._add(found, "log", lambda: self._log(query))
         return found
 

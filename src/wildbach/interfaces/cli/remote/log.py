@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
+from collections.abc import Sequence
 from typing import Final
 
 import click
 from rich.text import Text
 
 from wildbach.interfaces.api import models as m
-from wildbach.interfaces.api.contract import Api
+from wildbach.interfaces.api.subscription import Shown, Subscription
 from wildbach.interfaces.cli import reach, said, table, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
+from wildbach.interfaces.client import RemoteApi
 
-_LOOK_SECONDS: Final = 0.5
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _STYLES: Final = {"debug": "dim", "warning": "yellow", "error": "red"}
 
@@ -37,21 +37,34 @@ def command(follow: bool, count: int, level: str, as_json: bool, reach: Reach) -
     return reach.run(lambda api: show(api, query, follow=follow, as_json=as_json))
 
 
-async def show(api: Api, query: m.LogQuery, *, follow: bool, as_json: bool) -> Exit:
-    while True:
+async def show(api: RemoteApi, query: m.LogQuery, *, follow: bool, as_json: bool) -> Exit:
+    if not follow:
+        _tell((await api.log(query)).lines, as_json=as_json)
+        return Exit.OK
+    async with api.push(Subscription(log=query.level)) as line:
+        # The line begins with lines of before: those that were asked for are said, and none twice.
         lines = (await api.log(query)).lines
-        for line in lines:
-            _tell(line, as_json=as_json)
-        if not follow:
-            return Exit.OK
-        query = m.LogQuery(lines[-1].id if lines else query.after, 5000, query.level)
-        await asyncio.sleep(_LOOK_SECONDS)
+        _tell(lines, as_json=as_json)
+        last = lines[-1].id if lines else -1
+        shown = Shown()
+        async for news in line:
+            shown.take(news)
+            fresh = [one for one in shown.log if one.id > last]
+            if fresh:
+                last = fresh[-1].id
+                _tell(fresh, as_json=as_json)
+    return Exit.OK
 
 
-def _tell(line: m.LogLine, *, as_json: bool) -> None:
-    if as_json:
-        said.record(line)
-        return
+def _tell(lines: Sequence[m.LogLine], *, as_json: bool) -> None:
+    for line in lines:
+        if as_json:
+            said.record(line)
+        else:
+            _say(line)
+
+
+def _say(line: m.LogLine) -> None:
     when = datetime.datetime.fromtimestamp(line.at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     table.console().print(
         Text.assemble((when, "dim"), " ", (f"{line.level:<7}", _STYLES.get(line.level, "")), " ",

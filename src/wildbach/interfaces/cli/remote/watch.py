@@ -2,61 +2,85 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 import click
-from rich.console import Group
+import msgspec
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
 from wildbach.interfaces.api import models as m
-from wildbach.interfaces.api.contract import Api
+from wildbach.interfaces.api.subscription import Shown, Subscription
 from wildbach.interfaces.cli import output, reach, said, table, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote import listing as lists
+from wildbach.interfaces.client import RemoteApi
 
 _LEAST_LINES: Final = 4
-_ROWS: Final = 1000
+_DRAWN: Final = 200
+"Torrents of a screen that may yet grow."
+_TOLD: Final = 1000
 _FRAME: Final = 3
 "Lines that are no torrents."
 
 
 @click.command("watch")
 @lists.options
-@click.option("--every", type=click.FloatRange(0.2, 3600), default=1.0, show_default=True, metavar="SECONDS",
-              help="How often it is looked at.")
 @reach.options
 @reach.as_json
-def command(listing: m.Listing, every: float, as_json: bool, reach: Reach) -> int:
+def command(listing: m.Listing, as_json: bool, reach: Reach) -> int:
     """Watch the list while it changes.
 
     On a terminal as many torrents as fit, until Ctrl-C. Elsewhere a line for each torrent whose state or progress is
-    another than before. WORD is as in `wildbach ls`.
+    another than before, of the first 1,000. WORD is as in `wildbach ls`.
     """
-    return reach.run(lambda api: watch(api, listing, every, as_json=as_json))
+    return reach.run(lambda api: watch(api, listing, as_json=as_json))
 
 
-async def watch(api: Api, listing: m.Listing, every: float, *, as_json: bool, turns: int = 0) -> Exit:
-    """`turns`: how often to look; 0: until it is cancelled."""
-    if output.is_live() and not as_json:
-        return await _draw(api, listing, every)
-    told: dict[str, object] = {}
-    while True:
-        async for page in lists.pages(api, listing, 0):
-            for row in page.torrents:
-                mark = row if as_json else (row.state, int(row.progress * 100), row.reason)
-                if told.get(row.key) != mark:
-                    told[row.key] = mark
-                    if as_json:
-                        said.record(row)
-                    else:
-                        output.line(_plain(row))
-        turns -= 1
-        if turns == 0:
-            return Exit.OK
-        await asyncio.sleep(every)
+async def watch(api: RemoteApi, listing: m.Listing, *, as_json: bool) -> Exit:
+    """Does not end."""
+    live = output.is_live() and not as_json
+    shows = Subscription(msgspec.structs.replace(listing, limit=_DRAWN if live else _TOLD), transfer=live)
+    async with api.push(shows) as line:
+        if live:
+            with Live(console=table.console(), screen=True, refresh_per_second=1) as screen:
+                shown = Shown()
+                async for news in line:
+                    _take(shown, news)
+                    screen.update(Picture(shown), refresh=True)
+        else:
+            shown = Shown()
+            told: dict[str, object] = {}
+            warned = False
+            async for news in line:
+                _take(shown, news)
+                if shown.total > len(shown.rows) and not warned:
+                    warned = True
+                    output.warn(
+                        f"the first {len(shown.rows):,} of {shown.total:,} torrents are watched; name words, or a "
+                        "--state or --category, for others")
+                _tell(shown, told, as_json=as_json)
+    return Exit.OK
+
+
+def _take(shown: Shown, news: dict[str, object]) -> None:
+    """Raises UsageError where the list cannot be as it was asked for."""
+    shown.take(news)
+    for error in shown.errors.values():
+        raise error
+
+
+def _tell(shown: Shown, told: dict[str, object], *, as_json: bool) -> None:
+    for row in shown.changed:
+        if as_json:
+            said.record(row)
+            continue
+        mark = (row.state, int(row.progress * 100), row.reason)
+        if told.get(row.key) != mark:
+            told[row.key] = mark
+            output.line(_plain(row))
 
 
 def _plain(row: m.TorrentRow) -> str:
@@ -66,21 +90,17 @@ def _plain(row: m.TorrentRow) -> str:
         f"↑ {text.rate(row.up_rate)}{why}")
 
 
-async def _draw(api: Api, listing: m.Listing, every: float) -> Exit:
-    at = table.console()
-    with Live(console=at, auto_refresh=False, screen=True) as live:
-        while True:
-            live.update(await picture(api, listing, at.width, at.height), refresh=True)
-            await asyncio.sleep(every)
+class Picture:
+    """What a terminal shows, of whatever size it then is."""
 
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
 
-async def picture(api: Api, listing: m.Listing, width: int, height: int) -> Group:
-    """What a terminal of that size shows."""
-    rows: list[m.TorrentRow] = []
-    total = 0
-    async for page in lists.pages(api, listing, min(_ROWS, max(_LEAST_LINES, height - _FRAME))):
-        rows += page.torrents
-        total = page.total
-    drawn = table.lines(lists.COLUMNS, [lists.line_of(row) for row in rows], width)
-    summary = lists.summary(await api.transfer(), len(rows), total)
-    return Group(*drawn, Text(""), Text(f"{summary} · Ctrl-C ends", "dim", no_wrap=True, overflow="ellipsis"))
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, height = options.max_width, options.height or options.max_height
+        rows = self._shown.rows[: max(_LEAST_LINES, height - _FRAME)]
+        yield from table.lines(lists.COLUMNS, [lists.line_of(row) for row in rows], width)
+        yield Text("")
+        if self._shown.transfer is not None:
+            summary = lists.summary(self._shown.transfer, len(rows), self._shown.total)
+            yield Text(f"{summary} · Ctrl-C ends", "dim", no_wrap=True, overflow="ellipsis")

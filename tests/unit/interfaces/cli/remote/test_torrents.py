@@ -9,14 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cli_torrents import CONTENT, torrent_of, write_content
 from daemons import Shell
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.subscription import Shown, Subscription
+from wildbach.interfaces.cli import output
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote import watch
 from wildbach.protocol.metainfo import Metainfo
+from wildbach.runtime.tasks import Scope
 
 LINK = f"magnet:?xt=urn:btih:{'ab' * 20}&dn=A%20link"
 
@@ -199,6 +203,7 @@ def test_a_torrent_moves_and_the_command_waits_until_it_is_there(shell: Shell, t
     assert shell.good("jobs", "wait") == "" and shell.run("jobs", "wait", "none")[0] == Exit.USAGE
     shell.good("jobs", "cancel", job["id"])
     assert shell.good("jobs").strip() == "There are no jobs."
+    assert shell.good("move", "--look", "one", "there").strip() == f"one is in {tmp_path / 'there'}"
     assert shell.run("move", "one", "/proc/x")[0] == Exit.USAGE
     assert shell.run("move", "one")[0] == Exit.USAGE
 
@@ -238,17 +243,58 @@ def test_a_torrent_is_exported_checked_and_has_a_magnet_link(shell: Shell, tmp_p
     assert shell.run("export", "A link")[0] == Exit.USAGE and "metadata" in shell.err
 
 
-def test_watch_tells_what_changed(shell: Shell) -> None:
-    shell.add("one", "--stopped")
+def test_watch_tells_what_changed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = shell.add("one", "--stopped")
 
-    async def twice(*, as_json: bool) -> None:
-        async with Reach().open() as api:
-            await watch.watch(api, m.Listing(sort="name"), 0.01, as_json=as_json, turns=2)
+    async def told(*, as_json: bool) -> list[str]:
+        """What is said at first, and when the torrent gets a tag and is started."""
+        lines: asyncio.Queue[str] = asyncio.Queue()
+        monkeypatch.setattr(output, "line", lines.put_nowait)
+        monkeypatch.setattr(output, "record", lambda values: lines.put_nowait(json.dumps(values)))
+        async with asyncio.timeout(20), Reach().open() as api, Scope("watching") as scope:
+            task = scope.spawn("watch", watch.watch(api, m.Listing(sort="name"), as_json=as_json))
+            found = [await lines.get()]
+            await api.change_torrent(key, m.TorrentPatch(add_tags=("seen",)))
+            while as_json and json.loads(found[-1])["tags"] == []:
+                found.append(await lines.get())
+            await api.act(m.Action("start", (key,)))
+            while not as_json and "one: downloading" not in found[-1]:
+                found.append(await lines.get())
+            task.cancel()
+            await api.act(m.Action("stop", (key,)))
+            await api.change_torrent(key, m.TorrentPatch(remove_tags=("seen",)))
+        shell.until_state(key, "stopped")
+        return found
 
-    asyncio.run(twice(as_json=False))
-    assert shell.printed() == "one: stopped 0.0 % · ↓ 0 B/s · ↑ 0 B/s\n", "and nothing the second time"
-    asyncio.run(twice(as_json=True))
-    assert [json.loads(line)["name"] for line in shell.printed().splitlines()] == ["one"]
+    plain = asyncio.run(told(as_json=False))
+    assert plain[0] == "one: stopped 0.0 % · ↓ 0 B/s · ↑ 0 B/s", "and nothing is said for the tag"
+    assert not any("one: stopped" in line for line in plain[1:]) and "one: downloading" in plain[-1]
+    first, *rest = [json.loads(line) for line in asyncio.run(told(as_json=True))]
+    assert (first["name"], first["tags"]) == ("one", []) and rest[-1]["tags"] == ["seen"]
+
+
+def test_a_list_that_cannot_be_watched_is_said(shell: Shell) -> None:
+    code, _ = shell.run("watch", "--sort", "nothing")
+    assert code == Exit.USAGE and "nothing" in shell.err
+
+
+def test_the_picture_of_watch_fits_the_terminal(shell: Shell) -> None:
+    for name in "abcdefgh":
+        shell.add(name, "--stopped")
+    shown = Shown()
+
+    async def look() -> None:
+        async with Reach().open() as api, api.push(Subscription(m.Listing(sort="name"), transfer=True)) as line:
+            while not shown.rows:
+                shown.take(await anext(line))
+
+    asyncio.run(look())
+    for height, rows in ((9, 6), (40, 8)):
+        at = Console(width=60, height=height, file=io.StringIO(), force_terminal=False)
+        drawn = at.render_lines(watch.Picture(shown), at.options.update(height=height), pad=False)
+        words = ["".join(part.text for part in one).strip() for one in drawn]
+        assert [one.split()[1] for one in words[1:] if "stopped" in one] == list("abcdefgh")[:rows]
+        assert any("torrents · ↓ 0 B/s" in one for one in words)
 
 
 def test_names_are_harmless_for_a_terminal(shell: Shell) -> None:

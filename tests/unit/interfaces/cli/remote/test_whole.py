@@ -9,17 +9,20 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.api_fakes import FakeApi, row
 
 from daemons import Shell
 from wildbach.base.errors import UsageError
-from wildbach.interfaces.cli import links, main, serve
+from wildbach.interfaces.api import models as m
+from wildbach.interfaces.cli import links, main, output, serve
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.remote import opening
+from wildbach.interfaces.cli.remote import log, opening
 from wildbach.interfaces.client import connect
+from wildbach.runtime.tasks import Scope
 
 
 def test_without_a_daemon_it_is_said_how_to_start_one(
@@ -168,6 +171,25 @@ def test_categories_and_tags_are_made_counted_and_removed(shell: Shell, tmp_path
     shell.good("tags", "rm", "x", "y")
     shell.good("categories", "rm", "films")
     assert shell.json("tags") == [] and shell.json("categories") == []
+
+
+def test_the_log_is_followed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.add("one", "--stopped")
+
+    async def follow() -> list[dict[str, Any]]:
+        lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        monkeypatch.setattr(output, "record", lines.put_nowait)
+        async with asyncio.timeout(20), Reach().open() as api, Scope("following") as scope:
+            task = scope.spawn("log", log.show(api, m.LogQuery(limit=1), follow=True, as_json=True))
+            found = [await lines.get()]
+            await api.set_slow_mode(m.SlowMode(True))
+            while "slow mode is on" not in found[-1]["text"]:
+                found.append(await lines.get())
+            task.cancel()
+        return found
+
+    found = asyncio.run(follow())
+    assert [line["id"] for line in found] == sorted({line["id"] for line in found}), "each once, in order"
 
 
 def test_feeds_are_followed_and_rules_tried(shell: Shell) -> None:
