@@ -161,8 +161,7 @@ class Source:
         page = await api.list_torrents(shows.listing)
         details = await self._details(api, shows) if shows.key else None
         if shows.key and shows.part == "log":
-            lines = (await api.log(m.LogQuery(self._log[-1].id if self._log else -1, limit=_LOG_LINES))).lines
-            self._log = [*self._log, *lines][-_LOG_LINES:]
+            await self._read_log(api)
         return News(
             shows.listing, page, await api.facets(), await api.transfer(), (await api.jobs()).jobs, details,
             tuple(self._log), past)
@@ -182,11 +181,18 @@ class Source:
                 return Details(key, details.torrent, trackers=part.trackers)
             if shows.part == "pieces":
                 return Details(key, details.torrent, pieces=await api.pieces(key, m.PieceQuery(shows.cells)))
-        except UsageError as error:
-            if error.code != "not_found":
-                raise
+        except UsageError:
+            # It is gone, or this is not for a guest to see.
             return None
         return details
+
+    async def _read_log(self, api: Api) -> None:
+        try:
+            lines = (await api.log(m.LogQuery(self._log[-1].id if self._log else -1, limit=_LOG_LINES))).lines
+        except UsageError as error:
+            self._log = [m.LogLine(-1, 0, "warning", error.message)]
+        else:
+            self._log = [*self._log, *lines][-_LOG_LINES:]
 
     async def _read_folders(self, api: Api, shows: Shows) -> dict[str, m.Tree]:
         known, folders = self._folders
