@@ -63,6 +63,7 @@ class FakeApi:
         self.banned: dict[str, m.Ban] = {}
         self.slow = False
         self.added: list[m.AddRequest] = []
+        self.looked: list[bytes] = []
         self.lines = tuple(m.LogLine(n, float(n), "info", f"line {n}") for n in range(5))
         self.works: dict[str, m.Job] = {}
         self.rules: dict[str, dict] = {}
@@ -163,6 +164,7 @@ class FakeApi:
         return m.AllKeys(tuple(sorted(self.rows)))
 
     async def preview(self, request: m.PreviewRequest) -> m.Preview:
+        self.looked.append(request.file)
         return await self.previewed("a1")
 
     async def previewed(self, id: str) -> m.Preview:

@@ -95,8 +95,9 @@ class Session:
         transport: Transport | None = None, utp: Transport | None = None,
         storage: Callable[[Info, AddOptions], Storage] | None = None, rng: Random | None = None,
         resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
-        datagrams: DatagramService | None = None,
+        datagrams: DatagramService | None = None, shuns: Callable[[str], bool] | None = None,
     ) -> None:
+        """`shuns` names addresses that nothing is exchanged with, besides those of the filter."""
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir
         self.internal_errors = 0
@@ -111,6 +112,7 @@ class Session:
         self._given_resume = resume
         self._data: DataDir | None = None
         self._announcers = announcers
+        self._shunned = shuns
         self._datagrams = datagrams
         self._ways: Ways | None = None
         "None in a simulated network."
@@ -386,8 +388,12 @@ class Session:
         await self._filter.reload()
         return self._filter.view()
 
+    def shuns(self, host: str) -> bool:
+        """Nothing is exchanged with this address: the filter has it, or it is banned."""
+        return self._bans.banned(Endpoint(host, 0), self._loop.time())
+
     def _blocks(self, host: str) -> bool:
-        return self._filter.blocks(host)
+        return self._filter.blocks(host) or (self._shunned is not None and self._shunned(host))
 
     def _filter_changed(self) -> None:
         """Leave those whom we may not speak with any more, and remember those whom we may again."""

@@ -54,7 +54,7 @@ class LocalApi(
 
     def __init__(self, core: Core, notifier: Notifier) -> None:
         self.core = core
-        self.looks = Looks()
+        self.looks = Looks(core.scope, core.report)
         self.notifier = notifier
 
 
