@@ -34,7 +34,7 @@ from wildbach.runtime.workers import Threads
 
 _PAGE: Final = 250
 "Torrents restored in one turn of the loop."
-_ANNOUNCE_PAUSE: Final = 0.02
+_ANNOUNCE_PAUSE: Final = 0.05
 "Between pages of torrents that are announced for the first time in a run."
 _AT_ONCE: Final = 4
 "Torrents that wake or go to sleep at the same time."
@@ -212,7 +212,10 @@ class Dormitory:
         asleep: list[Torrent] = []
         unfinished: list[Summary] = []
         options = OptionsReader()
-        while not self.closed and (page := await self._threads.run(_take, rows)):
+        ahead = self._threads.begin(_take, rows)
+        while (page := await ahead) and not self.closed:
+            # The next page is read while this one is listed.
+            ahead = self._threads.begin(_take, rows)
             for summary in page:
                 if summary.record.key in leaving:
                     continue
@@ -245,7 +248,7 @@ class Dormitory:
         hashes, brief = found
         if any(priority == 0 for priority in brief.priorities) or self._owner.known(hashes) is not None:
             return None
-        torrent = self._owner.adopt(record.key, hashes, chosen, Brief(
+        torrent = self._owner.adopt(record.key, hashes, chosen, brief if not brief.tiers else Brief(
             brief.name, brief.size, brief.pieces, brief.paused, brief.private, (), brief.priorities,
         ))
         torrent.start_asleep(brief)

@@ -450,7 +450,7 @@ class Session:
     @property
     def _port(self) -> int:
         """Where peers call us; 0: nowhere."""
-        return self.listening[0].port if self.listening else 0
+        return self._network.port
 
     def public_port(self, port: int) -> None:
         """Peers call us at this port: what the router passes on. For the parts of a session only."""
