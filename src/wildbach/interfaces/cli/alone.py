@@ -15,7 +15,7 @@ def begin(context: click.Context) -> int:
     if reach.runs():
         output.line("The daemon runs already (`wildbach status` tells about it). This link lets you in, once:")
         return open_browser(reach)
-    output.line("Starting the daemon. `wildbach --help` lists the commands; what is downloaded goes on while this runs.")
+    output.line("Starting the daemon: it runs until Ctrl-C. `wildbach --help` lists the commands.")
     from wildbach.interfaces.cli import serve  # noqa: PLC0415 - it brings the whole engine
 
     return int(context.invoke(serve.command, browser=True))
