@@ -63,6 +63,7 @@ class FakeApi:
         self.banned: dict[str, m.Ban] = {}
         self.slow = False
         self.added: list[m.AddRequest] = []
+        self.looked: list[bytes] = []
         self.lines = tuple(m.LogLine(n, float(n), "info", f"line {n}") for n in range(5))
         self.works: dict[str, m.Job] = {}
         self.rules: dict[str, dict] = {}
@@ -101,6 +102,9 @@ class FakeApi:
 
     async def facets(self) -> m.Facets:
         return m.Facets(len(self.rows), {"seeding": len(self.rows)}, {}, {}, {})
+
+    async def start_demo(self) -> m.Job:
+        return m.Job("d", "demo", "a demonstration", "running", None, "", 0, {})
 
     async def history(self, query: m.HistoryQuery) -> m.History:
         if query.key:
@@ -160,6 +164,7 @@ class FakeApi:
         return m.AllKeys(tuple(sorted(self.rows)))
 
     async def preview(self, request: m.PreviewRequest) -> m.Preview:
+        self.looked.append(request.file)
         return await self.previewed("a1")
 
     async def previewed(self, id: str) -> m.Preview:
@@ -174,6 +179,9 @@ class FakeApi:
     async def preview_tree(self, id: str, query: m.TreeQuery) -> m.Tree:
         await self.previewed(id)
         raise UsageError("the metadata is not here yet", code="no_metadata")
+
+    async def test_notifications(self) -> m.NotificationTest:
+        raise UsageError("no notify.urls are set", code="not_set_up")
 
     async def set_priorities(self, key: str, priorities: m.FilePriorities) -> None:
         self.one(key)

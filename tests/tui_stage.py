@@ -23,8 +23,8 @@ def _row(number: int, name: str, state: str, size: float, share: float, **more: 
     whole = int(size * GIB)
     return row(
         number, name=name, state=state, size=whole, wanted=whole, done=int(whole * share), progress=share,
-        complete=share >= 1, added_at=_ADDED - number, save_path="/srv/downloads", content_path=f"/srv/downloads/{name}",
-        **more)
+        complete=share >= 1, added_at=_ADDED - number, save_path="/srv/downloads",
+        content_path=f"/srv/downloads/{name}", **more)
 
 
 ROWS = (
@@ -87,14 +87,23 @@ class Stage(FakeApi):
             one, f"magnet:?xt=urn:btih:{key}", "Debian 13.2.0, disc 1", "mktorrent 1.1", 0, "", 4 * MIB, 947, 590, 5,
             (("https://bttracker.debian.org/announce",),), 41, 160, 612.0, True, None)
 
-    async def files(self, key: str, listing: m.FileListing) -> m.FilePage:
-        files = tuple(
-            m.FileRow(number, path, size, int(size * share), priority, 3.0)
-            for number, (path, size, share, priority) in enumerate(_FILES))
-        return m.FilePage(len(files), files)
+    async def tree(self, key: str, query: m.TreeQuery) -> m.Tree:
+        lead = query.under + "/" if query.under else ""
+        found: dict[str, list[tuple[int, tuple[str, int, float, int]]]] = {}
+        for number, file in enumerate(_FILES):
+            if file[0].startswith(lead):
+                found.setdefault(lead + file[0][len(lead):].split("/")[0], []).append((number, file))
+        entries = sorted((_entry(path, files) for path, files in found.items()), key=lambda one: not one.folder)
+        return m.Tree(query.under, len(entries), 0, 0, len(_FILES), tuple(entries))
 
-    async def pieces(self, key: str) -> m.PieceMap:
-        return m.PieceMap(4 * MIB, _pieces(947), (2,) * 947)
+    async def pieces(self, key: str, query: m.PieceQuery) -> m.PieceMap:
+        return m.PieceMap(4 * MIB, _pieces(947), (2,) * 947, 947)
+
+    async def history(self, query: m.HistoryQuery) -> m.History:
+        numbers = range(300)
+        return m.History(
+            1, 0, tuple(_speed(14 * MIB, number) for number in numbers),
+            tuple(_speed(2.6 * MIB, number + 40) for number in numbers))
 
     async def trackers(self, key: str) -> m.TrackerPage:
         return m.TrackerPage((
@@ -106,16 +115,28 @@ class Stage(FakeApi):
 
     async def peers(self, key: str) -> m.PeerPage:
         return m.PeerPage(tuple(
-            m.PeerRow(f"198.51.100.{number}:51413", client, "tracker", "utp" if number % 2 else "tcp", True, True, False,
-                      share, down, up, int(down * 90), int(up * 60), False, up == 0, True, True, False, 12, "")
+            m.PeerRow(
+                f"198.51.100.{number}:51413", client, "tracker", "utp" if number % 2 else "tcp", True, True, False,
+                share, down, up, int(down * 90), int(up * 60), False, up == 0, True, True, False, 12, "")
             for number, client, share, down, up in (
                 (7, "qBittorrent 5.1.2", 1.0, 3.9 * MIB, 0), (12, "Transmission 4.1.0", 1.0, 2.2 * MIB, 0),
                 (33, "libtorrent 2.1.1", 0.82, 1.4 * MIB, 190_000), (54, "wildbach 0.1.0", 0.4, 900_000, 120_000),
             )))
 
 
-def _speeds(base: float, number: int) -> float:
-    return max(0.0, base * (0.62 + 0.28 * math.sin(number / 9) + 0.1 * math.sin(number / 2.3)))
+def _entry(path: str, files: list[tuple[int, tuple[str, int, float, int]]]) -> m.TreeEntry:
+    size = sum(size for _, (_, size, _, _) in files)
+    have = sum(int(size * share) for _, (_, size, share, _) in files)
+    wanted = sum(size for _, (_, size, _, priority) in files if priority)
+    priorities = {priority for _, (_, _, _, priority) in files}
+    folder = files[0][1][0] != path
+    return m.TreeEntry(
+        path, path.rsplit("/", 1)[-1], folder, -1 if folder else files[0][0], len(files), size, have, wanted,
+        priorities.pop() if len(priorities) == 1 else -1, 3.0)
+
+
+def _speed(base: float, number: int) -> int:
+    return int(max(0.0, base * (0.62 + 0.28 * math.sin(number / 9) + 0.1 * math.sin(number / 2.3))))
 
 
 @contextlib.asynccontextmanager
@@ -125,11 +146,6 @@ async def staged(stage: Stage, size: tuple[int, int]) -> AsyncIterator[Pilot[Non
         app = Top(lambda: contextlib.nullcontext(stage), scope, Place("daemon 127.0.0.1:8080"), seconds=3600)
         async with app.run_test(size=size) as pilot:
             await app.ever.wait()
-            for number in range(240):
-                app.header._down.append(_speeds(14 * MIB, number))
-                app.header._up.append(_speeds(2.6 * MIB, number + 40))
-            app.header.refresh()
-            await pilot.pause()
             yield pilot
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from folders import make_folder, make_torrent, same
 from wildbach.base.ids import Endpoint
+from wildbach.disk.database import Database
+from wildbach.engine import brief as briefs
 from wildbach.engine import events
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
@@ -258,5 +261,54 @@ def test_a_peer_is_found_again_by_a_restored_magnet(tmp_path: Path) -> None:
             await (await seed.add(metainfo, AddOptions(save_path=folder.parent, seed_only=True))).complete()
             async with session(tmp_path) as again:
                 await (await restored(again)).complete()
+
+    go(run)
+
+
+def _given(state: Path, key: str) -> object:
+    """The peers that are written down."""
+    store = Database(state / "state.db")
+    try:
+        record = store.load(key)
+        return record and record.options.get(briefs.FIELD, {}).get(briefs.GIVEN)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("named", ["at once", "later", "by a link"])
+def test_a_peer_that_was_named_is_called_again_after_a_kill(tmp_path: Path, named: str) -> None:
+    """The state is copied while the session runs: so a kill leaves it."""
+    folder, metainfo = thing(tmp_path)
+    link = named == "by a link"
+
+    async def run() -> None:
+        async with Session(SETTINGS) as seed:
+            at: Endpoint = seed.listening[0]
+            given = AddOptions(save_path=folder.parent, seed_only=True)
+            if link:
+                await (await seed.add(metainfo, given)).complete()
+            async with session(tmp_path) as first:
+                torrent = await first.add(
+                    Magnet(metainfo.info.hashes, peers=((at.host, at.port),)) if link else metainfo,
+                    AddOptions(save_path=tmp_path / "out", peers=(at,) if named == "at once" else (),
+                               metadata_only=link))
+                if link:
+                    # The link itself is not what is remembered from now on.
+                    await torrent.metadata()
+                    await until(first, torrent, "paused")
+                    await seed.remove(seed.torrents[0])
+                    await torrent.resume()
+                await until(first, torrent, "downloading")
+                if named == "later":
+                    torrent.add_peers([at])
+                while not _given(tmp_path / "state", torrent.key):
+                    await asyncio.sleep(0)
+                shutil.copytree(tmp_path / "state", tmp_path / "killed")
+            await (await seed.add(metainfo, given)).complete()
+            async with Session(SETTINGS, data_dir=tmp_path / "killed") as again:
+                torrent = await restored(again)
+                await torrent.complete()
+                assert not same(folder, tmp_path / "out" / folder.name)
+            assert not _given(tmp_path / "killed", torrent.key), "who has all needs nobody"
 
     go(run)

@@ -21,7 +21,7 @@ def tracker() -> Iterator[TinyTracker]:
 
 
 @pytest.mark.foreign
-@pytest.mark.parametrize("way", ["torrent", "magnet"])
+@pytest.mark.parametrize("way", ["torrent", pytest.param("magnet", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("seeder", "leecher"), [
     ("libtorrent", "aria2"), ("aria2", "libtorrent"),
     # Its announces are a quarter of a minute apart.

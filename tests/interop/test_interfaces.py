@@ -27,7 +27,7 @@ def home() -> Iterator[Home]:
         yield Home(lab)
 
 
-@pytest.mark.parametrize("kind", ["tcp", "utp"])
+@pytest.mark.parametrize("kind", ["tcp", pytest.param("utp", marks=pytest.mark.slow)])
 def test_peers_meet_again_soon_when_the_interface_has_another_address(home: Home, tmp_path: Path, kind: str) -> None:
     """The other side is a session like ours, and still holds the connection with the address before."""
     folder = make_folder(tmp_path / "source")
@@ -71,7 +71,7 @@ with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
 "A TCP call, and a question to the DHT node; for a machine that has no session."
 
 
-@pytest.mark.parametrize("interface", ["", "eth0"])
+@pytest.mark.parametrize("interface", [pytest.param("", marks=pytest.mark.slow), "eth0"])
 def test_an_ip_version_that_comes_later_is_used_and_connections_stay(tmp_path: Path, interface: str) -> None:
     folder = make_folder(tmp_path / "source")
     metainfo = make_torrent(folder, "v1")

@@ -15,6 +15,8 @@ MAKE = {
     "wildbach": wb.Wildbach,
 }
 slow = pytest.mark.slow
+SLOW = (("transmission", "v1", "magnet"), ("libtorrent", "hybrid", "magnet"))
+"What others of these show too: magnets of v1 and of v2, and a hybrid from its file."
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ FOREIGN = ["libtorrent", "aria2", "transmission"]
 CASES = [
     pytest.param(
         name, kind, way, id=f"{name}-{kind}-{way}",
-        marks=[pytest.mark.foreign(name), *([slow] if (name, way) == ("transmission", "magnet") else [])],
+        marks=[pytest.mark.foreign(name), *([slow] if (name, kind, way) in SLOW else [])],
     )
     for name in FOREIGN for kind in (("v1", "v2", "hybrid") if name == "libtorrent" else ("v1",))
     for way in ("torrent", "magnet")

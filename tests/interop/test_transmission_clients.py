@@ -219,6 +219,11 @@ def test_transmission_remote_changes_moves_verifies_and_removes(tmp_path: Path) 
             assert api.core.catalog.fresh(key).tracker == ""
             assert "success" in await remote(there, "-t1", "--move", str(tmp_path / "elsewhere"))
             await until(lambda: api.core.catalog.fresh(key).save_path == str(tmp_path / "elsewhere"), api)
+            # What lies elsewhere is found there: the torrent follows its files.
+            (tmp_path / "elsewhere").rename(tmp_path / "third")
+            assert "success" in await remote(there, "-t1", "--find", str(tmp_path / "third"))
+            await until(lambda: api.core.catalog.fresh(key).save_path == str(tmp_path / "third"), api)
+            await until(lambda: api.core.catalog.fresh(key).complete, api)
             assert "success" in await remote(there, "-t1", "-v")
             assert "success" in await remote(there, "-t1", "-S")
             await until(lambda: api.core.catalog.fresh(key).state == "stopped", api)

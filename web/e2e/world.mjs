@@ -30,15 +30,21 @@ const QUIET = [
 export class World {
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), "wildbach-browser-"));
+    // Nobody's own settings count here.
+    writeFileSync(join(this.folder, "config.toml"), "");
     this.processes = new Set();
     this.browser = null;
+  }
+
+  get #environment() {
+    return { ...process.env, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "config.toml"), NO_COLOR: "1" };
   }
 
   /** Start a command; resolves with it and the first line of its output that `looked` finds something in. */
   start(args, looked) {
     const child = spawn(WILDBACH, args, {
       cwd: this.folder,
-      env: { ...process.env, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "none.toml"), NO_COLOR: "1" },
+      env: this.#environment,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.processes.add(child);
@@ -68,7 +74,7 @@ export class World {
     return new Promise((resolve, reject) => {
       const child = spawn(WILDBACH, args, {
         cwd: this.folder,
-        env: { ...process.env, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "none.toml"), NO_COLOR: "1" },
+        env: this.#environment,
         stdio: ["ignore", "pipe", "pipe"],
       });
       let out = "";
@@ -78,13 +84,16 @@ export class World {
     });
   }
 
-  /** A daemon: `url`, `link` (lets one in, once), `downloads`, `stop()`, `kill()` and `again()` on the same state and port. */
-  async daemon({ name = "daemon", settings = [], port = 0 } = {}) {
+  /**
+   * A daemon: `url`, `link` (lets one in, once), `downloads`, `stop()`, `kill()` and `again()` on the same state and port.
+   * `fixed`: a flag says where downloads go, so nobody else may.
+   */
+  async daemon({ name = "daemon", settings = [], port = 0, fixed = true } = {}) {
     const downloads = join(this.folder, `${name}-downloads`);
     const state = join(this.folder, `${name}-state`);
     mkdirSync(downloads, { recursive: true });
     const at = (to) => [
-      "serve", "--listen", `127.0.0.1:${to}`, "--state", state, "--downloads", downloads, ...QUIET,
+      "serve", "--listen", `127.0.0.1:${to}`, "--state", state, ...(fixed ? ["--downloads", downloads] : []), ...QUIET,
       "--set", `downloads.allowed=${this.folder}`, ...settings.flatMap((word) => ["--set", word]),
     ];
     const begin = async (to) => {

@@ -7,7 +7,9 @@ single operations, and going to or from the wire is one call.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
+from sys import byteorder
 
 from wildbach.base.errors import FormatError
 
@@ -103,11 +105,38 @@ def from_wire(raw: bytes | memoryview, count: int) -> int:
     return mask
 
 
-def shares(mask: int, count: int, each: int) -> list[int]:
-    """How many of every run of `each` pieces are in a set of `count`, the last run maybe shorter."""
-    bits = mask >> (width_of(count) - count)
-    out = []
-    for start in range(0, count, each):
-        width = min(each, count - start)
-        out.append((bits >> (count - start - width) & ((1 << width) - 1)).bit_count())
-    return out
+
+def flags(mask: int, count: int) -> str:
+    """A set of `count` pieces as text: `1` for each that is in it, `0` for each that is not."""
+    return f"{mask >> (width_of(count) - count):0{count}b}" if count else ""
+
+
+def of_flags(flags: bytes) -> int:
+    """The set that is written as bytes `0` and `1`, one a piece."""
+    return int(flags, 2) << (width_of(len(flags)) - len(flags)) if flags else 0
+
+
+class Sums:
+    """A number below 2 ** 32 for each piece, so kept that the sum over a set is a few operations on integers: plane *k*
+    is the set of the pieces whose number has bit *k*.
+    """
+
+    __slots__ = ("_planes",)
+
+    def __init__(self, numbers: array[int]) -> None:
+        """`numbers` has the type code `I`."""
+        raw, size = numbers.tobytes(), numbers.itemsize
+        self._planes: list[tuple[int, int]] = []
+        for place in range(size):
+            column = raw[place if byteorder == "little" else size - 1 - place :: size]
+            if any(column):
+                for bit in range(8):
+                    plane = of_flags(column.translate(_BIT_FLAGS[bit]))
+                    if plane:
+                        self._planes.append((place * 8 + bit, plane))
+
+    def over(self, mask: int) -> int:
+        return sum((plane & mask).bit_count() << k for k, plane in self._planes)
+
+
+_BIT_FLAGS = tuple(bytes(0x30 + (byte >> bit & 1) for byte in range(256)) for bit in range(8))

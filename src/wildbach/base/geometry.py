@@ -7,6 +7,7 @@ of its last piece does not exist: `piece_size` is short there, and no block ever
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -36,7 +37,9 @@ class Extent(NamedTuple):
 class Geometry:
     """The layout of one torrent, checked once; immutable by agreement."""
 
-    __slots__ = ("_ends", "_short", "_starts", "_tails", "files", "piece_count", "piece_length", "size", "v1_size")
+    __slots__ = (
+        "_ends", "_missing", "_short", "_starts", "_tails", "files", "piece_count", "piece_length", "size", "v1_size",
+    )
 
     def __init__(
         self, piece_length: int, files: Sequence[FileSpan], piece_count: int, short: dict[int, int],
@@ -47,6 +50,8 @@ class Geometry:
         self.piece_count = piece_count
         self._short = short
         self._tails = v1_tails or {}
+        self._missing: bitfield.Sums | None = None
+        "What the short pieces have less than the others; made when it is first asked for."
         self.size = sum(f.length for f in self.files if not f.pad)
         "Bytes of content, pad files not counted."
         self.v1_size = sum(self.v1_piece_size(i) for i in self._short) + piece_length * (piece_count - len(short))
@@ -95,12 +100,12 @@ class Geometry:
 
     def bytes_in(self, pieces: int) -> int:
         """Bytes of content in a set of pieces (see `base.bitfield`)."""
-        total = pieces.bit_count() * self.piece_length
-        width = bitfield.width_of(self.piece_count)
-        for piece, size in self._short.items():
-            if bitfield.has(pieces, piece, width):
-                total -= self.piece_length - size
-        return total
+        if self._missing is None:
+            missing = array("I", bytes(4 * self.piece_count))
+            for piece, size in self._short.items():
+                missing[piece] = self.piece_length - size
+            self._missing = bitfield.Sums(missing)
+        return pieces.bit_count() * self.piece_length - self._missing.over(pieces)
 
     def v1_piece_size(self, index: int) -> int:
         """Bytes the v1 hash of a piece covers: a hybrid's short pieces are filled up with zeros."""

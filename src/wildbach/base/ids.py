@@ -36,12 +36,10 @@ class InfoHashes:
     @property
     def swarms(self) -> tuple[bytes, ...]:
         """The 20-byte ids used in handshakes, by trackers and the DHT: v1, and v2 cut to 20 bytes (BEP 52)."""
-        ids = []
-        if self.v1 is not None:
-            ids.append(self.v1)
-        if self.v2 is not None:
-            ids.append(self.v2[:20])
-        return tuple(ids)
+        v1, v2 = self.v1, self.v2
+        if v2 is None:
+            return (v1,) if v1 is not None else ()
+        return (v2[:20],) if v1 is None else (v1, v2[:20])
 
     @property
     def key(self) -> str:

@@ -90,6 +90,8 @@ CONNECTIONS_PER_TORRENT = 200
 CONNECTIONS_PER_IP = 1
 INBOUND_PER_SECOND_PER_IP = 5
 KNOWN_PEERS = 1000
+GIVEN_PEERS = 50
+"Of an incomplete torrent: those that its user or its link named, which the next run calls again."
 DIAL_TRIES = 3
 DIALS_HEARSAY_PER_MINUTE = 50
 "Calls to endpoints that other peers or the DHT named, of the whole session."

@@ -80,12 +80,11 @@ class Damaged(Exception):
 
 
 def _sum(*values: object) -> bytes:
-    digest = hashlib.blake2b(digest_size=8)
+    parts: list[bytes] = []
     for value in values:
         raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
-        digest.update(len(raw).to_bytes(8, "big"))
-        digest.update(raw)
-    return digest.digest()
+        parts += (len(raw).to_bytes(8, "big"), raw)
+    return hashlib.blake2b(b"".join(parts), digest_size=8).digest()
 
 
 class Database:
@@ -318,7 +317,7 @@ class Database:
                     raise Damaged(f"the index does not know {_text(raw_key)}")
                 continue
             key, place, raw, check, *progress = row
-            record = _record(key, place, raw, check)
+            record = _record(key, place, raw, check, read=ResumeRecord.listed)
             if progress[3] != _sum(record.key, *progress[:3]):
                 raise Damaged(f"the progress of {record.key} is not as it was written")
             record.progress.piece_count = progress[1]
@@ -505,15 +504,21 @@ class Database:
 # rows
 
 
-def _record(key: bytes, place: int, raw: bytes, check: bytes) -> ResumeRecord:
+def _read(raw: bytes) -> ResumeRecord:
+    values = json.loads(raw)
+    if not isinstance(values, dict):
+        raise FormatError("is no record", where="record")
+    return ResumeRecord.from_json(values)
+
+
+def _record(
+    key: bytes, place: int, raw: bytes, check: bytes, *, read: Callable[[bytes], ResumeRecord] = _read,
+) -> ResumeRecord:
     name = _text(key)
     if check != _sum(name, place, raw):
         raise Damaged(f"the record of {name} is not as it was written")
     try:
-        values = json.loads(raw)
-        if not isinstance(values, dict):
-            raise FormatError("is no record", where="record")
-        record = ResumeRecord.from_json(values)
+        record = read(raw)
     except (ValueError, FormatError) as error:
         raise Damaged(f"the record of {name}: {error}") from error
     record.key = name

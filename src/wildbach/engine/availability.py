@@ -7,9 +7,13 @@ one pass from the top plane down; both cost a handful of operations on integers,
 
 from __future__ import annotations
 
+from array import array
+from sys import byteorder
+
 from wildbach.base import bitfield
 
 _SETTLE = 64
+_ONES = bytes.maketrans(b"01", b"\0\1")
 
 
 class Availability:
@@ -106,29 +110,22 @@ class Availability:
     def counts(self, pieces: int) -> list[int]:
         """The count of every piece, for people to look at."""
         self._settle()
-        out = [self._seeds] * pieces
+        # Each plane as lanes of 32 bits, so that all counts are added up at once.
+        total = 0
         for k, plane in enumerate(self._planes):
-            for piece in bitfield.indices(plane, self._width):
-                out[piece] += 1 << k
-        return out
+            ones = bitfield.flags(plane, pieces).encode().translate(_ONES)
+            total += int.from_bytes(ones.decode("latin-1").encode("utf-32-be"), "big") << k
+        seeds = self._seeds
+        if not total:
+            return [seeds] * pieces
+        lanes = array("I", total.to_bytes(4 * pieces, "big"))
+        if byteorder == "little":
+            lanes.byteswap()
+        return [count + seeds for count in lanes] if seeds else lanes.tolist()
 
-    def lowest(self, pieces: int, each: int) -> list[int]:
-        """The lowest count of every run of `each` pieces, the last one maybe shorter."""
-        self._settle()
-        planes = [plane >> (self._width - pieces) for plane in self._planes]
-        out = []
-        for start in range(0, pieces, each):
-            width = min(each, pieces - start)
-            shift, full = pieces - start - width, (1 << width) - 1
-            fewest, least = full, self._seeds
-            for k in range(len(planes) - 1, -1, -1):
-                without = fewest & ~(planes[k] >> shift)
-                if without:
-                    fewest = without
-                else:
-                    least += 1 << k
-            out.append(least)
-        return out
+    def anywhere(self, pieces: int) -> int:
+        """The pieces that at least one peer has, seeds included."""
+        return bitfield.full(pieces) if self._seeds else self.somebody()
 
     def copies(self, pieces: int) -> float:
         """Distributed copies: whole copies in the swarm, and the share of pieces that have one more."""

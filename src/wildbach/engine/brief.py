@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from wildbach.base import limits
+from wildbach.base.addresses import parse
 from wildbach.base.errors import FormatError, UsageError
-from wildbach.base.ids import InfoHashes
+from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.resume import ResumeRecord
 from wildbach.engine.options import AddOptions
 from wildbach.engine.trackerlist import TrackerList
@@ -126,6 +128,28 @@ def read(record: ResumeRecord) -> tuple[InfoHashes, Brief] | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise FormatError(f"is not what was written: {error}", where=FIELD) from error
+
+
+GIVEN: Final = "given"
+"In FIELD: the peers that were named, of a torrent that is not complete."
+Given = tuple[tuple[Endpoint, str], ...]
+"Each with who named it: `user` or `magnet`."
+
+
+def given_to_json(given: Given) -> list[list[Any]]:
+    return [[endpoint.host, endpoint.port, source] for endpoint, source in given]
+
+
+def given(record: ResumeRecord) -> Given:
+    """The peers that the last run was given; what is nonsense is left out."""
+    raw = record.options.get(FIELD)
+    rows = raw.get(GIVEN) if isinstance(raw, dict) else None
+    found = []
+    for row in rows[:limits.GIVEN_PEERS] if isinstance(rows, list) else ():
+        match row:
+            case [str(host), int(port), "user" | "magnet" as source] if parse(host) is not None and 0 < port < 65536:
+                found.append((Endpoint(host, port), str(source)))
+    return tuple(found)
 
 
 class Described(Protocol):

@@ -12,16 +12,18 @@ import gc
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from wildbach.base.errors import FormatError, StorageError, WildbachError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.datadir import DataDir, TorrentLock
 from wildbach.disk.layout import excluded
-from wildbach.disk.resume import ResumeRecord, ResumeStore, Summary
+from wildbach.disk.resume import Progress, ResumeRecord, ResumeStore, Summary
 from wildbach.engine import brief as briefs
 from wildbach.engine.brief import Brief, OptionsReader
 from wildbach.engine.options import AddOptions
+from wildbach.engine.reuse import OWN
 from wildbach.engine.selection import Selection
 from wildbach.engine.settings import Settings
 from wildbach.engine.torrent import Torrent
@@ -32,7 +34,7 @@ from wildbach.runtime.workers import Threads
 
 _PAGE: Final = 250
 "Torrents restored in one turn of the loop."
-_ANNOUNCE_PAUSE: Final = 0.02
+_ANNOUNCE_PAUSE: Final = 0.05
 "Between pages of torrents that are announced for the first time in a run."
 _AT_ONCE: Final = 4
 "Torrents that wake or go to sleep at the same time."
@@ -210,7 +212,10 @@ class Dormitory:
         asleep: list[Torrent] = []
         unfinished: list[Summary] = []
         options = OptionsReader()
-        while not self.closed and (page := await self._threads.run(_take, rows)):
+        ahead = self._threads.begin(_take, rows)
+        while (page := await ahead) and not self.closed:
+            # The next page is read while this one is listed.
+            ahead = self._threads.begin(_take, rows)
             for summary in page:
                 if summary.record.key in leaving:
                     continue
@@ -243,7 +248,7 @@ class Dormitory:
         hashes, brief = found
         if any(priority == 0 for priority in brief.priorities) or self._owner.known(hashes) is not None:
             return None
-        torrent = self._owner.adopt(record.key, hashes, chosen, Brief(
+        torrent = self._owner.adopt(record.key, hashes, chosen, brief if not brief.tiers else Brief(
             brief.name, brief.size, brief.pieces, brief.paused, brief.private, (), brief.priorities,
         ))
         torrent.start_asleep(brief)
@@ -276,12 +281,33 @@ class Dormitory:
             tiers: Sequence[Sequence[str]] = brief.tiers
         else:
             tiers = metainfo.trackers if metainfo is not None else ()
+        torrent.given = briefs.given(record)
         torrent.start(metainfo, tiers)
         if magnet is not None:
             torrent.parts.web.add(magnet.web_seeds)
             torrent.add_peers([Endpoint(host, port) for host, port in magnet.peers], "magnet")
             torrent.look_for_file(magnet.sources)
         return 1
+
+    async def restore_at(self, key: str, folder: Path) -> None:
+        """Take on a torrent that was let go, as one whose files are in another folder; all of them are hashed. Where
+        that cannot be written down, it is where it was. Raises StorageError.
+        """
+        try:
+            await self._threads.run(self._write_place, key, folder)
+        finally:
+            record = await self._threads.run(self._resume.load, key)
+            if record is not None:
+                await self._restore_awake(Summary(record, False))
+
+    def _write_place(self, key: str, folder: Path) -> None:
+        record = self._resume.load(key)
+        if record is not None:
+            # First nothing is known for sure: a kill in between costs a check, and claims nothing.
+            self._resume.commit(key, Progress(record.progress.piece_count, check=True))
+            record.save_path, record.incomplete_path, record.moving = str(folder.absolute()), "", {}
+            record.options.pop(OWN, None)
+            self._resume.save(record)
 
     async def enlist(
         self, hashes: InfoHashes, metainfo: Metainfo, options: AddOptions, tiers: Sequence[Sequence[str]],

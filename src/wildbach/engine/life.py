@@ -21,7 +21,7 @@ from wildbach.disk.storage import Storage
 from wildbach.disk.system import storage_error
 from wildbach.engine import events
 from wildbach.engine.assumed import Assumed
-from wildbach.engine.brief import Brief
+from wildbach.engine.brief import Brief, Given
 from wildbach.engine.downloads import Downloads
 from wildbach.engine.holdings import Holdings, OpenStorage
 from wildbach.engine.openpiece import OpenPiece
@@ -48,6 +48,8 @@ class Living(Protocol):
     hashes: InfoHashes
     options: AddOptions
     brief: Brief | None
+    given: Given
+    "Peers that were named, while something is missing."
     known: Known | None
     tracker_list: TrackerList | None
     awake_parts: Parts | None
@@ -412,6 +414,10 @@ class Life:
 
     def _seed(self) -> None:
         self._set_state(State.SEEDING)
+        if self._owner.given:
+            # Who has all needs nobody.
+            self._owner.given = ()
+            self._owner.remember()
         self._owner.parts.complete.set()
         self._owner.parts.changed.set()
         self._shared.bus.publish(events.TorrentComplete(self._owner.key))

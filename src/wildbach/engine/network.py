@@ -155,6 +155,11 @@ class Network:
         return tuple(listener.endpoint for listener in self._listeners)
 
     @property
+    def port(self) -> int:
+        """Where peers call us; 0: nowhere."""
+        return self._listeners[0].endpoint.port if self._listeners else 0
+
+    @property
     def families(self) -> tuple[int, ...]:
         """The IP versions peers can call us by: trackers are to know each of these addresses (BEP 7)."""
         return tuple(sorted({6 if ":" in endpoint.host else 4 for endpoint in self.listening})) or (0,)

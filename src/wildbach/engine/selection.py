@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from wildbach.base import bitfield
@@ -11,18 +12,20 @@ from wildbach.engine.options import Select
 from wildbach.protocol.metainfo.info import Info
 
 HIGHEST: Final = 7
+_YES: Final = ord("1")
 
 
 class Selection:
     """A priority for each file: 0 is not wanted, 7 comes first."""
 
-    __slots__ = ("_info", "priorities")
+    __slots__ = ("_info", "_pieces", "priorities")
 
     def __init__(
         self, info: Info, select: Select | None, remembered: Sequence[int] = (), *, excluded: Collection[int] = (),
     ) -> None:
         """What was remembered counts where it fits; else `select` chooses, None for all but the excluded files."""
         self._info = info
+        self._pieces: int | None = None
         if len(remembered) == len(info.files):
             self.priorities = list(remembered)
             return
@@ -49,27 +52,42 @@ class Selection:
                 raise UsageError(f"no file {index} or no priority {priority}")
         for index, priority in priorities.items():
             self.priorities[index] = priority
+        self._pieces = None
+
+    @property
+    def pieces(self) -> int:
+        """The pieces of all wanted files."""
+        if self._pieces is None:
+            self._pieces = sum(self.levels())  # they are disjoint
+        return self._pieces
 
     def levels(self, *, ends_first: bool = False) -> list[int]:
         """Disjoint sets of pieces by priority, the highest first. A piece of two files gets the higher one. With
         `ends_first` the first and the last piece of each wanted file come before all others.
         """
         geometry = self._info.geometry
-        width = bitfield.width_of(geometry.piece_count)
+        count, length, files = geometry.piece_count, geometry.piece_length, geometry.files
         levels, seen = [], 0
         if ends_first:
+            ends = bytearray(b"0") * count
             for index in self.wanted:
                 pieces = geometry.file_pieces(index)
                 if pieces:
-                    seen |= bitfield.span(pieces.start, pieces.start + 1, width)
-                    seen |= bitfield.span(pieces.stop - 1, pieces.stop, width)
+                    ends[pieces.start] = ends[pieces.stop - 1] = _YES
+            seen = bitfield.of_flags(bytes(ends))
             levels.append(seen)
+        flags: dict[int, bytearray] = {}
+        at = 0
+        # Files that follow each other and are wanted alike are one row of pieces.
+        for priority, row in groupby(self.priorities):
+            first, at = at, at + sum(1 for _ in row)
+            begin, end = files[first].offset, files[at - 1].offset + files[at - 1].length
+            if priority > 0 and end > begin:
+                mine = flags.setdefault(priority, bytearray(b"0") * count)
+                start, stop = begin // length, -(-end // length)
+                mine[start:stop] = b"1" * (stop - start)
         for priority in sorted({p for p in self.priorities if p > 0}, reverse=True):
-            mask = 0
-            for index, own in enumerate(self.priorities):
-                if own == priority:
-                    pieces = geometry.file_pieces(index)
-                    mask |= bitfield.span(pieces.start, pieces.stop, width)
+            mask = bitfield.of_flags(bytes(flags.get(priority, b"")))
             levels.append(mask & ~seen)
             seen |= mask
         return levels

@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 
 from wildbach.base import limits
 from wildbach.base.addresses import Reach, classify
-from wildbach.base.errors import NetworkError, RemoteError, UsageError
+from wildbach.base.errors import NetworkError, RemoteError, StorageError, UsageError
 from wildbach.base.events import Event
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
@@ -95,8 +95,9 @@ class Session:
         transport: Transport | None = None, utp: Transport | None = None,
         storage: Callable[[Info, AddOptions], Storage] | None = None, rng: Random | None = None,
         resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
-        datagrams: DatagramService | None = None,
+        datagrams: DatagramService | None = None, shuns: Callable[[str], bool] | None = None,
     ) -> None:
+        """`shuns` names addresses that nothing is exchanged with, besides those of the filter."""
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir
         self.internal_errors = 0
@@ -111,6 +112,7 @@ class Session:
         self._given_resume = resume
         self._data: DataDir | None = None
         self._announcers = announcers
+        self._shunned = shuns
         self._datagrams = datagrams
         self._ways: Ways | None = None
         "None in a simulated network."
@@ -242,12 +244,15 @@ class Session:
         for peer in list(self._shared.greeting.values()):
             peer.close()
         self._bus.close()
-        await self._scope.__aexit__(kind, error, trace)
-        self._shared.writer.close()
-        self._shared.hasher.close()
-        self._shared.resume.close()
-        self._threads.close()
-        self._pool.close()
+        try:
+            await self._scope.__aexit__(kind, error, trace)
+        finally:
+            # The scope passes on that it was cancelled, and errors.
+            self._shared.writer.close()
+            self._shared.hasher.close()
+            self._shared.resume.close()
+            self._threads.close()
+            self._pool.close()
 
     def _make_announcers(self) -> list[Announcer]:
         if self._ways is None:
@@ -383,8 +388,12 @@ class Session:
         await self._filter.reload()
         return self._filter.view()
 
+    def shuns(self, host: str) -> bool:
+        """Nothing is exchanged with this address: the filter has it, or it is banned."""
+        return self._bans.banned(Endpoint(host, 0), self._loop.time())
+
     def _blocks(self, host: str) -> bool:
-        return self._filter.blocks(host)
+        return self._filter.blocks(host) or (self._shunned is not None and self._shunned(host))
 
     def _filter_changed(self) -> None:
         """Leave those whom we may not speak with any more, and remember those whom we may again."""
@@ -441,7 +450,7 @@ class Session:
     @property
     def _port(self) -> int:
         """Where peers call us; 0: nowhere."""
-        return self.listening[0].port if self.listening else 0
+        return self._network.port
 
     def public_port(self, port: int) -> None:
         """Peers call us at this port: what the router passes on. For the parts of a session only."""
@@ -609,14 +618,35 @@ class Session:
         self._paths.unregister(torrent.key)
         self._bus.publish(events.TorrentRemoved(torrent.key))
 
+    async def relocate(self, torrent: Torrent, folder: Path) -> None:
+        """Its files are in another folder already: nothing is moved, what is there is hashed. The torrent is another
+        object from now on, with the same key. Raises StorageError, code `busy` while it is being moved; UsageError
+        without metadata.
+        """
+        await self._dormitory.wake_up(torrent.key)
+        if torrent.info is None or not torrent.layouts:
+            raise UsageError(f"{torrent.name} has no files yet", code="no_metadata")
+        if torrent.moving is not None:
+            raise StorageError("the torrent is being moved already", code="busy")
+        async with self._adding:
+            # It stays listed, and is not to be called, until the other one is there.
+            self._close_door(torrent)
+            self._dormitory.forget(torrent)
+            await torrent.close()
+            self._paths.unregister(torrent.key)
+            await self._dormitory.restore_at(torrent.key, folder)
+
     async def _let_go(self, torrent: Torrent) -> None:
         self._torrents.pop(torrent.key, None)
+        self._close_door(torrent)
+        self._dormitory.forget(torrent)
+        await torrent.close()
+
+    def _close_door(self, torrent: Torrent) -> None:
         for swarm in torrent.hashes.swarms:
             if self._by_hash.get(swarm) is torrent:
                 del self._by_hash[swarm]
                 self._door.close_for((swarm,))
-        self._dormitory.forget(torrent)
-        await torrent.close()
 
     def _open_storage(self, metainfo: Metainfo, options: AddOptions, record: ResumeRecord) -> Storage:
         if self._make_storage is not None:

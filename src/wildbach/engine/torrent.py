@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from wildbach.base import limits
 from wildbach.base.errors import NetworkError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.layout import Layout
 from wildbach.engine import events, exactsource
-from wildbach.engine.brief import Brief, brief_of
+from wildbach.engine.brief import GIVEN, Brief, Given, brief_of, given_to_json
 from wildbach.engine.connections import Connections
 from wildbach.engine.dhtpart import DhtPart
 from wildbach.engine.dhtqueue import DhtTorrentView
@@ -47,8 +48,8 @@ class Torrent:
     """
 
     __slots__ = (
-        "_next_tell", "_peer_id", "_shared", "awake_parts", "brief", "dht_part", "hashes", "key", "known", "life",
-        "number", "options", "port", "tracker_list",
+        "_next_tell", "_peer_id", "_shared", "awake_parts", "brief", "dht_part", "given", "hashes", "key",
+        "known", "life", "number", "options", "port", "tracker_list",
     )
 
     def __init__(
@@ -64,6 +65,8 @@ class Torrent:
         "Where peers can call, as trackers are told."
         self.brief = brief
         "What is known of it without its metainfo, where it was restored."
+        self.given: Given = ()
+        "Peers that were named, to be called by the next run too, while something is missing."
         self._peer_id = b""
         self.tracker_list: TrackerList | None = None
         self.dht_part = DhtPart(self, shared.dht)
@@ -145,7 +148,7 @@ class Torrent:
         if self.known is None:
             return 0, 0
         claimed = self.holdings.journal.claimed if self.holdings is not None else 0
-        return sum(self.known.selection.levels()), claimed  # the levels are disjoint
+        return self.known.selection.pieces, claimed
 
     @property
     def connected(self) -> int:
@@ -217,6 +220,8 @@ class Torrent:
         )
         self.life.begin()
         self.add_peers(self.options.peers, "user")
+        for endpoint, source in self.given:
+            self.links.add([endpoint], source)
 
     def start_asleep(self, brief: Brief) -> None:
         """Begin to live as what the database says is complete: nothing is opened until somebody asks, nothing is
@@ -234,6 +239,12 @@ class Torrent:
             self._shared.wake_for(self.key, tuple(endpoints), source)
         elif endpoints:
             self.links.add(endpoints, source)
+            if source in ("user", "magnet") and not self.life.whole:
+                before = self.given
+                known = dict(before) | dict.fromkeys(endpoints[-limits.GIVEN_PEERS:], source)
+                self.given = tuple(known.items())[-limits.GIVEN_PEERS:]
+                if self.given != before:
+                    self.remember()
 
     def called_at(self, port: int) -> None:
         """Peers call us at another port from now on."""
@@ -444,7 +455,8 @@ class Torrent:
 
     def written(self) -> dict[str, Any]:
         """What the next run is to know, as JSON values."""
-        return self.describe().to_json(self.hashes, self.options)
+        out = self.describe().to_json(self.hashes, self.options)
+        return out | {GIVEN: given_to_json(self.given)} if self.given and not self.life.whole else out
 
     def describe(self) -> Brief:
         """What a later run has to know of it."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from wildbach.disk.files import FileStorage
 from wildbach.disk.hasher import Hasher
+from wildbach.disk.storage import Storage
 from wildbach.interfaces.scan import Found, content_of
 from wildbach.protocol.metainfo import Metainfo
 from wildbach.protocol.metainfo.builder import BuildPlan, Kind
@@ -35,13 +36,19 @@ async def make(found: Found, recipe: Recipe, progress: Callable[[int, int], None
     plan = BuildPlan(
         found.name, found.files, kind=recipe.kind, piece_length=recipe.piece_length, single=found.single
     )
+    with contextlib.closing(FileStorage(content_of(plan), found.root)) as storage:
+        return await assemble(plan, storage, recipe, progress)
+
+
+async def assemble(
+    plan: BuildPlan, storage: Storage, recipe: Recipe, progress: Callable[[int, int], None],
+) -> Metainfo:
+    """The same of content that is already laid out. Raises StorageError."""
     with contextlib.ExitStack() as stack:
         threads = Threads(os.cpu_count() or 1)
         stack.callback(threads.close)
         hasher = Hasher(threads)
         stack.callback(hasher.close)
-        storage = FileStorage(content_of(plan), found.root)
-        stack.callback(storage.close)
 
         def tell(at: int, total: int, _good: int) -> None:
             progress(at, total)

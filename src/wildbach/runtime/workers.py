@@ -37,7 +37,11 @@ class Threads:
 
     async def run(self, fn: Callable[..., T], *args: object) -> T:
         """Run a blocking call and wait for its result; its exceptions come through."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, fn, *args)
+        return await self.begin(fn, *args)
+
+    def begin(self, fn: Callable[..., T], *args: object) -> asyncio.Future[T]:
+        """Begin a blocking call whose result is waited for later."""
+        return asyncio.get_running_loop().run_in_executor(self._executor, fn, *args)
 
     def submit(self, call: Callable[[], T], done: Callable[[T | BaseException], None]) -> None:
         """Run a blocking call and hand its result or exception to `done`, on the loop."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,18 @@ def record(key: str, **more: object) -> ResumeRecord:
     for name, value in more.items():
         setattr(out, name, value)
     return out
+
+
+@pytest.mark.parametrize("fields", [
+    {}, {"save_path": "/a\udc80b"}, {"renames": {2: ("x", "y")}}, {"moving": {"root": "/"}, "added_at": 1.5},
+])
+def test_a_list_has_the_same_of_a_torrent_as_its_record(tmp_path: Path, fields: dict[str, Any]) -> None:
+    with contextlib.closing(Database(tmp_path / "s.db")) as store:
+        store.save(ResumeRecord("k", name="n", options={"engine": {"size": 1}}, **fields))
+        (summary,) = store.summaries()
+        loaded = store.load("k")
+    assert loaded is not None
+    assert summary.record == loaded
 
 
 def test_a_record_comes_back_as_it_was(store: ResumeStore) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cli_torrents import torrent_of
 from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
 from wildbach.engine.selection import Selection
+from wildbach.protocol.metainfo.builder import Kind
 
 INFO = torrent_of({("a",): b"a" * 40_000, ("b",): b"b" * 40_000, ("c",): b"c" * 40_000}, name="x").info
 WIDTH = bitfield.width_of(INFO.geometry.piece_count)
@@ -53,3 +56,38 @@ def test_a_change_that_cannot_be_changes_nothing(bad: dict[int, int]) -> None:
     with pytest.raises(UsageError):
         selection.change(bad)
     assert selection.priorities == before
+
+
+@given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 7)), min_size=1, max_size=8), st.booleans(),
+       st.sampled_from(["v1", "v2"]))
+def test_a_piece_is_of_the_highest_level_that_a_file_in_it_has(
+    files: list[tuple[int, int]], ends_first: bool, kind: Kind,
+) -> None:
+    sizes = [max(size, number == 0) for number, (size, _) in enumerate(files)]
+    info = torrent_of({(f"f{number:02}",): b"x" * size for number, size in enumerate(sizes)}, kind=kind).info
+    selection = Selection(info, None)
+    for number, (_, priority) in enumerate(files):
+        selection.change({number: priority})
+    count = info.geometry.piece_count
+    best, ends = [0] * count, set()
+    for number, (_, priority) in enumerate(files):
+        inside = info.geometry.file_pieces(number)
+        for piece in inside:
+            best[piece] = max(best[piece], priority)
+        if priority and inside:
+            ends |= {inside[0], inside[-1]}
+    order = sorted({priority for _, priority in files if priority}, reverse=True)
+    width = bitfield.width_of(count)
+    found = [list(bitfield.indices(level, width)) for level in selection.levels(ends_first=ends_first)]
+    ends = ends if ends_first else set()
+    assert found == ([sorted(ends)] if ends_first else []) + [
+        [piece for piece in range(count) if best[piece] == priority and piece not in ends] for priority in order]
+    assert selection.pieces == bitfield.of([p for p in range(count) if best[p]], width)
+
+
+def test_the_wanted_pieces_follow_a_change() -> None:
+    selection = Selection(INFO, None)
+    assert selection.pieces == pieces(0, *[i for i, file in enumerate(INFO.files) if not file.pad])
+    selection.change({index: 0 for index, file in enumerate(INFO.files) if file.path.parts[-1] != "b"})
+    wanted = next(index for index, file in enumerate(INFO.files) if file.path.parts[-1] == "b")
+    assert selection.pieces == pieces(wanted)

@@ -2,14 +2,20 @@
 
 import { speech } from "./words.svelte";
 
+/** The language that was chosen, as it is written where the browser is from. */
+function locale(): string {
+  return navigator.languages?.find((tag) => tag.slice(0, 2).toLowerCase() === speech.language) ?? speech.language;
+}
+
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 const formats = new Map<string, Intl.NumberFormat>();
 
 export function number(value: number, digits = 0): string {
-  const key = `${speech.language}${digits}`;
+  const tag = locale();
+  const key = `${tag}${digits}`;
   let format = formats.get(key);
   if (!format) {
-    format = new Intl.NumberFormat(speech.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    format = new Intl.NumberFormat(tag, { minimumFractionDigits: digits, maximumFractionDigits: digits });
     formats.set(key, format);
   }
   return format.format(value);
@@ -71,10 +77,10 @@ export function moment(seconds: number, whole = false): string {
   if (seconds <= 0) return "";
   const then = new Date(seconds * 1000);
   const today = then.toDateString() === new Date().toDateString();
-  if (whole) return then.toLocaleString(speech.language, { dateStyle: "medium", timeStyle: "short" });
+  if (whole) return then.toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
   return today
-    ? then.toLocaleTimeString(speech.language, { timeStyle: "short" })
-    : then.toLocaleDateString(speech.language, { dateStyle: "medium" });
+    ? then.toLocaleTimeString(locale(), { timeStyle: "short" })
+    : then.toLocaleDateString(locale(), { dateStyle: "medium" });
 }
 
 /** How long ago. */
@@ -82,7 +88,7 @@ export function ago(seconds: number, now: number): string {
   const gone = Math.max(0, now - seconds);
   const [value, unit]: [number, Intl.RelativeTimeFormatUnit] =
     gone < 60 ? [gone, "second"] : gone < 3600 ? [gone / 60, "minute"] : gone < 86_400 ? [gone / 3600, "hour"] : [gone / 86_400, "day"];
-  return new Intl.RelativeTimeFormat(speech.language, { numeric: "auto" }).format(-Math.floor(value), unit);
+  return new Intl.RelativeTimeFormat(locale(), { numeric: "auto" }).format(-Math.floor(value), unit);
 }
 
 /** "700K", "1.5 MiB/s", "2m" and "0" as bytes; null for what is none of these. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { branches } from "./groups";
+import { branches, folderOf } from "./groups";
 import type { Model } from "./api";
 
 const category = (name: string): Model<"Category"> => ({ name }) as Model<"Category">;
@@ -14,4 +14,12 @@ test("each category stands after the one above it, before all that sort after th
     ["a b", "a b", 0],
     ["b", "b", 0],
   ]);
+});
+
+test("a category without a folder of its own has one in that of the category above it", () => {
+  const all = [{ ...category("films"), save_path: "/data/films" }, category("films/open"), category("music")];
+  expect(folderOf(all, "", "/dl")).toBe("/dl");
+  expect(folderOf(all, "music", "/dl/")).toBe("/dl/music");
+  expect(folderOf(all, "films/open", "/dl")).toBe("/data/films/open");
+  expect(folderOf(all, "films/new/2026", "/dl")).toBe("/data/films/new/2026");
 });

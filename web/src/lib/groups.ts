@@ -27,3 +27,13 @@ function compare(a: readonly string[], b: readonly string[]): number {
   }
   return a.length - b.length;
 }
+
+/** Where torrents of a category go; an empty name: none. The category may be new. */
+export function folderOf(categories: readonly Model<"Category">[], name: string, usual: string): string {
+  if (!name) return usual;
+  const own = categories.find((one) => one.name === name)?.save_path;
+  if (own) return own;
+  const cut = name.lastIndexOf("/");
+  const upper = folderOf(categories, cut < 0 ? "" : name.slice(0, cut), usual);
+  return upper && `${upper.replace(/\/$/, "")}/${name.slice(cut + 1)}`;
+}

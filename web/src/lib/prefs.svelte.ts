@@ -25,7 +25,7 @@ const USUAL: Kept = {
   columns: ["name", "state", "progress", "size", "down_rate", "up_rate", "eta", "peers", "ratio"],
   widths: {},
   sidebar: true,
-  detailHeight: 320,
+  detailHeight: 380,
   askBeforeAdding: true,
   folders: [],
 };

@@ -10,7 +10,7 @@ import { ROOT, type Model } from "./api";
 
 export type Row = Model<"TorrentRow">;
 export type Listing = NonNullable<Partial<Model<"Listing">>>;
-export type TreeQuery = { under?: string; search?: string; kind?: string; offset?: number; limit?: number };
+export type TreeQuery = Partial<Model<"TreeQuery">>;
 
 export interface Wishes {
   torrents?: Listing;

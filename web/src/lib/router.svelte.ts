@@ -12,8 +12,13 @@ class Route {
     return (this.#hash.replace(/^#\/?/, "").split("?")[0] ?? "").split("/").filter(Boolean).map(decode);
   }
 
+  /** What follows the first question mark. */
+  get search(): string {
+    return this.#hash.replace(/^[^?]*\??/, "");
+  }
+
   get query(): URLSearchParams {
-    return new URLSearchParams(this.#hash.split("?")[1] ?? "");
+    return new URLSearchParams(this.search);
   }
 
   get page(): string {

@@ -8,6 +8,8 @@ class Setup {
   #later = false;
 
   async look(): Promise<void> {
+    // Whoever is at it goes on, also once the first step is made.
+    if (this.needed) return;
     try {
       const access = await api.get("/access");
       this.needed = !this.#later && !access.password_set && !access.trust_local;

@@ -21,8 +21,13 @@ class Speech {
 
 export const speech = new Speech();
 
+/** The same words in another language: every key, and functions of the same parameters. */
+type Spoken<English> = {
+  [Key in keyof English]: English[Key] extends string ? string : English[Key] extends (...given: infer Given) => string ? (...given: Given) => string : English[Key];
+};
+
 /** What `English` says is what every other language must say. */
-export function words<English extends object>(english: English, german: { [Key in keyof English]: English[Key] extends string ? string : English[Key] }): { readonly t: English } {
+export function words<English extends object>(english: English, german: Spoken<English>): { readonly t: English } {
   const all: Record<Language, English> = { en: english, de: german as English };
   return {
     get t() {

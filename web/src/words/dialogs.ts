@@ -39,7 +39,6 @@ export const dialogWords = words(
     none: "no limit",
     own: "own value",
     actions: { stop: "stop it", remove: "remove it", remove_files: "remove it and its files", super_seed: "super-seed" } as Record<string, string>,
-    ratioWrong: "A number from 0 on.",
   },
   {
     moveTitle: (count) => (count === 1 ? "Dateien verschieben" : `Dateien von ${number(count)} Torrents verschieben`),
@@ -78,6 +77,5 @@ export const dialogWords = words(
     none: "keine Grenze",
     own: "eigener Wert",
     actions: { stop: "anhalten", remove: "entfernen", remove_files: "samt Dateien entfernen", super_seed: "Super-Seeding" } as Record<string, string>,
-    ratioWrong: "Eine Zahl ab 0.",
   },
 );

@@ -124,5 +124,6 @@ export const german: Record<string, readonly [string, string]> = {
   "api.session_days_longest": ["Anmeldung endet spätestens", "Tage, nach denen eine Anmeldung in jedem Fall endet."],
   "api.push_seconds": ["Neues alle", "Höchstens alle so viele Sekunden wird offenen Seiten gesagt, was sich geändert hat."],
   "api.metrics_public": ["Offene Messwerte", "/metrics auch dem zeigen, der nicht angemeldet ist."],
-  "api.connections": ["Verbindungen", "Gleichzeitige Verbindungen."],
+  "api.countries": ["Länder", "Eine Datei, die die Länder von Peers kennt (MMDB, etwa GeoLite2-Country). Leer: die der Weboberfläche."],
+  "api.connections": ["Verbindungen", "Gleichzeitige Verbindungen; ein Netz hält höchstens die Hälfte davon, außer diesem Rechner und vertrauten Proxys. Wer noch nichts gefragt hat, macht Platz für den, der kommt."],
 };

@@ -62,10 +62,16 @@ export const settingsWords = words(
   },
 );
 
+const SPELLED: Record<string, string> = {
+  tcp: "TCP", utp: "uTP", upnp: "UPnP", natpmp: "PCP and NAT-PMP", lsd: "Local discovery", dns: "Name servers", pex: "Peer exchange", idna: "International names",
+  dns_preferences: "DNS preferences", tls_certificate: "TLS certificate", tls_key: "TLS key", most: "At most", down: "Download", up: "Upload",
+};
+
 /** `upload_slots` as "Upload slots". */
 function label(key: string): string {
-  const last = (key.split(".").at(-1) ?? key).replaceAll("_", " ");
-  return last.charAt(0).toUpperCase() + last.slice(1);
+  const name = key.split(".").at(-1) ?? key;
+  const last = SPELLED[name] ?? name.replaceAll("_", " ");
+  return last === "uTP" ? last : last.charAt(0).toUpperCase() + last.slice(1);
 }
 
 export function sectionLabel(name: string): string {

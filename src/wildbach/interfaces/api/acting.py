@@ -16,7 +16,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.adding import endpoints
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
-from wildbach.interfaces.api.looking import file_paths, file_tree
+from wildbach.interfaces.api.looking import among, file_paths, file_tree
 from wildbach.services.library.groups import check_tag
 
 _SLICE: Final = 100
@@ -239,7 +239,7 @@ class Acting:
             torrent = self.core.catalog.torrent(key)
             self.core.library.entry(key).auto = False
             self.core.library.book.touch(key)
-            jobs.append(self._start_move(torrent, target))
+            jobs.append(self._start_look(torrent, target) if move.look else self._start_move(torrent, target))
         if not jobs:
             raise UsageError("none of these torrents is there", code="not_found")
         return m.Jobs(tuple(jobs))
@@ -247,6 +247,16 @@ class Acting:
     def _start_move(self, torrent: Torrent, target: Path) -> m.Job:
         return self.core.jobs.start(
             "move", f"{torrent.name} to {target}", partial(self._move, torrent, target))
+
+    def _start_look(self, torrent: Torrent, target: Path) -> m.Job:
+        return self.core.jobs.start(
+            "move", f"{torrent.name} is in {target}", partial(self._look_there, torrent, target))
+
+    async def _look_there(self, torrent: Torrent, target: Path, progress: Progress) -> None:
+        progress.result["key"] = torrent.key
+        await self.core.session.relocate(torrent, await self.core.apart(target))
+        self.core.log.write("info", f"looks for the files of {torrent.name} in {target}", torrent.key)
+        self.core.catalog.touch(torrent.key)
 
     async def _move(self, torrent: Torrent, target: Path, progress: Progress) -> None:
         def moved(done: int, total: int) -> None:
@@ -265,10 +275,13 @@ class Acting:
             await torrent.metadata()
         if torrent.info is None:
             raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
-        chosen = (await file_tree(self.core, torrent)).chosen(priorities.paths) if priorities.paths else {}
+        chosen: dict[int, int] = {}
+        if priorities.paths:
+            tree = await file_tree(self.core, torrent)
+            chosen = await among(self.core, tree, lambda: tree.chosen(priorities.paths))
         for index, priority in priorities.priorities.items():
-            if not (index.isascii() and index.isdecimal()):
-                raise UsageError(f"{index!r} is no number of a file")
+            if not (index.isascii() and index.isdecimal() and len(index) < 10):
+                raise UsageError(f"{index[:100]!r} is no number of a file")
             chosen[int(index)] = priority
         await torrent.set_priorities(chosen)
         self.core.catalog.touch(key)

@@ -16,7 +16,7 @@ from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.models import Added, AddRequest, AddResult
-from wildbach.interfaces.api.tree import FileTree, original_paths
+from wildbach.interfaces.api.tree import FileTree
 from wildbach.interfaces.selection import Selection
 from wildbach.net.resolve import Purpose
 from wildbach.protocol.metainfo import File, Info, Magnet, Metainfo, MutableLink
@@ -114,6 +114,7 @@ class Adding:
         there = session.known(hashes)
         if there is not None:
             return await self._again(source, there, loaded, request)
+        chosen = await self._chosen_files(request, loaded.info) if isinstance(loaded, Metainfo) else {}
         stopped = not settings.start if request.stopped is None else request.stopped
         entry = Entry(
             category=request.category, tags=tuple(dict.fromkeys(request.tags)), stopped=stopped,
@@ -127,7 +128,7 @@ class Adding:
             incomplete = library.groups.incomplete_folder(request.category, settings.incomplete_folder)
         options = AddOptions(
             save_path=folder, paused=stopped or held,
-            select=_select(request, loaded), peers=endpoints(request.peers), trackers=request.trackers,
+            select=_select(request, loaded, chosen), peers=endpoints(request.peers), trackers=request.trackers,
             web_seeds=request.web_seeds, sequential=request.sequential, ends_first=request.ends_first,
             seed_only=request.seed_only, skip_check=request.skip_check, existing=request.existing,
             layout=request.layout or settings.layout, suffix=settings.incomplete_suffix,
@@ -143,7 +144,7 @@ class Adding:
         except WildbachError:
             await library.unlist(key)
             raise
-        await self._prioritise(torrent, request)
+        await self._prioritise(torrent, request, chosen)
         core.catalog.touch(key)
         core.log.write("info", f"added {torrent.name}", key)
         library.bus.publish(TorrentEnlisted(key))
@@ -175,47 +176,58 @@ class Adding:
         # Of a category anybody may have written the path; the usual folder is what the owner chose.
         return await self.core.place(str(folder)) if request.category else await self.core.apart(folder)
 
-    async def _prioritise(self, torrent: Torrent, request: AddRequest) -> None:
-        if not request.priorities and not request.paths:
-            return
-        if torrent.info is not None:
-            await torrent.set_priorities(_priorities(request, torrent.info))
-        else:
-            self.core.scope.spawn(f"priorities:{torrent.key[:8]}", _later(torrent, request), contain=self.core.report)
+    async def _prioritise(self, torrent: Torrent, request: AddRequest, chosen: dict[int, int]) -> None:
+        if torrent.info is None and (request.priorities or request.paths):
+            self.core.scope.spawn(
+                f"priorities:{torrent.key[:8]}", self._later(torrent, request), contain=self.core.report)
+        elif chosen:
+            await torrent.set_priorities(chosen)
+
+    async def _later(self, torrent: Torrent, request: AddRequest) -> None:
+        try:
+            info = await torrent.metadata()
+            await torrent.set_priorities(await self._chosen_files(request, info))
+        except WildbachError as error:
+            self.core.log.write("warning", f"{torrent.name}: files were not chosen: {error.message}", torrent.key)
+
+    async def _chosen_files(self, request: AddRequest, info: Info) -> dict[int, int]:
+        """Priorities by number. Raises UsageError, code `not_found`, for a path that is not in the torrent."""
+        chosen: dict[int, int] = {}
+        if request.paths:
+            chosen = await self.core.threads.run(lambda: FileTree(info).chosen(request.paths))
+        count = len(info.files)
+        return chosen | {
+            int(index): priority for index, priority in request.priorities.items()
+            if index.isascii() and index.isdecimal() and len(index) < 10 and int(index) < count}
 
 
-async def _later(torrent: Torrent, request: AddRequest) -> None:
-    info = await torrent.metadata()
-    await torrent.set_priorities(_priorities(request, info))
-
-
-def _priorities(request: AddRequest, info: Info) -> dict[int, int]:
-    """By number. Raises UsageError, code `not_found`, for a path that is not in the torrent."""
-    chosen = FileTree(info, original_paths(info)).chosen(dict(request.paths)) if request.paths else {}
-    count = len(info.files)
-    return chosen | {
-        int(index): priority for index, priority in request.priorities.items()
-        if index.isascii() and index.isdecimal() and int(index) < count}
-
-
-def _select(request: AddRequest, loaded: Metainfo | Magnet) -> Select | None:
-    """Raises UsageError for words that name no file."""
+def _select(request: AddRequest, loaded: Metainfo | Magnet, chosen: dict[int, int]) -> Select | None:
+    """`chosen`: priorities of files whose torrent is known. Raises UsageError for words that name no file."""
     selection = Selection(request.wanted)
-    if request.paths and isinstance(loaded, Metainfo):
-        priorities = _priorities(request, loaded.info)
-        return lambda index, file: priorities.get(index, 1) > 0 and selection.wants(index, file)
-    if request.select is None:
-        if not selection:
-            return None
-        if isinstance(loaded, Metainfo):
-            selection.check(loaded.info)
-        return selection.wants
-    chosen = set(request.select)
+    by_number = None if request.select is None else set(request.select)
+    if by_number is None and isinstance(loaded, Metainfo):
+        selection.check(loaded.info)
+    paths = {} if isinstance(loaded, Metainfo) else _below_top(request.paths)
+    if by_number is None and not selection and not chosen and not paths:
+        return None
 
     def wanted(index: int, file: File) -> bool:
-        return index in chosen and selection.wants(index, file)
+        return (
+            (by_number is None or index in by_number) and selection.wants(index, file) and chosen.get(index, 1) > 0
+            and (not paths or _priority(paths, file) > 0))
 
     return wanted
+
+
+def _below_top(paths: dict[str, int]) -> dict[tuple[str, ...], int]:
+    """Without the torrent's own folder, or the name of its only file: what that is a magnet link does not say."""
+    named = {path.strip("/"): priority for path, priority in paths.items()}
+    return {tuple(path.split("/")[1:]): named[path] for path in sorted(named, key=len)}
+
+
+def _priority(paths: dict[tuple[str, ...], int], file: File) -> int:
+    parts = file.path.parts
+    return next((paths[parts[:length]] for length in range(len(parts), -1, -1) if parts[:length] in paths), 1)
 
 
 def endpoints(peers: Iterable[str]) -> tuple[Endpoint, ...]:

@@ -16,6 +16,7 @@ from wildbach.base.events import TorrentEvent
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
+from wildbach.interfaces.api.kinds import Kind, Kinds
 from wildbach.interfaces.api.models import Changes, Facets, Listing, Since, TorrentPage, TorrentRow
 from wildbach.interfaces.api.orders import Order
 from wildbach.interfaces.api.rows import first_tracker, host_of, name_of, row_of, size_of, state_of
@@ -103,20 +104,19 @@ class Catalog:
         self._orders: dict[str, Order] = {}
         self._search = Search(lambda: [torrent.key for torrent in session.torrents], self._name)
         self._making: dict[str, asyncio.Lock] = {}
-        self._facets: dict[str, tuple[tuple[str, ...], str, tuple[str, ...], str]] = {}
-        self._of_state: dict[str, set[str]] = {}
-        self._of_category: dict[str, set[str]] = {}
-        self._of_tag: dict[str, set[str]] = {}
-        self._of_tracker: dict[str, set[str]] = {}
+        self._kinds = Kinds()
         self.news = asyncio.Event()
         "Set whenever a revision begins."
 
     async def run(self) -> None:
         """The session has its torrents, and the library what it knows of them."""
-        for number, torrent in enumerate(self._session.torrents):
-            self._classify(torrent.key)
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
+        torrents = self._session.torrents
+        for at in range(0, len(torrents), _SLICE):
+            self._kinds.fill([
+                (torrent.key, self._kind_of(torrent)) for torrent in torrents[at : at + _SLICE]
+                if self.there(torrent.key)
+            ])
+            await asyncio.sleep(0)
         self.loading = False
         self.touch_all()
         self._scope.spawn("catalog:engine", self._follow_engine(), contain=self._report)
@@ -163,6 +163,7 @@ class Catalog:
 
     async def page(self, listing: Listing) -> TorrentPage:
         """A part of the list. Raises UsageError for a field that it cannot be sorted by."""
+        loading = self.loading  # as it was when the list was made
         keys, total = await self.select(listing)
         rows = []
         for number, key in enumerate(keys):
@@ -171,7 +172,7 @@ class Catalog:
                 rows.append(self.row(torrent))
             if number % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
-        return TorrentPage(self.revision, total, listing.offset, tuple(rows), self.loading)
+        return TorrentPage(self.revision, total, listing.offset, tuple(rows), loading)
 
     async def select(self, listing: Listing) -> tuple[list[str], int]:
         """The keys of a part of the list, and how many there are on all parts."""
@@ -235,7 +236,8 @@ class Catalog:
         """The keys that match all filters but the search; None for all."""
         found: set[str] | None = None
         for chosen, sets in (
-            (listing.state, self._of_state), (listing.tag, self._of_tag), (listing.tracker, self._of_tracker),
+            (listing.state, self._kinds.states), (listing.tag, self._kinds.tags),
+            (listing.tracker, self._kinds.trackers),
         ):
             if chosen:
                 mine = sets.get(chosen[0], set()) if len(chosen) == 1 else set().union(
@@ -244,8 +246,8 @@ class Catalog:
         if listing.category:
             mine = set()
             for name in listing.category:
-                for other in [name, *(o for o in self._of_category if name and o.startswith(name + "/"))]:
-                    mine |= self._of_category.get(other, set())
+                for other in [name, *(o for o in self._kinds.categories if name and o.startswith(name + "/"))]:
+                    mine |= self._kinds.categories.get(other, set())
             found = mine if found is None else found & mine
         if listing.keys:
             mine = set(self.keys(listing.keys))
@@ -258,16 +260,25 @@ class Catalog:
             raise UsageError(f"the list cannot be sorted by {field!r}; it can by {', '.join(_VALUES)}")
         async with self._making.setdefault(field, asyncio.Lock()):
             order = self._orders.pop(field, None)
+            if order is not None and self.loading and len(order) * 2 <= len(self._session.torrents):
+                order = None  # nobody tells of those that are being listed
             if order is None:
-                keys = [torrent.key for torrent in self._session.torrents if self.there(torrent.key)]
-                revision = self.revision
-                order = await Order.of(keys, lambda key: self._sort_value(value, key))
-                for key in list(self._touched_since(revision)):
-                    order.touch(key)
-        self._orders[field] = order
-        while len(self._orders) > _ORDERS:
-            del self._orders[next(iter(self._orders))]
-        order.settle(self.there)
+                order = await self._make_order(value)
+            self._orders[field] = order
+            while len(self._orders) > _ORDERS:
+                del self._orders[next(iter(self._orders))]
+            await order.settle(self.there)
+        return order
+
+    async def _make_order(self, value: Value) -> Order:
+        while True:
+            revision = self.revision
+            keys = [torrent.key for torrent in self._session.torrents if self.there(torrent.key)]
+            order = await Order.of(keys, lambda key: self._sort_value(value, key))
+            if self._forgotten < revision:
+                break
+        for key in self._touched_since(revision):
+            order.touch(key)
         return order
 
     def _sort_value(self, value: Value, key: str) -> Any:
@@ -276,13 +287,7 @@ class Catalog:
 
     def facets(self) -> Facets:
         """How many there are of each kind."""
-        def counts(sets: dict[str, set[str]]) -> dict[str, int]:
-            return {name: len(keys) for name, keys in sorted(sets.items()) if keys}
-
-        return Facets(
-            len(self._facets), counts(self._of_state), counts(self._of_category), counts(self._of_tag),
-            counts(self._of_tracker),
-        )
+        return self._kinds.facets()
 
     # -- changes
 
@@ -353,36 +358,16 @@ class Catalog:
 
     def _classify(self, key: str) -> None:
         """Count it among its like."""
-        former = self._facets.pop(key, None)
         torrent = self._session.torrent(key)
-        fresh = self._facets_of(torrent) if torrent is not None and self.there(key) else None
-        if fresh is not None:
-            self._facets[key] = fresh
-        if fresh == former:
-            return
-        for facets, put in ((former, False), (fresh, True)):
-            if facets is None:
-                continue
-            states, category, tags, tracker = facets
-            for sets, names in (
-                (self._of_state, states), (self._of_category, (category,)), (self._of_tag, tags or ("",)),
-                (self._of_tracker, (tracker,)),
-            ):
-                for name in names:
-                    if put:
-                        sets.setdefault(name, set()).add(key)
-                    elif name in sets:
-                        sets[name].discard(key)
-                        if not sets[name]:
-                            del sets[name]
+        self._kinds.put(key, self._kind_of(torrent) if torrent is not None and self.there(key) else None)
 
-    def _facets_of(self, torrent: Torrent) -> tuple[tuple[str, ...], str, tuple[str, ...], str]:
+    def _kind_of(self, torrent: Torrent) -> Kind:
         entry = self.library.entry(torrent.key)
         state = state_of(torrent, entry, self.library)
         row = self._rows.get(torrent.key)
         active = row is not None and (row.down_rate >= 1 or row.up_rate >= 1)
-        states = _STATE_SETS[state, entry.complete, active]
-        return states, entry.category, entry.tags, host_of(first_tracker(torrent))
+        return Kind(
+            _STATE_SETS[state, entry.complete, active], entry.category, entry.tags, host_of(first_tracker(torrent)))
 
     # -- what happens
 
@@ -394,7 +379,7 @@ class Catalog:
         with self._session.subscribe(*kinds, size=20_000) as happenings:
             async for event in happenings:
                 if isinstance(event, Lagged):
-                    self._again()
+                    await self._again()
                 else:
                     self._happened(event)
 
@@ -402,13 +387,15 @@ class Catalog:
         with self.library.bus.subscribe(TorrentChanged, size=20_000) as happenings:
             async for event in happenings:
                 if isinstance(event, Lagged):
-                    self._again()
+                    await self._again()
                 else:
                     self._happened(event)
 
-    def _again(self) -> None:
-        for key in {*self._facets, *(torrent.key for torrent in self._session.torrents)}:
+    async def _again(self) -> None:
+        for number, key in enumerate({*self._kinds, *(torrent.key for torrent in self._session.torrents)}, 1):
             self._classify(key)
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
         self._rows.clear()
         self.touch_all()
 

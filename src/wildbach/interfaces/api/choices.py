@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +43,8 @@ class Choices:
     def __init__(self, layers: Layers[ClientSettings], threads: Threads) -> None:
         self.layers = layers
         self._threads = threads
+        self.followers: list[Callable[[ClientSettings], Awaitable[None]]] = []
+        "Told of what holds when it is different: of other sessions than the one that the library has."
         self._started = layers.settings
         self._now = layers.settings
 
@@ -93,6 +95,8 @@ class Choices:
         down, up = library.rates()
         engine = {key: value for key, value in to_flat(self._now).items() if key in options(Settings)}
         await session.configure(from_dict(Settings, engine | {"rates.down": down, "rates.up": up}))
+        for follow in list(self.followers):
+            await follow(self._now)
 
 
 def check_start(settings: ClientSettings, changed: Sequence[str]) -> None:

@@ -287,6 +287,13 @@ class Api(Protocol):
         """Take on the torrents of another client, without downloading anything again."""
         ...
 
+    @operation("POST", "/demo")
+    async def start_demo(self) -> m.Job:
+        """Add a torrent of made-up files, and seed it slowly on this machine until it is complete and a minute more.
+        The job's `result` has its key. One at a time (409).
+        """
+        ...
+
     @operation("GET", "/folders")
     async def folder(self, query: m.FolderQuery) -> m.Folder:
         """What is in a folder of the daemon's machine; only in the allowed ones."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from wildbach.engine.session import Session
 from wildbach.interfaces.api import places
@@ -15,12 +16,16 @@ from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.countries import Countries
 from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.jobs import JobList
+from wildbach.interfaces.api.lately import Lately
 from wildbach.interfaces.api.logbook import Logbook
-from wildbach.interfaces.api.tree import Trees
+from wildbach.interfaces.api.tree import FileTree
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.library.library import Library
+
+_TREES: Final = 8
+_TREE_SECONDS: Final = 120.0
 
 
 @dataclass(slots=True)
@@ -38,13 +43,17 @@ class Core:
     report: Callable[[Exception], None]
     room: FreeSpace
     countries: Countries
-    trees: Trees = field(default_factory=Trees)
+    trees: Lately[FileTree] = field(init=False)
+    "By torrent, of those that are looked at."
     own: tuple[Path, ...] = ()
     "Folders and files of wildbach itself, in which no torrent may be."
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)
     "Held while a torrent is looked for and added."
+
+    def __post_init__(self) -> None:
+        self.trees = Lately(self.scope, self.report, seconds=_TREE_SECONDS, most=_TREES)
 
     @property
     def settings(self) -> ClientSettings:

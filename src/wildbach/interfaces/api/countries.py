@@ -61,15 +61,20 @@ class Countries:
 
 def _open(path: Path) -> maxminddb.Reader | None:
     try:
-        if path.stat().st_size > limits.COUNTRIES_BYTES:
-            raise OSError(f"it has more than {limits.COUNTRIES_BYTES} bytes")
-        # The form in Python: that in C is quicker and trusts the file more.
-        return maxminddb.open_database(path, maxminddb.MODE_MEMORY)
+        return _read(path)
     except _FAULTS as error:
         _log.log(
             logging.INFO if isinstance(error, FileNotFoundError) else logging.ERROR,
             "there are no countries of peers: %s cannot be read (%s)", path, error)
         return None
+
+
+def _read(path: Path) -> maxminddb.Reader:
+    """Raises one of the faults."""
+    if path.stat().st_size > limits.COUNTRIES_BYTES:
+        raise OSError(f"it has more than {limits.COUNTRIES_BYTES} bytes")
+    # The form in Python: that in C is quicker and trusts the file more.
+    return maxminddb.open_database(path, maxminddb.MODE_MEMORY)
 
 
 def _look(reader: maxminddb.Reader, hosts: list[str]) -> dict[str, str] | None:

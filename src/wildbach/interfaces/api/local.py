@@ -17,6 +17,7 @@ from wildbach.interfaces.api.catalog import Catalog
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.countries import Countries
+from wildbach.interfaces.api.demonstrating import Demonstrating
 from wildbach.interfaces.api.doctoring import Doctoring
 from wildbach.interfaces.api.entering import Entering
 from wildbach.interfaces.api.feeding import Feeding
@@ -47,13 +48,13 @@ log = logging.getLogger("wildbach")
 
 
 class LocalApi(
-    Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
+    Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying, Demonstrating,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
     def __init__(self, core: Core, notifier: Notifier) -> None:
         self.core = core
-        self.looks = Looks()
+        self.looks = Looks(core.scope, core.report)
         self.notifier = notifier
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, TypeVar
 
 from msgspec.structs import asdict
 
@@ -13,14 +15,17 @@ from wildbach.engine.trackerlist import TrackerState
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.rows import layout_of
-from wildbach.interfaces.api.tree import FileTree, Now
+from wildbach.interfaces.api.tree import FileTree, Now, paths_of
 from wildbach.protocol.metainfo import Magnet, Metainfo
 
-_TENTHS = "-123456789"
+_SHARES = "-123456789"
+"Of the pieces of a cell, not all: in ninths, rounded up."
+_PIECES = str.maketrans("01", "-#")
 _COUNTED = 20_000
 "Pieces up to which copies of files are counted."
-_SEARCHED = 5_000
-"Files up to which a tree is made or searched at once, and not in a thread."
+MANY_FILES = 2_000
+"A tree of more is made and looked at in a thread."
+T = TypeVar("T")
 
 
 class Looking:
@@ -165,8 +170,9 @@ class Looking:
             for index in content.picker.open:
                 state[index // each] = ">"
             if torrent.connected:
-                availability = content.picker.availability
-                counts = availability.lowest(count, each) if each > 1 else availability.counts(count)
+                counts = content.picker.availability.counts(count)
+                if each > 1:
+                    counts = [min(counts[at : at + each]) for at in range(0, count, each)]
         return m.PieceMap(info.piece_length, "".join(state), tuple(counts), count, each)
 
     async def tree(self, key: str, query: m.TreeQuery) -> m.Tree:
@@ -175,13 +181,11 @@ class Looking:
             raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
         found = await file_tree(self.core, torrent)
         content = torrent.content
-        counts: list[int] = []
-        if content is not None and content.picker.count <= _COUNTED and torrent.connected:
-            counts = content.picker.availability.counts(content.picker.count)
-        now = Now(torrent.had[1], torrent.known.selection.priorities, counts)
-        if (query.search.strip() or query.kind) and len(found.paths) > _SEARCHED:
-            return await self.core.threads.run(found.page, query, now)
-        return found.page(query, now)
+        around = None
+        if content is not None and torrent.connected:
+            around = content.picker.availability.anywhere(content.picker.count)
+        now = Now(torrent.had[1], torrent.known.selection.priorities, around)
+        return await among(self.core, found, lambda: found.page(query, now))
 
     async def export(self, key: str) -> bytes:
         return (await self.metainfo(key)).to_bytes()
@@ -189,16 +193,14 @@ class Looking:
 
 def _cells(held: int, count: int, each: int) -> list[str]:
     """A set of pieces as the characters of a PieceMap."""
+    text = bitfield.flags(held, count)
     if each == 1:
-        state = ["-"] * count
-        for index in bitfield.indices(held, bitfield.width_of(count)):
-            state[index] = "#"
-        return state
-    out = []
-    for number, there in enumerate(bitfield.shares(held, count, each)):
-        most = min(each, count - number * each)
-        out.append("#" if there == most else _TENTHS[-(-there * 9 // most)])
-    return out
+        return list(text.translate(_PIECES))
+    cells = []
+    for at in range(0, count, each):
+        there, most = text.count("1", at, at + each), min(each, count - at)
+        cells.append("#" if there == most else _SHARES[-(-there * 9 // most)])
+    return cells
 
 
 def file_paths(torrent: Torrent) -> list[str]:
@@ -208,8 +210,7 @@ def file_paths(torrent: Torrent) -> list[str]:
     info = torrent.info
     if info is None:
         return []
-    layout = layout_of(torrent)
-    return ["/".join(layout.parts(info, index)) for index in range(len(info.files))]
+    return paths_of(info, layout_of(torrent))
 
 
 async def file_tree(core: Core, torrent: Torrent) -> FileTree:
@@ -218,14 +219,18 @@ async def file_tree(core: Core, torrent: Torrent) -> FileTree:
     if info is None:
         raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
     layout = layout_of(torrent)
-    # The tree holds on to its info, so that the number stands for it.
-    state = (id(info), layout.kind, tuple(layout.renames.items()))
-    kept = core.trees.kept(torrent.key, state)
-    if kept is None:
-        paths = file_paths(torrent)
-        made = FileTree(info, paths) if len(paths) <= _SEARCHED else await core.threads.run(FileTree, info, paths)
-        kept = core.trees.keep(torrent.key, state, made)
+    kept = core.trees.get(torrent.key)
+    # Tuples know equal members by what they are before they compare all renames.
+    if kept is None or kept.info is not info or (layout.kind, layout.renames) != (kept.kind, kept.renames):
+        make = partial(FileTree, info, layout)
+        kept = await core.threads.run(make) if len(info.files) > MANY_FILES else make()
+        core.trees.put(torrent.key, kept)
     return kept
+
+
+async def among(core: Core, tree: FileTree, look: Callable[[], T]) -> T:
+    """Look for something in a tree; where that takes a while, in a thread."""
+    return await core.threads.run(look) if len(tree.paths) > MANY_FILES else look()
 
 
 _TRACKER_STATES: dict[

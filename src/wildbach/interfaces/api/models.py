@@ -238,12 +238,13 @@ class TreeEntry(Model, frozen=True, gc=False):
     files: int
     size: int
     have: int
-    "Verified bytes; of folders with many files by their share of pieces."
+    "Verified bytes."
     wanted: int
     "Bytes that are wanted."
     priority: int
     "As of files; -1 where those of a folder's files differ."
     availability: float
+    "The share of its pieces that connected peers have; -1 where that is not known."
 
 
 class Tree(Model, frozen=True):
@@ -561,6 +562,8 @@ class Move(Model, frozen=True):
     all: bool = False
     incomplete: bool = False
     "Change where the files are until they are complete."
+    look: bool = False
+    "The files are there already: nothing is moved, what is there is checked."
 
 
 class FilePriorities(Model, frozen=True):

@@ -1,6 +1,7 @@
 """Lists of keys that stay sorted while single values change: the list of a hundred thousand torrents by any field.
 
-Sorting them all takes longer than the loop may stand still, so an order is made once, in slices, and then kept.
+Sorting them all takes longer than the loop may stand still, so an order is made once, in slices, and then kept. What
+many changes do to it is done in slices too.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from heapq import merge
 from typing import Any, Final
 
 _SLICE: Final = 2000
+"Keys in one turn of the loop."
+_FEW: Final = 100
+"Changes that are put in their place one by one: each moves half of the list in memory."
 
 
 class Order:
-    """Keys by a value. Equal values go by key."""
+    """Keys by a value. Equal values go by key. One settles it at a time."""
 
     def __init__(self, value: Callable[[str], Any]) -> None:
         self._value = value
@@ -26,25 +30,18 @@ class Order:
     @classmethod
     async def of(cls, keys: Iterable[str], value: Callable[[str], Any]) -> Order:
         order = cls(value)
-        everything = list(keys)
-        runs = []
-        for at in range(0, len(everything), _SLICE):
-            runs.append(sorted((value(key), key) for key in everything[at : at + _SLICE]))
-            await asyncio.sleep(0)
-        items = order._items
-        for number, item in enumerate(merge(*runs)):
-            items.append(item)
-            order._values[item[1]] = item[0]
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
+        order._stale.update(keys)
+        await order._settle_many(lambda _: True)
         return order
 
     def touch(self, key: str) -> None:
         """Its value may be another, or it is new, or gone."""
         self._stale.add(key)
 
-    def settle(self, there: Callable[[str], bool]) -> None:
-        """Put what was touched in its place."""
+    async def settle(self, there: Callable[[str], bool]) -> None:
+        """Put what was touched in its place. What is touched meanwhile may wait for the next time."""
+        while len(self._stale) > _FEW:
+            await self._settle_many(there)
         for key in self._stale:
             if key in self._values:
                 old = self._values.pop(key)
@@ -55,6 +52,26 @@ class Order:
                 fresh = self._values[key] = self._value(key)
                 insort(self._items, (fresh, key))
         self._stale.clear()
+
+    async def _settle_many(self, there: Callable[[str], bool]) -> None:
+        """Take them all out, sort them, and merge the two lists."""
+        stale, self._stale = self._stale, set()
+        try:
+            keys, runs = list(stale), []
+            for at in range(0, len(keys), _SLICE):
+                runs.append(sorted((self._value(key), key) for key in keys[at : at + _SLICE] if there(key)))
+                await asyncio.sleep(0)
+            items: list[tuple[Any, str]] = []
+            values: dict[str, Any] = {}
+            for number, item in enumerate(merge((item for item in self._items if item[1] not in stale), *runs), 1):
+                items.append(item)
+                values[item[1]] = item[0]
+                if number % _SLICE == 0:
+                    await asyncio.sleep(0)
+        except BaseException:
+            self._stale |= stale
+            raise
+        self._items, self._values = items, values
 
     def all(self, *, descending: bool = False) -> list[str]:
         """All keys, as a list of the caller's own."""

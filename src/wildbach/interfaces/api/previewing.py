@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from msgspec import structs
@@ -24,9 +24,11 @@ from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.adding import Adding, Loaded
-from wildbach.interfaces.api.tree import FileTree, Now, original_paths
+from wildbach.interfaces.api.lately import Lately
+from wildbach.interfaces.api.tree import FileTree, Now
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.protocol.metainfo import Magnet, Metainfo, MutableLink
+from wildbach.runtime.tasks import Contain, Scope
 
 MOST: Final = 50
 "Previews at a time."
@@ -41,7 +43,6 @@ class Look:
 
     id: str
     source: str
-    asked_at: float
     loaded: Metainfo | Magnet | None = None
     magnet: Magnet | None = None
     "Where it began with one."
@@ -63,12 +64,17 @@ class Fetcher:
         self.ready: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
 
 
-@dataclass(slots=True)
 class Looks:
     """All of them."""
 
-    found: dict[str, Look] = field(default_factory=dict)
-    fetcher: Fetcher | None = None
+    def __init__(self, scope: Scope, report: Contain) -> None:
+        self.found = Lately[Look](scope, report, seconds=UNASKED_SECONDS, most=MOST, gone=_end)
+        self.fetcher: Fetcher | None = None
+
+
+def _end(look: Look) -> None:
+    if look.task is not None:
+        look.task.cancel()
 
 
 class Previewing(Adding):
@@ -79,22 +85,17 @@ class Previewing(Adding):
     async def preview(self, request: m.PreviewRequest) -> m.Preview:
         if bool(request.url) == bool(request.file):
             raise UsageError("a preview is of one url or one file")
-        self._forget_old()
-        looks = self.looks
-        if len(looks.found) >= MOST:
-            raise UsageError(f"{MOST} torrents are being looked into already; add or remove some", code="busy")
-        look = Look(secrets.token_hex(8), request.url.strip() or "file", self._now())
-        with contextlib.suppress(FormatError):
-            # What is wrong with a link is said where all goes wrong.
-            look.magnet = Magnet.parse(look.source) if request.url[:7].lower() == "magnet:" else None
-        looks.found[look.id] = look
+        look = Look(secrets.token_hex(8), request.url.strip() or "file")
         if request.file:
-            try:
-                look.loaded = await self.core.threads.run(Metainfo.parse, request.file)
-            except WildbachError:
-                del looks.found[look.id]
-                raise
+            look.loaded = await self.core.threads.run(Metainfo.parse, request.file)
         else:
+            with contextlib.suppress(FormatError):
+                # What is wrong with a link is said where all goes wrong.
+                look.magnet = Magnet.parse(look.source) if look.source[:7].lower() == "magnet:" else None
+        if len(self.looks.found) >= MOST:
+            raise UsageError(f"{MOST} torrents are being looked into already; add or remove some", code="busy")
+        self.looks.found.put(look.id, look)
+        if not request.file:
             look.task = self.core.scope.spawn(f"preview:{look.id}", self._load(look), contain=self.core.report)
         return self._shown(look)
 
@@ -102,15 +103,14 @@ class Previewing(Adding):
         return self._shown(self._look(id))
 
     async def end_preview(self, id: str) -> None:
-        self._end(self._look(id))
+        self.looks.found.drop(self._look(id).id)
 
     async def preview_tree(self, id: str, query: m.TreeQuery) -> m.Tree:
         look = self._look(id)
         if not isinstance(look.loaded, Metainfo):
             raise UsageError("the metadata is not here yet", code="no_metadata")
         if look.tree is None:
-            info = look.loaded.info
-            look.tree = await self.core.threads.run(FileTree, info, original_paths(info))
+            look.tree = await self.core.threads.run(FileTree, look.loaded.info)
         return await self.core.threads.run(look.tree.page, query, Now())
 
     # -- adding what was looked at
@@ -123,37 +123,32 @@ class Previewing(Adding):
         look = self._look(request.preview)
         if look.error is not None:
             raise look.error
-        loaded = look.loaded
-        if loaded is None:
-            raise UsageError("the torrent file is not here yet", code="no_metadata")
         await self._prepare(request)
+        loaded = look.loaded
 
         async def load() -> Loaded:
-            return loaded
+            return loaded if loaded is not None else await self._fetch(look.source)
 
         added = await self._try(look.source, load, self._with_link(request, look))
         if not added.error:
-            self._end(look)
+            self.looks.found.drop(look.id)
         return m.AddResult((added,))
 
     @staticmethod
     def _with_link(request: m.AddRequest, look: Look) -> m.AddRequest:
-        """What the magnet link said, and whom its metadata came from, count for the torrent too."""
+        """Which files the magnet link named, and whom its metadata came from, count for the torrent too."""
         link, loaded = look.magnet, look.loaded
         if link is None or not isinstance(loaded, Metainfo):
             return request
-        named = tuple(Endpoint(host, port) for host, port in link.peers if parse_address(host) is not None)
-        peers = tuple(str(peer) for peer in dict.fromkeys((*look.peers, *named)))
+        if link.select and request.select is None and not (request.paths or request.wanted):
+            request = structs.replace(request, select=tuple(
+                index for index, file in enumerate(loaded.info.files) if link.wants(index, file)))
         if loaded.info.private:
             # Only its own trackers may name peers of a private torrent (BEP 27).
             return request
-        chosen = None
-        if link.select and request.select is None and not (request.paths or request.wanted):
-            chosen = tuple(
-                index for index, file in enumerate(loaded.info.files) if link.wants(index, file))
-        return structs.replace(
-            request, trackers=(*request.trackers, *link.trackers), web_seeds=(*request.web_seeds, *link.web_seeds),
-            peers=(*request.peers, *peers), select=chosen if chosen is not None else request.select)
+        named = tuple(Endpoint(host, port) for host, port in link.peers if parse_address(host) is not None)
+        peers = tuple(str(peer) for peer in dict.fromkeys((*look.peers, *named)))
+        return structs.replace(request, peers=(*request.peers, *peers))
 
     # -- fetching
 
@@ -186,10 +181,10 @@ class Previewing(Adding):
                 await torrent.metadata()
                 look.peers = tuple(self._peers_of(torrent))
                 if torrent.metainfo is not None:
-                    look.loaded = torrent.metainfo
+                    look.loaded = _with_trackers(torrent.metainfo, magnet)
             finally:
                 look.torrent = None
-                if not any(other.torrent is torrent for other in self.looks.found.values()):
+                if not any(other.torrent is torrent for other in self.looks.found):
                     await session.remove(torrent)
 
     @staticmethod
@@ -218,11 +213,20 @@ class Previewing(Adding):
                     looks.fetcher = None
 
     async def _serve(self, fetcher: Fetcher) -> None:
+        choices, first = self.core.choices, self.core.session
         try:
-            async with Session(_only_metadata(self.core.settings)) as session:
-                session.dht.hint([(node.host, node.port) for _, node in self.core.session.dht.nodes][:_NODES])
-                fetcher.ready.set_result(session)
-                await fetcher.idle.wait()
+            async with Session(_only_metadata(choices.settings), shuns=first.shuns) as session:
+                async def follow(settings: ClientSettings) -> None:
+                    await session.configure(_only_metadata(settings))
+
+                choices.followers.append(follow)
+                try:
+                    await follow(choices.settings)
+                    session.dht.hint([(node.host, node.port) for _, node in first.dht.nodes][:_NODES])
+                    fetcher.ready.set_result(session)
+                    await fetcher.idle.wait()
+                finally:
+                    choices.followers.remove(follow)
         except WildbachError as error:
             if fetcher.ready.done():
                 raise
@@ -231,26 +235,10 @@ class Previewing(Adding):
     # -- what is known
 
     def _look(self, id: str) -> Look:
-        self._forget_old()
         look = self.looks.found.get(id)
         if look is None:
             raise UsageError("there is no such preview any more", code="not_found")
-        look.asked_at = self._now()
         return look
-
-    def _end(self, look: Look) -> None:
-        self.looks.found.pop(look.id, None)
-        if look.task is not None:
-            look.task.cancel()
-
-    def _forget_old(self) -> None:
-        for look in list(self.looks.found.values()):
-            if self._now() - look.asked_at > UNASKED_SECONDS:
-                self._end(look)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
     def _shown(self, look: Look) -> m.Preview:
         loaded = look.loaded
@@ -283,12 +271,21 @@ class Previewing(Adding):
         )
 
 
+def _with_trackers(metainfo: Metainfo, link: Magnet) -> Metainfo:
+    """A torrent file as it could have been of metadata that peers sent: with what the link named."""
+    known = {url for tier in metainfo.trackers for url in tier}
+    return replace(
+        metainfo, trackers=(*metainfo.trackers, *((url,) for url in dict.fromkeys(link.trackers) if url not in known)),
+        web_seeds=tuple(dict.fromkeys((*metainfo.web_seeds, *link.web_seeds))))
+
+
 def _only_metadata(settings: ClientSettings) -> ClientSettings:
-    """The same way out, on ports of its own, and nobody is told that it is there."""
+    """The same way out, on ports of its own, and no router is asked. Whom the filter has the other session knows."""
     listen = tuple(dict.fromkeys(text.rpartition(":")[0] + ":0" for text in settings.connections.listen))
     return replace(
         settings,
         connections=replace(settings.connections, listen=listen, half_open=min(20, settings.connections.half_open)),
         discovery=replace(settings.discovery, upnp=False, natpmp=False),
         disk=replace(settings.disk, workers="threads", sleep_after=0.0),
+        filter=replace(settings.filter, sources=()),
     )

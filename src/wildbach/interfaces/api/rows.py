@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from wildbach.disk.layout import Layout
@@ -34,6 +35,7 @@ def state_of(torrent: Torrent, entry: Entry, library: Library) -> State:
     return _STATES[torrent.state]
 
 
+@lru_cache(4096)
 def host_of(url: str) -> str:
     """The host of a tracker's URL, for grouping."""
     try:

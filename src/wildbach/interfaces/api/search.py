@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
-_SLICE: Final = 5000
+_SLICE: Final = 2000
 "Names looked at in one turn of the loop."
 _KEPT: Final = 4
 
@@ -43,12 +43,8 @@ class Search:
         """The keys of those whose name has all the words, which are folded. Not to be changed."""
         if not self._begun:
             self._begun = True
-            for number, key in enumerate(list(self._keys())):
-                self._stale.add(key)
-                if number % _SLICE == _SLICE - 1:
-                    self._settle()
-                    await asyncio.sleep(0)
-        self._settle()
+            self._stale.update(self._keys())
+        await self._settle()
         found = self._found.get(words)
         if found is None:
             found = self._found[words] = set()
@@ -59,25 +55,31 @@ class Search:
                     if all(word in name for word in words):
                         found.add(key)
                 await asyncio.sleep(0)
-            self._settle()
+            await self._settle()
             found.intersection_update(self._names)
         self._found.move_to_end(words)
         while len(self._found) > _KEPT:
             self._found.popitem(last=False)
         return found
 
-    def _settle(self) -> None:
-        for key in self._stale:
-            name = self._name(key)
-            if name is None:
-                self._names.pop(key, None)
-                for found in self._found.values():
-                    found.discard(key)
-                continue
-            folded = self._names[key] = name.casefold()
-            for words, found in self._found.items():
-                if all(word in folded for word in words):
-                    found.add(key)
-                else:
-                    found.discard(key)
-        self._stale.clear()
+    async def _settle(self) -> None:
+        """Returns in the turn of the loop in which nothing is stale."""
+        while self._stale:
+            for _ in range(min(_SLICE, len(self._stale))):
+                self._renew(self._stale.pop())
+            if self._stale:
+                await asyncio.sleep(0)
+
+    def _renew(self, key: str) -> None:
+        name = self._name(key)
+        if name is None:
+            self._names.pop(key, None)
+            for found in self._found.values():
+                found.discard(key)
+            return
+        folded = self._names[key] = name.casefold()
+        for words, found in self._found.items():
+            if all(word in folded for word in words):
+                found.add(key)
+            else:
+                found.discard(key)

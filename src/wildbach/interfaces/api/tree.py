@@ -1,26 +1,33 @@
 """The files of a torrent as folders that are opened one at a time.
 
-What does not change (which folder has what, and how large) is made once and in a thread; what changes is looked up for
-the entries that are shown. Files of a folder mostly follow each other in the torrent, so a folder is a few rows of file
-numbers, and asking for its priorities is one slice of a list for each.
+What does not change (which folder has what, and how large) is made once; what changes is looked up for the entries that
+are shown. Files of a folder mostly follow each other in the torrent, so a folder is a few rows of file numbers: its
+priorities are one slice of a list for each row, and its verified bytes one sum over a set of pieces.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import accumulate, compress
 from typing import Final
 
 from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
+from wildbach.disk.layout import Layout
 from wildbach.interfaces.api.models import Kind, Tree, TreeEntry, TreeQuery
 from wildbach.protocol.metainfo import Info
 
-_EXACT: Final = 500
-"Files of a folder up to which bytes that are there are counted file by file; above it, by its share of pieces."
-_DIGITS: Final = re.compile(r"(\d+)")
+ORIGINAL: Final = Layout("")
+"As torrents were made."
+_DIGITS: Final = re.compile(r"[0-9]+")
+_SORTED: Final = 4096
+"Names that are sorted at once: sorting holds up all threads."
+_SEARCHES: Final = 8
+"Results that a tree remembers, for those who look at them again each second."
 
 _ENDINGS: Final = {
     "video": "mkv mp4 avi mov webm m4v mpg mpeg ts m2ts vob wmv flv ogv 3gp",
@@ -47,13 +54,10 @@ class _Folder:
     order: list[_Folder | int] | None = None
     "Its folders, then its files, by name; made when it is first shown."
 
-    def take(self, index: int, size: int) -> None:
-        self.size += size
-        self.files += 1
-        if self.runs and self.runs[-1].stop == index:
-            self.runs[-1] = range(self.runs[-1].start, index + 1)
-        else:
-            self.runs.append(range(index, index + 1))
+
+def paths_of(info: Info, layout: Layout) -> list[str]:
+    """Where each file lies below the folder of the torrent, its own folder included; by number."""
+    return ["/".join(layout.parts(info, index)) for index in range(len(info.files))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +68,36 @@ class Now:
     "The pieces that are verified (see base.bitfield)."
     priorities: Sequence[int] = ()
     "Of all files; none: all are wanted."
-    counts: Sequence[int] = ()
-    "Of connected peers, by piece; empty while that is not known."
+    around: int | None = None
+    "The pieces that connected peers have; None while that is not known."
 
 
 class FileTree:
-    """Of one torrent, with the paths its files have now."""
+    """Of one torrent, with the paths that files have in a layout. With many of them all takes a while: use a thread."""
 
-    def __init__(self, info: Info, paths: Sequence[str]) -> None:
-        self._info = info
-        self.paths = paths
-        self._sizes = [0 if file.pad else file.length for file in info.files]
+    def __init__(self, info: Info, layout: Layout = ORIGINAL) -> None:
+        self._geometry = geometry = info.geometry
+        self.info = info
+        self.kind, self.renames = layout.kind, layout.renames
+        "What the paths were made of."
+        self.paths = paths_of(info, layout)
+        self._sizes = array("Q", (0 if file.pad else file.length for file in info.files))
+        self._before = array("Q", accumulate(self._sizes, initial=0))
+        "Bytes of content in the files before each one; pad files are none."
+        self._content = bytes(not file.pad for file in info.files) if any(file.pad for file in info.files) else b""
+        "Which files are no pad files, where there are some."
+        self._offsets = [span.offset for span in geometry.files]
+        self._other: bitfield.Sums | None = None
         self._top = _Folder("", "")
         self._folders: dict[str, _Folder] = {"": self._top}
+        self._searches: dict[tuple[str, str, Kind], array[int]] = {}
         for index, file in enumerate(info.files):
             if not file.pad:
-                self._put(index, paths[index], file.length)
+                self._put(index, self.paths[index], file.length)
 
     def _put(self, index: int, path: str, size: int) -> None:
         folder = self._top
-        folder.take(index, size)
+        self._take(folder, index, size)
         *parents, _ = path.split("/")
         for name in parents:
             below = folder.folders.get(name)
@@ -91,41 +105,52 @@ class FileTree:
                 below = _Folder(f"{folder.path}/{name}" if folder.path else name, name)
                 folder.folders[name] = self._folders[below.path] = below
             folder = below
-            folder.take(index, size)
+            self._take(folder, index, size)
         folder.own.append(index)
+
+    def _take(self, folder: _Folder, index: int, size: int) -> None:
+        folder.size += size
+        folder.files += 1
+        runs = folder.runs
+        # Pad files between two of its files do not end a row.
+        if runs and (runs[-1].stop == index or (self._content and not any(self._content[runs[-1].stop : index]))):
+            runs[-1] = range(runs[-1].start, index + 1)
+        else:
+            runs.append(range(index, index + 1))
 
     def page(self, query: TreeQuery, now: Now) -> Tree:
         """Raises UsageError, code `not_found`."""
         under = self._folder(query.under)
-        flat = query.search.strip() or query.kind
+        words = tuple(query.search.casefold().split())
         found: Sequence[_Folder | int] = (
-            self._search(under, query.search, query.kind) if flat else self._ordered(under))
+            self._found(under, words, query.kind) if words or query.kind else self._ordered(under))
         entries = tuple(
             self._of_folder(one, now) if isinstance(one, _Folder) else self._of_file(one, now)
             for one in found[query.offset : query.offset + query.limit]
         )
         return Tree(under.path, len(found), under.size, self._wanted(under, now), under.files, entries)
 
-    def chosen(self, paths: dict[str, int]) -> dict[int, int]:
+    def chosen(self, paths: Mapping[str, int]) -> dict[int, int]:
         """Priorities by path as priorities by number: of several that fit, the longest path counts. Raises
         UsageError, code `not_found`.
         """
         files: dict[str, int] = {}
         out: dict[int, int] = {}
-        for path in sorted(paths, key=lambda path: path.count("/") + bool(path)):
-            priority = paths[path]
-            folder = self._folders.get(path.rstrip("/"))
+        named = {path.strip("/"): priority for path, priority in paths.items()}
+        for path in sorted(named, key=lambda path: path.count("/") + bool(path)):
+            folder = self._folders.get(path)
             if folder is not None:
                 for run in folder.runs:
-                    out.update(dict.fromkeys(run, priority))
+                    below = compress(run, self._content[run.start : run.stop]) if self._content else run
+                    out.update(dict.fromkeys(below, named[path]))
                 continue
             if not files:
-                files = {own: index for index, own in enumerate(self.paths)}
+                files = {own: index for index, own in enumerate(self.paths) if not self.info.files[index].pad}
             index = files.get(path)
             if index is None:
-                raise UsageError(f"there is no file {path!r} in this torrent", code="not_found")
-            out[index] = priority
-        return {index: priority for index, priority in out.items() if not self._info.files[index].pad}
+                raise UsageError(f"there is no file or folder {path!r} in this torrent", code="not_found")
+            out[index] = named[path]
+        return out
 
     def _folder(self, path: str) -> _Folder:
         folder = self._folders.get(path.strip("/"))
@@ -135,18 +160,27 @@ class FileTree:
 
     def _ordered(self, folder: _Folder) -> list[_Folder | int]:
         if folder.order is None:
-            names = {index: self.paths[index].rpartition("/")[2] for index in folder.own}
+            folders = list(folder.folders.values())
             folder.order = [
-                *sorted(folder.folders.values(), key=lambda below: natural(below.name)),
-                *sorted(folder.own, key=lambda index: natural(names[index])),
+                *(folders[at] for at in in_order([below.name for below in folders])),
+                *(folder.own[at] for at in in_order([self.paths[index].rpartition("/")[2] for index in folder.own])),
             ]
         return folder.order
 
-    def _search(self, under: _Folder, text: str, kind: Kind) -> list[int]:
-        words = text.casefold().split()
+    def _found(self, under: _Folder, words: tuple[str, ...], kind: Kind) -> Sequence[int]:
+        asked = (under.path, " ".join(words), kind)
+        found = self._searches.pop(asked, None)
+        if found is None:
+            found = self._search(under, words, kind)
+        self._searches[asked] = found
+        while len(self._searches) > _SEARCHES:
+            self._searches.pop(next(iter(self._searches), asked), None)
+        return found
+
+    def _search(self, under: _Folder, words: tuple[str, ...], kind: Kind) -> array[int]:
         endings = KINDS.get(kind)
         start = len(under.path) + 1 if under.path else 0
-        found = []
+        found = array("I")
         for run in under.runs:
             for index in run:
                 path = self.paths[index]
@@ -156,122 +190,127 @@ class FileTree:
                     below = path[start:].casefold()
                     if not all(word in below for word in words):
                         continue
-                if not self._info.files[index].pad:
+                if not self.info.files[index].pad:
                     found.append(index)
         return found
+
+    def _priorities(self, run: range, now: Now) -> Iterable[int]:
+        if not now.priorities:
+            return (1,)
+        chosen = now.priorities[run.start : run.stop]
+        return compress(chosen, self._content[run.start : run.stop]) if self._content else chosen
 
     def _wanted(self, folder: _Folder, now: Now) -> int:
         if not now.priorities:
             return folder.size
-        total = 0
-        for run in folder.runs:
-            total += sum(compress(self._sizes[run.start : run.stop], now.priorities[run.start : run.stop]))
-        return total
+        return sum(
+            sum(compress(self._sizes[run.start : run.stop], now.priorities[run.start : run.stop]))
+            for run in folder.runs)
 
     def _of_folder(self, folder: _Folder, now: Now) -> TreeEntry:
         priorities: set[int] = set()
         for run in folder.runs:
-            priorities.update(now.priorities[run.start : run.stop] if now.priorities else (1,))
+            priorities.update(self._priorities(run, now))
+        mixed = len(priorities) > 1
         return TreeEntry(
             path=folder.path, name=folder.name, folder=True, index=-1, files=folder.files, size=folder.size,
-            have=self._have_of(folder, now), wanted=self._wanted(folder, now) if len(priorities) > 1
-            else folder.size if any(priorities) else 0,
-            priority=priorities.pop() if len(priorities) == 1 else -1,
-            availability=self._copies((self._pieces(run) for run in folder.runs), now),
+            have=sum(self._have(run, now.held) for run in folder.runs),
+            wanted=self._wanted(folder, now) if mixed else folder.size if any(priorities) else 0,
+            priority=-1 if mixed else priorities.pop(), availability=self._copies(folder.runs, now),
         )
 
     def _of_file(self, index: int, now: Now) -> TreeEntry:
         path = self.paths[index]
         size = self._sizes[index]
         priority = now.priorities[index] if now.priorities else 1
+        run = range(index, index + 1)
         return TreeEntry(
             path=path, name=path.rpartition("/")[2], folder=False, index=index, files=1, size=size,
-            have=self.have(index, now.held), wanted=size if priority else 0, priority=priority,
-            availability=self._copies((self._info.geometry.file_pieces(index),), now),
+            have=self._have(run, now.held), wanted=size if priority else 0, priority=priority,
+            availability=self._copies((run,), now),
         )
 
-    def have(self, index: int, held: int) -> int:
-        """Verified bytes of a file."""
-        geometry = self._info.geometry
-        span = geometry.files[index]
-        pieces = geometry.file_pieces(index)
-        if not pieces or not held:
+    def _pieces(self, run: range) -> range:
+        """The pieces that hold bytes of a row of files."""
+        length, last = self._geometry.piece_length, self._geometry.files[run.stop - 1]
+        begin, end = self._offsets[run.start], last.offset + last.length
+        return range(begin // length, -(-end // length)) if end > begin else range(0)
+
+    def _among(self, pieces: range, mask: int) -> int:
+        """Which of the pieces are in a set, the last one as the lowest bit."""
+        width = bitfield.width_of(self._geometry.piece_count)
+        return mask >> (width - pieces.stop) & (1 << len(pieces)) - 1
+
+    def _have(self, run: range, held: int) -> int:
+        """Verified bytes of a row of files: those of the pieces they lie in, without what the first and the last of
+        these have of other files.
+        """
+        size = self._before[run.stop] - self._before[run.start]
+        pieces = self._pieces(run)
+        there = self._among(pieces, held) if held else 0
+        if not there or not size:
             return 0
-        width = bitfield.width_of(geometry.piece_count)
-        there = bitfield.span(pieces.start, pieces.stop, width) & held
-        # All are full pieces of this file but, it may be, the first and the last.
-        have = there.bit_count() * geometry.piece_length
-        for piece in {pieces.start, pieces.stop - 1}:
-            if bitfield.has(there, piece, width):
-                begin = piece * geometry.piece_length
-                end = begin + geometry.piece_size(piece)
-                have -= geometry.piece_length - (min(end, span.offset + span.length) - max(begin, span.offset))
+        if there == (1 << len(pieces)) - 1:
+            return size
+        length = self._geometry.piece_length
+        width = bitfield.width_of(self._geometry.piece_count)
+        have = there.bit_count() * length - self._no_content().over(there << (width - pieces.stop))
+        if there >> (len(pieces) - 1):
+            have -= self._before[run.start] - self._content_before(pieces.start * length)
+        if there & 1:
+            have -= self._content_before(pieces.stop * length) - self._before[run.stop]
         return have
 
-    def _have_of(self, folder: _Folder, now: Now) -> int:
-        if not now.held:
-            return 0
-        if folder.files <= _EXACT:
-            return sum(self.have(index, now.held) for run in folder.runs for index in run if self._sizes[index])
-        width = bitfield.width_of(self._info.geometry.piece_count)
-        mask = 0
-        for run in folder.runs:
-            pieces = self._pieces(run)
-            mask |= bitfield.span(pieces.start, pieces.stop, width)
-        there, all_of_it = (mask & now.held).bit_count(), mask.bit_count()
-        return folder.size if there == all_of_it else folder.size * there // all_of_it
+    def _content_before(self, address: int) -> int:
+        """Bytes of content before an address."""
+        at = bisect_right(self._offsets, address) - 1
+        return self._before[at] + min(self._sizes[at], address - self._offsets[at]) if at >= 0 else 0
 
-    def _pieces(self, run: range) -> range:
-        geometry = self._info.geometry
-        return range(geometry.file_pieces(run.start).start, geometry.file_pieces(run.stop - 1).stop)
+    def _no_content(self) -> bitfield.Sums:
+        """What each piece has less of content than others: the last ones of files in v2, and pad files."""
+        if self._other is None:
+            geometry, length = self._geometry, self._geometry.piece_length
+            less = array("I", bytes(4 * geometry.piece_count))
+            for piece in range(geometry.piece_count):
+                less[piece] = length - geometry.piece_size(piece)
+            for span in compress(geometry.files, (file.pad for file in self.info.files)):
+                end = span.offset + span.length
+                for piece in range(span.offset // length, -(-end // length)):
+                    less[piece] += min(end, (piece + 1) * length) - max(span.offset, piece * length)
+            self._other = bitfield.Sums(less)
+        return self._other
 
-    def _copies(self, rows: Iterable[range], now: Now) -> float:
+    def _copies(self, runs: Iterable[range], now: Now) -> float:
         """The share of the pieces that connected peers have; -1 where that is not known."""
-        if not now.counts:
+        if now.around is None:
             return -1.0
         there = total = 0
-        for pieces in rows:
-            counts = now.counts[pieces.start : pieces.stop]
-            there += len(counts) - counts.count(0)
-            total += len(counts)
+        for run in runs:
+            pieces = self._pieces(run)
+            if pieces:
+                there += self._among(pieces, now.around).bit_count()
+                total += len(pieces)
         return there / total if total else 1.0
 
 
-def original_paths(info: Info) -> list[str]:
-    """The paths of all files as the torrent was made, its own folder included."""
-    top = (info.name,) if info.multi_file else ()
-    return ["/".join((*top, *file.path.parts)) for file in info.files]
-
-
-def natural(name: str) -> tuple[list[tuple[int, int | str]], str]:
+def natural(name: str) -> str:
     """Sorts as people do: `2` before `10`, and whatever the case."""
-    return [_part(part) for part in _DIGITS.split(name.casefold())], name
+    return _DIGITS.sub(_number, name.casefold())
 
 
-def _part(text: str) -> tuple[int, int | str]:
-    return (0, int(text)) if text.isascii() and text.isdecimal() and len(text) < 19 else (1, text)
+def _number(found: re.Match[str]) -> str:
+    digits = found[0].lstrip("0")
+    return f"{len(digits):03d}{digits}"
 
 
-class Trees:
-    """Those that were looked at lately."""
-
-    def __init__(self, most: int = 8) -> None:
-        self._most = most
-        self._kept: dict[str, tuple[object, FileTree]] = {}
-
-    def kept(self, key: str, state: object) -> FileTree | None:
-        """`state` is what it was made of: another one is another tree."""
-        found = self._kept.get(key)
-        if found is None or found[0] != state:
-            return None
-        self._kept[key] = self._kept.pop(key)
-        return found[1]
-
-    def keep(self, key: str, state: object, tree: FileTree) -> FileTree:
-        self._kept.pop(key, None)
-        self._kept[key] = (state, tree)
-        while len(self._kept) > self._most:
-            del self._kept[next(iter(self._kept))]
-        return tree
-
-
+def in_order(names: Sequence[str]) -> list[int]:
+    """The numbers of names, sorted; in parts, so that other threads get their turn."""
+    keys = [f"{natural(name)}\0{name}" for name in names]
+    numbers = range(len(keys))
+    parts = [sorted(numbers[at : at + _SORTED], key=keys.__getitem__) for at in range(0, len(keys), _SORTED)]
+    while len(parts) > 1:
+        # Two sorted parts in one list are merged by sorting it, each member looked at once.
+        parts = [
+            sorted([at for part in parts[first : first + 2] for at in part], key=keys.__getitem__)
+            for first in range(0, len(parts), 2)]
+    return parts[0] if parts else []

@@ -22,7 +22,7 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import ConnectionSettings, RateSettings, Settings
 from wildbach.engine.torrent import Torrent
-from wildbach.interfaces import scan
+from wildbach.interfaces import scan, scenery
 from wildbach.interfaces.cli import create, demoscene, output, running, text
 from wildbach.interfaces.cli.demoscene import Actor
 from wildbach.interfaces.cli.exits import Exit
@@ -117,7 +117,7 @@ async def perform(plan: Plan, stop: Stop) -> Exit:
         content = plan.path.resolve() if plan.path is not None else work / "original" / "a mountain stream"
         if plan.path is None:
             _say(plan, f"making up {text.size(plan.size)} of files")
-            await threads.run(demoscene.make_content, content, plan.size)
+            await threads.run(scenery.make_content, content, plan.size)
         async with TrackerServer(interval=30) as tracker:
             await tracker.start()
             torrent = await _describe(plan, content, tracker, stop)

@@ -1,4 +1,4 @@
-"""What the demo shows and what it moves: the picture of a swarm, and a folder of made-up content."""
+"""What the demo shows: the picture of a swarm, and whether copies are alike."""
 
 from __future__ import annotations
 
@@ -17,21 +17,7 @@ from wildbach.base.words import plural
 from wildbach.interfaces.cli import text
 from wildbach.interfaces.cli.picture import piece_row
 
-CHUNK = MIB
-
-_FILES: tuple[tuple[str, float], ...] = (
-    ("lies mich.txt", 0.0001),
-    ("film/the stream.mkv", 0.55),
-    ("film/the stream.srt", 0.0008),
-    ("photos/above the weir.raw", 0.12),
-    ("photos/Brücke im Nebel.raw", 0.1),
-    ("photos/渓流.raw", 0.08),
-    ("music/01 source.flac", 0.07),
-    ("music/02 gorge.flac", 0.05),
-    ("music/03 delta.flac", 0.03),
-    ("empty.log", 0.0),
-)
-"Path and share of the size: names in several scripts, one file with no bytes."
+_CHUNK = MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +62,6 @@ def plain_lines(title: str, actors: Sequence[Actor]) -> Iterator[str]:
         )
 
 
-def make_content(folder: Path, size: int, tick: Callable[[], None] = lambda: None) -> None:
-    """Write about `size` bytes in some files below `folder`; the same bytes every time."""
-    for name, share in _FILES:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        left = int(size * share)
-        with path.open("wb") as file:
-            for chunk in _noise(name, left):
-                file.write(chunk)
-                tick()
-
-
-def _noise(name: str, length: int) -> Iterator[bytes]:
-    """Bytes that compress badly and repeat for each name: one block of a long hash, turned differently each time."""
-    block = hashlib.shake_256(name.encode()).digest(min(length, CHUNK)) if length else b""
-    turn = 0
-    while length > 0:
-        part = block[turn:] + block[:turn]
-        yield part[: min(length, len(part))]
-        length -= len(part)
-        turn = (turn + 4099) % max(len(block), 1)
-
-
 def digest_of(folder: Path, tick: Callable[[], None] = lambda: None) -> dict[str, str]:
     """SHA-256 of every file below `folder`, by path; of a file alone, by its name."""
     if folder.is_file():
@@ -115,7 +78,7 @@ def digest_of(folder: Path, tick: Callable[[], None] = lambda: None) -> dict[str
 def _digest(path: Path, tick: Callable[[], None]) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(_CHUNK):
             digest.update(chunk)
             tick()
     return digest.hexdigest()

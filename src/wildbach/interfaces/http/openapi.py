@@ -100,6 +100,9 @@ def _operation(one: Operation, by_kind: dict[type, Any], components: dict[str, A
             content[rest.TORRENT] = {"schema": {
                 "type": "string", "format": "binary", "description": "One torrent file; the fields of AddRequest are "
                 "then the query."}}
+        if one.payload_type is models.PreviewRequest:
+            content[rest.TORRENT] = {"schema": {
+                "type": "string", "format": "binary", "description": "A torrent file."}}
         found["requestBody"] = {"required": True, "content": content}
     if parameters:
         found["parameters"] = parameters

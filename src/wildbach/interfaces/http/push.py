@@ -61,17 +61,19 @@ class Push:
         token = caller.set(who)
         page = _Page(for_role(self._api, who.role), websocket, who)
         try:
+            await page.greet()
             async with Scope("push") as scope:
                 # The page ends when reading does: nothing of a socket that broke leaves either task.
                 scope.spawn("changes", self._keep_sending(page, who), contain=_broken)
                 await page.listen()
+        except ConnectionError:
+            return  # it left before it was greeted, or while it was told what is wrong
         finally:
             caller.reset(token)
             self._open -= 1
 
     async def _keep_sending(self, page: _Page, who: Who) -> None:
         loop = asyncio.get_running_loop()
-        await page.greet()
         while True:
             if not self._access.still(who):
                 await page.websocket.refuse("logged out")
@@ -94,7 +96,9 @@ class _Page:
         self._who = who
         self.changed = asyncio.Event()
         "Something else is subscribed to, since the last sending."
-        self.view: _View | None = None
+        self._next: Subscription | None = None
+        "What it shows since then."
+        self._view: _View | None = None
 
     async def listen(self) -> None:
         while (text := await self.websocket.receive()) is not None:
@@ -106,7 +110,7 @@ class _Page:
             except UsageError as error:
                 await self._say({"error": _problem(error)})
             else:
-                self.view = _View(self._api, shows, self.view)
+                self._next = shows
                 self.changed.set()
             finally:
                 await asyncio.sleep(_MESSAGE_SECONDS)
@@ -119,9 +123,15 @@ class _Page:
     async def send(self) -> None:
         """Raises ConnectionError."""
         self.changed.clear()
-        view = self.view
-        news = await view.news() if view is not None else None
-        if news and self.view is view:
+        if self._next is not None:
+            self._view, self._next = _View(self._api, self._next, self._view), None
+        if self._view is None:
+            return
+        news = await self._view.news()
+        if self.changed.is_set():
+            # Something else is shown by now. The page was not told of these news, so that no view can go on from them.
+            self._view = None
+        elif news:
             await self._say(news)
 
     async def _say(self, news: dict[str, Any]) -> None:
@@ -156,7 +166,6 @@ class _View:
         self._sent = {
             key: value for key, value in before._sent.items()
             if key.partition(".")[0] in kept or (key.startswith("preview.") and key[8:] in new.previews)}
-        self._failed = {name: value for name, value in before._failed.items() if name in kept}
 
     async def news(self) -> dict[str, Any]:
         """What is different since it was last asked for."""

@@ -21,7 +21,6 @@ from wildbach.base.errors import WildbachError
 from wildbach.base.words import plural
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import text
 from wildbach.interfaces.tui import acts, columns, keys
 from wildbach.interfaces.tui.acts import Adding, Came, Chosen
 from wildbach.interfaces.tui.detail import Detail, Files
@@ -164,6 +163,8 @@ class Top(App[None]):
         if measure:
             self._measured_at = now
         self._facets, self._transfer = news.facets, news.transfer
+        if news.past is not None:
+            self.header.fill(news.past, self._seconds)
         self.header.take(news.transfer, loading=news.page.loading, measure=measure)
         if self._matches(news.listing):
             empty = "" if news.page.total else (
@@ -175,7 +176,7 @@ class Top(App[None]):
                 self._told.add(job.id)
                 key = str(job.result.get("key", ""))
                 if key:
-                    self.torrents.troubles[key] = text.clean(job.message)
+                    self.torrents.trouble(key, job.message)
                 self.say(f"{job.title}: {job.message}", bad=True)
         self._ask()
 
@@ -195,7 +196,12 @@ class Top(App[None]):
         row = self.torrents.row
         open_details = bool(self.detail.display)
         key = row.key if row is not None and open_details else ""
-        self.source.show(Shows(self._wanted(), key, self.detail.part))
+        folders: tuple[tuple[str, int], ...] = ()
+        if key and self.detail.part == "files":
+            self.detail.files.begin(key)
+            folders = tuple(self.detail.files.opened.items())
+        cells = self.detail.pieces.cells if self.detail.part == "pieces" else 0
+        self.source.show(Shows(self._wanted(), key, self.detail.part, folders, cells))
 
     # -- what is drawn
 
@@ -281,11 +287,11 @@ class Top(App[None]):
         self._ask()
 
     def on_lines_moved(self, message: Lines.Moved) -> None:
+        self._ask()
         if isinstance(message.lines, TorrentList):
-            self._ask()
             self._draw()
 
-    def on_lines_opened(self, message: Lines.Opened) -> None:
+    def on_lines_twice(self, message: Lines.Twice) -> None:
         if isinstance(message.lines, TorrentList):
             self._into()
         elif isinstance(message.lines, Files):
@@ -298,6 +304,9 @@ class Top(App[None]):
         row = self.torrents.row
         if row is not None:
             self._spawn(self._prioritize(row.key, message.priorities))
+
+    def on_files_opened(self, _message: Files.Opened) -> None:
+        self._ask()
 
     def on_bar_chosen(self, message: Bar.Chosen) -> None:
         self.do(message.act)
@@ -539,16 +548,17 @@ class Top(App[None]):
     async def _do(self, work: Callable[[Api], Awaitable[Came]], chosen: Chosen | None = None) -> None:
         """Do it, and show what came of it: at each row where it failed too."""
         for key in chosen.keys if chosen is not None else ():
-            self.torrents.troubles.pop(key, None)
+            self.torrents.trouble(key, "")
         try:
             came = await work(self.source.api)
         except WildbachError as error:
             if chosen is not None and len(chosen.keys) == 1:
-                self.torrents.troubles[chosen.keys[0]] = text.clean(error.message)
+                self.torrents.trouble(chosen.keys[0], error.message)
             raise
         finally:
             self.source.look()
-        self.torrents.troubles.update({failure.key: text.clean(failure.error) for failure in came.failed})
+        for failure in came.failed:
+            self.torrents.trouble(failure.key, failure.error)
         if came.removed:
             self._removed.append(came.removed)
             for key in came.removed:
@@ -557,8 +567,8 @@ class Top(App[None]):
             self.copy_to_clipboard(came.copied)
         self.say(came.words, bad=bool(came.failed))
 
-    async def _prioritize(self, key: str, priorities: dict[str, int]) -> None:
-        await self.source.api.set_priorities(key, m.FilePriorities(priorities))
+    async def _prioritize(self, key: str, priorities: m.FilePriorities) -> None:
+        await self.source.api.set_priorities(key, priorities)
         self.source.look()
 
     def _undo(self) -> None:

@@ -28,6 +28,10 @@ from wildbach.interfaces.tui.source import PARTS, Details, News, Part
 from wildbach.interfaces.tui.words import fit, harmless, wrap
 
 _LABEL: Final = 15
+_OPEN_FOLDERS: Final = 40
+"At a time; each is asked for."
+_CELLS: Final = 10_000
+"Of the map of pieces; the Api gives no more."
 _PRIORITIES: Final = {0: "-", 1: "", 6: "high", 7: "highest"}
 
 
@@ -84,123 +88,151 @@ class Files(Lines):
     """The tree of files."""
 
     class Wished(Message):
-        """Other priorities are wanted, by number of file."""
+        """Other priorities are wanted."""
 
-        def __init__(self, priorities: dict[str, int]) -> None:
+        def __init__(self, priorities: m.FilePriorities) -> None:
             super().__init__()
             self.priorities = priorities
+
+    class Opened(Message):
+        """Other folders are open, or more of one is to be seen."""
 
     def __init__(self) -> None:
         super().__init__(id="files")
         self._key = ""
-        self._root = tree.build(())
-        self._files: tuple[m.FileRow, ...] = ()
-        self._shown: list[tree.Node] = []
+        self._folders: dict[str, m.Tree] = {}
+        self.opened: dict[str, int] = {"": tree.PAGE}
+        "Open folders, and how many entries of each are asked for."
         self._shut: set[str] = set()
-        self._opened: set[str] = set()
-        self._total = 0
+        self._shown: list[tree.Line] = []
 
-    def take(self, key: str, files: tuple[m.FileRow, ...], total: int) -> None:
+    def begin(self, key: str) -> None:
+        """The files of another torrent are looked at."""
         if key != self._key:
-            self._key, self._shut, self._opened, self.cursor = key, set(), set(), 0
-        elif files == self._files:
+            self._key, self.cursor = key, 0
+            self._folders, self.opened, self._shut = {}, {"": tree.PAGE}, set()
+            self._lay()
+
+    def take(self, folders: dict[str, m.Tree]) -> None:
+        if folders == self._folders:
             return
-        self._files, self._total = files, total
-        self._root = tree.build(files)
+        self._folders = folders
+        more = tree.to_open(folders, self.opened, self._shut)[:_OPEN_FOLDERS]
+        self.opened |= dict.fromkeys(more, tree.PAGE)
         self._lay()
+        if more:
+            self.post_message(self.Opened())
 
     def _lay(self) -> None:
-        self._shown = tree.visible(self._root, self._shut, self._opened)
-        self.resize(len(self._shown) + (self._total > len(self._files)))
+        self._shown = tree.lines(self._folders, self.opened)
+        self.resize(len(self._shown))
 
     @property
-    def node(self) -> tree.Node | None:
+    def at_cursor(self) -> tree.Line | None:
         return self._shown[self.cursor] if self.cursor < len(self._shown) else None
 
+    @property
+    def _entry(self) -> m.TreeEntry | None:
+        line = self.at_cursor
+        return line.entry if line is not None else None
+
     def toggle_want(self) -> None:
-        if self.node is not None:
-            self._wish(tree.toggled(self.node))
+        entry = self._entry
+        if entry is not None:
+            self.post_message(self.Wished(tree.toggled(entry)))
             self.move(1)
 
     def step(self, up: int) -> None:
-        if self.node is not None:
-            self._wish(tree.stepped(self.node, up))
-
-    def _wish(self, priorities: dict[str, int]) -> None:
-        if priorities:
-            self.post_message(self.Wished(priorities))
+        entry = self._entry
+        wished = tree.stepped(entry, up) if entry is not None else None
+        if wished is not None:
+            self.post_message(self.Wished(wished))
 
     def open(self) -> None:
-        node = self.node
-        if node is not None and node.file is None:
-            if tree.is_open(node, self._shut, self._opened, large=self._root.files > tree.OPEN_AT_FIRST):
-                self.move(1)
-                return
-            self._shut.discard(node.path)
-            self._opened.add(node.path)
-            self._lay()
+        """Open the folder, or go into it; more of a long one."""
+        line = self.at_cursor
+        if line is None:
+            return
+        if line.entry is None:
+            self.opened[line.folder] += tree.PAGE
+        elif not line.entry.folder:
+            return
+        elif line.open:
+            self.move(1)
+            return
+        else:
+            self._shut.discard(line.entry.path)
+            self.opened[line.entry.path] = tree.PAGE
+            while len(self.opened) > _OPEN_FOLDERS:
+                self.opened.pop(next(path for path in self.opened if path and path != line.entry.path))
+        self._lay()
+        self.post_message(self.Opened())
 
     def shut(self) -> bool:
-        """False where there was nothing to shut: then the folder above is gone to, or there is none."""
-        node = self.node
-        if node is None:
-            return False
-        large = self._root.files > tree.OPEN_AT_FIRST
-        if node.file is None and tree.is_open(node, self._shut, self._opened, large=large):
-            self._opened.discard(node.path)
-            self._shut.add(node.path)
-            self._lay()
+        """Shut the folder, or go to the one it is in; False where there is none."""
+        if self._shut_here():
             return True
-        above = next((at for at in range(self.cursor - 1, -1, -1) if self._shown[at].depth < node.depth), None)
+        line = self.at_cursor
+        if line is None:
+            return False
+        above = next((at for at in range(self.cursor - 1, -1, -1) if self._shown[at].depth < line.depth), None)
         if above is None:
             return False
         self.go(above)
         return True
 
-    def clicked(self, index: int, event: events.Click) -> None:
-        self.go(index)
-        node = self.node
-        if node is None:
-            return
-        left = 2 + 2 * node.depth
-        if left <= event.x < left + 4:
-            self._wish(tree.toggled(node))
+    def _shut_here(self) -> bool:
+        line = self.at_cursor
+        if line is None or line.entry is None or not line.open:
+            return False
+        self.opened.pop(line.entry.path, None)
+        self._shut.add(line.entry.path)
+        self._lay()
+        self.post_message(self.Opened())
+        return True
 
     def flip(self) -> None:
         """Open or shut the folder of the cursor."""
-        if not self.shut_only():
+        if not self._shut_here():
             self.open()
 
-    def shut_only(self) -> bool:
-        node = self.node
-        large = self._root.files > tree.OPEN_AT_FIRST
-        if node is None or node.file is not None or not tree.is_open(node, self._shut, self._opened, large=large):
-            return False
-        return self.shut()
+    def clicked(self, index: int, event: events.Click) -> None:
+        self.go(index)
+        line = self.at_cursor
+        if line is None or line.entry is None:
+            return
+        left = self._lead(line.depth, self.room)
+        if left <= event.x < left + 3:
+            self.post_message(self.Wished(tree.toggled(line.entry)))
+        elif left + 4 <= event.x < left + 6 and event.chain == 1:
+            self.flip()
+
+    @staticmethod
+    def _lead(depth: int, width: int) -> int:
+        return 2 + 2 * min(depth, max(0, (width - 50) // 2))
 
     def line(self, index: int, width: int) -> list[Segment]:
         ink = ink_of(self)
-        if index >= len(self._shown):
-            return [Segment(f"  … and {plural(self._total - len(self._files), 'file')} more", ink.faint)]
-        node = self._shown[index]
-        box = {"all": "[x]", "some": "[~]", "none": "[ ]"}[node.want]
-        large = self._root.files > tree.OPEN_AT_FIRST
-        fold = "  "
-        if node.file is None:
-            fold = "▾ " if tree.is_open(node, self._shut, self._opened, large=large) else "▸ "
-        priority = ""
-        if node.file is not None:
-            priority = _PRIORITIES.get(node.file.priority, str(node.file.priority))
-        filled, rest = chart.bar(node.share, 6)
-        lead = "  " + "  " * min(node.depth, max(0, (width - 50) // 2))
-        room = max(4, width - len(lead) - 6 - 34)
-        style = ink.dim if node.want == "none" else ink.text if node.file is not None else ink.strong
+        line = self._shown[index]
+        lead = Segment(" " * self._lead(line.depth, width))
+        entry = line.entry
+        if entry is None:
+            return [lead, Segment(f"… {line.more:,} more; Enter brings them", ink.faint)]
+        want = tree.want_of(entry)
+        box = {"all": "[x]", "some": "[~]", "none": "[ ]"}[want]
+        fold = ("▾ " if line.open else "▸ ") if entry.folder else "  "
+        priority = "mixed" if entry.priority < 0 and want == "all" else _PRIORITIES.get(
+            entry.priority, str(entry.priority) if entry.priority > 0 else "")
+        share = tree.share_of(entry)
+        filled, rest = chart.bar(share, 6)
+        room = max(4, width - len(lead.text) - 6 - 34)
+        style = ink.dim if want == "none" else ink.strong if entry.folder else ink.text
         return [
-            Segment(lead), Segment(box + " ", ink.faint if node.want == "none" else ink.accent),
-            Segment(fold, ink.faint), Segment(fit(node.name, room), style), Segment("  "),
-            Segment(filled, ink.calm if node.share >= 1 else ink.good), Segment(rest, ink.track),
-            Segment(f" {int(node.share * 100):>3}%", ink.dim), Segment("  "),
-            Segment(fit(text.short(node.size) or "0", 6, right=True), ink.dim), Segment("  "),
+            lead, Segment(box + " ", ink.faint if want == "none" else ink.accent),
+            Segment(fold, ink.faint), Segment(fit(entry.name, room), style), Segment("  "),
+            Segment(filled, ink.calm if share >= 1 else ink.good), Segment(rest, ink.track),
+            Segment(f" {int(share * 100):>3}%", ink.dim), Segment("  "),
+            Segment(fit(text.short(entry.size) or "0", 6, right=True), ink.dim), Segment("  "),
             Segment(fit(priority, 8), ink.warn if priority != "-" else ink.faint)]
 
 
@@ -271,53 +303,65 @@ class Pieces(Lines):
     def __init__(self) -> None:
         super().__init__(id="pieces")
         self._map = m.PieceMap(0, "", ())
-        self._grid: list[list[pieces.Cell]] = []
+        self._have = 0
+        self._grid: list[str] = []
 
-    def take(self, found: m.PieceMap) -> None:
-        if found != self._map:
-            self._map = found
-            self._lay(self.room, self.page)
+    @property
+    def cells(self) -> int:
+        """How many there is room for."""
+        return max(1, min(_CELLS, (self.room - 4) * 2 * (self.page - 2)))
+
+    def take(self, found: m.PieceMap, have: int) -> None:
+        """`have`: how many of all are there."""
+        if (found, have) != (self._map, self._have):
+            self._map, self._have = found, have
+            self._lay()
 
     def on_resize(self) -> None:
-        self._lay(self.room, self.page)
+        self._lay()
+        # There is room for another number of cells.
+        self.post_message(self.Moved(self))
 
-    def _lay(self, width: int, height: int) -> None:
-        self._grid = pieces.grid(self._map.pieces, width - 4, 2 * max(1, height - 2))
+    def _lay(self) -> None:
+        self._grid = pieces.grid(self._map.pieces, self.room - 4, 2 * max(1, self.page - 2))
         self.resize(2 + len(self._grid) // 2)
 
     def line(self, index: int, width: int) -> list[Segment]:
         ink = ink_of(self)
-        states = self._map.pieces
+        found = self._map
         if index == 0:
-            if not states:
+            if not found.pieces:
                 return [Segment("  no pieces are known yet", ink.dim)]
-            rarest = min(self._map.availability, default=None)
-            words = f"  {states.count('#'):,} of {len(states):,} pieces of {text.size(self._map.length)}"
-            coming = states.count(">")
+            rarest = min(found.availability, default=None)
+            each = f" · a cell is {plural(found.per_cell, 'piece')}" if found.per_cell > 1 else ""
+            words = f"  {self._have:,} of {plural(found.count, 'piece')} of {text.size(found.length)}{each}"
             return [
-                Segment(words, ink.text), Segment(f" · {coming:,} being fetched" if coming else "", ink.warn),
+                Segment(words, ink.text),
+                Segment(" · ", ink.faint), Segment("there", ink.there), Segment(" · ", ink.faint),
+                Segment("coming", ink.warn), Segment(" · ", ink.faint), Segment("begun", ink.good),
                 Segment(f" · every piece at {plural(rarest, 'peer')} or more" if rarest is not None else "", ink.dim)]
         if index == 1:
             return []
         at = 2 * (index - 2)
         upper, lower = self._grid[at], self._grid[at + 1]
-        out = [Segment("  ")]
-        for place, cell in enumerate(upper):
-            below = lower[place] if place < len(lower) else None
-            out.append(_half(cell, below, ink, plain=self.app.no_color))
-        return out
+        return [Segment("  "), *(
+            _half(cell, lower[place] if place < len(lower) else "", ink, plain=self.app.no_color)
+            for place, cell in enumerate(upper))]
 
 
-def _half(upper: pieces.Cell, lower: pieces.Cell | None, ink: Ink, *, plain: bool) -> Segment:
+def _half(upper: str, lower: str, ink: Ink, *, plain: bool) -> Segment:
     if plain:
-        full = (upper == "all", lower == "all")
-        part = upper in ("some", "now") or lower in ("some", "now")
-        return Segment({(True, True): "█", (True, False): "▀", (False, True): "▄"}.get(full, "░" if part else "·"))
-    colours = {"all": ink.there, "now": ink.warn, "some": ink.good, "none": ink.track}
-    above = colours[upper]
-    if lower is None:
-        return Segment("▀", above)
-    return Segment("▀", Style(color=above.color, bgcolor=colours[lower].color))
+        full = (pieces.full(upper), pieces.full(lower))
+        begun = pieces.begun(upper) or pieces.begun(lower)
+        return Segment({(True, True): "█", (True, False): "▀", (False, True): "▄"}.get(full, "░" if begun else "·"))
+    above = _colour(upper, ink)
+    return Segment("▀", Style(color=above.color, bgcolor=_colour(lower, ink).color) if lower else above)
+
+
+def _colour(cell: str, ink: Ink) -> Style:
+    if pieces.full(cell):
+        return ink.there
+    return ink.warn if cell == ">" else ink.good if pieces.begun(cell) else ink.track
 
 
 class LogLines(Lines):
@@ -379,6 +423,10 @@ class Detail(Vertical):
     def files(self) -> Files:
         return self.query_one(Files)
 
+    @property
+    def pieces(self) -> Pieces:
+        return self.query_one(Pieces)
+
     def choose(self, part: Part) -> None:
         self.part = part
         for one in PARTS:
@@ -415,6 +463,7 @@ class Detail(Vertical):
             return
         if details.key != self._key:
             self._key = details.key
+            self.files.begin(details.key)
             for one in PARTS:
                 if one not in ("files", "log"):
                     lines = self.query_one(f"#{one}", Lines)
@@ -425,8 +474,8 @@ class Detail(Vertical):
     def _take(self, details: Details) -> None:
         row = details.torrent.row
         self.query_one(Overview).take(details.torrent)
-        if details.files is not None:
-            self.files.take(details.key, details.files, details.file_total)
+        if details.folders is not None:
+            self.files.take(details.folders)
         if details.peers is not None:
             self.query_one("#peers", Table).take(
                 [peer_words.line_of(peer) for peer in details.peers],
@@ -436,4 +485,4 @@ class Detail(Vertical):
             self.query_one("#trackers", Table).take(
                 [row[:-1] for row in rows], notes=[one.message for one in details.trackers])
         if details.pieces is not None:
-            self.query_one(Pieces).take(details.pieces)
+            self.pieces.take(details.pieces, details.torrent.pieces_have)

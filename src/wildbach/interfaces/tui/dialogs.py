@@ -130,7 +130,7 @@ class Choose(ModalScreen[int | None]):
             yield options
             yield _static("\nEnter or its number · Esc leaves it", "hint")
 
-    def on_lines_opened(self, message: Lines.Opened) -> None:
+    def on_lines_twice(self, message: Lines.Twice) -> None:
         self.dismiss(message.lines.cursor)
 
     def on_key(self, event: events.Key) -> None:

@@ -40,13 +40,22 @@ class Header(Widget):
         self._ever = False
         self._loading = False
 
+    def fill(self, past: m.History, every: float) -> None:
+        """Speeds from before the screen was there; a point of the picture is of `every` seconds."""
+        times = max(1, round(past.step / every))
+        for values, kept in ((past.down, self._down), (past.up, self._up)):
+            kept.clear()
+            kept.extend(float(value) for value in values for _ in range(times))
+
     def take(self, transfer: m.Transfer, *, loading: bool, measure: bool) -> None:
         """`measure`: the time has come for a point of the picture."""
+        was = (self._transfer, self.lost, self._loading)
         self._transfer, self.lost, self._ever, self._loading = transfer, "", True, loading
         if measure:
             self._down.append(transfer.down_rate)
             self._up.append(transfer.up_rate)
-        self.refresh()
+        if was != (transfer, "", loading) or any(self._down) or any(self._up):
+            self.refresh()
 
     def lose(self, why: str) -> None:
         self.lost = why

@@ -34,7 +34,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     """
     has_cursor: ClassVar[bool] = True
 
-    class Opened(Message):
+    class Twice(Message):
         """A line was clicked twice."""
 
         def __init__(self, lines: Lines) -> None:
@@ -88,9 +88,9 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
 
     def resize(self, count: int) -> None:
         """There are so many lines now."""
-        self.count = count
         self.cursor = max(0, min(self.cursor, count - 1))
-        if self.virtual_size.height != count:
+        if count != self.count:
+            self.count = count
             self.virtual_size = Size(0, count)
         self.refresh()
 
@@ -147,7 +147,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self.clicked(index, event)
         if event.chain == 2:
-            self.post_message(self.Opened(self))
+            self.post_message(self.Twice(self))
 
     def clicked(self, index: int, event: events.Click) -> None:
         self.go(index)

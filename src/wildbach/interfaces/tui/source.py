@@ -25,12 +25,10 @@ PARTS: Final[tuple[Part, ...]] = ("overview", "files", "peers", "trackers", "pie
 
 _ANSWER_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 1.0
-_FILES: Final = 100_000
-"Files of a torrent that are shown."
-_FILE_PAGE: Final = 10_000
-_MANY_FILES: Final = 2_000
-"Of torrents with more the files are read anew only so often:"
-_FILES_EVERY: Final = 5
+_MANY_FOLDERS: Final = 8
+"Where more are open they are read anew only so often:"
+_FOLDERS_EVERY: Final = 5
+_HISTORY: Final = 300
 _LOG_LINES: Final = 1000
 
 
@@ -42,6 +40,10 @@ class Shows:
     key: str = ""
     "Whose details; empty: none."
     part: Part = "overview"
+    folders: tuple[tuple[str, int], ...] = ()
+    "Open folders of its files, and how many entries of each."
+    cells: int = 0
+    "Of the map of its pieces that there is room for; 0: one a piece."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,8 @@ class Details:
 
     key: str
     torrent: m.TorrentDetail
-    files: tuple[m.FileRow, ...] | None = None
+    folders: dict[str, m.Tree] | None = None
     "None here and below: not asked for."
-    file_total: int = 0
     peers: tuple[m.PeerRow, ...] | None = None
     trackers: tuple[m.TrackerRow, ...] | None = None
     pieces: m.PieceMap | None = None
@@ -69,6 +70,8 @@ class News:
     jobs: tuple[m.Job, ...]
     details: Details | None
     log: tuple[m.LogLine, ...]
+    past: m.History | None
+    "Speeds until now, the first time."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Source:
         self._rests = asyncio.Event()
         self._api: Api | None = None
         self._log: list[m.LogLine] = []
-        self._files: tuple[str, tuple[m.FileRow, ...], int] = ("", (), 0)
+        self._folders: tuple[tuple[str, tuple[tuple[str, int], ...]], dict[str, m.Tree]] = (("", ()), {})
         self._turn = 0
 
     @property
@@ -115,8 +118,8 @@ class Source:
         await self._rests.wait()
 
     def look(self) -> None:
-        """Something was done: ask now, for the files too."""
-        self._files = ("", (), 0)
+        """Something was done: ask now, for the folders too."""
+        self._folders = (("", ()), {})
         self._rests.clear()
         self._changed.set()
 
@@ -134,32 +137,34 @@ class Source:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _follow(self, api: Api) -> None:
-        self._log, self._files = [], ("", (), 0)
+        self._log, self._folders = [], (("", ()), {})
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            past: m.History | None = await api.history(m.HistoryQuery(span=_HISTORY))
         while True:
             self._changed.clear()
             self._rests.clear()
             shows = self._shows
             async with asyncio.timeout(_ANSWER_SECONDS):
-                news = await self._news(api, shows)
+                news = await self._news(api, shows, past)
             self._api = api
             if shows == self._shows:
                 self._deliver(news)
+                past = None
             if not self._changed.is_set():
                 self._rests.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds):
                     await self._changed.wait()
 
-    async def _news(self, api: Api, shows: Shows) -> News:
+    async def _news(self, api: Api, shows: Shows, past: m.History | None) -> News:
         self._turn += 1
         page = await api.list_torrents(shows.listing)
         details = await self._details(api, shows) if shows.key else None
         if shows.key and shows.part == "log":
-            lines = (await api.log(m.LogQuery(self._log[-1].id if self._log else -1, limit=_LOG_LINES))).lines
-            self._log = [*self._log, *lines][-_LOG_LINES:]
+            await self._read_log(api)
         return News(
             shows.listing, page, await api.facets(), await api.transfer(), (await api.jobs()).jobs, details,
-            tuple(self._log))
+            tuple(self._log), past)
 
     async def _details(self, api: Api, shows: Shows) -> Details | None:
         key = shows.key
@@ -167,8 +172,7 @@ class Source:
             details = Details(key, await api.torrent(key))
             part: Struct | None = None
             if shows.part == "files":
-                files, total = await self._read_files(api, key)
-                return Details(key, details.torrent, files=files, file_total=total)
+                return Details(key, details.torrent, folders=await self._read_folders(api, shows))
             if shows.part == "peers":
                 part = await api.peers(key)
                 return Details(key, details.torrent, peers=part.peers)
@@ -176,35 +180,48 @@ class Source:
                 part = await api.trackers(key)
                 return Details(key, details.torrent, trackers=part.trackers)
             if shows.part == "pieces":
-                return Details(key, details.torrent, pieces=await api.pieces(key))
-        except UsageError as error:
-            if error.code != "not_found":
-                raise
+                return Details(key, details.torrent, pieces=await api.pieces(key, m.PieceQuery(shows.cells)))
+        except UsageError:
+            # It is gone, or this is not for a guest to see.
             return None
         return details
 
-    async def _read_files(self, api: Api, key: str) -> tuple[tuple[m.FileRow, ...], int]:
-        known, files, total = self._files
-        if known == key and total > _MANY_FILES and self._turn % _FILES_EVERY:
-            return files, total
-        found: list[m.FileRow] = []
-        while True:
-            page = await api.files(key, m.FileListing(offset=len(found), limit=_FILE_PAGE))
-            found += page.files
-            if not page.files or len(found) >= min(page.total, _FILES):
-                break
-        self._files = (key, tuple(found), page.total)
-        return self._files[1:]
+    async def _read_log(self, api: Api) -> None:
+        try:
+            lines = (await api.log(m.LogQuery(self._log[-1].id if self._log else -1, limit=_LOG_LINES))).lines
+        except UsageError as error:
+            self._log = [m.LogLine(-1, 0, "warning", error.message)]
+        else:
+            self._log = [*self._log, *lines][-_LOG_LINES:]
+
+    async def _read_folders(self, api: Api, shows: Shows) -> dict[str, m.Tree]:
+        known, folders = self._folders
+        if known == (shows.key, shows.folders) and len(folders) > _MANY_FOLDERS and self._turn % _FOLDERS_EVERY:
+            return folders
+        found: dict[str, m.Tree] = {}
+        for folder, count in shows.folders:
+            try:
+                found[folder] = await _folder(api, shows.key, folder, count)
+            except UsageError:
+                # Without metadata there are none yet, and one that was renamed is not there any more.
+                continue
+        self._folders = ((shows.key, shows.folders), found)
+        return found
 
 
-async def keys_between(api: Api, listing: m.Listing, first: int, last: int) -> list[str]:
+async def _folder(api: Api, key: str, folder: str, count: int) -> m.Tree:
+    entries: list[m.TreeEntry] = []
+    while True:
+        page = await api.tree(key, m.TreeQuery(folder, offset=len(entries), limit=min(1000, count - len(entries))))
+        entries += page.entries
+        if not page.entries or len(entries) >= min(page.total, count):
+            return msgspec.structs.replace(page, entries=tuple(entries))
+
+
+async def keys_between(api: Api, listing: m.Listing, first: int, last: int) -> tuple[str, ...]:
     """The keys of a part of the list, by place."""
-    found: list[str] = []
-    while first <= last:
-        part = msgspec.structs.replace(listing, offset=first, limit=min(1000, last - first + 1))
-        page = await api.list_torrents(part)
-        found += [row.key for row in page.torrents]
-        if not page.torrents:
-            break
-        first += len(page.torrents)
-    return found
+    if last < first:
+        return ()
+    found = await api.keys(m.KeyListing(
+        listing.sort, listing.descending, first, last - first + 1, state=listing.state, search=listing.search))
+    return found.keys

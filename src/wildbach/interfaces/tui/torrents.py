@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.cli import text
 from wildbach.interfaces.tui import columns
 from wildbach.interfaces.tui.lines import Lines, ink_of
 from wildbach.interfaces.tui.words import harmless
@@ -60,10 +61,10 @@ class TorrentList(Lines):
 
     def take(self, listing: m.Listing, page: m.TorrentPage, empty: str) -> None:
         """Show this page of the list."""
-        fresh = not self.live
-        self.live = True
-        self._empty = empty
-        self._rows = {page.offset + number: row for number, row in enumerate(page.torrents)}
+        rows = {page.offset + number: row for number, row in enumerate(page.torrents)}
+        if self.live and (rows, page.total, empty) == (self._rows, self.count, self._empty):
+            return
+        self.live, self._empty, self._rows = True, empty, rows
         same = msgspec.structs.replace(listing, offset=0, limit=1)
         if self._sort != repr(same):
             self._sort = repr(same)
@@ -82,8 +83,6 @@ class TorrentList(Lines):
             self._key = row.key
         elif not page.total:
             self._key = ""
-        if fresh:
-            self.refresh()
 
     def begin(self) -> None:
         """Another list is looked at, from its beginning."""
@@ -110,6 +109,14 @@ class TorrentList(Lines):
             return tuple(self.marks)
         row = self.row
         return (row.key,) if row is not None else ()
+
+    def trouble(self, key: str, words: str) -> None:
+        """Why what was asked of it was not done; empty where it was, or is asked anew."""
+        if words:
+            self.troubles[key] = text.clean(words)
+        else:
+            self.troubles.pop(key, None)
+        self.refresh()
 
     def name_of(self, key: str) -> str:
         return next((row.name for row in self._rows.values() if row.key == key), "")

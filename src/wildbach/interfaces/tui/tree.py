@@ -1,116 +1,97 @@
-"""The files of a torrent as a tree: folders that are open or shut, what is wanted of each, and how far it is.
+"""The files of a torrent as a tree, of which only open folders are read.
 
-Plain values without a widget. A folder is named by its path, a file by its number.
+Plain values without a widget: what was read of each folder, which are open, and the lines that come of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from wildbach.interfaces.api import models as m
 
 Want = Literal["all", "some", "none"]
+PAGE: Final = 1000
+"Entries of a folder that are read at first, and that one more line brings."
 OPEN_AT_FIRST: Final = 30
-"Torrents with no more files show all of them at first."
+"Of torrents with no more files all folders are open at first."
 _STEPS: Final = (0, 1, 6, 7)
 "Priorities that people choose: not wanted, usual, high, highest."
 
 
-@dataclass(slots=True)
-class Node:
-    name: str
-    path: str
+@dataclass(frozen=True, slots=True)
+class Line:
     depth: int
-    file: m.FileRow | None = None
-    children: dict[str, Node] = field(default_factory=dict)
-    size: int = 0
-    have: int = 0
-    wanted: int = 0
-    "Files of it that are wanted."
-    files: int = 0
-
-    @property
-    def want(self) -> Want:
-        return "none" if not self.wanted else "all" if self.wanted == self.files else "some"
-
-    @property
-    def share(self) -> float:
-        return self.have / self.size if self.size else 1.0
+    entry: m.TreeEntry | None
+    "None: there are more in the folder than were read."
+    folder: str
+    "In which it is."
+    open: bool = False
+    more: int = 0
 
 
-def build(files: Sequence[m.FileRow]) -> Node:
-    """The root, which stands for all of them."""
-    root = Node("", "", -1)
-    for file in files:
-        node = root
-        parts = file.path.split("/")
-        way = [root]
-        for depth, part in enumerate(parts[:-1]):
-            below = node.children.get(part + "/")
-            if below is None:
-                path = f"{node.path}/{part}" if node.path else part
-                below = node.children[part + "/"] = Node(part, path, depth)
-            node = below
-            way.append(node)
-        leaf = Node(parts[-1], file.path, len(parts) - 1, file)
-        # Two files of one path would be one line; their numbers tell them apart.
-        node.children[parts[-1] if parts[-1] not in node.children else f"{parts[-1]}\0{file.index}"] = leaf
-        for one in (*way, leaf):
-            one.size += file.size
-            one.have += file.have
-            one.files += 1
-            one.wanted += file.priority > 0
-    return root
+def want_of(entry: m.TreeEntry) -> Want:
+    if entry.priority >= 0:
+        return "all" if entry.priority else "none"
+    return "all" if entry.size and entry.wanted == entry.size else "some"
 
 
-def visible(root: Node, shut: set[str], opened: set[str]) -> list[Node]:
-    """The lines, folders first. Folders are open but for those in `shut`; in large torrents those in `opened` alone."""
-    large = root.files > OPEN_AT_FIRST
-    out: list[Node] = []
-    stack = _ordered(root)
+def share_of(entry: m.TreeEntry) -> float:
+    return entry.have / entry.size if entry.size else 1.0
+
+
+def lines(folders: Mapping[str, m.Tree], opened: Mapping[str, int]) -> list[Line]:
+    """From the top down. Of a folder that is open and not here yet there is nothing below it."""
+    out: list[Line] = []
+    stack: list[Line] = _below(folders, opened, "", 0)
     while stack:
-        node = stack.pop()
-        out.append(node)
-        if node.file is None and is_open(node, shut, opened, large=large):
-            stack += _ordered(node)
+        line = stack.pop()
+        out.append(line)
+        if line.open and line.entry is not None:
+            stack += _below(folders, opened, line.entry.path, line.depth + 1)
     return out
 
 
-def is_open(node: Node, shut: set[str], opened: set[str], *, large: bool) -> bool:
-    if node.path in shut:
-        return False
-    return node.path in opened or not large or node.depth == 0
-
-
-def _ordered(node: Node) -> list[Node]:
+def _below(folders: Mapping[str, m.Tree], opened: Mapping[str, int], folder: str, depth: int) -> list[Line]:
     """Last first, for a stack."""
-    return sorted(node.children.values(), key=lambda one: (one.file is not None, one.name.casefold()), reverse=True)
+    found = folders.get(folder)
+    if found is None:
+        return []
+    out = [
+        Line(depth, entry, folder, open=entry.folder and entry.path in opened) for entry in found.entries]
+    if len(found.entries) < found.total:
+        out.append(Line(depth, None, folder, more=found.total - len(found.entries)))
+    return out[::-1]
 
 
-def toggled(node: Node) -> dict[str, int]:
-    """Priorities that make it wanted where it is not wholly, else not wanted. What is wanted keeps its place."""
-    want = 0 if node.want == "all" else 1
-    return {
-        str(file.index): want for file in _files(node) if (file.priority > 0) != bool(want)}
+def to_open(folders: Mapping[str, m.Tree], opened: Mapping[str, int], shut: set[str]) -> list[str]:
+    """Folders that open by themselves: the only one of the top, and all of small torrents; none that was shut."""
+    top = folders.get("")
+    if top is None:
+        return []
+    found = []
+    for folder, tree in folders.items():
+        if top.files > OPEN_AT_FIRST and (folder or tree.total > 1):
+            continue
+        found += [entry.path for entry in tree.entries if entry.folder]
+    return [path for path in found if path not in opened and path not in shut]
 
 
-def stepped(node: Node, up: int) -> dict[str, int]:
-    """Priorities of its files one step higher (1) or lower (-1)."""
-    found = {}
-    for file in _files(node):
-        at = max(place for place, step in enumerate(_STEPS) if step <= file.priority)
-        new = _STEPS[max(0, min(len(_STEPS) - 1, at + up))]
-        if new != file.priority:
-            found[str(file.index)] = new
-    return found
+def toggled(entry: m.TreeEntry) -> m.FilePriorities:
+    """It is wanted where it was not wholly, else not."""
+    return _priorities(entry, 0 if want_of(entry) == "all" else 1)
 
 
-def _files(node: Node) -> Iterator[m.FileRow]:
-    stack = [node]
-    while stack:
-        one = stack.pop()
-        if one.file is not None:
-            yield one.file
-        stack.extend(one.children.values())
+def stepped(entry: m.TreeEntry, up: int) -> m.FilePriorities | None:
+    """One step higher (1) or lower (-1); None where there is no other."""
+    now = entry.priority if entry.priority >= 0 else 1
+    at = max(place for place, step in enumerate(_STEPS) if step <= now)
+    new = _STEPS[max(0, min(len(_STEPS) - 1, at + up))]
+    return _priorities(entry, new) if new != entry.priority else None
+
+
+def _priorities(entry: m.TreeEntry, priority: int) -> m.FilePriorities:
+    if entry.folder:
+        return m.FilePriorities(paths={entry.path: priority})
+    return m.FilePriorities({str(entry.index): priority})

@@ -14,8 +14,9 @@ NONE: Final = -1
 "No limit."
 
 
-class Entry(msgspec.Struct, omit_defaults=True):
-    """Of one torrent. Seconds since 1970, bytes, seconds. What is not said costs no space in the database."""
+class Entry(msgspec.Struct, omit_defaults=True, gc=False):
+    """Of one torrent. The garbage collector does not look at entries: there are many, and no cycle begins at one.
+    Seconds since 1970, bytes, seconds. What is not said costs no space in the database."""
 
     added_at: int = 0
     completed_at: int = 0

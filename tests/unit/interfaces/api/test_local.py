@@ -619,3 +619,35 @@ def test_a_move_that_was_cut_off_goes_on_at_the_next_start_also_of_a_complete_to
     store.save(record)
     store.close()
     asyncio.run(look(key))
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_torrent_follows_files_that_were_moved_by_somebody_else(tmp_path: Path, stopped: bool) -> None:
+    """Nothing is moved: what is there is hashed, and what is not is missing."""
+    async def work() -> None:
+        async with client(tmp_path, queue__enabled=False) as api:
+            (key,) = await add(api, seed_content(tmp_path), tags=("t",))
+            await until(lambda: api.core.catalog.fresh(key).state == "seeding", api)
+            if stopped:
+                await api.act(m.Action("stop", (key,)))
+                await until(lambda: api.core.catalog.fresh(key).state == "stopped", api)
+            (tmp_path / "downloads").rename(tmp_path / "else")
+            (tmp_path / "downloads").mkdir()
+            (tmp_path / "else" / "things" / "sub" / "b.txt").write_text("other\n")
+            jobs = await api.move_torrents(m.Move(str(tmp_path / "else"), (key,), look=True))
+            await until(lambda: all(one.state != "running" for one in api.core.jobs.views()), api)
+            assert [one.state for one in api.core.jobs.views()] == ["done"], jobs
+            await until(lambda: api.core.catalog.fresh(key).save_path == str(tmp_path / "else"), api)
+            if stopped:
+                assert api.core.catalog.fresh(key).state == "stopped"
+                await api.act(m.Action("start", (key,)))
+            await until(lambda: api.core.catalog.fresh(key).state in ("downloading", "stalled"), api)
+            row = api.core.catalog.fresh(key)
+            assert 0 < row.progress < 1 and row.tags == ("t",)
+            assert not list((tmp_path / "downloads").iterdir()), "nothing is made at the old place"
+            with pytest.raises(UsageError):
+                await api.move_torrents(m.Move("/etc", (key,), look=True))
+        async with client(tmp_path) as api:
+            assert api.core.catalog.fresh(key).save_path == str(tmp_path / "else")
+
+    run(work())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +11,12 @@ from hypothesis import strategies as st
 from cli_torrents import torrent_of
 from wildbach.base import bitfield
 from wildbach.base.errors import UsageError
+from wildbach.engine.views import file_views
+from wildbach.interfaces.api import tree as tree_module
 from wildbach.interfaces.api.models import TreeEntry, TreeQuery
-from wildbach.interfaces.api.tree import FileTree, Now, natural, original_paths
-from wildbach.protocol.metainfo import Metainfo
+from wildbach.interfaces.api.tree import FileTree, Now, in_order, natural
+from wildbach.protocol import bencode
+from wildbach.protocol.metainfo import Info, Metainfo
 
 FILES = {
     ("Season 2", "e10.mkv"): b"1" * 40_000, ("Season 2", "e9.mkv"): b"2" * 50_000,
@@ -21,7 +26,7 @@ FILES = {
 
 
 def tree_of(torrent: Metainfo) -> FileTree:
-    return FileTree(torrent.info, original_paths(torrent.info))
+    return FileTree(torrent.info)
 
 
 def names(tree: FileTree, **query: object) -> list[str]:
@@ -89,8 +94,59 @@ def test_paths_that_are_not_there_are_said() -> None:
         tree.chosen({"things/nothing": 1})
 
 
+@given(st.lists(st.text(alphabet="aB1 0", max_size=6), max_size=60), st.integers(1, 7))
+def test_sorting_in_parts_is_sorting(names: list[str], part: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree_module, "_SORTED", part)
+        assert [names[at] for at in in_order(names)] == sorted(names, key=lambda name: (natural(name), name))
+
+
 def test_names_are_ordered_as_people_do() -> None:
     assert sorted(["b", "A10", "a2", "a", "²", "9" * 40], key=natural) == ["9" * 40, "a", "a2", "A10", "b", "²"]
+
+
+def padded(sizes: list[int]) -> Info:
+    """A v1 torrent whose files begin on pieces, by pad files (BEP 47)."""
+    listed: list[bencode.Value] = []
+    for number, size in enumerate(sizes):
+        listed.append({b"length": size, b"path": list[bencode.Value]([b"d%d" % (number % 2), b"f%d" % number])})
+        if size % 16384:
+            listed.append({b"attr": b"p", b"length": 16384 - size % 16384,
+                           b"path": list[bencode.Value]([b".pad", b"%d" % number])})
+    total = sum(-(-size // 16384) for size in sizes)
+    info: dict[bytes, bencode.Value] = {
+        b"files": listed, b"name": b"x", b"piece length": 16384, b"pieces": b"\x11" * 20 * total}
+    return Metainfo.parse(bencode.encode({b"info": info})).info
+
+
+SIZES = st.lists(st.integers(0, 70_000), min_size=1, max_size=8).filter(any)
+
+
+@given(SIZES, st.sampled_from(["v1", "v2", "hybrid", "pads"]), st.randoms(use_true_random=False))
+def test_bytes_that_are_there_are_what_the_engine_says_of_the_files(sizes: list[int], kind: str, rng: Random) -> None:
+    if kind == "pads":
+        info = padded(sizes)
+    else:
+        content = {(f"d{number % 2}", f"f{number}"): bytes(size) for number, size in enumerate(sizes)}
+        info = torrent_of(content, kind=kind).info  # type: ignore[arg-type]  # one of them
+    count = info.geometry.piece_count
+    held = bitfield.of([piece for piece in range(count) if rng.random() < 0.6], bitfield.width_of(count))
+    priorities = [0 if file.pad else rng.choice([0, 1, 7]) for file in info.files]
+    known = {view.index: view for view in file_views(info, held, priorities)}
+    tree, now = FileTree(info), Now(held, priorities, held)
+    top = tree.page(TreeQuery(), now).entries[0]
+    assert top.have == sum(view.have for view in known.values())
+    assert top.files == len(known)
+    for folder in tree.page(TreeQuery(top.path), now).entries:
+        files = tree.page(TreeQuery(folder.path), now).entries
+        assert [(one.have, one.priority) for one in files] == [
+            (known[one.index].have, priorities[one.index]) for one in files]
+        assert folder.have == sum(one.have for one in files)
+        assert folder.priority == (files[0].priority if len({one.priority for one in files}) == 1 else -1)
+    for one in tree.page(TreeQuery(search="f"), now).entries:
+        pieces = info.geometry.file_pieces(one.index)
+        there = sum(bitfield.has(held, piece, bitfield.width_of(count)) for piece in pieces)
+        assert one.availability == (there / len(pieces) if one.size else 1)
 
 
 PATHS = st.lists(
@@ -98,14 +154,14 @@ PATHS = st.lists(
 
 
 @given(PATHS, st.randoms(use_true_random=False))
-def test_the_entries_of_every_folder_add_up(paths: list[tuple[str, ...]], rng: object) -> None:
+def test_the_entries_of_every_folder_add_up(paths: list[tuple[str, ...]], rng: Random) -> None:
     # No path is both a file and a folder.
     files = {(*path, f"f{number}"): bytes(1 + number * 5000) for number, path in enumerate(paths)} or {("f",): b"x"}
     torrent = torrent_of(files)
     tree, count = tree_of(torrent), torrent.info.geometry.piece_count
     width = bitfield.width_of(count)
-    held = bitfield.of((piece for piece in range(count) if rng.random() < 0.5), width)  # type: ignore[attr-defined]  # Random
-    priorities = [rng.choice([0, 1, 7]) for _ in torrent.info.files]  # type: ignore[attr-defined]  # Random
+    held = bitfield.of((piece for piece in range(count) if rng.random() < 0.5), width)
+    priorities = [rng.choice([0, 1, 7]) for _ in torrent.info.files]
     now = Now(held, priorities)
     folders = [""]
     while folders:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from wildbach.base import bitfield
+from wildbach.interfaces import scenery
 from wildbach.interfaces.cli import demoscene
 from wildbach.interfaces.cli.demoscene import Actor
 
@@ -40,7 +41,7 @@ def test_the_plain_lines_say_the_same() -> None:
 def test_content_has_its_size_and_is_the_same_every_time(tmp_path: Path) -> None:
     size = 3 << 20
     for name in ("a", "b"):
-        demoscene.make_content(tmp_path / name, size)
+        scenery.make_content(tmp_path / name, size)
     first = demoscene.digest_of(tmp_path / "a")
     assert first == demoscene.digest_of(tmp_path / "b")
     assert len(set(first.values())) == len(first) == 10

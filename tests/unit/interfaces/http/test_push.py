@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -213,3 +214,52 @@ def test_a_guest_sees_no_previews() -> None:
     async def work(there: Serving, websocket: Socket) -> None:
         assert (await show(websocket, previews=["a1"]))["error"]["code"] == "forbidden"
     run(work, guest=True)
+
+
+def test_what_a_page_was_not_told_because_it_asked_for_something_else_it_is_told_then() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        there.api.put(row(1))
+        asked, go_on = asyncio.Event(), asyncio.Event()
+        facets = there.api.facets
+
+        async def slow() -> Any:
+            asked.set()
+            await go_on.wait()
+            return await facets()
+
+        there.api.facets = slow  # type: ignore[method-assign]  # as a daemon with much to do
+        await websocket.send_str(json.dumps({"subscribe": {"torrents": {}, "facets": True, "transfer": True}}))
+        await asked.wait()
+        await websocket.send_str(json.dumps({"subscribe": {"torrents": {}, "facets": True, "trash": True}}))
+        # It was read when something that was sent after it is answered.
+        await websocket.send_str("nonsense")
+        assert "error" in await told(websocket)
+        go_on.set()
+        news = await told(websocket)
+        assert sorted(news) == ["facets", "torrents", "trash"]
+        assert [one["name"] for one in news["torrents"]["rows"]] == ["torrent 1"]
+    run(work)
+
+
+def test_the_greeting_comes_first_and_says_who_one_is() -> None:
+    async def main(guest: bool) -> dict[str, Any]:
+        async with serving(ApiSettings(push_seconds=0.2)) as there, aiohttp.ClientSession(there.url) as session:
+            key = there.guest_key if guest else there.key
+            headers = {"Authorization": f"Bearer {key}"}
+            async with session.ws_connect("/api/v1/push", headers=headers) as websocket:
+                await websocket.send_str("nonsense")
+                first = await told(websocket)
+                assert "error" in await told(websocket)
+                return first
+
+    for guest, role in ((False, "user"), (True, "guest")):
+        hello = asyncio.run(main(guest))["hello"]
+        assert hello["role"] == role and hello["version"] and abs(hello["now"] - time.time()) < 1000
+
+
+def test_an_error_is_said_to_each_subscription() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        for limit in (1, 2):
+            news = await show(websocket, torrents={"sort": "nothing", "limit": limit})
+            assert news["torrents"]["error"]["status"] == 400
+    run(work)

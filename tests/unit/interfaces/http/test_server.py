@@ -324,6 +324,15 @@ def test_a_torrent_file_may_be_the_body() -> None:
     run(work)
 
 
+def test_a_torrent_file_to_look_into_may_be_the_body() -> None:
+    async def work(there: Serving, session: aiohttp.ClientSession) -> None:
+        headers = {**bearer(there.key), "Content-Type": "application/x-bittorrent"}
+        async with session.post("/api/v1/previews", data=b"d1:ae", headers=headers) as answer:
+            assert answer.status == 200 and (await answer.json())["id"] == "a1"
+        assert there.api.looked == [b"d1:ae"]
+    run(work)
+
+
 def test_long_lists_come_in_slices_and_are_whole() -> None:
     async def work(there: Serving, session: aiohttp.ClientSession) -> None:
         session.headers.update(bearer(there.key))

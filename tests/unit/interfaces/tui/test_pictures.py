@@ -9,10 +9,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from pytest_textual_snapshot import SVGImageExtension
 from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from tui_stage import Stage, drawn, picture, staged
+
+
+class Svg(SingleFileSnapshotExtension):
+    """As that of pytest-textual-snapshot, whose own loop a screen with a scope around it cannot run in."""
+
+    file_extension = "svg"
+    _write_mode = WriteMode.TEXT
+
 
 GUIDE = Path(__file__).parents[4] / "docs" / "top.svg"
 
@@ -23,7 +31,7 @@ def picture_of(size: tuple[int, int], *keys: str) -> str:
 
 @pytest.mark.parametrize("keys", [(), ("2", "l", "j"), ("d",)], ids=["list", "files", "remove"])
 def test_a_small_terminal(keys: tuple[str, ...], snapshot: SnapshotAssertion) -> None:
-    assert picture_of((80, 24), *keys) == snapshot.use_extension(SVGImageExtension)
+    assert picture_of((80, 24), *keys) == snapshot.use_extension(Svg)
 
 
 def test_the_picture_of_the_guide_is_what_the_screen_shows() -> None:

@@ -8,16 +8,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from api_fakes import row
 from cli_torrents import torrent_of
 from clients import client, seed_content
+from daemons import House
 from tui_stage import Stage, staged
 from wildbach.base.errors import NetworkError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.local import LocalApi
+from wildbach.interfaces.api.restricted import for_role
+from wildbach.interfaces.cli.reach import Reach
+from wildbach.interfaces.http import passwords
 from wildbach.interfaces.tui.app import Place, Top
 from wildbach.interfaces.tui.dialogs import Ask, Choose, Help
 from wildbach.interfaces.tui.source import Opener
@@ -159,8 +165,9 @@ def test_files_are_chosen_in_the_tree_with_their_folder_and_get_priorities(tmp_p
         await screen.shows("[~] ▾ things", "[ ] ▾ sub")
         assert {path: on for path, on in (await wanted()).items() if "sub" in path} == {
             "things/sub/b.txt": 0, "things/sub/ü 日本.bin": 0}
-        screen.app.detail.files.cursor = next(
-            at for at, line in enumerate(screen.app.detail.files._shown) if line.name == "a.bin")
+        files = screen.app.detail.files
+        while files.at_cursor is None or files.at_cursor.entry is None or files.at_cursor.entry.name != "a.bin":
+            await screen.press("j")
         await screen.press("+")
         await screen.shows("high")
         assert (await wanted())["things/a.bin"] == 6
@@ -277,7 +284,7 @@ def test_category_tags_limits_queue_and_slow_mode(tmp_path: Path) -> None:
         await asked("L", "quick", "is not a size")
         assert (await row()).down_limit == 512_000
         await screen.press("z")
-        await screen.shows("slow mode")
+        await screen.until(lambda: "alternative limits" in screen.app.notice)
         assert (await api.transfer()).slow_mode
         await screen.press("J")
         await screen.until(lambda: "later in the queue" in screen.app.notice)
@@ -292,8 +299,6 @@ def test_pasted_links_are_offered_to_be_added(tmp_path: Path) -> None:
     link = f"magnet:?xt=urn:btih:{'ab' * 20}&dn=pasted"
 
     async def work(screen: Screen, api: LocalApi) -> None:
-        from textual import events
-
         screen.app.post_message(events.Paste(f"  {link}\n"))
         await screen.until(lambda: isinstance(screen.app.screen, Ask))
         await screen.press("enter")
@@ -312,11 +317,42 @@ def test_tabs_tell_why_nothing_moves_and_what_trackers_say(tmp_path: Path) -> No
         await screen.press("4")
         await screen.shows("127.0.0.1:1/announce", "failing")
         await screen.press("5")
-        await screen.shows("0 of", "pieces of 16.0 KiB")
+        await screen.shows("0 of 9 pieces of 16.0 KiB")
         await screen.press("3")
         await screen.shows("no peers")
         await screen.press("6", "2", "l", "tab")
         assert screen.app.focused is screen.app.torrents
+
+    with_screen(tmp_path, work)
+
+
+def test_a_guest_sees_the_list_and_is_told_what_is_not_for_guests(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with client(tmp_path) as api:
+            await add(api, "things", stopped=True)
+            guest = for_role(api, "guest")
+            async with screen_of(lambda: contextlib.nullcontext(guest)) as screen:
+                await screen.shows("things", "stopped 1")
+                await screen.press("6")
+                await screen.shows("guest")
+                await screen.press("s")
+                await screen.until(lambda: screen.app.notice)
+                assert "things: started" not in screen.app.notice
+                assert "stopped 1" in screen.text and screen.app.torrents.live
+
+    asyncio.run(main())
+
+
+def test_the_log_and_the_wheel(tmp_path: Path) -> None:
+    async def work(screen: Screen, api: LocalApi) -> None:
+        await add(api, *(f"torrent {number}" for number in range(40)), stopped=True)
+        await screen.until(lambda: screen.app.torrents.count == 40)
+        await screen.pilot._post_mouse_events([events.MouseScrollDown], "#torrents", offset=(5, 5))
+        await screen.until(lambda: screen.app.torrents.scroll_offset.y > 0)
+        assert screen.app.torrents.cursor == 0, "the wheel looks, and chooses nothing"
+        api.core.log.write("warning", "\x1b[31mred\x1b[0m was said")
+        await screen.press("6")
+        await screen.shows("\\x1b[31mred\\x1b[0m was said")
 
     with_screen(tmp_path, work)
 
@@ -411,6 +447,30 @@ def test_a_daemon_that_goes_away_is_said_and_nothing_old_is_shown_as_live(tmp_pa
     asyncio.run(main())
 
 
+def test_a_daemon_that_is_started_again_is_found_at_its_new_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passwords, "_N", 1 << 8)
+    house = House(tmp_path)
+    there = Reach(state=house.state)
+
+    async def main() -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(house.open())
+            async with there.open() as api:
+                await add(api, "things", stopped=True)
+            async with screen_of(there.open) as screen:
+                await screen.shows("things", "stopped 1")
+                await asyncio.to_thread(stack.pop_all().close)
+                await screen.shows("connection lost: no daemon runs")
+                await asyncio.to_thread(stack.enter_context, house.open())
+                await screen.shows("things", "stopped 1")
+                await screen.press("s")
+                await screen.shows("things: started")
+
+    asyncio.run(main())
+
+
 class Many(Stage):
     """More torrents than anybody would list."""
 
@@ -420,11 +480,12 @@ class Many(Stage):
         self.asked: list[m.Listing] = []
 
     async def list_torrents(self, listing: m.Listing) -> m.TorrentPage:
-        from api_fakes import row
-
         self.asked.append(listing)
         part = range(listing.offset, min(self.count, listing.offset + listing.limit))
         return m.TorrentPage(1, self.count, listing.offset, tuple(row(n, name=f"number {n}") for n in part), False)
+
+    async def keys(self, listing: m.KeyListing) -> m.AllKeys:
+        return m.AllKeys(tuple(f"{n:040x}" for n in range(listing.offset, min(self.count, listing.limit))))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])

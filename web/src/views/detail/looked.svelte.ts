@@ -15,6 +15,9 @@ export class Looked {
   /** Cells of the map of pieces; 0: one for each piece. */
   buckets = $state(0);
 
+  /** How often something that was asked for was not there, though the torrent is. */
+  stale = $state(0);
+
   constructor(readonly key: string) {}
 
   get wishes(): Wishes {

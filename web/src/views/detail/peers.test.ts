@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Peer } from "./looked.svelte";
-import { countryName, hostOf, sorted } from "./peers";
+import { countryName, hostOf, namesOf, sorted } from "./peers";
 
 const peer = (endpoint: string, down_rate: number): Peer => ({ endpoint, down_rate, client: "" }) as Peer;
 
@@ -21,4 +21,9 @@ it("names countries, and nothing that is none", () => {
   expect(countryName("DE")).toBe("Germany");
   expect(countryName("")).toBe("");
   expect(countryName("<b")).toBe("");
+});
+
+it("tells connections with one web server apart", () => {
+  const lane = { ...peer("", 0), client: "example.org" };
+  expect(new Set(namesOf([lane, peer("10.0.0.1:1", 0), lane, lane])).size).toBe(4);
 });

@@ -20,6 +20,17 @@ export function sorted(peers: readonly Peer[], by: Order, descending: boolean): 
   });
 }
 
+/** A name for each that no other has: there may be several connections with one web server. */
+export function namesOf(peers: readonly Peer[]): string[] {
+  const seen = new Map<string, number>();
+  return peers.map((peer) => {
+    const name = nameOf(peer);
+    const count = seen.get(name) ?? 0;
+    seen.set(name, count + 1);
+    return count ? `${name} ${count}` : name;
+  });
+}
+
 /** The address without its port. */
 export function hostOf(endpoint: string): string {
   return endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");

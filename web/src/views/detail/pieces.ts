@@ -1,16 +1,8 @@
 /** The map of pieces: what a character of it means, and what all of it comes to. */
 
-export interface PieceMap {
-  length: number;
-  /** Pieces of the torrent. */
-  count: number;
-  /** Pieces that a cell stands for; the last may have fewer. */
-  per_cell: number;
-  /** One character a cell: `-` nothing, `1`…`9` tenths of it, `>` some of it is being fetched, `#` all. */
-  pieces: string;
-  /** Copies of the rarest piece of each cell among connected peers; empty while that is not known. */
-  availability: readonly number[];
-}
+import type { Model } from "../../lib/api";
+
+export type PieceMap = Model<"PieceMap">;
 
 /** How much of a cell is there, 0 to 1. */
 export function share(cell: string): number {

@@ -58,9 +58,7 @@ describe("rows of a tree", () => {
 
   it("leave out what belongs to another question", () => {
     const rows = new Rows();
-    rows.asked([{ under: "", offset: 0, limit: 50 }]);
-    rows.news(0, tree("elsewhere", 9, [entry("elsewhere/x")]));
-    rows.news(4, tree("", 9, [entry("x")]));
+    rows.take({ under: "", offset: 0, limit: 50 }, tree("elsewhere", 9, [entry("elsewhere/x")]));
     expect(rows.count).toBe(1);
   });
 

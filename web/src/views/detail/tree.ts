@@ -3,31 +3,11 @@
  * and of its entries those that were asked for. Which row is which follows from the counts of the folders that are open.
  */
 
+import type { Model } from "../../lib/api";
 import type { TreeQuery } from "../../lib/push.svelte";
 
-export interface Entry {
-  path: string;
-  name: string;
-  folder: boolean;
-  /** Of a file; -1 of a folder. */
-  index: number;
-  files: number;
-  size: number;
-  have: number;
-  wanted: number;
-  /** -1: of its files some have another than others. */
-  priority: number;
-  availability: number;
-}
-
-export interface Tree {
-  under: string;
-  total: number;
-  size: number;
-  wanted: number;
-  files: number;
-  entries: readonly Entry[];
-}
+export type Entry = Model<"TreeEntry">;
+export type Tree = Model<"Tree">;
 
 /** A row; without an entry where it was not heard of yet. */
 export interface Line {
@@ -56,7 +36,6 @@ class Branch {
 
 export class Rows {
   readonly #branches = new Map<string, Branch>([["", new Branch()]]);
-  #asked: readonly TreeQuery[] = [];
   /** Of the whole, once it is known. */
   root: Tree | null = null;
 
@@ -208,16 +187,6 @@ export class Rows {
       return -1;
     };
     return walk(this.#branch(""), 0);
-  }
-
-  asked(queries: readonly TreeQuery[]): void {
-    this.#asked = queries;
-  }
-
-  /** What came for the number of a query. */
-  news(number: number, tree: Tree): void {
-    const query = this.#asked[number];
-    if (query) this.take(query, tree);
   }
 }
 

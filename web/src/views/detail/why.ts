@@ -3,10 +3,11 @@
 import * as format from "../../lib/format";
 import type { Row } from "../../lib/push.svelte";
 import { detailWords } from "../../words/detail";
+import { reason } from "../../words/reasons";
 
 /** The daemon's own words where it has some: it knows most. */
 export function whyOf(row: Row): string {
-  if (row.reason) return row.reason;
+  if (row.reason) return reason(row.reason);
   const t = detailWords.t;
   switch (row.state) {
     case "metadata":

@@ -1,16 +1,11 @@
 /** Speeds over time, as the daemon kept them and as they go on. */
 
+import type { Model } from "../../lib/api";
+
 export const SPANS = [60, 300, 1800, 10_800, 86_400] as const;
 export type Span = (typeof SPANS)[number];
 
-export interface History {
-  /** Seconds from one value to the next. */
-  step: number;
-  /** When the last one ends; seconds since 1970. */
-  until: number;
-  down: number[];
-  up: number[];
-}
+type History = Model<"History">;
 
 /** A window on the last `span` seconds, which moves on with what is measured now. */
 export class Speeds {

@@ -45,6 +45,14 @@ interface Branch {
   properties: Record<string, Schema>;
 }
 
+/** What people look for comes first; what is not here comes after. */
+const ORDER = ["downloads", "rates", "slow_mode", "queue", "seeding", "connections", "network", "feeds", "notify", "trash", "discovery", "peers", "dht", "trackers", "filter", "leeches", "web_seeds", "disk", "api"];
+
+function rank(name: string): number {
+  const at = ORDER.indexOf(name);
+  return at < 0 ? ORDER.length : at;
+}
+
 /** Those whose values are shown; the others are the host's alone. */
 export function sectionsOf(schema: Record<string, unknown>, values: Record<string, unknown>): Section[] {
   const branches = (schema["properties"] ?? {}) as Record<string, Branch>;
@@ -56,7 +64,8 @@ export function sectionsOf(schema: Record<string, unknown>, values: Record<strin
         .map(([last, one]) => ({ key: `${name}.${last}`, section: name, schema: one, kind: kindOf(`${name}.${last}`, one) }))
         .filter((field) => field.key in values),
     }))
-    .filter((section) => section.fields.length > 0);
+    .filter((section) => section.fields.length > 0)
+    .sort((a, b) => rank(a.name) - rank(b.name));
 }
 
 /** A value as it stands in a text field. */

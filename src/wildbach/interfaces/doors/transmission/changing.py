@@ -110,13 +110,9 @@ async def torrent_set_location(asked: Asked) -> Given:
     if location is None:
         raise Refusal(refusal.INVALID_PARAMS, "no location")
     absolute(location, "new location path")
-    if not asked.params.flag("move"):
-        raise Refusal(
-            refusal.INVALID_PARAMS,
-            "files cannot be looked for at another place: use move, or add the torrent again with that download-dir")
     keys = await asked.keys()
     if keys:
-        await asked.api.move_torrents(m.Move(location, tuple(keys)))
+        await asked.api.move_torrents(m.Move(location, tuple(keys), look=not asked.params.flag("move")))
     return {}
 
 

@@ -57,7 +57,7 @@ METHODS: Final = {one.name: one for one in (
     Method("torrent_verify", "user", changing.torrent_verify, "As there."),
     Method("torrent_reannounce", "user", changing.torrent_reannounce, "As there."),
     Method("torrent_set_location", "user", changing.torrent_set_location,
-           "With `move`. Without it, which looks for files elsewhere, it is refused."),
+           "Without `move` nothing is moved: the files there are verified."),
     Method("torrent_rename_path", "user", changing.torrent_rename_path, "Files and folders, the torrent's own too."),
     Method("queue_move_top", "user", changing.queue_move_top, "As there; complete torrents are not in the queue."),
     Method("queue_move_up", "user", changing.queue_move_up, "As there; complete torrents are not in the queue."),

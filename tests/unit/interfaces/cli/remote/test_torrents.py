@@ -213,6 +213,7 @@ def test_a_torrent_moves_and_the_command_waits_until_it_is_there(shell: Shell, t
     assert shell.good("jobs", "wait") == "" and shell.run("jobs", "wait", "none")[0] == Exit.USAGE
     shell.good("jobs", "cancel", job["id"])
     assert shell.good("jobs").strip() == "There are no jobs."
+    assert shell.good("move", "--look", "one", "there").strip() == f"one is in {tmp_path / 'there'}"
     assert shell.run("move", "one", "/proc/x")[0] == Exit.USAGE
     assert shell.run("move", "one")[0] == Exit.USAGE
 

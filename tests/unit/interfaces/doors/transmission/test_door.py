@@ -133,7 +133,7 @@ def test_json_rpc_batches_answer_each_call_and_notifications_not_at_all(tmp_path
     (b'{"method":"torrent-add","arguments":{"filename":"file:///etc/passwd"}}', "cannot be named"),
     (b'{"method":"torrent-add","arguments":{"metainfo":"%%%"}}', "base64"),
     (b'{"method":"torrent-add","arguments":{"metainfo":"ZDE="}}', "the length of a string"),
-    (b'{"method":"torrent-set-location","arguments":{"location":"/x","move":false}}', "looked for"),
+    (b'{"method":"torrent-set-location","arguments":{"location":"x"}}', "not absolute"),
     (b'{"method":"session-set","arguments":{"script-torrent-done-enabled":true}}', "not run"),
     (b'{"method":"session-set","arguments":{"encryption":"maybe"}}', "must be one of"),
     (b'{"method":"group-set","arguments":{"name":"a","speed-limit-up-enabled":true}}', "no speed limits"),
