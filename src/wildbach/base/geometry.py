@@ -98,13 +98,17 @@ class Geometry:
         """Bytes of content in a piece."""
         return self._short.get(index, self.piece_length)
 
+    def shortages(self) -> array[int]:
+        """How many bytes each piece has less than most, as `base.bitfield.Sums` takes them."""
+        missing = array("I", bytes(4 * self.piece_count))
+        for piece, size in self._short.items():
+            missing[piece] = self.piece_length - size
+        return missing
+
     def bytes_in(self, pieces: int) -> int:
         """Bytes of content in a set of pieces (see `base.bitfield`)."""
         if self._missing is None:
-            missing = array("I", bytes(4 * self.piece_count))
-            for piece, size in self._short.items():
-                missing[piece] = self.piece_length - size
-            self._missing = bitfield.Sums(missing)
+            self._missing = bitfield.Sums(self.shortages())
         return pieces.bit_count() * self.piece_length - self._missing.over(pieces)
 
     def v1_piece_size(self, index: int) -> int:

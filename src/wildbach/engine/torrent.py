@@ -24,6 +24,7 @@ from wildbach.engine.life import Life
 from wildbach.engine.options import AddOptions
 from wildbach.engine.parts import Known, Parts
 from wildbach.engine.peer import Peer
+from wildbach.engine.ratelimits import Gates
 from wildbach.engine.shared import Shared
 from wildbach.engine.state import State
 from wildbach.engine.swarm import Content, Swarm
@@ -96,6 +97,10 @@ class Torrent:
     @property
     def swarm(self) -> Swarm:
         return self.parts.swarm
+
+    @property
+    def gates(self) -> Gates:
+        return self.parts.gates
 
     @property
     def talk(self) -> Talk:
@@ -675,14 +680,15 @@ class Torrent:
         if content is not None:
             content.downloads.pulse(now)
             down, up = self.parts.gates.down, self.parts.gates.up
+            # Who waits for a limit goes on when it is lifted, too.
             if down.limited:
                 down.own.refill(now)
-                if down.open:
-                    content.downloads.refill()
+            if down.open:
+                content.downloads.refill()
             if up.limited:
                 up.own.refill(now)
-                if up.open:
-                    content.uploads.refill()
+            if up.open:
+                content.uploads.refill()
 
     def tick(self, now: float) -> None:
         """Every second while the torrent has peers or could have."""

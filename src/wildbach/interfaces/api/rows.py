@@ -6,6 +6,7 @@ import os
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from wildbach.base.words import plural
 from wildbach.disk.layout import Layout
 from wildbach.engine.brief import Brief
 from wildbach.engine.state import State as EngineState
@@ -14,6 +15,7 @@ from wildbach.engine.trackerlist import TrackerState, TrackerView
 from wildbach.interfaces.api.models import State, TorrentRow
 from wildbach.services.library.entry import Entry
 from wildbach.services.library.library import Library
+from wildbach.services.library.settings import QueueSettings
 
 _STATES: dict[EngineState, State] = {
     EngineState.METADATA: "metadata", EngineState.CHECKING: "checking", EngineState.DOWNLOADING: "downloading",
@@ -21,7 +23,18 @@ _STATES: dict[EngineState, State] = {
 }
 _TOPS = 1000
 "Files that are looked at for the folder they have in common."
-QUEUED = "waiting for its turn in the queue"
+
+
+def queued(settings: QueueSettings, *, complete: bool) -> str:
+    """Why it waits for its turn."""
+    own = settings.seeds if complete else settings.downloads
+    most = []
+    if own:
+        most.append(plural(own, "complete torrent" if complete else "download"))
+    if settings.total and (complete or not own or settings.total < own):
+        most.append(plural(settings.total, "torrent"))
+    turn = "waiting for its turn in the queue"
+    return f"{turn}: at most {' and '.join(most)} at once" if most else turn
 
 
 def state_of(torrent: Torrent, entry: Entry, library: Library) -> State:
@@ -117,7 +130,7 @@ def row_of(torrent: Torrent, library: Library) -> TorrentRow:
     tracker, seeds, leeches = _best(torrent.trackers())
     reason = view.reason
     if not reason and state == "queued":
-        reason = QUEUED
+        reason = queued(library.queue, complete=entry.complete)
     folder = options.incomplete_path if options.incomplete_path is not None else None
     return TorrentRow(
         key=key, name=name_of(torrent, entry), state=state, reason=reason, code=view.code,

@@ -270,9 +270,7 @@ class FileTree:
         """What each piece has less of content than others: the last ones of files in v2, and pad files."""
         if self._other is None:
             geometry, length = self._geometry, self._geometry.piece_length
-            less = array("I", bytes(4 * geometry.piece_count))
-            for piece in range(geometry.piece_count):
-                less[piece] = length - geometry.piece_size(piece)
+            less = geometry.shortages()
             for span in compress(geometry.files, (file.pad for file in self.info.files)):
                 end = span.offset + span.length
                 for piece in range(span.offset // length, -(-end // length)):

@@ -256,6 +256,10 @@ class Library:
         self._forget(key)
         await self.book.write([key])
 
+    @property
+    def queue(self) -> QueueSettings:
+        return self._settings().queue
+
     def room(self) -> bool:
         """One more download would run at once."""
         queue = self._settings().queue

@@ -79,7 +79,7 @@ def _tell(shown: Shown, told: dict[str, object], *, as_json: bool) -> None:
         if as_json:
             said.record(row)
             continue
-        mark = (row.state, int(row.progress * 100), row.reason)
+        mark = (row.state, int(row.progress * 100), text.without_numbers(row.reason))
         if told.get(row.key) != mark:
             told[row.key] = mark
             output.line(_plain(row))
