@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -47,10 +48,32 @@ def test_a_list_has_the_same_of_a_torrent_as_its_record(tmp_path: Path, fields: 
     assert summary.record == loaded
 
 
+def test_a_state_file_of_before_opens_and_loses_the_totals_that_nobody_reads(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    gone = {"uploaded": 1 << 60, "downloaded": 5, "wasted": 0, "active_seconds": 1.5, "seeding_seconds": 7}
+
+    def written() -> dict[str, Any]:
+        with contextlib.closing(sqlite3.connect(path)) as raw:
+            ((text,),) = raw.execute("SELECT record FROM torrents").fetchall()
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    with contextlib.closing(Database(path)) as store:
+        store.save(record("k", progress=Progress(8, bitfield.full(8)), unknown={"new_field": [1], **gone}))
+    assert set(gone) <= set(written()), "as older versions wrote it"
+    with contextlib.closing(Database(path)) as store:
+        (summary,) = store.summaries()
+        loaded = store.load("k")
+        assert loaded is not None and loaded.unknown == {"new_field": [1]} and loaded.name == summary.record.name
+        assert summary.complete and loaded.renames == {3: ("a", "ß")}
+        store.save(loaded)
+    assert not set(written()) & set(gone) and written()["new_field"] == [1]
+
+
 def test_a_record_comes_back_as_it_was(store: ResumeStore) -> None:
     assert store.load("k") is None
     progress = Progress(20, bitfield.of([1, 2], 24), bitfield.of([5], 24), {7: 0b1011})
-    kept = record("k", progress=progress, unknown={"new_field": [1]}, uploaded=1 << 60, added_at=1.5)
+    kept = record("k", progress=progress, unknown={"new_field": [1]}, added_at=1.5)
     store.save(kept, b"metainfo")
     assert store.load("k") == kept
     assert store.metainfo("k") == b"metainfo"
