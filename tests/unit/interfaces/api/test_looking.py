@@ -214,7 +214,7 @@ def test_who_waits_in_the_queue_is_told_for_how_many(tmp_path: Path) -> None:
             await until(lambda: api.core.catalog.fresh(second).state == "queued", api)
             assert api.core.catalog.fresh(second).reason == (
                 "waiting for its turn in the queue: at most 1 download at once")
-            assert api.core.catalog.fresh(first).reason == "no peers: there is no tracker"
+            await until(lambda: api.core.catalog.fresh(first).reason == "no peers: there is no tracker", api)
 
     run(work())
 
