@@ -12,8 +12,10 @@ import pytest
 from cli_torrents import CONTENT, raw_v1, torrent_of, write_content
 from clients import client, seed_content, until
 from wildbach.base.errors import UsageError
+from wildbach.interfaces.api import looking, previewing
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.local import LocalApi
+from wildbach.interfaces.api.tree import FileTree, Now
 from wildbach.protocol.metainfo import Magnet, Metainfo
 
 
@@ -201,5 +203,44 @@ def test_the_loop_goes_on_while_a_torrent_of_many_files_is_opened(tmp_path: Path
             kept = api.core.trees.get(key)
             assert await api.tree(key, m.TreeQuery("many", search="f1999")) is not None
             assert api.core.trees.get(key) is kept is not None
+
+    run(work())
+
+
+def test_many_that_ask_at_once_have_a_tree_made_once_and_looked_at_by_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, inside, most = 0, 0, 0
+
+    class Counted(FileTree):
+        def __init__(self, *given: Any) -> None:
+            nonlocal made
+            made += 1
+            super().__init__(*given)
+
+        def page(self, query: m.TreeQuery, now: Now) -> m.Tree:
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            try:
+                return super().page(query, now)
+            finally:
+                inside -= 1
+
+    monkeypatch.setattr(looking, "FileTree", Counted)
+    monkeypatch.setattr(previewing, "FileTree", Counted)
+
+    async def work() -> None:
+        nonlocal made
+        torrent = Metainfo.parse(raw_v1(b"many", [[b"d%d" % (n % 50), b"f%d" % n] for n in range(10_000)]))
+        queries = [m.TreeQuery("many", search=f"f{n}") for n in range(12)]
+        async with client(tmp_path) as api:
+            key = await add(api, torrent, stopped=True)
+            found = await asyncio.gather(*(api.tree(key, query) for query in queries))
+            assert made == most == 1 and all(page.total > 1000 for page in found[1:10])
+            made = 0
+            look = (await api.preview(m.PreviewRequest(file=torrent.to_bytes()))).id
+            assert found == list(await asyncio.gather(*(api.preview_tree(look, query) for query in queries)))
+            assert made == most == 1
 
     run(work())
