@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Literal, TypeVar
 
 from msgspec.structs import asdict
@@ -16,7 +15,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.rows import layout_of
 from wildbach.interfaces.api.tree import FileTree, Now, paths_of
-from wildbach.protocol.metainfo import Magnet, Metainfo
+from wildbach.protocol.metainfo import Info, Magnet, Metainfo
 
 _SHARES = "-123456789"
 "Of the pieces of a cell, not all: in ninths, rounded up."
@@ -218,19 +217,34 @@ async def file_tree(core: Core, torrent: Torrent) -> FileTree:
     info = torrent.info
     if info is None:
         raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
-    layout = layout_of(torrent)
-    kept = core.trees.get(torrent.key)
+    if len(info.files) <= MANY_FILES:
+        return _kept_tree(core, torrent, info) or _keep_tree(core, torrent, FileTree(info, layout_of(torrent)))
+    async with core.sorting:
+        # Of several that ask at once the first makes it.
+        kept = _kept_tree(core, torrent, info)
+        if kept is None:
+            kept = _keep_tree(core, torrent, await core.threads.run(FileTree, info, layout_of(torrent)))
+        return kept
+
+
+def _kept_tree(core: Core, torrent: Torrent, info: Info) -> FileTree | None:
+    kept, layout = core.trees.get(torrent.key), layout_of(torrent)
     # Tuples know equal members by what they are before they compare all renames.
-    if kept is None or kept.info is not info or (layout.kind, layout.renames) != (kept.kind, kept.renames):
-        make = partial(FileTree, info, layout)
-        kept = await core.threads.run(make) if len(info.files) > MANY_FILES else make()
-        core.trees.put(torrent.key, kept)
-    return kept
+    same = kept is not None and kept.info is info and (layout.kind, layout.renames) == (kept.kind, kept.renames)
+    return kept if same else None
+
+
+def _keep_tree(core: Core, torrent: Torrent, tree: FileTree) -> FileTree:
+    core.trees.put(torrent.key, tree)
+    return tree
 
 
 async def among(core: Core, tree: FileTree, look: Callable[[], T]) -> T:
-    """Look for something in a tree; where that takes a while, in a thread."""
-    return await core.threads.run(look) if len(tree.paths) > MANY_FILES else look()
+    """Look for something in a tree; where that takes a while, in a thread, one after the other."""
+    if len(tree.paths) <= MANY_FILES:
+        return look()
+    async with core.sorting:
+        return await core.threads.run(look)
 
 
 _TRACKER_STATES: dict[
