@@ -151,11 +151,12 @@ export class World {
     return { name, file, content, magnet: info.magnet, tracker: tracker.found };
   }
 
-  /** A page of a new browser profile. Errors of its scripts and of its policy are kept in `page.wrong`. */
-  async page({ width = 1280, height = 800, theme = "light", language = "en-GB", touch = false } = {}) {
+  /** A page of a new browser profile. Errors of its scripts and of its policy are kept in `page.wrong`. `bypass`: its policy does not count. */
+  async page({ width = 1280, height = 800, theme = "light", language = "en-GB", touch = false, bypass = false } = {}) {
     this.browser ??= await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
     const context = await this.browser.newContext({
       viewport: { width, height }, colorScheme: theme, locale: language, hasTouch: touch, reducedMotion: "reduce", acceptDownloads: true,
+      bypassCSP: bypass,
       permissions: ["clipboard-read", "clipboard-write"],
     });
     context.setDefaultTimeout(PATIENCE);
@@ -198,6 +199,56 @@ export class World {
     })));
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** JSON of the daemon's API by the page's own session: `at` is below `api/v1`. Throws what the daemon said. */
+export function api(page, method, at, body) {
+  return page.evaluate(async ([method, at, body]) => {
+    const answer = await fetch(`api/v1${at}`, body === undefined ? { method } : { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${at}: ${answer.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+  }, [method, at, body]);
+}
+
+/** Numbers, texts, buffers, lists and objects as torrents have them. */
+export function bencode(value) {
+  if (typeof value === "number") return Buffer.from(`i${value}e`);
+  if (typeof value === "string") return bencode(Buffer.from(value));
+  if (Buffer.isBuffer(value)) return Buffer.concat([Buffer.from(`${value.length}:`), value]);
+  if (Array.isArray(value)) return Buffer.concat([Buffer.from("l"), ...value.map(bencode), Buffer.from("e")]);
+  const keys = Object.keys(value).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return Buffer.concat([Buffer.from("d"), ...keys.flatMap((key) => [bencode(key), bencode(value[key])]), Buffer.from("e")]);
+}
+
+/** A torrent file whose content nobody has. `files`: sizes by path (a list of names), or none for a single file. */
+export function madeUp(name, files = null, more = {}) {
+  const length = 1 << 20;
+  const size = files ? files.reduce((sum, [, bytes]) => sum + bytes, 0) : 5 * length;
+  const pieces = Buffer.alloc(20 * Math.ceil(size / length), 7);
+  const content = files ? { files: files.map(([path, bytes]) => ({ path, length: bytes })) } : { length: size };
+  return bencode({ ...more, info: { name, "piece length": length, pieces, ...content } });
+}
+
+/** Elements that stick out of the window to the side, and pages and dialogs that would have to be scrolled to the side. */
+export function sticksOut(page) {
+  return page.evaluate(() => {
+    const found = [];
+    const told = (element) => `${element.tagName.toLowerCase()}.${[...element.classList].join(".")} ${(element.textContent ?? "").trim().slice(0, 40)}`;
+    const held = (element) => {
+      for (let at = element.parentElement; at && at !== document.body; at = at.parentElement) if (getComputedStyle(at).overflowX !== "visible") return true;
+      return false;
+    };
+    for (const element of document.body.querySelectorAll("*")) {
+      const box = element.getBoundingClientRect();
+      if (!box.width || !box.height || element.closest(".sr")) continue;
+      if ((box.right > innerWidth + 1 || box.left < -1) && !held(element)) found.push(told(element));
+    }
+    for (const element of document.querySelectorAll(".page, dialog .body, aside, .line.narrow, #list .card-row")) {
+      if (element.clientWidth && element.scrollWidth > element.clientWidth + 1) found.push(`${element.scrollWidth} px in ${element.clientWidth}: ${told(element)}`);
+    }
+    return found.slice(0, 10);
+  });
 }
 
 /** What a screenshot of the docs or of a look at it is called; nothing without the variable. */

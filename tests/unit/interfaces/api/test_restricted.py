@@ -65,6 +65,8 @@ def test_a_guest_changes_nothing_and_sees_no_key(tmp_path: Path) -> None:
                 await api.trackers(key), await api.web_seeds(key), await api.feeds(),
                 await api.articles(m.ArticleQuery()),
                 await api.facets(), await api.transfer(), await api.jobs(), await api.peers(key),
+                await api.tree(key, m.TreeQuery()), await api.keys(m.KeyListing()),
+                await api.pieces(key, m.PieceQuery(9)),
             ]
             assert KEY not in repr(seen) and "127.0.0.1" in repr(seen)
             for name, operation in operations(Api).items():
