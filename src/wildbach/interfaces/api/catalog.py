@@ -271,7 +271,7 @@ class Catalog:
     async def _make_order(self, value: Value) -> Order:
         while True:
             revision = self.revision
-            keys = [torrent.key for torrent in self._session.torrents if self.there(torrent.key)]
+            keys = self.keys((), everything=True)
             order = await Order.of(keys, lambda key: self._sort_value(value, key))
             if self._forgotten < revision:
                 break
