@@ -9,7 +9,7 @@ JOBS ?= 2
 SECONDS_EACH ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run web demo test check lint bench fuzz lock clean dev
+.PHONY: help pictures run web demo test check lint bench fuzz lock clean dev
 
 help:
 	@echo 'make run     set up, build the web interface, and run wildbach: the daemon, and a link for the browser'
@@ -45,6 +45,10 @@ run: $(VENV)/.runtime
 
 web: $(VENV)/.runtime
 	@$(BIN)/python tools/build_web.py
+
+# The pictures of the guides are taken by the browser tests.
+pictures: web
+	WILDBACH_PICTURES=$(CURDIR)/docs/pictures WILDBACH=$(CURDIR)/$(BIN)/wildbach node --test web/e2e/journey.test.mjs
 
 demo: $(VENV)/.runtime
 	$(BIN)/wildbach demo

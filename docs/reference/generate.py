@@ -104,9 +104,16 @@ def commands(section: str) -> Iterator[Shown]:
         yield from shown(f"wildbach {name}", command).walk()
 
 
+MAN_PAGE = """The same is a man page. `man wildbach` shows it where a package of the system installed it. Where pip did,
+into a virtual environment, it is in that: `man -l .venv/share/man/man1/wildbach.1`. Of a copy of the source:
+`man -l docs/reference/wildbach.1`.
+"""
+
+
 def cli_page() -> str:
     parts = ["# Command line\n", f"{MADE} Exit codes: [exit-codes](../exit-codes.md).\n"]
     parts.append(_paragraphs(main_module.cli.help or ""))
+    parts.append(MAN_PAGE)
     for section, names in lazy.SECTIONS.items():
         parts.append(f"- {section}: " + ", ".join(f"[{name}](#wildbach-{name})" for name in names))
     parts.append("")

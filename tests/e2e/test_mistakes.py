@@ -98,6 +98,18 @@ def test_a_port_in_use_is_named_with_a_way_out(command: Command, taken: int, ver
     assert "port 0" in done.stderr
 
 
+def test_a_port_of_the_configuration_that_a_daemon_has_is_left_to_it(command: Command, taken: int) -> None:
+    config = command.folder / "config" / "wildbach" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[connections]\nlisten = ["127.0.0.1:{taken}"]\n')
+    done = command.run("seed", "x.torrent", "--data", "src", "--seed-ratio", "0")
+    assert done.returncode == 0, done.stderr
+    assert f"127.0.0.1:{taken}" in done.stdout and "another port is used this time" in done.stdout
+    asked = command.run(
+        "seed", "x.torrent", "--data", "src", "--seed-ratio", "0", "--set", f"connections.listen=127.0.0.1:{taken}")
+    assert asked.returncode == 5 and "ddress already in use" in asked.stderr
+
+
 @pytest.mark.parametrize(("flags", "advice"), [
     (("--set", "connections.listen=127.0.0.1:{}", "--listen", "127.0.0.1:0"),
      "--set connections.listen=HOST:PORT"),

@@ -155,7 +155,7 @@ def test_a_choked_newcomer_gets_the_pieces_it_is_allowed() -> None:
                 await peers.asyncio.sleep(60)
                 have = bitfield.from_wire(torrent.view().pieces_have, 100)
                 assert have.bit_count() == limits.ALLOWED_FAST
-                assert torrent.view().reason == "waiting for a peer to serve us"
+                assert torrent.view().reason == "1 peer has what is missing here, and does not serve us yet"
 
     sim().run(main())
 

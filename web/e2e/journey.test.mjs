@@ -128,5 +128,10 @@ test("the demo is one button", async () => {
   await page.waitForFunction(() => Number(document.querySelector("#list [role=progressbar]")?.getAttribute("aria-valuenow")) > 25, null, { timeout: 60_000 });
   await picture(page, "download");
   await page.waitForFunction(() => document.querySelector("#list [data-key]")?.classList.contains("seeding"), null, { timeout: 120_000 });
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto(`${other.url}/#/`);
+  await page.locator("#list .narrow").first().waitFor();
+  await picture(page, "phone");
   assert.deepEqual(page.wrong, []);
 });

@@ -98,14 +98,34 @@ class Geometry:
         """Bytes of content in a piece."""
         return self._short.get(index, self.piece_length)
 
+    def shortages(self) -> array[int]:
+        """How many bytes each piece has less than most, as `base.bitfield.Sums` takes them."""
+        missing = array("I", bytes(4 * self.piece_count))
+        for piece, size in self._short.items():
+            missing[piece] = self.piece_length - size
+        return missing
+
     def bytes_in(self, pieces: int) -> int:
         """Bytes of content in a set of pieces (see `base.bitfield`)."""
         if self._missing is None:
-            missing = array("I", bytes(4 * self.piece_count))
-            for piece, size in self._short.items():
-                missing[piece] = self.piece_length - size
-            self._missing = bitfield.Sums(missing)
+            self._missing = bitfield.Sums(self.shortages())
         return pieces.bit_count() * self.piece_length - self._missing.over(pieces)
+
+    def file_bytes_in(self, file: int, pieces: int) -> int:
+        """Bytes of a file in a set of pieces."""
+        own = self.file_pieces(file)
+        if not own or not pieces:
+            return 0
+        span, width = self.files[file], bitfield.width_of(self.piece_count)
+        there = bitfield.span(own.start, own.stop, width) & pieces
+        # All are full pieces of this file but, it may be, the first and the last.
+        total = there.bit_count() * self.piece_length
+        for piece in (own.start, own.stop - 1)[: len(own)]:
+            if bitfield.has(there, piece, width):
+                begin = piece * self.piece_length
+                end = begin + self.piece_size(piece)
+                total -= self.piece_length - (min(end, span.offset + span.length) - max(begin, span.offset))
+        return total
 
     def v1_piece_size(self, index: int) -> int:
         """Bytes the v1 hash of a piece covers: a hybrid's short pieces are filled up with zeros."""

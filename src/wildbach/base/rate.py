@@ -38,12 +38,14 @@ class RateMeter:
 class TokenBucket:
     """A limit in bytes a second, 0 for none. It may go into debt once, by the last thing taken, and then says no."""
 
-    __slots__ = ("_at", "_limit", "tokens")
+    __slots__ = ("_at", "_limit", "_short", "tokens")
 
     def __init__(self, limit: int = 0) -> None:
         self._limit = limit
         self._at = -1.0
         self.tokens = 0.0
+        self._short = 0.0
+        "The share of the last second in which next to nothing was left."
 
     @property
     def limit(self) -> int:
@@ -59,8 +61,15 @@ class TokenBucket:
 
     def refill(self, now: float) -> None:
         if self._at >= 0 and now > self._at:
+            short = self.tokens <= self._limit * self.BURST_SECONDS / 4
+            self._short += (short - self._short) * min(1.0, now - self._at)
             self.tokens = min(self.tokens + (now - self._at) * self._limit, self._limit * self.BURST_SECONDS)
         self._at = now
+
+    @property
+    def tight(self) -> bool:
+        """More would be taken if the limit were higher."""
+        return self._limit > 0 and self._short > 0.75
 
     @property
     def open(self) -> bool:

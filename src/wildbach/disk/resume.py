@@ -52,7 +52,7 @@ class Note:
 
 @dataclass(slots=True)
 class ResumeRecord:
-    """One torrent: where its files are, what was counted, what was asked for. Seconds are of wall clock time."""
+    """One torrent: where its files are and what was asked for. Seconds are of wall clock time."""
 
     key: str
     name: str = ""
@@ -68,11 +68,6 @@ class ResumeRecord:
     renames: dict[int, tuple[str, ...]] = field(default_factory=dict)
     moving: dict[str, Any] = field(default_factory=dict)
     "The layout being moved from, while files are on their way (see `disk.moving`)."
-    uploaded: int = 0
-    downloaded: int = 0
-    wasted: int = 0
-    active_seconds: float = 0.0
-    seeding_seconds: float = 0.0
     options: dict[str, Any] = field(default_factory=dict)
     "What the engine wants to find again: JSON values under names of its own."
     unknown: dict[str, Any] = field(default_factory=dict)
@@ -100,7 +95,7 @@ class ResumeRecord:
                 if not isinstance(value, wanted):
                     raise FormatError(f"is a {type(value).__name__}", where=name)
                 setattr(record, name, value)
-            else:
+            elif name not in _GONE:
                 record.unknown[name] = value
         return record
 
@@ -124,6 +119,8 @@ _WANTED: Final[dict[str, tuple[type, ...]]] = {
     for item in fields(ResumeRecord) if item.name not in ("unknown", "progress", "renames")
 }
 "The JSON types of the fields: made once, because a list of a hundred thousand is read at the start."
+_GONE: Final = frozenset(("uploaded", "downloaded", "wasted", "active_seconds", "seeding_seconds"))
+"Fields that older versions wrote and nobody reads: totals are the library's."
 _decoder: Final = msgspec.json.Decoder(ResumeRecord)
 
 
@@ -170,8 +167,11 @@ class ResumeStore(Protocol):
     def commit(self, key: str, progress: Progress) -> None:
         """Replace the progress. What it claims as durable was synced before."""
 
-    def remove(self, key: str) -> None:
-        """Forget a torrent."""
+    def remove(self, *keys: str) -> None:
+        """Forget torrents, all or none."""
+
+    def change(self, name: str, values: Mapping[str, Any]) -> None:
+        """Give torrents another value of one of their options, by key; all or none, and durable when it returns."""
 
     def offer(self, key: str, marks: Mapping[int, bytes]) -> None:
         """The files of a torrent that are complete on disk, by number, each with a mark others know it by (its v2
@@ -299,10 +299,17 @@ class MemoryResume:
             record.progress = _copy_progress(progress)
         self._sync()
 
-    def remove(self, key: str) -> None:
-        self._records.pop(key, None)
-        self._metainfo.pop(key, None)
-        self._offers.pop(key, None)
+    def remove(self, *keys: str) -> None:
+        for key in keys:
+            self._records.pop(key, None)
+            self._metainfo.pop(key, None)
+            self._offers.pop(key, None)
+        self._sync()
+
+    def change(self, name: str, values: Mapping[str, Any]) -> None:
+        for key, value in values.items():
+            if key in self._records:
+                self._records[key].options[name] = copy.deepcopy(value)
         self._sync()
 
     def offer(self, key: str, marks: Mapping[int, bytes]) -> None:

@@ -456,6 +456,11 @@ class Downloads:
                 out |= peer.owed.mask(piece.index)
         return out
 
+    @property
+    def crowded(self) -> bool:
+        """Nothing is asked for, as what has come waits to be checked and written, and fills the memory."""
+        return bool(self._starved) and self.in_hand > 0 and 4 * self._pool.reserved > 3 * self._pool.size
+
     def pulse(self, now: float) -> None:
         """Every 50 ms: in the end game nobody who could help may be idle, nor anybody while only the disk is slow."""
         if self._starved and self.in_hand:

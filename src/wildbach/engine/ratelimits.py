@@ -35,6 +35,11 @@ class Gate:
         self._shared.take(amount)
 
     @property
+    def reason(self) -> str:
+        """Which limit is reached, in plain words; empty where none is."""
+        return "of this torrent" if self.own.tight else "of all torrents" if self._shared.tight else ""
+
+    @property
     def lowest(self) -> int:
         """The lower of the limits in bytes a second, 0 for none."""
         both = [limit for limit in (self.own.limit, self._shared.limit) if limit]

@@ -24,6 +24,7 @@ from wildbach.engine.life import Life
 from wildbach.engine.options import AddOptions
 from wildbach.engine.parts import Known, Parts
 from wildbach.engine.peer import Peer
+from wildbach.engine.ratelimits import Gates
 from wildbach.engine.shared import Shared
 from wildbach.engine.state import State
 from wildbach.engine.swarm import Content, Swarm
@@ -96,6 +97,10 @@ class Torrent:
     @property
     def swarm(self) -> Swarm:
         return self.parts.swarm
+
+    @property
+    def gates(self) -> Gates:
+        return self.parts.gates
 
     @property
     def talk(self) -> Talk:
@@ -439,13 +444,12 @@ class Torrent:
 
     def remember(self) -> None:
         """What was asked for changed: the next run is to know."""
-        fresh = self.describe()
         if self.holdings is not None:
             self.parts.scope.spawn("remember", self.holdings.remember(self.written()), contain=self.life.died)
         elif not self.life.opening:
-            self._shared.remember(self.key, self.written())
+            self._shared.remember(self.key)
         if self.brief is not None:
-            self.brief = replace(fresh, tiers=())
+            self.brief = replace(self.describe(), tiers=())
 
     def change_options(self, options: AddOptions) -> None:
         """Other things are asked for from now on."""
@@ -675,14 +679,15 @@ class Torrent:
         if content is not None:
             content.downloads.pulse(now)
             down, up = self.parts.gates.down, self.parts.gates.up
+            # Who waits for a limit goes on when it is lifted, too.
             if down.limited:
                 down.own.refill(now)
-                if down.open:
-                    content.downloads.refill()
+            if down.open:
+                content.downloads.refill()
             if up.limited:
                 up.own.refill(now)
-                if up.open:
-                    content.uploads.refill()
+            if up.open:
+                content.uploads.refill()
 
     def tick(self, now: float) -> None:
         """Every second while the torrent has peers or could have."""
@@ -723,8 +728,8 @@ class Torrent:
         count = self.content.picker.count if self.content is not None else 0
         return peer_views(self.awake_parts.swarm.peers.values(), count, self._shared.clock())
 
-    def files(self) -> tuple[FileView, ...]:
-        """Empty where the metadata is not known, or not at hand: `metadata` fetches it."""
+    def files(self, numbers: Sequence[int] | None = None) -> tuple[FileView, ...]:
+        """All, or these. Empty where the metadata is not known, or not at hand: `metadata` fetches it."""
         if self.known is None:
             return ()
-        return file_views(self.known.info, self.had[1], self.known.selection.priorities)
+        return file_views(self.known.info, self.had[1], self.known.selection.priorities, numbers)

@@ -14,6 +14,7 @@ from wildbach.engine.brief import Brief
 from wildbach.engine.connections import Connections
 from wildbach.engine.dhtpart import DhtPart
 from wildbach.engine.peer import Peer
+from wildbach.engine.ratelimits import Gates
 from wildbach.engine.state import State
 from wildbach.engine.swarm import Content, Swarm
 from wildbach.engine.talk import Talk
@@ -30,7 +31,7 @@ class TorrentView:
     name: str
     state: str
     reason: str
-    "Why nothing moves, in plain words; empty while things go well."
+    "Why nothing moves, or not faster, in plain words; empty while things go well."
     code: str
     "A stable name for the reason where the torrent is stopped."
     infohash_v1: str
@@ -159,6 +160,9 @@ class Seen(Protocol):
     @property
     def talk(self) -> Talk: ...
 
+    @property
+    def gates(self) -> Gates: ...
+
 
 def torrent_view(seen: Seen, now: float) -> TorrentView:
     """One that is awake."""
@@ -204,35 +208,59 @@ def _peers_are(count: int) -> str:
 
 
 def why(seen: Seen, now: float) -> str:
-    """Why nothing moves, in plain words."""
+    """Why nothing moves, or not faster, in plain words."""
     if seen.state not in (State.METADATA, State.DOWNLOADING):
+        return ""
+    content = seen.content
+    if content is not None and not content.picker.missing:
         return ""
     peers = list(seen.swarm.peers.values())
     if not peers:
-        if seen.links.obstacle:
-            return seen.links.obstacle
-        if seen.links.calling:
-            return f"calling {plural(seen.links.calling, 'peer')}"
-        if seen.links.blocked and not len(seen.links.known):
-            return f"{_peers_are(len(seen.links.blocked))} {BLOCKED}"
-        reasons = [seen.tracker_list.reason(now) if seen.tracker_list is not None else "", seen.dht_part.reason]
-        reason = "; ".join(filter(None, reasons))
-        if reason and not len(seen.links.known):
-            return f"no peers: {reason}"
-        return "no peers are known" if not len(seen.links.known) else "none of the known peers answers"
-    if seen.state is State.METADATA:
+        return _why_alone(seen, now)
+    if content is None:
         return seen.talk.reason
+    if content.downloads.crowded:
+        return "the disk is slow: what has come waits to be checked and written"
     if any(
         peer.owed.blocks and now - max(peer.waiting_since or 0.0, peer.owed.oldest) < _WHY_SECONDS for peer in peers
     ):
-        return ""
-    if not any(peer.am_interested for peer in peers):
-        return "the connected peers have nothing that is missing here"
-    if all(peer.choked for peer in peers):
-        return "waiting for a peer to serve us"
-    able = sum(peer.am_interested and not peer.choked for peer in peers)
-    able_words = plural(able, "peer says it has", "peers say they have")
+        limit = seen.gates.down.reason
+        return f"the download limit {limit} is reached" if limit else ""
+    able = [peer for peer in peers if peer.am_interested]
+    if not able:
+        picker = content.picker
+        pieces = plural(picker.missing.bit_count(), "missing piece")
+        copies = f"{_cut(picker.availability.copies(picker.count))} copies"
+        if len(peers) == 1:
+            return f"the connected peer has none of the {pieces} ({copies})"
+        return f"none of the {len(peers)} connected peers has any of the {pieces} ({copies})"
+    if all(peer.choked for peer in able):
+        if len(able) == 1:
+            return "1 peer has what is missing here, and does not serve us yet"
+        return f"{len(able)} peers have what is missing here, and none of them serves us yet"
+    served = sum(not peer.choked for peer in able)
+    able_words = plural(served, "peer says it has", "peers say they have")
     return seen.talk.reason or f"{able_words} what is missing here, and nothing comes"
+
+
+def _why_alone(seen: Seen, now: float) -> str:
+    links, known = seen.links, len(seen.links.known)
+    if links.obstacle:
+        return links.obstacle
+    if links.calling:
+        return f"calling {plural(links.calling, 'peer')}"
+    if links.blocked and not known:
+        return f"{_peers_are(len(links.blocked))} {BLOCKED}"
+    if known:
+        return f"none of the {known:,} known peers answers" if known > 1 else "the only known peer does not answer"
+    reasons = [seen.tracker_list.reason(now) if seen.tracker_list is not None else "", seen.dht_part.reason]
+    reason = "; ".join(filter(None, reasons))
+    return f"no peers: {reason}" if reason else "no peers are known"
+
+
+def _cut(copies: float) -> str:
+    """Never rounded up to a whole copy that is not there."""
+    return f"{int(copies * 100) / 100:.2f}"
 
 
 def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView, ...]:
@@ -249,20 +277,18 @@ def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView
     )
 
 
-def file_views(info: Info, held: int, priorities: Sequence[int]) -> tuple[FileView, ...]:
-    """`held` are the verified pieces. Pad files are left out."""
+def file_views(
+    info: Info, held: int, priorities: Sequence[int], numbers: Sequence[int] | None = None,
+) -> tuple[FileView, ...]:
+    """`held` are the verified pieces; `numbers` those of the files that are looked at, or None. Pad files are left
+    out.
+    """
     geometry = info.geometry
-    width = bitfield.width_of(geometry.piece_count)
     out = []
-    for index, file in enumerate(info.files):
+    for index in range(len(info.files)) if numbers is None else numbers:
+        file = info.files[index]
         if file.pad:
             continue
-        pieces = geometry.file_pieces(index)
-        have = 0
-        span = geometry.files[index]
-        for piece in bitfield.indices(bitfield.span(pieces.start, pieces.stop, width) & held, width):
-            start = piece * info.piece_length
-            stop = start + geometry.piece_size(piece)
-            have += min(stop, span.offset + span.length) - max(start, span.offset)
+        have = geometry.file_bytes_in(index, held)
         out.append(FileView(index, str(file.path), file.length, have, bool(priorities[index]), priorities[index]))
     return tuple(out)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -47,10 +48,32 @@ def test_a_list_has_the_same_of_a_torrent_as_its_record(tmp_path: Path, fields: 
     assert summary.record == loaded
 
 
+def test_a_state_file_of_before_opens_and_loses_the_totals_that_nobody_reads(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    gone = {"uploaded": 1 << 60, "downloaded": 5, "wasted": 0, "active_seconds": 1.5, "seeding_seconds": 7}
+
+    def written() -> dict[str, Any]:
+        with contextlib.closing(sqlite3.connect(path)) as raw:
+            ((text,),) = raw.execute("SELECT record FROM torrents").fetchall()
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    with contextlib.closing(Database(path)) as store:
+        store.save(record("k", progress=Progress(8, bitfield.full(8)), unknown={"new_field": [1], **gone}))
+    assert set(gone) <= set(written()), "as older versions wrote it"
+    with contextlib.closing(Database(path)) as store:
+        (summary,) = store.summaries()
+        loaded = store.load("k")
+        assert loaded is not None and loaded.unknown == {"new_field": [1]} and loaded.name == summary.record.name
+        assert summary.complete and loaded.renames == {3: ("a", "ß")}
+        store.save(loaded)
+    assert not set(written()) & set(gone) and written()["new_field"] == [1]
+
+
 def test_a_record_comes_back_as_it_was(store: ResumeStore) -> None:
     assert store.load("k") is None
     progress = Progress(20, bitfield.of([1, 2], 24), bitfield.of([5], 24), {7: 0b1011})
-    kept = record("k", progress=progress, unknown={"new_field": [1]}, uploaded=1 << 60, added_at=1.5)
+    kept = record("k", progress=progress, unknown={"new_field": [1]}, added_at=1.5)
     store.save(kept, b"metainfo")
     assert store.load("k") == kept
     assert store.metainfo("k") == b"metainfo"
@@ -92,6 +115,32 @@ def test_the_list_keeps_its_order_and_knows_what_is_complete(store: ResumeStore)
     ]
     assert found[1].record.progress.durable == bitfield.full(9)
     assert store.load("c") is None
+
+
+def test_an_option_of_many_changes_in_one_step(store: ResumeStore) -> None:
+    for key in ("a", "b", "c"):
+        store.save(record(key, unknown={"new_field": key}), b"metainfo")
+    store.note("a", Note(20, [1], {}))
+    before = store.load("a")
+    assert before is not None
+    store.change("engine", {"a": {"size": 1}, "c": {"size": 2}, "gone": {"size": 3}})
+    before.options["engine"] = {"size": 1}
+    assert store.load("a") == before
+    assert [s.record.options.get("engine") for s in store.summaries()] == [{"size": 1}, None, {"size": 2}]
+    assert store.load("gone") is None and store.metainfo("c") == b"metainfo"
+
+
+def test_many_are_forgotten_in_one_step(store: ResumeStore) -> None:
+    for key in ("a", "b", "c"):
+        store.save(record(key), b"metainfo")
+    store.remove("a", "gone", "c")
+    assert [s.record.key for s in store.summaries()] == ["b"]
+    assert store.metainfo("a") is None and store.metainfo("b") == b"metainfo"
+    store.remove()
+    store.save(record("d"))
+    if isinstance(store, Database):
+        with contextlib.closing(Database(store.path)) as again:  # the count of torrents is looked at
+            assert not again.damaged
 
 
 def test_files_on_disk_are_found_by_their_root(store: ResumeStore) -> None:

@@ -52,27 +52,56 @@ export function only(size: number, files: Iterable<{ path: string; size: number 
   return marks;
 }
 
+/** What the marks below a folder make different in it. */
+interface Tally {
+  /** Bytes that are wanted more, or less, than if all below were as the folder is. */
+  wanted: number;
+  least: number;
+  most: number;
+}
+const NOTHING: Tally = { wanted: 0, least: Infinity, most: -Infinity };
+const tallies = new WeakMap<Marks, Map<string, Tally>>();
+
+/** Made once for all folders, however many marks there are: each row on the screen asks. */
+function tally(marks: Marks, path: string): Tally {
+  let all = tallies.get(marks);
+  if (!all) {
+    all = new Map();
+    for (const [at, { priority, size }] of marks) {
+      const wanted = (Number(priority > 0) - Number(inherited(marks, at) > 0)) * size;
+      for (let folder = at; folder !== ""; ) {
+        folder = above(folder);
+        const sum = all.get(folder);
+        if (!sum) all.set(folder, { wanted, least: priority, most: priority });
+        else {
+          sum.wanted += wanted;
+          sum.least = Math.min(sum.least, priority);
+          sum.most = Math.max(sum.most, priority);
+        }
+      }
+    }
+    tallies.set(marks, all);
+  }
+  return all.get(path) ?? NOTHING;
+}
+
 /** Bytes that are wanted of what is at or below a path. */
 export function wantedOf(marks: Marks, path: string, size: number): number {
-  let sum = priorityOf(marks, path) > 0 ? size : 0;
-  for (const [other, { priority, size: of }] of marks) {
-    if (isBelow(other, path)) sum += (Number(priority > 0) - Number(inherited(marks, other) > 0)) * of;
-  }
-  return sum;
+  return (priorityOf(marks, path) > 0 ? size : 0) + tally(marks, path).wanted;
 }
 
 /** null: some of it. */
 export function isWanted(marks: Marks, path: string): boolean | null {
   const own = priorityOf(marks, path) > 0;
-  for (const [other, { priority }] of marks) if (isBelow(other, path) && priority > 0 !== own) return null;
-  return own;
+  const { least, most } = tally(marks, path);
+  return (own ? least === 0 : most > 0) ? null : own;
 }
 
 /** The priority of all of it; -1: they differ. */
 export function priorityWithin(marks: Marks, path: string): number {
   const own = priorityOf(marks, path);
-  for (const [other, { priority }] of marks) if (isBelow(other, path) && priority !== own) return -1;
-  return own;
+  const { least, most } = tally(marks, path);
+  return Math.min(least, own) === Math.max(most, own) ? own : -1;
 }
 
 /** As the daemon takes it. */

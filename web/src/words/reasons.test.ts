@@ -8,6 +8,10 @@ afterEach(() => (prefs.language = ""));
 it("says in German what the daemon says in English", () => {
   prefs.language = "de";
   expect(reason("calling 3 peers")).toBe("ruft 3 Peers an");
+  expect(reason("none of the 3 connected peers has any of the 17 missing pieces (0.97 copies)")).toBe(
+    "keiner der 3 verbundenen Peers hat etwas, was hier fehlt (17 Stücke; 0.97 Kopien)");
+  expect(reason("waiting for its turn in the queue: at most 5 complete torrents and 6 torrents at once")).toBe(
+    "wartet in der Schlange, bis es an der Reihe ist: höchstens 5 fertige Torrents und 6 Torrents gleichzeitig");
   expect(reason("1 peer says it has what is missing here, and nothing comes")).toContain("1 Peer sagt");
   expect(reason("no peers: no tracker answers (a.org: timed out; b.org: refused and 2 more; next try in 20 s); looking in the DHT (1 node)")).toBe(
     "keine Peers: kein Tracker antwortet (a.org: timed out; b.org: refused und 2 weitere; nächster Versuch in 20 s); sucht in der DHT (1 Knoten)",
@@ -25,7 +29,8 @@ it("knows the sentences that the engine says", () => {
   prefs.language = "de";
   const views = readFileSync("../src/wildbach/engine/views.py", "utf8");
   for (const text of [
-    "none of the known peers answers", "no peers are known", "the connected peers have nothing that is missing here", "waiting for a peer to serve us",
+    "no peers are known", "the only known peer does not answer", "1 peer has what is missing here, and does not serve us yet",
+    "the disk is slow: what has come waits to be checked and written",
   ]) {
     expect(views).toContain(text);
     expect(reason(text)).not.toBe(text);

@@ -5,13 +5,23 @@ import { speech } from "../lib/words.svelte";
 type Rule = readonly [RegExp, string | ((...found: string[]) => string)];
 
 const peers = (count: string): string => (count === "1" ? "1 Peer" : `${count} Peers`);
+const turns = (most: string): string =>
+  most.replace(/complete torrents?/, "fertige Torrents").replace(/downloads?/, "Downloads").replace(/ and /, " und ").replace(/\btorrents?/, "Torrents");
 
 const GERMAN: readonly Rule[] = [
-  [/^waiting for its turn in the queue$/, "wartet in der Schlange, bis es an der Reihe ist"],
-  [/^none of the known peers answers$/, "keiner der bekannten Peers antwortet"],
+  [/^waiting for its turn in the queue(?:: at most (.+) at once)?$/, (_, most) =>
+    `wartet in der Schlange, bis es an der Reihe ist${most ? `: höchstens ${turns(most)} gleichzeitig` : ""}`],
+  [/^none of the ([\d,]+) known peers answers$/, "keiner der $1 bekannten Peers antwortet"],
+  [/^the only known peer does not answer$/, "der einzige bekannte Peer antwortet nicht"],
   [/^no peers are known$/, "es sind keine Peers bekannt"],
-  [/^the connected peers have nothing that is missing here$/, "die verbundenen Peers haben nichts, was hier fehlt"],
-  [/^waiting for a peer to serve us$/, "wartet, dass ein Peer etwas gibt"],
+  [/^the connected peer has none of the ([\d,]+) missing pieces? \(([\d.]+) copies\)$/, "der verbundene Peer hat nichts, was hier fehlt ($1 Stücke; $2 Kopien)"],
+  [/^none of the (\d+) connected peers has any of the ([\d,]+) missing pieces? \(([\d.]+) copies\)$/,
+    "keiner der $1 verbundenen Peers hat etwas, was hier fehlt ($2 Stücke; $3 Kopien)"],
+  [/^1 peer has what is missing here, and does not serve us yet$/, "1 Peer hat, was hier fehlt, und gibt noch nichts"],
+  [/^(\d+) peers have what is missing here, and none of them serves us yet$/, "$1 Peers haben, was hier fehlt, und keiner gibt noch etwas"],
+  [/^the download limit of this torrent is reached$/, "die Lade-Grenze dieses Torrents ist erreicht"],
+  [/^the download limit of all torrents is reached$/, "die Lade-Grenze aller Torrents ist erreicht"],
+  [/^the disk is slow: what has come waits to be checked and written$/, "die Platte ist langsam: was gekommen ist, wartet auf Prüfen und Schreiben"],
   [/^calling (\d+) peers?$/, (_, count) => `ruft ${peers(count ?? "")} an`],
   [/^(\d+) peers? (?:says it has|say they have) what is missing here, and nothing comes$/, (_, count) =>
     count === "1" ? "1 Peer sagt, er habe, was hier fehlt, und nichts kommt" : `${count} Peers sagen, sie hätten, was hier fehlt, und nichts kommt`],

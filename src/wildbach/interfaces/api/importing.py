@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from wildbach.base.errors import UsageError, WildbachError
+from wildbach.base.words import plural
 from wildbach.disk import system
 from wildbach.engine.options import AddOptions
 from wildbach.interfaces.api import models as m
@@ -79,6 +81,10 @@ class Importing:
                 progress.share = min(1.0, done / total) if total else None
                 progress.message = f"{done} of {total}"
                 await self._take(found, request, progress.result)
+        if (stay := progress.result.pop("stay", 0)):
+            progress.result["lost"].setdefault("", []).append(
+                f"{plural(stay, 'torrent')} moved with the category (automatic management); here "
+                f"{'it stays' if stay == 1 else 'they stay'} where the files are, as the category has another folder")
 
     async def _take_categories(self, general: migrate.General) -> None:
         groups = self.core.library.groups
@@ -115,8 +121,20 @@ class Importing:
                 report["unreadable"].append({"name": found.name, "reason": error.message})
                 return
         report["added"] += 1
+        if found.follows and not request.dry_run and not await self._keeps_following(found, found.save_path):
+            report["stay"] = report.get("stay", 0) + 1
         if lost and len(report["lost"]) < _TOLD:
             report["lost"][found.name] = lost
+
+    async def _keeps_following(self, found: Found, folder: Path) -> bool:
+        """Its folder is what that of its category is here."""
+        if not found.follows:
+            return False
+        try:
+            expected = self.core.folder_for(found.category)
+        except UsageError:
+            return False
+        return await self.core.threads.run(_same_place, expected, folder)
 
     async def _adopt(self, found: Found, folder: Path, request: m.ImportRequest, lost: list[str]) -> None:
         core, library = self.core, self.core.library
@@ -150,6 +168,7 @@ class Importing:
             stopped=request.stopped or found.start is Start.STOPPED, forced=found.start is Start.FORCED,
             ratio_limit=_limit(found.limits.ratio), seeding_limit=int(_limit(found.limits.seeding_seconds)),
             idle_limit=int(_limit(found.limits.idle_seconds)), source=found.client.label,
+            auto=await self._keeps_following(found, folder),
             name=found.name if found.metainfo is not None and found.name != found.metainfo.info.name else "",
         )
         held = not entry.stopped and not entry.forced and not trusted and not library.room()
@@ -176,6 +195,10 @@ class Importing:
         if chosen and torrent.info is not None:
             await torrent.set_priorities(chosen)
         core.catalog.touch(key)
+
+
+def _same_place(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _limit(value: float | None) -> float:

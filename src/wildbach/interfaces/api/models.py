@@ -39,7 +39,7 @@ class TorrentRow(Model, frozen=True, gc=False):
     name: str
     state: State
     reason: str
-    "Why nothing moves, or what went wrong, in plain words."
+    "Why nothing moves, or not faster, or what went wrong, in plain words."
     code: str
     "A stable name for what went wrong."
     complete: bool

@@ -6,6 +6,7 @@ import os
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from wildbach.base.words import plural
 from wildbach.disk.layout import Layout
 from wildbach.engine.brief import Brief
 from wildbach.engine.state import State as EngineState
@@ -14,6 +15,7 @@ from wildbach.engine.trackerlist import TrackerState, TrackerView
 from wildbach.interfaces.api.models import State, TorrentRow
 from wildbach.services.library.entry import Entry
 from wildbach.services.library.library import Library
+from wildbach.services.library.settings import QueueSettings
 
 _STATES: dict[EngineState, State] = {
     EngineState.METADATA: "metadata", EngineState.CHECKING: "checking", EngineState.DOWNLOADING: "downloading",
@@ -21,13 +23,27 @@ _STATES: dict[EngineState, State] = {
 }
 _TOPS = 1000
 "Files that are looked at for the folder they have in common."
-QUEUED = "waiting for its turn in the queue"
+TO_CHECK = "waiting to be checked"
+
+
+def queued(settings: QueueSettings, *, complete: bool) -> str:
+    """Why it waits for its turn."""
+    own = settings.seeds if complete else settings.downloads
+    most = []
+    if own:
+        most.append(plural(own, "complete torrent" if complete else "download"))
+    if settings.total and (complete or not own or settings.total < own):
+        most.append(plural(settings.total, "torrent"))
+    turn = "waiting for its turn in the queue"
+    return f"{turn}: at most {' and '.join(most)} at once" if most else turn
 
 
 def state_of(torrent: Torrent, entry: Entry, library: Library) -> State:
     parts = torrent.awake_parts
     if parts is not None and parts.relocation.share is not None:
         return "moving"
+    if torrent.key in library.checks.waiting:
+        return "checking"
     if torrent.state is EngineState.PAUSED:
         return "queued" if torrent.key in library.held and not entry.stopped else "stopped"
     if torrent.state is EngineState.DOWNLOADING and torrent.whole:
@@ -117,7 +133,9 @@ def row_of(torrent: Torrent, library: Library) -> TorrentRow:
     tracker, seeds, leeches = _best(torrent.trackers())
     reason = view.reason
     if not reason and state == "queued":
-        reason = QUEUED
+        reason = queued(library.queue, complete=entry.complete)
+    if key in library.checks.waiting:
+        reason = TO_CHECK
     folder = options.incomplete_path if options.incomplete_path is not None else None
     return TorrentRow(
         key=key, name=name_of(torrent, entry), state=state, reason=reason, code=view.code,

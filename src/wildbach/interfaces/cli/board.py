@@ -19,7 +19,6 @@ from rich.text import Text
 from wildbach.base.words import plural
 from wildbach.interfaces.cli import output, text
 
-_NO_DIGITS = str.maketrans("", "", "0123456789")
 SHOWN_ROWS = 12
 "Torrents in the picture; the rest is one line."
 
@@ -141,7 +140,7 @@ class Board:
             self._live.update(picture(rows), refresh=True)
             return
         # Seconds that count down in a reason are no news.
-        states = tuple(f"{row.state}{row.why.translate(_NO_DIGITS)}" for row in rows)
+        states = tuple(f"{row.state}{text.without_numbers(row.why)}" for row in rows)
         if self._last is None and self._patient:
             self._last = (now, states)
             return

@@ -14,11 +14,11 @@ from wildbach.base.logins import hide_logins
 from wildbach.disk.layout import INCOMPLETE_SUFFIX, LAYOUTS
 from wildbach.engine.ipfilter import require_readable
 from wildbach.engine.options import AddOptions
-from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.cli import fetching, finding, folders, output, running, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.sessions import open_session
 from wildbach.interfaces.cli.state import folder_for
 from wildbach.interfaces.cli.wishes import Wishes, common, warn_of_variables
 from wildbach.interfaces.cli.work import Work
@@ -104,7 +104,7 @@ async def download(job: Job, wishes: Wishes, stop: Stop) -> Exit:
         seed=job.seed or job.ratio is not None, ratio=job.ratio, timeout=job.timeout, as_json=wishes.as_json,
         quiet=wishes.quiet, selection=selection,
     )
-    async with Session(settings, data_dir=folder_for(job.folder, wishes.state)) as session:
+    async with open_session(settings, wishes, folder_for(job.folder, wishes.state)) as session:
         options = AddOptions(
             save_path=job.folder,
             peers=peers,

@@ -1,8 +1,11 @@
-"""Torrents of the daemon as people name them: by the beginning of a key, by the exact name, or all."""
+"""Torrents of the daemon as people name them: by the beginning of a key, by the name or a part of it that only one has,
+or all.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import difflib
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +29,10 @@ _SEARCH: Final = 200
 "As long as a search may be."
 _PAGE: Final = 1000
 _TOLD: Final = 10
+_DOUBT: Final = 2
+_NAMES: Final = 20_000
+"That are looked through for one with a typo."
+_ALIKE: Final = 0.75
 _COMPLETED: Final = 50
 _COMPLETE_SECONDS: Final = 1.5
 
@@ -38,6 +45,8 @@ class Chosen:
     everything: bool = False
     names: tuple[str, ...] = ()
     "Of those with keys."
+    guessed: bool = False
+    "A part of a name was enough to find one of them: what cannot be undone is asked for first."
 
     def words(self) -> str:
         """Who they are."""
@@ -54,39 +63,69 @@ async def chosen(api: Api, words: Sequence[str], everything: bool = False) -> Ch
         return Chosen(everything=True)
     if not words:
         raise UsageError("which torrent? Give the beginning of its key, or its name, or --all")
-    rows = {row.key: row for word in words for row in (await one(api, word),)}
-    return Chosen(tuple(rows), names=tuple(row.name for row in rows.values()))
+    meant = [(word, await one(api, word)) for word in words]
+    rows = {row.key: row for _, row in meant}
+    return Chosen(
+        tuple(rows), names=tuple(row.name for row in rows.values()),
+        guessed=not all(_is_named(row, word) for word, row in meant))
 
 
 async def one(api: Api, word: str) -> m.TorrentRow:
-    """The torrent of that key, beginning of a key, or name. Raises UsageError, code `not_found` or `ambiguous`."""
-    low = word.strip().lower()
+    """The torrent of that key, beginning of a key, or name; else the only one whose name begins so, or has it in it.
+    Raises UsageError, code `not_found` or `ambiguous`.
+    """
     found: dict[str, m.TorrentRow] = {}
     near: list[m.TorrentRow] = []
-    async for row in _rows(api, word):
-        if row.name == word or (_HEX.fullmatch(low) and any(
-            key.startswith(low) for key in (row.key, row.infohash_v1, row.infohash_v2)
-        )):
+    begin: list[m.TorrentRow] = []
+    async for row in _rows(api, word.strip()[:_SEARCH]):
+        if _is_named(row, word):
             found[row.key] = row
-        elif len(near) <= _TOLD:
+            continue
+        if len(begin) < _DOUBT and row.name.casefold().startswith(word.strip().casefold()):
+            begin.append(row)
+        if len(near) <= _TOLD:
             near.append(row)
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
         raise UsageError(
             f"{text.clean(word)!r} may mean {_listed(found.values())}: give more of the key", code="ambiguous")
-    advice = f"; near it: {_listed(near)}" if near else "; `wildbach ls` lists them"
+    for alone in (begin, near):
+        if len(alone) == 1:
+            return alone[0]
+    advice = f"; near it: {_listed(near)}" if near else await _meant(api, word)
     raise UsageError(f"no torrent has the key or the name {text.clean(word)!r}{advice}", code="not_found")
 
 
-async def _rows(api: Api, word: str) -> AsyncIterator[m.TorrentRow]:
-    """All whose name has the words in it, or whose key begins so."""
-    search = word.strip()[:_SEARCH]
-    if not search:
+def _is_named(row: m.TorrentRow, word: str) -> bool:
+    """By its whole name, or by the beginning of a key."""
+    low = word.strip().lower()
+    return row.name == word or (_HEX.fullmatch(low) is not None and any(
+        key.startswith(low) for key in (row.key, row.infohash_v1, row.infohash_v2)))
+
+
+async def _meant(api: Api, word: str) -> str:
+    """What may have been meant by a word with a typo."""
+    names: dict[str, None] = {}
+    if word.strip():
+        async for row in _rows(api):
+            names[row.name] = None
+            if len(names) >= _NAMES:
+                break
+    like = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(word.strip()[:_SEARCH].casefold(), like, 3, _ALIKE)
+    if not near:
+        return "; `wildbach ls` lists them"
+    return f"; did you mean {' or '.join(repr(text.clean(like[name])) for name in near)}?"
+
+
+async def _rows(api: Api, search: str | None = None) -> AsyncIterator[m.TorrentRow]:
+    """All whose name has the words in it, or whose key begins so; without words all."""
+    if search == "":
         return
     offset = 0
     while True:
-        page = await api.list_torrents(m.Listing(sort="name", offset=offset, limit=_PAGE, search=search))
+        page = await api.list_torrents(m.Listing(sort="name", offset=offset, limit=_PAGE, search=search or ""))
         for row in page.torrents:
             yield row
         offset += len(page.torrents)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from rich.live import Live
@@ -18,6 +18,9 @@ from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import output, table, text
 from wildbach.interfaces.cli.exits import Exit, code_for
 from wildbach.interfaces.cli.naming import SHORT
+from wildbach.interfaces.cli.table import Column, Row
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _LOOK_SECONDS: Final = 0.3
 _TELL_SECONDS: Final = 5.0
@@ -33,6 +36,19 @@ def record(value: msgspec.Struct) -> None:
 def records(values: Sequence[msgspec.Struct]) -> None:
     for value in values:
         record(value)
+
+
+def listed(
+    values: Sequence[T], columns: Sequence[Column], row_of: Callable[[T], Row], nothing: str, *, as_json: bool,
+) -> Exit:
+    """All of them: records for programs, a table for people, who are told in words where there is `nothing`."""
+    if as_json:
+        records(values)
+    elif values:
+        table.show(columns, [row_of(one) for one in values])
+    else:
+        output.line(nothing)
+    return Exit.OK
 
 
 def outcome(came: m.Outcome, words: str, *, as_json: bool) -> Exit:

@@ -10,11 +10,11 @@ import click
 
 from wildbach.engine.ipfilter import require_readable
 from wildbach.engine.options import AddOptions
-from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.cli import fetching, output, running, sources, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.running import Stop
+from wildbach.interfaces.cli.sessions import open_session
 from wildbach.interfaces.cli.state import folder_for
 from wildbach.interfaces.cli.wishes import Wishes, common, warn_of_variables
 from wildbach.interfaces.cli.work import Work
@@ -57,7 +57,7 @@ async def give(names: tuple[str, ...], data: Path, ratio: float | None, wishes: 
     peers = await fetching.endpoints(wishes.peers, settings)
     work = Work(seed=True, ratio=ratio, as_json=wishes.as_json, quiet=wishes.quiet, done_word="ready")
     where = places[0] if len(set(places)) == 1 else data
-    async with Session(settings, data_dir=folder_for(where, wishes.state)) as session:
+    async with open_session(settings, wishes, folder_for(where, wishes.state)) as session:
         options = AddOptions(peers=peers, trackers=wishes.trackers, seed_only=True)
         torrents: list[Torrent] = [
             await session.add(one, replace(options, save_path=place)) for one, place in zip(loaded, places, strict=True)

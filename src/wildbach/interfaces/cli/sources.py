@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -29,7 +30,22 @@ def is_hash(source: str) -> bool:
 
 def is_source(source: str) -> bool:
     """Whether `load` knows what to do with it, so that it is no torrent of the daemon."""
-    return source == "-" or source.lower().startswith("magnet:") or is_hash(source) or Path(source).exists()
+    return source.lower().startswith("magnet:") or is_hash(source) or is_file(source)
+
+
+def is_file(source: str) -> bool:
+    """Whether a file is meant, or stdin. A folder, or the content of a torrent, that lies here under the name of a
+    torrent is not, unless a path is written: ./NAME.
+    """
+    if source == "-":
+        return True
+    if os.path.dirname(source) or source.endswith(".torrent"):
+        return os.path.lexists(source)
+    try:
+        with open(source, "rb") as file:
+            return file.read(7).lower().startswith((b"d", b"magnet:"))
+    except OSError:
+        return False
 
 
 def load(source: str) -> Metainfo | Link:
@@ -55,7 +71,9 @@ def read(source: str) -> bytes:
             f"{text.clean(source)}: no such file, and neither a magnet link, nor an info hash, nor an http(s) URL"
         )
     if path.is_dir():
-        raise UsageError(f"{text.clean(source)} is a folder; a .torrent file was expected")
+        raise UsageError(
+            f"{text.clean(source)} is a folder; a .torrent file was expected (of a torrent of the daemon the name "
+            "alone, or the beginning of its key)")
     try:
         with path.open("rb") as file:
             return _read(file, source)

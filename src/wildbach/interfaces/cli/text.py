@@ -12,10 +12,17 @@ from wildbach.base.words import clean as clean
 from wildbach.base.words import parse_size as parse_size
 from wildbach.base.words import size as size
 
+_NO_DIGITS = str.maketrans("", "", "0123456789")
+
 
 def rate(per_second: float) -> str:
     """Bytes a second: `1.5 MiB/s`."""
     return f"{size(per_second)}/s"
+
+
+def without_numbers(words: str) -> str:
+    """To tell whether something else is said, and not the same with other numbers."""
+    return words.translate(_NO_DIGITS)
 
 
 def short(count: float) -> str:

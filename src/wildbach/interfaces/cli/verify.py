@@ -56,10 +56,13 @@ def command(torrent: str, data: Path | None, as_json: bool, quiet: bool, reach: 
     DATA is the folder that holds the content (as -o of get), the content's own folder, or the single file; the
     folder you are in by default. Nothing is changed. Exit code 0 means that every file is good.
 
-    Where TORRENT is no file but the beginning of a key or a name, the daemon checks that torrent in the background, and
-    fetches again what is wrong.
+    Where TORRENT is no torrent file but the beginning of a key or a name, the daemon checks that torrent in the
+    background, and fetches again what is wrong. A path, as ./NAME, is always a file.
     """
-    if data is None and not os.path.lexists(torrent) and torrent != "-" and reach.runs():
+    if data is None and not sources.is_file(torrent) and reach.runs():
+        if os.path.lexists(torrent) and not (as_json or quiet):
+            output.line(text.clean(
+                f"the daemon's torrent {torrent} is meant, and not what lies here; that would be ./{torrent}"))
         return reach.run(lambda api: act(api, "recheck", (torrent,), False, "being checked", as_json=as_json))
     data = Path(".") if data is None else data
     metainfo = sources.load_torrent(torrent)

@@ -76,6 +76,11 @@ class Wishes:
         """Words for people are wanted."""
         return not (self.as_json or self.quiet)
 
+    @property
+    def names_ports(self) -> bool:
+        """This command line says where to listen; else the configuration file and the environment may."""
+        return bool(self.listen) or any(word.startswith("connections.listen=") for word in self.settings_given)
+
     def settings(self) -> ClientSettings:
         """The defaults, then the configuration file, the environment, the flags.
 

@@ -135,6 +135,8 @@ class Found:
     "Tiers, as the user edited them."
     sequential: bool = False
     super_seed: bool = False
+    follows: bool = False
+    "Its folder was that of its category, and moved with it."
     limits: Limits = Limits()
     added_at: float | None = None
     completed_at: float | None = None

@@ -293,6 +293,7 @@ def _found(
         start=Start.STOPPED if own.stopped else Start.FORCED if own.forced else Start.QUEUED, queue=own.queue,
         category=own.category, tags=own.tags, trackers=metainfo.trackers if metainfo is not None else trackers,
         sequential=resume.sequential, super_seed=resume.super_seed,
+        follows=not own.save_path and bool(resume.save_path),
         limits=Limits(resume.down, resume.up, _limit(own.ratio, 0.001, -1000), _limit(own.seeding, _MINUTE, -1),
                       _limit(own.idle, _MINUTE, -1)),
         added_at=resume.added_at, completed_at=resume.completed_at, active_seconds=resume.seconds(b"active_time"),

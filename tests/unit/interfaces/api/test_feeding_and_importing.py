@@ -113,6 +113,36 @@ def test_torrents_of_another_client_go_on_without_a_download(tmp_path: Path) -> 
     asyncio.run(work())
 
 
+@pytest.mark.parametrize(("category", "auto"), [("films", True), ("", False)])
+def test_what_followed_its_category_goes_on_to_where_the_folder_is_the_same(
+    tmp_path: Path, category: str, auto: bool,
+) -> None:
+    made = torrent()
+    folder, place = tmp_path / "BT_backup", tmp_path / "down" / "films"
+    folder.mkdir()
+    for path, size in FILES.items():
+        file = place / "thing" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content_of(path, size))
+    assert made.info.hashes.v1 is not None
+    name = made.info.hashes.v1.hex()
+    (folder / f"{name}.torrent").write_bytes(without_layers(made))
+    (folder / f"{name}.fastresume").write_bytes(fastresume(
+        made, save_path=str(place).encode(), qBt_category=category.encode()))
+
+    async def work() -> None:
+        async with client(tmp_path) as api:
+            await api.put_category(m.Category("films", save_path=str(place)))
+            job = await api.core.jobs.wait((await api.import_client(m.ImportRequest(str(folder)))).id)
+            assert job.result["added"] == 1, job
+            (row,) = (await api.list_torrents(m.Listing())).torrents
+            assert (row.auto, row.save_path) == (auto, str(place))
+            said = " ".join(job.result["lost"].get("", []))
+            assert ("1 torrent moved with the category" in said) is not auto and "stay" not in job.result
+
+    asyncio.run(work())
+
+
 def test_the_state_of_another_client_does_not_lead_out_of_the_allowed_folders(tmp_path: Path) -> None:
     made = torrent()
     folder = tmp_path / "BT_backup"

@@ -12,9 +12,13 @@ import pytest
 from cli_torrents import CONTENT, raw_v1, torrent_of, write_content
 from clients import client, seed_content, until
 from wildbach.base.errors import UsageError
+from wildbach.interfaces.api import looking, previewing
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.local import LocalApi
+from wildbach.interfaces.api.rows import queued
+from wildbach.interfaces.api.tree import FileTree, Now
 from wildbach.protocol.metainfo import Magnet, Metainfo
+from wildbach.services.library.settings import QueueSettings
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -201,5 +205,67 @@ def test_the_loop_goes_on_while_a_torrent_of_many_files_is_opened(tmp_path: Path
             kept = api.core.trees.get(key)
             assert await api.tree(key, m.TreeQuery("many", search="f1999")) is not None
             assert api.core.trees.get(key) is kept is not None
+
+    run(work())
+
+
+def test_who_waits_in_the_queue_is_told_for_how_many(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with client(tmp_path, queue__downloads=1) as api:
+            first, second = [await add(api, torrent_of(name=name)) for name in ("one", "two")]
+            await until(lambda: api.core.catalog.fresh(second).state == "queued", api)
+            assert api.core.catalog.fresh(second).reason == (
+                "waiting for its turn in the queue: at most 1 download at once")
+            await until(lambda: api.core.catalog.fresh(first).reason == "no peers: there is no tracker", api)
+
+    run(work())
+
+
+@pytest.mark.parametrize(("settings", "complete", "words"), [
+    (QueueSettings(downloads=3, seeds=5, total=0), True, ": at most 5 complete torrents at once"),
+    (QueueSettings(downloads=3, seeds=5, total=6), True, ": at most 5 complete torrents and 6 torrents at once"),
+    (QueueSettings(downloads=3, seeds=0, total=6), False, ": at most 3 downloads at once"),
+    (QueueSettings(downloads=3, seeds=0, total=2), False, ": at most 3 downloads and 2 torrents at once"),
+    (QueueSettings(downloads=0, seeds=0, total=0), False, ""),
+])
+def test_the_limits_that_hold_are_those_that_are_named(settings: QueueSettings, complete: bool, words: str) -> None:
+    assert queued(settings, complete=complete) == "waiting for its turn in the queue" + words
+
+
+def test_many_that_ask_at_once_have_a_tree_made_once_and_looked_at_by_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, inside, most = 0, 0, 0
+
+    class Counted(FileTree):
+        def __init__(self, *given: Any) -> None:
+            nonlocal made
+            made += 1
+            super().__init__(*given)
+
+        def page(self, query: m.TreeQuery, now: Now) -> m.Tree:
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            try:
+                return super().page(query, now)
+            finally:
+                inside -= 1
+
+    monkeypatch.setattr(looking, "FileTree", Counted)
+    monkeypatch.setattr(previewing, "FileTree", Counted)
+
+    async def work() -> None:
+        nonlocal made
+        torrent = Metainfo.parse(raw_v1(b"many", [[b"d%d" % (n % 50), b"f%d" % n] for n in range(10_000)]))
+        queries = [m.TreeQuery("many", search=f"f{n}") for n in range(12)]
+        async with client(tmp_path) as api:
+            key = await add(api, torrent, stopped=True)
+            found = await asyncio.gather(*(api.tree(key, query) for query in queries))
+            assert made == most == 1 and all(page.total > 1000 for page in found[1:10])
+            made = 0
+            look = (await api.preview(m.PreviewRequest(file=torrent.to_bytes()))).id
+            assert found == list(await asyncio.gather(*(api.preview_tree(look, query) for query in queries)))
+            assert made == most == 1
 
     run(work())

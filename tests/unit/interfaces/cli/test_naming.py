@@ -27,8 +27,26 @@ def found(api: FakeApi, word: str) -> str:
 def test_an_exact_name_wins_over_names_that_have_it_in_them() -> None:
     api = fake(row(1, name="film"), row(2, name="film two"))
     assert found(api, "film") == "film"
-    with pytest.raises(UsageError, match=r"near it: .*film two"):
-        found(api, "two")
+    assert found(api, "two") == "film two", "as it is the only one with this word"
+
+
+def test_a_part_of_a_name_is_enough_where_only_one_begins_so_or_has_it() -> None:
+    api = fake(row(1, name="Sintel 2010"), row(2, name="Big Buck Bunny"), row(3, name="The making of Sintel"))
+    assert found(api, "sintel") == "Sintel 2010" and found(api, "bunny") == "Big Buck Bunny"
+    with pytest.raises(UsageError, match=r"near it: .*Big Buck Bunny.*making of Sintel") as caught:
+        found(api, "n")
+    assert caught.value.code == "not_found"
+    guessed = asyncio.run(naming.chosen(api, ["bunny"]))  # type: ignore[arg-type]  # as above
+    assert guessed.guessed and guessed.names == ("Big Buck Bunny",)
+    assert not asyncio.run(naming.chosen(api, ["Sintel 2010"])).guessed  # type: ignore[arg-type]  # as above
+
+
+def test_a_typo_is_no_name_and_what_was_meant_is_asked() -> None:
+    api = fake(row(1, name="Sintel 2010"), row(2, name="Big Buck Bunny"))
+    with pytest.raises(UsageError, match=r"no torrent has .*; did you mean 'Big Buck Bunny'\?"):
+        found(api, "big buk bunny")
+    with pytest.raises(UsageError, match="`wildbach ls` lists them"):
+        found(api, "nothing like it")
 
 
 def test_two_of_one_name_are_told_apart_by_their_keys() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import output, reach, said, table, text
+from wildbach.interfaces.cli import reach, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.table import Column
+
+COLUMNS: Final = (Column("ADDRESS"), Column("WHY", flexible=True))
 
 
 @click.command("bans")
@@ -28,11 +32,6 @@ def command(more: tuple[str, ...], remove: tuple[str, ...], as_json: bool, reach
 async def show(api: Api, more: tuple[str, ...], remove: tuple[str, ...], *, as_json: bool) -> Exit:
     change = m.BanChange(more, remove)
     found = (await api.change_bans(change) if more or remove else await api.bans()).bans
-    if as_json:
-        said.records(found)
-    elif found:
-        table.show((Column("ADDRESS"), Column("WHY", flexible=True)),
-                   [(text.clean(ban.address), text.clean(ban.reason)) for ban in found])
-    else:
-        output.line("Nobody is banned.")
-    return Exit.OK
+    return said.listed(
+        found, COLUMNS, lambda ban: (text.clean(ban.address), text.clean(ban.reason)), "Nobody is banned.",
+        as_json=as_json)

@@ -9,16 +9,17 @@ import click
 from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import output, reach, said, table, text
+from wildbach.interfaces.cli import output, reach, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.table import Column
+from wildbach.interfaces.cli.table import Column, Row
 
 COLUMNS: Final = (
     Column("ID", style="dim"), Column("KIND"), Column("WHAT", flexible=True), Column("STATE"),
-    Column("DONE", right=True), Column("SINCE", rank=2), Column("MESSAGE", rank=1),
+    Column("DONE", right=True), Column("SINCE", rank=2), Column("NOW", rank=1),
 )
+_AT_IT: Final = 30
 
 
 @click.group("jobs", cls=ListGroup)
@@ -36,15 +37,19 @@ def list_command(as_json: bool, reach: Reach) -> int:
 
 async def show(api: Api, *, as_json: bool) -> Exit:
     found = (await api.jobs()).jobs
-    if as_json:
-        said.records(found)
-    elif found:
-        table.show(COLUMNS, [
-            (job.id, job.kind, text.clean(job.title), job.state, said.share(job), text.moment(job.started_at),
-             text.clean(job.message)) for job in found])
-    else:
-        output.line("There are no jobs.")
-    return Exit.OK
+    code = said.listed(found, COLUMNS, line_of, "There are no jobs.", as_json=as_json)
+    if not as_json:
+        for job in found:
+            # As long as it takes, where a column of the table would cut it.
+            if job.message and job.state != "running":
+                output.line(text.clean(f"{job.id}: {job.message}"))
+    return code
+
+
+def line_of(job: m.Job) -> Row:
+    at_it = job.message if job.state == "running" else ""
+    return (job.id, job.kind, text.clean(job.title), job.state, said.share(job), text.moment(job.started_at),
+            text.clean(at_it)[:_AT_IT])
 
 
 @command.command("wait")

@@ -9,11 +9,11 @@ import click
 from wildbach.base.words import plural
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import output, reach, said, table, text
+from wildbach.interfaces.cli import output, reach, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.table import Column
+from wildbach.interfaces.cli.table import Column, Row
 
 COLUMNS: Final = (
     Column("ID", style="dim"), Column("NAME", flexible=True), Column("MAY"), Column("MADE", rank=2),
@@ -36,16 +36,12 @@ def list_command(as_json: bool, reach: Reach) -> int:
 
 
 async def show(api: Api, *, as_json: bool) -> Exit:
-    found = (await api.api_keys()).keys
-    if as_json:
-        said.records(found)
-    elif found:
-        table.show(COLUMNS, [
-            (key.id, text.clean(key.name), _ROLES.get(key.role, key.role), text.moment(key.made_at),
-             text.moment(key.used_at) or "never") for key in found])
-    else:
-        output.line("There are no keys.")
-    return Exit.OK
+    return said.listed((await api.api_keys()).keys, COLUMNS, line_of, "There are no keys.", as_json=as_json)
+
+
+def line_of(key: m.ApiKey) -> Row:
+    return (key.id, text.clean(key.name), _ROLES.get(key.role, key.role), text.moment(key.made_at),
+            text.moment(key.used_at) or "never")
 
 
 @command.command("make")

@@ -9,7 +9,7 @@ import click
 from wildbach.base.words import plural
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import naming, output, said, table, text
+from wildbach.interfaces.cli import naming, output, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.table import Column, Row
@@ -41,13 +41,8 @@ async def show(api: Api, word: str, more: tuple[str, ...], *, as_json: bool) -> 
             output.line(f"called: {plural(len(more), 'peer')}")
         return Exit.OK
     page = await api.peers(row.key)
-    if as_json:
-        said.records(page.peers)
-    elif page.peers:
-        table.show(COLUMNS, [line_of(peer) for peer in page.peers])
-    else:
-        output.line(f"{text.clean(row.name)} has no peers" + (f": {text.clean(row.reason)}" if row.reason else ""))
-    return Exit.OK
+    nothing = f"{text.clean(row.name)} has no peers" + (f": {text.clean(row.reason)}" if row.reason else "")
+    return said.listed(page.peers, COLUMNS, line_of, nothing, as_json=as_json)
 
 
 def line_of(peer: m.PeerRow) -> Row:

@@ -6,9 +6,10 @@ import sys
 
 import click
 
+from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import naming, output, said
+from wildbach.interfaces.cli import naming, output, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.naming import Chosen
 from wildbach.interfaces.cli.reach import Reach
@@ -25,11 +26,17 @@ def command(
     """Remove torrents, into the trash.
 
     The content stays on the disk, unless --files is given: then it is deleted when the trash is emptied, or at once
-    with --now. `wildbach trash restore` has them back. On a terminal it asks before files are deleted, or all are
-    removed.
+    with --now. `wildbach trash restore` has them back. On a terminal it asks before files are deleted, all are
+    removed, or one whose name is not given whole.
     """
     chosen = reach.ask(lambda api: naming.chosen(api, words, everything))
-    if (files or everything) and not yes and sys.stdin.isatty() and sys.stdout.isatty():
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if chosen.guessed and not yes and not on_terminal:
+        raise UsageError(
+            f"{' and '.join(repr(text.clean(word)) for word in words)}: do you mean "
+            f"{' and '.join(repr(text.clean(name)) for name in chosen.names)}? Give the whole name or the beginning of "
+            "the key, or --yes", code="ambiguous")
+    if (files or everything or chosen.guessed) and not yes and on_terminal:
         what = "with the files" if files else "but not the files"
         if not click.confirm(f"Remove {chosen.words()} {what}, {'for good' if now else 'into the trash'}?"):
             output.line("Nothing was removed.")

@@ -17,7 +17,7 @@ from wildbach.interfaces.cli.groups import ListGroup
 from wildbach.interfaces.cli.kinds import SECONDS_LIMIT
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote.rules import command as rules
-from wildbach.interfaces.cli.table import Cell, Column
+from wildbach.interfaces.cli.table import Cell, Column, Row
 
 FEEDS: Final = (
     Column("FEED", flexible=True), Column("NEW", right=True), Column("ALL", right=True, rank=1),
@@ -47,17 +47,13 @@ def list_command(as_json: bool, reach: Reach) -> int:
 
 
 async def feeds(api: Api, *, as_json: bool) -> Exit:
-    found = (await api.feeds()).feeds
-    if as_json:
-        said.records(found)
-    elif found:
-        table.show(FEEDS, [
-            (text.clean(feed.path), str(feed.unread or ""), str(feed.articles),
-             "now" if feed.busy else text.duration(feed.next_refresh) if feed.next_refresh is not None else "",
-             text.clean(hide_logins(feed.url)), Cell(text.clean(hide_logins(feed.error)), "red")) for feed in found])
-    else:
-        output.line("No feeds are followed.")
-    return Exit.OK
+    return said.listed((await api.feeds()).feeds, FEEDS, line_of, "No feeds are followed.", as_json=as_json)
+
+
+def line_of(feed: m.Feed) -> Row:
+    soon = "now" if feed.busy else text.duration(feed.next_refresh) if feed.next_refresh is not None else ""
+    return (text.clean(feed.path), str(feed.unread or ""), str(feed.articles), soon, text.clean(hide_logins(feed.url)),
+            Cell(text.clean(hide_logins(feed.error)), "red"))
 
 
 @command.command("add")

@@ -7,7 +7,8 @@ from typing import Any, Final
 import click
 import msgspec
 
-from wildbach.base.errors import UsageError
+from wildbach.base import limits
+from wildbach.base.errors import FormatError, StorageError, UsageError
 from wildbach.base.words import plural
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
@@ -16,6 +17,8 @@ from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.table import Cell, Column
+from wildbach.services.feeds import qbittorrent
+from wildbach.services.feeds.episodes import EpisodeFilter
 
 RULES: Final = (
     Column("RULE"), Column("ON"), Column("CONTAINS", flexible=True), Column("FEEDS", right=True, rank=2),
@@ -81,10 +84,20 @@ def set_command(name: str, file: Any, reach: Reach, **values: Any) -> int:
 
     What is not given stays as it is. `wildbach rss rules try NAME` says what a rule would take.
     """
+    _check_episodes(values["episodes"] or "")
     given = {field: list(value) if isinstance(value, tuple) else value
              for field, value in values.items() if value not in (None, ())}
     whole = _read(file) if file is not None else None
     return reach.run(lambda api: put(api, name, whole, given))
+
+
+def _check_episodes(words: str) -> None:
+    """A rule whose filter cannot be read takes nothing, and says so to nobody who does not ask. Raises UsageError."""
+    try:
+        if words:
+            EpisodeFilter.parse(words)
+    except FormatError as error:
+        raise UsageError(f"{text.clean(words)!r}: {error.message}") from None
 
 
 def _read(file: Any) -> dict[str, Any]:
@@ -102,6 +115,57 @@ async def put(api: Api, name: str, whole: dict[str, Any] | None, given: dict[str
         _OPTIONS[field]: value for field, value in given.items() if field in _OPTIONS}
     await api.put_feed_rule(m.FeedRule(name, rule))
     output.line(text.clean(f"{'changed' if name in there else 'made'}: {name}"))
+    return Exit.OK
+
+
+@command.command("export")
+@click.argument("file", type=click.File("wb", lazy=True), metavar="FILE")
+@reach.options
+def export_command(file: Any, reach: Reach) -> int:
+    """Write all rules into a file, as qBittorrent reads and writes it; - for stdout."""
+    return reach.run(lambda api: export(api, file))
+
+
+async def export(api: Api, file: Any) -> Exit:
+    rules = (await api.feed_rules()).rules
+    data = msgspec.json.format(msgspec.json.encode(rules), indent=4)
+    try:
+        file.write(data + b"\n")
+        file.flush()
+    except OSError as error:
+        raise StorageError(f"{file.name}: {error.strerror}", path=str(file.name), errno=error.errno or 0) from error
+    if file.name not in ("-", "<stdout>"):
+        output.line(text.clean(f"wrote {plural(len(rules), 'rule')} to {file.name}"))
+    return Exit.OK
+
+
+@command.command("import")
+@click.argument("file", type=click.File("rb"), metavar="FILE")
+@reach.options
+def import_command(file: Any, reach: Reach) -> int:
+    """Read rules from a file of `export`, or one that qBittorrent exported; - for stdin.
+
+    Rules of the same name are replaced, others stay. Nothing is read of a file that has a rule which cannot be.
+    """
+    data = file.read(limits.FEED_RULES_BYTES + 1)
+    return reach.run(lambda api: take(api, data))
+
+
+async def take(api: Api, data: bytes) -> Exit:
+    try:
+        found = qbittorrent.read(data)
+    except FormatError as error:
+        raise UsageError(f"that is no file of rules: {error.message}") from None
+    there = (await api.feed_rules()).rules
+    for name, (rule, memory) in found.items():
+        await api.put_feed_rule(m.FeedRule(name, qbittorrent.to_json(rule, memory)))
+    new = sum(name not in there for name in found)
+    output.line(f"read {plural(len(found), 'rule')}: {new:,} new, {len(found) - new:,} replaced")
+    for name, (rule, _) in found.items():
+        try:
+            _check_episodes(rule.episode_filter)
+        except UsageError as error:
+            output.warn(text.clean(f"{name} takes nothing as it is: {error.message}"))
     return Exit.OK
 
 

@@ -9,7 +9,7 @@ import click
 from wildbach.base.logins import hide_logins
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import naming, said, table, text
+from wildbach.interfaces.cli import naming, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.kinds import check_tracker
 from wildbach.interfaces.cli.reach import Reach
@@ -54,11 +54,7 @@ def command(
 
 async def show(api: Api, key: str, *, as_json: bool) -> Exit:
     page = await api.trackers(key)
-    if as_json:
-        said.records(page.trackers)
-    else:
-        table.show(COLUMNS, [line_of(tracker) for tracker in page.trackers])
-    return Exit.OK
+    return said.listed(page.trackers, COLUMNS, line_of, "It has no trackers.", as_json=as_json)
 
 
 def line_of(tracker: m.TrackerRow) -> Row:

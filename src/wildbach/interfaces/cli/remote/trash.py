@@ -12,12 +12,12 @@ from wildbach.base.errors import UsageError
 from wildbach.base.words import plural
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import output, reach, said, table, text
+from wildbach.interfaces.cli import output, reach, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
 from wildbach.interfaces.cli.naming import SHORT
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.table import Column
+from wildbach.interfaces.cli.table import Column, Row
 
 COLUMNS: Final = (
     Column("KEY", style="dim"), Column("NAME", flexible=True), Column("SIZE", right=True, rank=2),
@@ -40,16 +40,12 @@ def list_command(as_json: bool, reach: Reach) -> int:
 
 
 async def show(api: Api, *, as_json: bool) -> Exit:
-    found = (await api.trash()).torrents
-    if as_json:
-        said.records(found)
-    elif found:
-        table.show(COLUMNS, [
-            (one.key[:SHORT], text.clean(one.name), text.short(one.size), text.moment(one.removed_at),
-             text.moment(one.gone_at), "go too" if one.files else "stay") for one in found])
-    else:
-        output.line("The trash is empty.")
-    return Exit.OK
+    return said.listed((await api.trash()).torrents, COLUMNS, line_of, "The trash is empty.", as_json=as_json)
+
+
+def line_of(one: m.Trashed) -> Row:
+    return (one.key[:SHORT], text.clean(one.name), text.short(one.size), text.moment(one.removed_at),
+            text.moment(one.gone_at), "go too" if one.files else "stay")
 
 
 _words = click.argument("words", nargs=-1, metavar="TORRENT...")

@@ -22,6 +22,8 @@ _LEAST_LINES: Final = 4
 _DRAWN: Final = 200
 "Torrents of a screen that may yet grow."
 _TOLD: Final = 1000
+_REASONS: Final = 3
+"Lines about what is wrong with torrents."
 _FRAME: Final = 3
 "Lines that are no torrents."
 
@@ -77,7 +79,7 @@ def _tell(shown: Shown, told: dict[str, object], *, as_json: bool) -> None:
         if as_json:
             said.record(row)
             continue
-        mark = (row.state, int(row.progress * 100), row.reason)
+        mark = (row.state, int(row.progress * 100), text.without_numbers(row.reason))
         if told.get(row.key) != mark:
             told[row.key] = mark
             output.line(_plain(row))
@@ -98,8 +100,12 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.height or options.max_height
-        rows = self._shown.rows[: max(_LEAST_LINES, height - _FRAME)]
+        room = max(_LEAST_LINES, height - _FRAME)
+        reasons = [words for row in self._shown.rows[:room] if (words := lists.reason_of(row))][:_REASONS]
+        rows = self._shown.rows[: max(_LEAST_LINES, room - len(reasons))]
         yield from table.lines(lists.COLUMNS, [lists.line_of(row) for row in rows], width)
+        for words in reasons:
+            yield Text(words, "red", no_wrap=True, overflow="ellipsis")
         yield Text("")
         if self._shown.transfer is not None:
             summary = lists.summary(self._shown.transfer, len(rows), self._shown.total)

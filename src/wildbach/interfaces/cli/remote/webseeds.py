@@ -9,10 +9,10 @@ import click
 from wildbach.base.logins import hide_logins
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
-from wildbach.interfaces.cli import naming, output, said, table, text
+from wildbach.interfaces.cli import naming, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.table import Column
+from wildbach.interfaces.cli.table import Column, Row
 
 COLUMNS: Final = (Column("URL", flexible=True), Column("STATE"), Column("DOWN", right=True), Column("MESSAGE", rank=1))
 
@@ -31,12 +31,10 @@ async def show(api: Api, word: str, more: tuple[str, ...], remove: tuple[str, ..
     if more or remove:
         await api.change_web_seeds(row.key, m.WebSeedChange(remove=remove, add=more))
     page = await api.web_seeds(row.key)
-    if as_json:
-        said.records(page.web_seeds)
-    elif page.web_seeds:
-        table.show(COLUMNS, [
-            (text.clean(hide_logins(seed.url)), text.clean(seed.state), text.short(seed.down_rate),
-             text.clean(seed.message)) for seed in page.web_seeds])
-    else:
-        output.line(f"{text.clean(row.name)} has no web seeds")
-    return Exit.OK
+    return said.listed(
+        page.web_seeds, COLUMNS, line_of, f"{text.clean(row.name)} has no web seeds", as_json=as_json)
+
+
+def line_of(seed: m.WebSeedRow) -> Row:
+    return (text.clean(hide_logins(seed.url)), text.clean(seed.state), text.short(seed.down_rate),
+            text.clean(seed.message))

@@ -262,6 +262,25 @@ def test_who_answers_no_is_told_that_nothing_was_removed(shell: Shell, monkeypat
     assert (code, out.strip()) == (Exit.FAILED, "Nothing was removed.") and shell.row("one")
 
 
+def test_a_part_of_a_name_removes_nothing_unasked(shell: Shell) -> None:
+    shell.add("one film", "--stopped")
+    code, _ = shell.run("rm", "film")
+    assert code == Exit.USAGE and "do you mean 'one film'?" in shell.err
+    assert shell.good("rm", "film", "--yes").strip() == "removed: one film"
+
+
+def test_verify_of_a_name_is_of_the_daemon_even_where_a_folder_has_it(shell: Shell, tmp_path: Path) -> None:
+    shell.add("one", "--stopped")
+    (tmp_path / "one.torrent").unlink()
+    (tmp_path / "one").mkdir(exist_ok=True)
+    out = shell.good("verify", "one").splitlines()
+    assert out == ["the daemon's torrent one is meant, and not what lies here; that would be ./one",
+                   "being checked: one"]
+    code, _ = shell.run("verify", "./one")
+    assert code == Exit.USAGE and "./one is a folder" in shell.err
+    assert shell.good("magnet", "one").startswith("magnet:?xt=urn:btih:")
+
+
 def test_watch_tells_what_changed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     key = shell.add("one", "--stopped")
 

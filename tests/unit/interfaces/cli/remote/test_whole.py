@@ -91,8 +91,8 @@ def test_the_start_link_is_printed_and_lets_in_once(shell: Shell, monkeypatch: p
     assert shell.json("open")[0]["url"].startswith(shell.house.url) and opened == []
     out = shell.good("open").strip()
     assert opened == [out]
-    out = shell.good().strip()
-    assert opened[1:] == [out], "wildbach alone opens the browser where a daemon runs"
+    said, out = shell.good().splitlines()
+    assert "runs already" in said and opened[1:] == [out], "wildbach alone opens the browser where a daemon runs"
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(links.sys, "platform", "linux")
@@ -231,8 +231,33 @@ def test_feeds_are_followed_and_rules_tried(shell: Shell) -> None:
     shell.good("rss", "rm", "tv")
     assert shell.json("rss") == [] and shell.json("rss", "rules") == []
     assert shell.run("rss", "add", "ftp://x")[0] == Exit.USAGE
+    code, _ = shell.run("rss", "rules", "set", "bad", "--episodes", "1x2-")
+    assert code == Exit.USAGE and "semicolon" in shell.err and shell.json("rss", "rules") == []
     file.write_text("[]")
     assert shell.run("rss", "rules", "set", "x", "--json-file", file)[0] == Exit.USAGE
+
+
+def test_rules_go_to_a_file_and_come_back_as_qbittorrent_has_them(shell: Shell, tmp_path: Path) -> None:
+    shell.good("rss", "rules", "set", "shows", "--contains", "show", "--episodes", "1x2-;", "--category", "tv")
+    shell.good("rss", "rules", "set", "films", "--contains", "film")
+    file = tmp_path / "rules.json"
+    assert shell.good("rss", "rules", "export", file).strip() == f"wrote 2 rules to {file}"
+    before = shell.json("rss", "rules")
+    exported = json.loads(file.read_text())
+    assert exported["shows"]["mustContain"] == "show" and exported["shows"]["assignedCategory"] == "tv"
+    shell.good("rss", "rules", "rm", "films")
+    shell.good("rss", "rules", "set", "shows", "--contains", "other")
+    assert shell.good("rss", "rules", "import", file).strip() == "read 2 rules: 1 new, 1 replaced"
+    assert {one["name"]: one["rule"] for one in shell.json("rss", "rules")} == {
+        one["name"]: one["rule"] for one in before}
+    assert json.loads(shell.good("rss", "rules", "export", "-")) == exported
+    file.write_text(json.dumps(exported | {"shows": exported["shows"] | {"mustContain": 5}}))
+    shell.good("rss", "rules", "rm", "films")
+    assert shell.run("rss", "rules", "import", file)[0] == Exit.USAGE and "shows.mustContain: takes text" in shell.err
+    assert [one["name"] for one in shell.json("rss", "rules")] == ["shows"], "all or none"
+    file.write_text(json.dumps({"old": {"mustContain": "x", "episodeFilter": "1x2"}}))
+    assert shell.good("rss", "rules", "import", file).strip() == "read 1 rule: 1 new, 0 replaced"
+    assert "old takes nothing as it is" in shell.err and "semicolon" in shell.err
 
 
 def test_a_client_that_is_not_there_is_not_imported(shell: Shell, tmp_path: Path) -> None:
