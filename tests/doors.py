@@ -20,7 +20,8 @@ from wildbach.net.httpd import BodyError, Request, Response, Stream
 SETTINGS: dict[str, Any] = {
     "downloads.folder": "/downloads", "downloads.incomplete_folder": "", "downloads.incomplete_suffix": "",
     "downloads.layout": "original", "downloads.start": True, "downloads.auto": False, "downloads.exclude": [],
-    "downloads.recheck": False, "dht.enabled": True, "queue.enabled": True, "queue.downloads": 5, "queue.seeds": 0,
+    "downloads.recheck": False, "downloads.watch": [], "filter.sources": [], "dht.enabled": True,
+    "queue.enabled": True, "queue.downloads": 5, "queue.seeds": 0,
     "queue.total": 0, "queue.slow_down": 2048, "queue.slow_up": 2048, "queue.slow_seconds": 60,
     "seeding.ratio": -1.0, "seeding.seconds": -1, "seeding.idle_seconds": -1, "seeding.action": "stop",
     "slow_mode.start": "08:00", "slow_mode.end": "20:00", "slow_mode.scheduled": False, "slow_mode.down": 10240,

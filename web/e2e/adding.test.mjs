@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { World } from "./world.mjs";
@@ -96,6 +97,28 @@ test("a link to the page asks even where nothing is asked otherwise, a daemon th
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
   assert.equal((await found(page, "nobody")).row, undefined);
+});
+
+test("a URL that another page led here is asked only when somebody wants it", async () => {
+  const asked = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url);
+    response.end(readFileSync(album));
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const url = `http://127.0.0.1:${server.address().port}/album.torrent`;
+  const page = await world.page();
+  await world.enter(page, daemon);
+  await page.goto(`${daemon.url}#/add?url=${encodeURIComponent(url)}&url=magnet:%3Fxt=urn:btih:aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd`);
+  const dialog = page.getByRole("dialog", { name: "Add torrents" });
+  // The magnet link was looked into after the URL would have been.
+  await dialog.getByText("its files are chosen later then", { exact: false }).waitFor();
+  assert.equal(await dialog.getByRole("textbox").first().inputValue(), url);
+  assert.deepEqual(asked, []);
+  await dialog.getByRole("button", { name: "Look", exact: true }).first().click();
+  await dialog.getByText("2 files", { exact: false }).waitFor();
+  assert.deepEqual(asked, ["/album.torrent"]);
+  server.close();
 });
 
 test("without asking it is added at once, and what is there already is said", async () => {

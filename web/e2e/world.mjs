@@ -151,11 +151,12 @@ export class World {
     return { name, file, content, magnet: info.magnet, tracker: tracker.found };
   }
 
-  /** A page of a new browser profile. Errors of its scripts and of its policy are kept in `page.wrong`. */
-  async page({ width = 1280, height = 800, theme = "light", language = "en-GB", touch = false } = {}) {
+  /** A page of a new browser profile. Errors of its scripts and of its policy are kept in `page.wrong`. `bypass`: its policy does not count. */
+  async page({ width = 1280, height = 800, theme = "light", language = "en-GB", touch = false, bypass = false } = {}) {
     this.browser ??= await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
     const context = await this.browser.newContext({
       viewport: { width, height }, colorScheme: theme, locale: language, hasTouch: touch, reducedMotion: "reduce", acceptDownloads: true,
+      bypassCSP: bypass,
       permissions: ["clipboard-read", "clipboard-write"],
     });
     context.setDefaultTimeout(PATIENCE);
@@ -243,7 +244,7 @@ export function sticksOut(page) {
       if (!box.width || !box.height || element.closest(".sr")) continue;
       if ((box.right > innerWidth + 1 || box.left < -1) && !held(element)) found.push(told(element));
     }
-    for (const element of document.querySelectorAll(".page, dialog .body, aside")) {
+    for (const element of document.querySelectorAll(".page, dialog .body, aside, .line.narrow, #list .card-row")) {
       if (element.clientWidth && element.scrollWidth > element.clientWidth + 1) found.push(`${element.scrollWidth} px in ${element.clientWidth}: ${told(element)}`);
     }
     return found.slice(0, 10);

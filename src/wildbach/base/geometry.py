@@ -111,6 +111,22 @@ class Geometry:
             self._missing = bitfield.Sums(self.shortages())
         return pieces.bit_count() * self.piece_length - self._missing.over(pieces)
 
+    def file_bytes_in(self, file: int, pieces: int) -> int:
+        """Bytes of a file in a set of pieces."""
+        own = self.file_pieces(file)
+        if not own or not pieces:
+            return 0
+        span, width = self.files[file], bitfield.width_of(self.piece_count)
+        there = bitfield.span(own.start, own.stop, width) & pieces
+        # All are full pieces of this file but, it may be, the first and the last.
+        total = there.bit_count() * self.piece_length
+        for piece in (own.start, own.stop - 1)[: len(own)]:
+            if bitfield.has(there, piece, width):
+                begin = piece * self.piece_length
+                end = begin + self.piece_size(piece)
+                total -= self.piece_length - (min(end, span.offset + span.length) - max(begin, span.offset))
+        return total
+
     def v1_piece_size(self, index: int) -> int:
         """Bytes the v1 hash of a piece covers: a hybrid's short pieces are filled up with zeros."""
         return self._short.get(index, self.piece_length) + self._tails.get(index, 0)

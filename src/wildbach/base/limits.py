@@ -294,6 +294,8 @@ NOTICES_WAITING = 100
 PUSH_MESSAGE_BYTES = MIB
 "What a web page says over its WebSocket."
 PUSH_SOCKETS = 200
+PUSH_SOCKETS_GUESTS = 150
+"Of these, those of guests: who may do something finds room."
 
 # finding and being found: local discovery, port mapping, hole punching, our own address
 LAN_PACKET_BYTES = 1400

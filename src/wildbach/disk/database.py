@@ -346,7 +346,7 @@ class Database:
         return record
 
     def save(self, record: ResumeRecord, metainfo: bytes | None = None) -> None:
-        raw = json.dumps(record.to_json(), separators=(",", ":"), sort_keys=True).encode()
+        raw = _raw(record)
 
         def work(db: sqlite3.Connection) -> None:
             row = db.execute("SELECT place FROM torrents WHERE key=?", (record.key,)).fetchone()
@@ -361,10 +361,7 @@ class Database:
                 _put_progress(db, record.key, record.progress)
             else:
                 place = row[0]
-            db.execute(
-                "INSERT OR REPLACE INTO torrents VALUES (?,?,?,?)",
-                (record.key, place, raw, _sum(record.key, place, raw)),
-            )
+            _put_record(db, record.key, place, raw)
             if metainfo is not None:
                 db.execute(
                     "INSERT OR REPLACE INTO metainfo VALUES (?,?,?)",
@@ -401,12 +398,27 @@ class Database:
 
         self._do(work, durable=True)
 
-    def remove(self, key: str) -> None:
+    def remove(self, *keys: str) -> None:
         def work(db: sqlite3.Connection) -> None:
-            if db.execute("DELETE FROM torrents WHERE key=?", (key,)).rowcount:
-                self._put_statistic(db, "torrents", self._statistic(db, "torrents") - 1)
-            for table in ("progress", "metainfo", "notes", "roots"):
-                db.execute(f"DELETE FROM {table} WHERE key=?", (key,))
+            gone = 0
+            for key in keys:
+                gone += db.execute("DELETE FROM torrents WHERE key=?", (key,)).rowcount
+                for table in ("progress", "metainfo", "notes", "roots"):
+                    db.execute(f"DELETE FROM {table} WHERE key=?", (key,))
+            if gone:
+                self._put_statistic(db, "torrents", self._statistic(db, "torrents") - gone)
+
+        self._do(work, durable=True)
+
+    def change(self, name: str, values: Mapping[str, Any]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            for key, value in values.items():
+                row = db.execute("SELECT key, place, record, sum FROM torrents WHERE key=?", (key,)).fetchone()
+                if row is not None:
+                    record = _record(*row)
+                    if record.options.get(name) != value:
+                        record.options[name] = value
+                        _put_record(db, key, row[1], _raw(record))
 
         self._do(work, durable=True)
 
@@ -502,6 +514,14 @@ class Database:
 
 
 # rows
+
+
+def _raw(record: ResumeRecord) -> bytes:
+    return json.dumps(record.to_json(), separators=(",", ":"), sort_keys=True).encode()
+
+
+def _put_record(db: sqlite3.Connection, key: str, place: int, raw: bytes) -> None:
+    db.execute("INSERT OR REPLACE INTO torrents VALUES (?,?,?,?)", (key, place, raw, _sum(key, place, raw)))
 
 
 def _read(raw: bytes) -> ResumeRecord:

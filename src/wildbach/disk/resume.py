@@ -167,8 +167,11 @@ class ResumeStore(Protocol):
     def commit(self, key: str, progress: Progress) -> None:
         """Replace the progress. What it claims as durable was synced before."""
 
-    def remove(self, key: str) -> None:
-        """Forget a torrent."""
+    def remove(self, *keys: str) -> None:
+        """Forget torrents, all or none."""
+
+    def change(self, name: str, values: Mapping[str, Any]) -> None:
+        """Give torrents another value of one of their options, by key; all or none, and durable when it returns."""
 
     def offer(self, key: str, marks: Mapping[int, bytes]) -> None:
         """The files of a torrent that are complete on disk, by number, each with a mark others know it by (its v2
@@ -296,10 +299,17 @@ class MemoryResume:
             record.progress = _copy_progress(progress)
         self._sync()
 
-    def remove(self, key: str) -> None:
-        self._records.pop(key, None)
-        self._metainfo.pop(key, None)
-        self._offers.pop(key, None)
+    def remove(self, *keys: str) -> None:
+        for key in keys:
+            self._records.pop(key, None)
+            self._metainfo.pop(key, None)
+            self._offers.pop(key, None)
+        self._sync()
+
+    def change(self, name: str, values: Mapping[str, Any]) -> None:
+        for key, value in values.items():
+            if key in self._records:
+                self._records[key].options[name] = copy.deepcopy(value)
         self._sync()
 
     def offer(self, key: str, marks: Mapping[int, bytes]) -> None:

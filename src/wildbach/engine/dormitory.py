@@ -40,8 +40,12 @@ _AT_ONCE: Final = 4
 "Torrents that wake or go to sleep at the same time."
 _WAITING: Final = 256
 "Torrents that wait to be woken for peers a tracker named; the next announce names them again."
+_WRITTEN: Final = 250
+"Torrents of which it is written down in one step what was asked of them."
 _MANY: Final = 1000
 "Restored torrents from which on the garbage collector is to leave them alone."
+_SELDOM: Final = 1000
+"Collections of what is young before the collector looks at everything; usually 10."
 _LOOK_SECONDS: Final = 10.0
 _IDLE_MOST: Final = 100
 "Torrents that may be awake without peers; of more than that the longest idle go to sleep early."
@@ -80,17 +84,20 @@ class Dormitory:
         self._turning: dict[str, asyncio.Task[None]] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._timer: asyncio.TimerHandle | None = None
-        self._frozen = False
-        "The restored torrents were taken out of the collector's sight, or it would stop the loop for long to see them."
-        self._unwritten: dict[str, dict[str, Any]] = {}
-        "What is to be remembered of torrents that are not open."
+        self._thresholds: tuple[int, int, int] | None = None
+        """The collector's, before it was told to leave torrents alone: to see them all would stop the loop for long,
+        and so would the lists and sets that others make of them."""
+        self._unwritten: dict[str, int] = {}
+        "Torrents that are not open and of which the store does not know all, each with the number of its last change."
+        self._changes = 0
         self._written = asyncio.Event()
         self.closed = False
 
     async def close(self) -> None:
         self.closed = True
-        if self._frozen:
-            self._frozen = False
+        if self._thresholds is not None:
+            gc.set_threshold(*self._thresholds)
+            self._thresholds = None
             gc.unfreeze()
         if self._timer is not None:
             self._timer.cancel()
@@ -197,8 +204,9 @@ class Dormitory:
             if collecting:
                 gc.enable()
         if len(asleep) >= _MANY:
+            self._thresholds = young, middle, _ = gc.get_threshold()
+            gc.set_threshold(young, middle, _SELDOM)
             gc.freeze()
-            self._frozen = True
         self._scope.spawn("announce", self._announce(asleep), contain=self._report)
         count = len(asleep)
         for summary in unfinished:
@@ -231,6 +239,8 @@ class Dormitory:
             for torrent in torrents[at : at + _PAGE]:
                 if self._owner.torrent(torrent.key) is torrent:
                     torrent.start_announcing()
+            if self._thresholds is not None and not self.closed:
+                gc.freeze()
             # Whoever has so many that this takes long wants to see them listed first.
             await asyncio.sleep(_ANNOUNCE_PAUSE)
 
@@ -345,37 +355,34 @@ class Dormitory:
         await self._threads.run(self._resume.save, record)
         return None
 
-    def remember(self, key: str, value: dict[str, Any]) -> None:
-        """What was asked of a torrent changed: write it down, the latest of several changes."""
+    def remember(self, key: str) -> None:
+        """What was asked of a torrent changed: write it down soon, as it is then."""
         if not self.closed:
             idle = not self._unwritten
-            self._unwritten[key] = value
+            self._changes += 1
+            self._unwritten[key] = self._changes
             self._written.clear()
             if idle:
                 self._scope.spawn("remember", self._write_all(), contain=self._report)
 
     async def _write_all(self) -> None:
         while self._unwritten:
-            key = next(iter(self._unwritten))
-            value = self._unwritten[key]
+            batch = dict(islice(self._unwritten.items(), _WRITTEN))
+            values = {
+                key: torrent.written() for key in batch if (torrent := self._owner.torrent(key)) is not None}
             try:
-                await self._threads.run(self._write, key, value)
+                await self._threads.run(self._resume.change, briefs.FIELD, values)
             except StorageError as error:
                 self._report(error)
-            if self._unwritten.get(key) is value:
-                del self._unwritten[key]
+            for key, change in batch.items():
+                if self._unwritten.get(key) == change:
+                    del self._unwritten[key]
         self._written.set()
 
     async def remembered(self) -> None:
         """Returns when nothing is left to be written down."""
         while self._unwritten:
             await self._written.wait()
-
-    def _write(self, key: str, value: dict[str, Any]) -> None:
-        record = self._resume.load(key)
-        if record is not None and record.options.get(briefs.FIELD) != value:
-            record.options[briefs.FIELD] = value
-            self._resume.save(record)
 
 
 def _take(rows: Iterator[Summary]) -> list[Summary]:

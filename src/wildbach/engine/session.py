@@ -71,6 +71,7 @@ from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.metainfo.magnet import Magnet, MutableLink, is_mutable
 from wildbach.runtime.bus import Bus, Subscription
 from wildbach.runtime.tasks import Scope
+from wildbach.runtime.turns import in_turns
 from wildbach.runtime.workers import Threads
 
 log = logging.getLogger("wildbach")
@@ -82,6 +83,8 @@ Source = Fixed | MutableLink
 
 _FAST_SECONDS: Final = 0.05
 _SLOW_SECONDS: Final = 1.0
+_REMOVED: Final = 50
+"Torrents that are let go in one turn of the loop."
 _BUGS: Final = 3
 _BUG_SECONDS: Final = 600.0
 E = TypeVar("E", bound=Event)
@@ -606,17 +609,28 @@ class Session:
         """Stop a torrent and forget it. Its files stay, but for `delete_files`: then those go that no other torrent of
         the session has. Raises StorageError.
         """
-        if delete_files:
-            await self._removals.wake_like(torrent.name)
+        if delete_files and torrent.asleep:
+            await self._dormitory.wake_up(torrent.key)
+        if delete_files and torrent.info is not None:
+            await self._removals.wake_near(torrent.info, torrent.layouts)
         await self.mutables.removed(torrent.key)
         layouts = torrent.layouts
         if delete_files and torrent.info is not None and layouts:
             await self._removals.remove(torrent.key, torrent.info, layouts, partial(self._let_go, torrent))
+            self._paths.unregister(torrent.key)
+            self._bus.publish(events.TorrentRemoved(torrent.key))
         else:
+            await self.remove_all([torrent])
+
+    async def remove_all(self, torrents: Sequence[Torrent]) -> None:
+        """Stop torrents and forget them, in one durable step. Their files stay. Raises StorageError."""
+        async for torrent in in_turns(torrents, _REMOVED):
+            await self.mutables.removed(torrent.key)
             await self._let_go(torrent)
-            await self._threads.run(self._shared.resume.remove, torrent.key)
-        self._paths.unregister(torrent.key)
-        self._bus.publish(events.TorrentRemoved(torrent.key))
+        await self._threads.run(self._shared.resume.remove, *(torrent.key for torrent in torrents))
+        for torrent in torrents:
+            self._paths.unregister(torrent.key)
+            self._bus.publish(events.TorrentRemoved(torrent.key))
 
     async def relocate(self, torrent: Torrent, folder: Path) -> None:
         """Its files are in another folder already: nothing is moved, what is there is hashed. The torrent is another

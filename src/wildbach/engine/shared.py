@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.base.rate import TokenBucket
@@ -82,7 +81,7 @@ class Shared:
     "Returns when the torrent with this key does not sleep any more."
     wake_for: Callable[[str, tuple[Endpoint, ...], str], None]
     "Peers are known for a torrent that sleeps, from this source."
-    remember: Callable[[str, dict[str, Any]], None]
+    remember: Callable[[str], None]
     "What was asked of a torrent that is not open changed."
     remembered: Callable[[], Awaitable[None]]
     "Returns when all of that is written down."

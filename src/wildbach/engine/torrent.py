@@ -444,13 +444,12 @@ class Torrent:
 
     def remember(self) -> None:
         """What was asked for changed: the next run is to know."""
-        fresh = self.describe()
         if self.holdings is not None:
             self.parts.scope.spawn("remember", self.holdings.remember(self.written()), contain=self.life.died)
         elif not self.life.opening:
-            self._shared.remember(self.key, self.written())
+            self._shared.remember(self.key)
         if self.brief is not None:
-            self.brief = replace(fresh, tiers=())
+            self.brief = replace(self.describe(), tiers=())
 
     def change_options(self, options: AddOptions) -> None:
         """Other things are asked for from now on."""
@@ -729,8 +728,8 @@ class Torrent:
         count = self.content.picker.count if self.content is not None else 0
         return peer_views(self.awake_parts.swarm.peers.values(), count, self._shared.clock())
 
-    def files(self) -> tuple[FileView, ...]:
-        """Empty where the metadata is not known, or not at hand: `metadata` fetches it."""
+    def files(self, numbers: Sequence[int] | None = None) -> tuple[FileView, ...]:
+        """All, or these. Empty where the metadata is not known, or not at hand: `metadata` fetches it."""
         if self.known is None:
             return ()
-        return file_views(self.known.info, self.had[1], self.known.selection.priorities)
+        return file_views(self.known.info, self.had[1], self.known.selection.priorities, numbers)

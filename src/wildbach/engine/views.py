@@ -277,20 +277,18 @@ def peer_views(peers: Iterable[Peer], pieces: int, now: float) -> tuple[PeerView
     )
 
 
-def file_views(info: Info, held: int, priorities: Sequence[int]) -> tuple[FileView, ...]:
-    """`held` are the verified pieces. Pad files are left out."""
+def file_views(
+    info: Info, held: int, priorities: Sequence[int], numbers: Sequence[int] | None = None,
+) -> tuple[FileView, ...]:
+    """`held` are the verified pieces; `numbers` those of the files that are looked at, or None. Pad files are left
+    out.
+    """
     geometry = info.geometry
-    width = bitfield.width_of(geometry.piece_count)
     out = []
-    for index, file in enumerate(info.files):
+    for index in range(len(info.files)) if numbers is None else numbers:
+        file = info.files[index]
         if file.pad:
             continue
-        pieces = geometry.file_pieces(index)
-        have = 0
-        span = geometry.files[index]
-        for piece in bitfield.indices(bitfield.span(pieces.start, pieces.stop, width) & held, width):
-            start = piece * info.piece_length
-            stop = start + geometry.piece_size(piece)
-            have += min(stop, span.offset + span.length) - max(start, span.offset)
+        have = geometry.file_bytes_in(index, held)
         out.append(FileView(index, str(file.path), file.length, have, bool(priorities[index]), priorities[index]))
     return tuple(out)

@@ -93,3 +93,17 @@ def test_the_bytes_of_a_set_of_pieces_are_those_of_its_pieces(
     width = bitfield.width_of(geometry.piece_count)
     pieces = mask & bitfield.full(geometry.piece_count)
     assert geometry.bytes_in(pieces) == sum(geometry.piece_size(p) for p in bitfield.indices(pieces, width))
+
+
+@given(PIECES, LENGTHS, st.integers(0, (1 << 64) - 1), st.booleans())
+def test_the_bytes_of_a_file_in_a_set_of_pieces_are_those_of_its_extents(
+    piece_length: int, lengths: list[int], mask: int, packed: bool
+) -> None:
+    geometry = (Geometry.packed if packed else Geometry.aligned)(piece_length, lengths)
+    width = bitfield.width_of(geometry.piece_count)
+    pieces = mask & bitfield.full(geometry.piece_count)
+    found = [0] * len(lengths)
+    for piece in bitfield.indices(pieces, width):
+        for extent in geometry.extents(piece * piece_length, geometry.piece_size(piece)):
+            found[extent.file] += extent.length
+    assert [geometry.file_bytes_in(file, pieces) for file in range(len(lengths))] == found

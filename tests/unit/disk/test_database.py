@@ -117,6 +117,32 @@ def test_the_list_keeps_its_order_and_knows_what_is_complete(store: ResumeStore)
     assert store.load("c") is None
 
 
+def test_an_option_of_many_changes_in_one_step(store: ResumeStore) -> None:
+    for key in ("a", "b", "c"):
+        store.save(record(key, unknown={"new_field": key}), b"metainfo")
+    store.note("a", Note(20, [1], {}))
+    before = store.load("a")
+    assert before is not None
+    store.change("engine", {"a": {"size": 1}, "c": {"size": 2}, "gone": {"size": 3}})
+    before.options["engine"] = {"size": 1}
+    assert store.load("a") == before
+    assert [s.record.options.get("engine") for s in store.summaries()] == [{"size": 1}, None, {"size": 2}]
+    assert store.load("gone") is None and store.metainfo("c") == b"metainfo"
+
+
+def test_many_are_forgotten_in_one_step(store: ResumeStore) -> None:
+    for key in ("a", "b", "c"):
+        store.save(record(key), b"metainfo")
+    store.remove("a", "gone", "c")
+    assert [s.record.key for s in store.summaries()] == ["b"]
+    assert store.metainfo("a") is None and store.metainfo("b") == b"metainfo"
+    store.remove()
+    store.save(record("d"))
+    if isinstance(store, Database):
+        with contextlib.closing(Database(store.path)) as again:  # the count of torrents is looked at
+            assert not again.damaged
+
+
 def test_files_on_disk_are_found_by_their_root(store: ResumeStore) -> None:
     for key in ("a", "b"):
         store.save(record(key))

@@ -8,6 +8,8 @@ class Adding {
   shown = $state(false);
   /** Torrent files and links that were dropped, pasted or opened, until the dialog takes them. */
   sources = $state.raw<readonly Source[]>([]);
+  /** Links that are written into the dialog and wait there for somebody to want them. */
+  written = $state("");
 
   /** From somebody's hand: added at once where that was wished for. */
   open(sources: readonly Source[] = []): void {
@@ -16,21 +18,38 @@ class Adding {
     } else this.ask(sources);
   }
 
-  /** Asks in any case, as what comes by a link to this page must: anybody can make one. */
+  /** Asks in any case. */
   ask(sources: readonly Source[]): void {
     this.sources = [...this.sources, ...sources];
     this.shown = true;
   }
 
+  /**
+   * What came by a link to this page, which any page can lead to. The daemon would ask where a URL says, also in its own network: it
+   * is only written into the dialog. Of a magnet link the swarm is asked.
+   */
+  led(links: readonly string[]): void {
+    const urls = links.filter((link) => /^https?:/i.test(link));
+    this.ask(links.filter((link) => !urls.includes(link)));
+    this.written = [this.written, ...urls].filter(Boolean).join("\n");
+  }
+
   close(): void {
     this.shown = false;
     this.sources = [];
+    this.written = "";
   }
 
   take(): readonly Source[] {
     const sources = this.sources;
     this.sources = [];
     return sources;
+  }
+
+  takeWritten(): string {
+    const text = this.written;
+    this.written = "";
+    return text;
   }
 }
 

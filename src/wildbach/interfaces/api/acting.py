@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,10 +16,14 @@ from wildbach.interfaces.api.adding import endpoints
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
 from wildbach.interfaces.api.looking import among, file_paths, file_tree
+from wildbach.runtime.turns import batches, in_turns
 from wildbach.services.library.groups import check_tag
+from wildbach.services.library.library import BATCH
 
 _SLICE: Final = 100
 "Torrents in one turn of the loop."
+_NAMED: Final = 100
+"Torrents that are removed at once, and named in the log one by one."
 
 
 class Acting:
@@ -48,9 +51,12 @@ class Acting:
                 return await self._each(keys, self._scrape)
             case "recheck":
                 return await self._each(keys, self._recheck)
-        for key in keys:
-            self.core.catalog.touch(key)
+        await self._touch(keys)
         return self._outcome(action.keys, action.all, keys)
+
+    async def _touch(self, keys: Sequence[str]) -> None:
+        async for key in in_turns(keys, _SLICE):
+            self.core.catalog.touch(key)
 
     def _chosen(self, keys: Iterable[str], everything: bool) -> list[str]:
         return self.core.catalog.keys(keys, everything=everything)
@@ -63,14 +69,12 @@ class Acting:
     async def _each(self, keys: list[str], work: Callable[[Torrent], Awaitable[None]]) -> m.Outcome:
         """Do something to each; what fails does not hold up the others."""
         failed = []
-        for number, key in enumerate(keys):
+        async for key in in_turns(keys, _SLICE):
             try:
                 await work(self.core.catalog.torrent(key))
             except WildbachError as error:
                 failed.append(m.Failure(key, error.code, error.message))
             self.core.catalog.touch(key)
-            if number % _SLICE == _SLICE - 1:
-                await asyncio.sleep(0)
         return m.Outcome(len(keys) - len(failed), tuple(failed))
 
     async def _reannounce(self, torrent: Torrent) -> None:
@@ -80,49 +84,39 @@ class Acting:
         torrent.scrape()
 
     async def _recheck(self, torrent: Torrent) -> None:
-        if torrent.asleep:
-            await torrent.metadata()
-        if torrent.info is None:
+        if torrent.info is None and not torrent.asleep:
             raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
-        self.core.scope.spawn(
-            f"recheck:{torrent.key[:8]}", self._rechecked(torrent), contain=self.core.report)
-
-    async def _rechecked(self, torrent: Torrent) -> None:
-        try:
-            if torrent.holdings is None:
-                await torrent.resume()
-            else:
-                await torrent.recheck()
-        except WildbachError as error:
-            self.core.log.write("error", f"{torrent.name} was not checked: {error.message}", torrent.key)
-        if not self.core.library.wants(torrent.key):
-            await torrent.pause()
+        self.core.library.checks.add(torrent.key)
 
     # -- what is remembered of them
 
     async def change_torrent(self, key: str, patch: m.TorrentPatch) -> m.TorrentRow:
-        await self._change([self.core.catalog.torrent(key)], patch)
+        self.core.catalog.torrent(key)
+        await self._change([key], patch)
         return self.core.catalog.fresh(key)
 
     async def change_torrents(self, change: m.TorrentsPatch) -> m.Outcome:
         keys = self._chosen(change.keys, change.all)
-        await self._change([self.core.catalog.torrent(key) for key in keys], change.patch)
+        await self._change(keys, change.patch)
         return self._outcome(change.keys, change.all, keys)
 
-    async def _change(self, torrents: list[Torrent], patch: m.TorrentPatch) -> None:
+    async def _change(self, keys: Sequence[str], patch: m.TorrentPatch) -> None:
         library = self.core.library
         await self._check_patch(patch)
-        for number, torrent in enumerate(torrents):
-            self._change_entry(torrent, patch)
-            self._change_engine(torrent, patch)
-            if number % _SLICE == _SLICE - 1:
-                await asyncio.sleep(0)
-        await library.book.write(torrent.key for torrent in torrents)
-        if patch.category is not UNSET or patch.auto is not UNSET:
-            await self.follow_categories(torrents)
-        for torrent in torrents:
-            library.changed(torrent.key)
-            self.core.catalog.touch(torrent.key)
+        for batch in batches(keys, BATCH):
+            torrents = []
+            async for key in in_turns(batch, _SLICE):
+                torrent = self.core.session.torrent(key)
+                if torrent is not None:
+                    self._change_entry(torrent, patch)
+                    self._change_engine(torrent, patch)
+                    torrents.append(torrent)
+            await library.book.write(torrent.key for torrent in torrents)
+            if patch.category is not UNSET or patch.auto is not UNSET:
+                await self.follow_categories(torrents)
+            async for torrent in in_turns(torrents, _SLICE):
+                library.changed(torrent.key)
+                self.core.catalog.touch(torrent.key)
 
     async def _check_patch(self, patch: m.TorrentPatch) -> None:
         groups = self.core.library.groups
@@ -167,62 +161,105 @@ class Acting:
 
     async def follow_categories(self, torrents: Iterable[Torrent]) -> None:
         """Those that are managed automatically move to the folder of their category."""
-        for torrent in torrents:
+        async for torrent in in_turns(torrents, _SLICE):
             entry = self.core.library.entry(torrent.key)
-            target = self.core.folder_for(entry.category)
-            if entry.auto and Path(torrent.save_path) != target:
+            if entry.auto and Path(torrent.save_path) != (target := self.core.folder_for(entry.category)):
                 self._start_move(torrent, target)
 
     # -- removing
 
     async def remove_torrents(self, removal: m.Removal) -> m.Outcome:
         keys = self._chosen(removal.keys, removal.all)
+        library = self.core.library
+        missing = self._outcome(removal.keys, removal.all, keys).failed
         now = removal.now or self.core.settings.trash.hours == 0
 
-        async def remove(torrent: Torrent) -> None:
-            name = torrent.name
-            if now:
-                await self.core.library.remove(torrent.key, files=removal.files)
+        async def remove(keys: Sequence[str]) -> None:
+            names = {key: torrent.name for key in keys if (torrent := self.core.session.torrent(key)) is not None}
+            if not now:
+                await library.throw_away(list(names), files=removal.files)
+            elif removal.files:
+                for key in names:
+                    await library.remove(key, files=True)
             else:
-                await self.core.library.throw_away(torrent.key, files=removal.files)
-            words = "with its files" if removal.files else "its files stay"
-            self.core.log.write("info", f"removed {name}, {words}", torrent.key)
+                await library.remove_all(list(names))
+            self._log_removed(names, files=removal.files)
 
-        outcome = await self._each(keys, remove)
-        return m.Outcome(
-            outcome.done, (*outcome.failed, *self._outcome(removal.keys, removal.all, keys).failed))
+        # Where files go each is a step of its own, and what fails does not hold up the others.
+        failed = await self._in_batches(keys, remove, most=1 if now and removal.files else BATCH)
+        return m.Outcome(len(keys) - len(failed), (*failed, *missing))
+
+    def _log_removed(self, names: dict[str, str], *, files: bool) -> None:
+        if len(names) > _NAMED:
+            words = "with their files" if files else "their files stay"
+            self.core.log.write("info", f"removed {len(names):,} torrents, {words}")
+            return
+        words = "with its files" if files else "its files stay"
+        for key, name in names.items():
+            self.core.log.write("info", f"removed {name}, {words}", key)
+
+    async def _in_batches(
+        self, keys: Sequence[str], work: Callable[[Sequence[str]], Awaitable[None]], *, most: int,
+    ) -> list[m.Failure]:
+        """What fails of one batch does not hold up the others. Returns it."""
+        failed = []
+        for batch in batches(keys, most):
+            try:
+                await work(batch)
+            except WildbachError as error:
+                failed += [m.Failure(key, error.code, error.message) for key in batch]
+            await self._touch(batch)
+        return failed
 
     async def trash(self) -> m.Trash:
         hours = self.core.settings.trash.hours
         found = []
-        for key, entry in self.core.library.entries.items():
-            torrent = self.core.session.torrent(key)
-            if entry.trashed and torrent is not None:
+        async for key in in_turns(list(self.core.library.trash), _SLICE):
+            torrent, entry = self.core.session.torrent(key), self.core.library.entries.get(key)
+            if torrent is not None and entry is not None and entry.trashed:
                 found.append(m.Trashed(
                     key, entry.name or torrent.name, torrent.view().size, entry.remove_files, entry.removed_at,
                     int(entry.removed_at + hours * 3600)))
         return m.Trash(tuple(sorted(found, key=lambda one: -one.removed_at)))
 
     def _in_trash(self, selection: m.Selection) -> list[str]:
-        entries = self.core.library.entries
-        keys = entries if selection.all else dict.fromkeys(selection.keys)
-        return [key for key in keys if key in entries and entries[key].trashed]
+        trash = self.core.library.trash
+        return list(trash) if selection.all else [key for key in dict.fromkeys(selection.keys) if key in trash]
 
     async def restore(self, selection: m.Selection) -> m.Outcome:
-        return await self._each_in_trash(selection, self.core.library.take_back)
+        lost: list[str] = []
+
+        async def restore(keys: Sequence[str]) -> None:
+            taken = set(await self.core.library.take_back(keys))
+            lost.extend(key for key in keys if key not in taken)
+
+        keys = self._in_trash(selection)
+        return self._from_trash(selection, keys, await self._in_batches(keys, restore, most=BATCH), lost)
 
     async def empty_trash(self, selection: m.Selection) -> m.Outcome:
-        return await self._each_in_trash(selection, self.core.library.empty)
+        library, lost = self.core.library, list[str]()
+        keys = self._in_trash(selection)
+        with_files = [key for key in keys if library.entry(key).remove_files]
 
-    async def _each_in_trash(self, selection: m.Selection, work: Callable[[str], Awaitable[None]]) -> m.Outcome:
-        """Somebody else, or the clock, may do something to the same ones meanwhile."""
-        keys, failed = self._in_trash(selection), []
-        for key in keys:
-            try:
-                await work(key)
-            except WildbachError as error:
-                failed.append(m.Failure(key, error.code, error.message))
-            self.core.catalog.touch(key)
+        async def empty(keys: Sequence[str]) -> None:
+            there = [key for key in keys if library.in_trash(key)]
+            lost.extend(key for key in keys if not library.in_trash(key))
+            await library.remove_all(there)
+
+        async def empty_one(keys: Sequence[str]) -> None:
+            for key in keys:
+                await library.empty(key)
+
+        apart = set(with_files)
+        failed = await self._in_batches([key for key in keys if key not in apart], empty, most=BATCH)
+        failed += await self._in_batches(with_files, empty_one, most=1)
+        return self._from_trash(selection, keys, failed, lost)
+
+    def _from_trash(
+        self, selection: m.Selection, keys: list[str], failed: list[m.Failure], lost: Iterable[str],
+    ) -> m.Outcome:
+        """Of `lost` somebody else, or the clock, did something to meanwhile."""
+        failed += [m.Failure(key, "not_found", "there is no such torrent in the trash") for key in lost]
         missing = self._outcome(selection.keys, selection.all, keys).failed
         return m.Outcome(len(keys) - len(failed), (*failed, *missing))
 

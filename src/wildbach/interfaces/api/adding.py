@@ -160,7 +160,7 @@ class Adding:
                 entry.category = request.category
             entry.tags = tuple(dict.fromkeys((*entry.tags, *request.tags)))
             entry.stopped = request.stopped if request.stopped is not None else entry.stopped
-            await core.library.take_back(there.key)
+            await core.library.take_back([there.key])
         private = there.private or (isinstance(loaded, Metainfo) and loaded.info.private)
         if not private:
             # Trackers of a private torrent are its own; others would give its peers away.

@@ -127,10 +127,7 @@ class Catalog:
 
     def there(self, key: str) -> bool:
         """It is in the list: not in the trash, and not gone."""
-        if self._session.torrent(key) is None:
-            return False
-        entry = self.library.entries.get(key)
-        return entry is None or not entry.trashed
+        return self._session.torrent(key) is not None and key not in self.library.trash
 
     def torrent(self, key: str) -> Torrent:
         """One of the list. Raises UsageError, code `not_found`."""
@@ -142,7 +139,8 @@ class Catalog:
     def keys(self, chosen: Iterable[str], *, everything: bool = False) -> list[str]:
         """Those of the list that were chosen, each once."""
         if everything:
-            return [torrent.key for torrent in self._session.torrents if self.there(torrent.key)]
+            trash = self.library.trash
+            return [torrent.key for torrent in self._session.torrents if torrent.key not in trash]
         return [key for key in dict.fromkeys(chosen) if self.there(key)]
 
     def row(self, torrent: Torrent) -> TorrentRow:
@@ -273,7 +271,7 @@ class Catalog:
     async def _make_order(self, value: Value) -> Order:
         while True:
             revision = self.revision
-            keys = [torrent.key for torrent in self._session.torrents if self.there(torrent.key)]
+            keys = self.keys((), everything=True)
             order = await Order.of(keys, lambda key: self._sort_value(value, key))
             if self._forgotten < revision:
                 break

@@ -51,6 +51,8 @@ class Core:
     "Torrent files that were made lately, by key."
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)
     "Held while a torrent is looked for and added."
+    sorting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    "Held while a large tree is made or looked at: of several threads that compute, the loop would wait for each."
 
     def __post_init__(self) -> None:
         self.trees = Lately(self.scope, self.report, seconds=_TREE_SECONDS, most=_TREES)

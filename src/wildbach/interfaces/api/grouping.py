@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.acting import Acting
+from wildbach.runtime.turns import in_turns
 from wildbach.services.library.groups import Group, check_tag
+
+_SLICE: Final = 100
+"Torrents in one turn of the loop."
 
 
 class Grouping(Acting):
@@ -47,7 +53,7 @@ class Grouping(Acting):
         for name in gone:
             library.groups.categories.pop(name, None)
         await library.book.write_groups()
-        for key in of_them:
+        async for key in in_turns(of_them, _SLICE):
             self.core.catalog.touch(key)
         self.core.catalog.news.set()
 
@@ -68,7 +74,7 @@ class Grouping(Acting):
         await library.book.write(of_them)
         library.groups.tags -= gone
         await library.book.write_groups()
-        for key in of_them:
+        async for key in in_turns(of_them, _SLICE):
             self.core.catalog.touch(key)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Literal, TypeVar
 
 from msgspec.structs import asdict
@@ -16,13 +15,14 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.rows import layout_of
 from wildbach.interfaces.api.tree import FileTree, Now, paths_of
-from wildbach.protocol.metainfo import Magnet, Metainfo
+from wildbach.protocol.metainfo import Info, Magnet, Metainfo
+from wildbach.runtime.turns import in_turns
 
 _SHARES = "-123456789"
 "Of the pieces of a cell, not all: in ninths, rounded up."
 _PIECES = str.maketrans("01", "-#")
-_COUNTED = 20_000
-"Pieces up to which copies of files are counted."
+_SHOWN = 200
+"Files in one turn of the loop."
 MANY_FILES = 2_000
 "A tree of more is made and looked at in a thread."
 T = TypeVar("T")
@@ -89,24 +89,24 @@ class Looking:
 
     async def files(self, key: str, listing: m.FileListing) -> m.FilePage:
         torrent = await self.known(key)
-        views = torrent.files()
-        content, info = torrent.content, torrent.info
-        paths = file_paths(torrent)
-        if listing.under:
-            start = listing.under.rstrip("/") + "/"
-            views = tuple(view for view in views if paths[view.index].startswith(start))
-        counts: list[int] = []
-        if content is not None and content.picker.count <= _COUNTED and torrent.connected:
-            counts = content.picker.availability.counts(content.picker.count)
+        if torrent.info is None:
+            return m.FilePage(0, ())
+        tree = await file_tree(self.core, torrent)
+        total, numbers = tree.numbers(listing.under, listing.offset, listing.limit)
+        content, geometry = torrent.content, torrent.info.geometry
+        around: int | None = None
+        if content is not None and torrent.connected:
+            around = content.picker.availability.anywhere(content.picker.count)
+        width = bitfield.width_of(geometry.piece_count)
         out = []
-        for view in views[listing.offset : listing.offset + listing.limit]:
+        async for view in in_turns(torrent.files(numbers), _SHOWN):
             there = -1.0
-            if counts and info is not None:
-                pieces = info.geometry.file_pieces(view.index)
-                of_file = counts[pieces.start : pieces.stop]
-                there = sum(1 for count in of_file if count) / len(of_file) if of_file else 1.0
-            out.append(m.FileRow(view.index, paths[view.index], view.size, view.have, view.priority, there))
-        return m.FilePage(len(views), tuple(out))
+            if around is not None:
+                pieces = geometry.file_pieces(view.index)
+                held = (bitfield.span(pieces.start, pieces.stop, width) & around).bit_count()
+                there = held / len(pieces) if pieces else 1.0
+            out.append(m.FileRow(view.index, tree.paths[view.index], view.size, view.have, view.priority, there))
+        return m.FilePage(total, tuple(out))
 
     async def peers(self, key: str) -> m.PeerPage:
         peers = self.core.catalog.torrent(key).peers()
@@ -218,19 +218,34 @@ async def file_tree(core: Core, torrent: Torrent) -> FileTree:
     info = torrent.info
     if info is None:
         raise UsageError(f"the metadata of {torrent.name} is not here yet", code="no_metadata")
-    layout = layout_of(torrent)
-    kept = core.trees.get(torrent.key)
+    if len(info.files) <= MANY_FILES:
+        return _kept_tree(core, torrent, info) or _keep_tree(core, torrent, FileTree(info, layout_of(torrent)))
+    async with core.sorting:
+        # Of several that ask at once the first makes it.
+        kept = _kept_tree(core, torrent, info)
+        if kept is None:
+            kept = _keep_tree(core, torrent, await core.threads.run(FileTree, info, layout_of(torrent)))
+        return kept
+
+
+def _kept_tree(core: Core, torrent: Torrent, info: Info) -> FileTree | None:
+    kept, layout = core.trees.get(torrent.key), layout_of(torrent)
     # Tuples know equal members by what they are before they compare all renames.
-    if kept is None or kept.info is not info or (layout.kind, layout.renames) != (kept.kind, kept.renames):
-        make = partial(FileTree, info, layout)
-        kept = await core.threads.run(make) if len(info.files) > MANY_FILES else make()
-        core.trees.put(torrent.key, kept)
-    return kept
+    same = kept is not None and kept.info is info and (layout.kind, layout.renames) == (kept.kind, kept.renames)
+    return kept if same else None
+
+
+def _keep_tree(core: Core, torrent: Torrent, tree: FileTree) -> FileTree:
+    core.trees.put(torrent.key, tree)
+    return tree
 
 
 async def among(core: Core, tree: FileTree, look: Callable[[], T]) -> T:
-    """Look for something in a tree; where that takes a while, in a thread."""
-    return await core.threads.run(look) if len(tree.paths) > MANY_FILES else look()
+    """Look for something in a tree; where that takes a while, in a thread, one after the other."""
+    if len(tree.paths) <= MANY_FILES:
+        return look()
+    async with core.sorting:
+        return await core.threads.run(look)
 
 
 _TRACKER_STATES: dict[

@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable
 from heapq import merge
 from typing import Any, Final
 
-_SLICE: Final = 2000
+from wildbach.runtime.turns import batches, in_turns
+
+_SLICE: Final = 1000
 "Keys in one turn of the loop."
 _FEW: Final = 100
 "Changes that are put in their place one by one: each moves half of the list in memory."
+_GONE: Final = object()
 
 
 class Order:
@@ -43,34 +46,50 @@ class Order:
         while len(self._stale) > _FEW:
             await self._settle_many(there)
         for key in self._stale:
-            if key in self._values:
-                old = self._values.pop(key)
-                at = bisect_left(self._items, (old, key))
-                if at < len(self._items) and self._items[at][1] == key:
-                    del self._items[at]
-            if there(key):
-                fresh = self._values[key] = self._value(key)
-                insort(self._items, (fresh, key))
+            fresh = self._value(key) if there(key) else _GONE
+            if fresh != self._values.get(key, _GONE):
+                self._place(key, fresh)
         self._stale.clear()
 
+    def _place(self, key: str, fresh: Any) -> None:
+        if key in self._values:
+            old = self._values.pop(key)
+            at = bisect_left(self._items, (old, key))
+            if at < len(self._items) and self._items[at][1] == key:
+                del self._items[at]
+        if fresh is not _GONE:
+            self._values[key] = fresh
+            insort(self._items, (fresh, key))
+
     async def _settle_many(self, there: Callable[[str], bool]) -> None:
-        """Take them all out, sort them, and merge the two lists."""
+        """Most have the value that they had. The others are taken out and sorted, and the two lists merged."""
         stale, self._stale = self._stale, set()
         try:
-            keys, runs = list(stale), []
-            for at in range(0, len(keys), _SLICE):
-                runs.append(sorted((self._value(key), key) for key in keys[at : at + _SLICE] if there(key)))
-                await asyncio.sleep(0)
-            items: list[tuple[Any, str]] = []
-            values: dict[str, Any] = {}
-            for number, item in enumerate(merge((item for item in self._items if item[1] not in stale), *runs), 1):
-                items.append(item)
-                values[item[1]] = item[0]
-                if number % _SLICE == 0:
-                    await asyncio.sleep(0)
+            moved: dict[str, Any] = {}
+            async for key in in_turns(stale, _SLICE):
+                fresh = self._value(key) if there(key) else _GONE
+                if fresh != self._values.get(key, _GONE):
+                    moved[key] = fresh
+            if len(moved) > _FEW:
+                await self._merge(moved)
+            else:
+                for key, fresh in moved.items():
+                    self._place(key, fresh)
         except BaseException:
             self._stale |= stale
             raise
+
+    async def _merge(self, moved: dict[str, Any]) -> None:
+        runs = []
+        for keys in batches(list(moved), _SLICE):
+            runs.append(sorted((moved[key], key) for key in keys if moved[key] is not _GONE))
+            await asyncio.sleep(0)
+        items: list[tuple[Any, str]] = []
+        values: dict[str, Any] = {}
+        kept = (item for item in self._items if item[1] not in moved)
+        async for item in in_turns(merge(kept, *runs), _SLICE):
+            items.append(item)
+            values[item[1]] = item[0]
         self._items, self._values = items, values
 
     def all(self, *, descending: bool = False) -> list[str]:

@@ -109,9 +109,10 @@ class Previewing(Adding):
         look = self._look(id)
         if not isinstance(look.loaded, Metainfo):
             raise UsageError("the metadata is not here yet", code="no_metadata")
-        if look.tree is None:
-            look.tree = await self.core.threads.run(FileTree, look.loaded.info)
-        return await self.core.threads.run(look.tree.page, query, Now())
+        async with self.core.sorting:
+            if look.tree is None:
+                look.tree = await self.core.threads.run(FileTree, look.loaded.info)
+            return await self.core.threads.run(look.tree.page, query, Now())
 
     # -- adding what was looked at
 

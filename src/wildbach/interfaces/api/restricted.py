@@ -16,8 +16,12 @@ from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import ROLES, Operation, Role, operations
+from wildbach.services.feeds.articles import mark_of
 
-_WITH_KEYS: Final = re.compile(r"&(?:tr|ws|xs|as)=[^&]*")
+_URL: Final = re.compile(r"""magnet:\?[^\s"'<>]*|[a-z][a-z0-9+.-]{0,15}://[^\s"'<>]*""", re.IGNORECASE)
+"In the words of others."
+_PLAIN: Final = ("xt", "dn", "xl")
+"What of a magnet link names the torrent and nobody's key."
 
 
 def for_role(api: Api, role: Role, also: Collection[str] = ()) -> Api:
@@ -49,15 +53,23 @@ class _Restricted:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of a URL; what is no URL as it is."""
+    """Scheme, host and port of a URL; of a magnet link which torrent it is; what is no URL as it is."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return ""
+    if parts.scheme == "magnet":
+        kept = [part for part in parts.query.split("&") if part.partition("=")[0].partition(".")[0].lower() in _PLAIN]
+        return f"magnet:?{'&'.join(kept)}"
     if not parts.scheme or not host:
         return url if "://" not in url else ""
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+
+
+def words(text: str) -> str:
+    """A text of somebody else, such as of a tracker, with each URL in it as `origin` shows it."""
+    return _URL.sub(lambda url: origin(url[0]), text)
 
 
 def veiled(found: Any) -> Any:
@@ -69,19 +81,27 @@ def veiled(found: Any) -> Any:
             return replace(found, changed=tuple(_row(one) for one in found.changed))
         case m.TorrentDetail():
             tiers = tuple(tuple(origin(url) for url in tier) for tier in found.tracker_tiers)
-            return replace(found, row=_row(found.row), tracker_tiers=tiers, magnet=_WITH_KEYS.sub("", found.magnet))
+            return replace(
+                found, row=_row(found.row), tracker_tiers=tiers, magnet=origin(found.magnet),
+                comment=words(found.comment))
         case m.TrackerPage():
-            return m.TrackerPage(tuple(replace(one, url=origin(one.url)) for one in found.trackers))
+            return m.TrackerPage(tuple(
+                replace(one, url=origin(one.url), message=words(one.message)) for one in found.trackers))
         case m.WebSeedPage():
-            return m.WebSeedPage(tuple(replace(one, url=origin(one.url)) for one in found.web_seeds))
+            return m.WebSeedPage(tuple(
+                replace(one, url=origin(one.url), message=words(one.message)) for one in found.web_seeds))
         case m.Feeds():
-            return replace(found, feeds=tuple(replace(one, url=origin(one.url)) for one in found.feeds))
+            return replace(found, feeds=tuple(
+                replace(one, url=origin(one.url), title=words(one.title), error=words(one.error))
+                for one in found.feeds))
         case m.Articles():
+            # Ids are mostly URLs, and a description is HTML with links of any kind.
             return replace(found, articles=tuple(
-                replace(one, url=origin(one.url), page=origin(one.page)) for one in found.articles))
+                replace(one, id=mark_of(one.id), title=words(one.title), url=origin(one.url), page=origin(one.page),
+                        description="") for one in found.articles))
         case _:
             return found
 
 
 def _row(row: m.TorrentRow) -> m.TorrentRow:
-    return replace(row, tracker=origin(row.tracker)) if row.tracker else row
+    return replace(row, tracker=origin(row.tracker), reason=words(row.reason))

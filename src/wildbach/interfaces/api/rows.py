@@ -23,6 +23,7 @@ _STATES: dict[EngineState, State] = {
 }
 _TOPS = 1000
 "Files that are looked at for the folder they have in common."
+TO_CHECK = "waiting to be checked"
 
 
 def queued(settings: QueueSettings, *, complete: bool) -> str:
@@ -41,6 +42,8 @@ def state_of(torrent: Torrent, entry: Entry, library: Library) -> State:
     parts = torrent.awake_parts
     if parts is not None and parts.relocation.share is not None:
         return "moving"
+    if torrent.key in library.checks.waiting:
+        return "checking"
     if torrent.state is EngineState.PAUSED:
         return "queued" if torrent.key in library.held and not entry.stopped else "stopped"
     if torrent.state is EngineState.DOWNLOADING and torrent.whole:
@@ -131,6 +134,8 @@ def row_of(torrent: Torrent, library: Library) -> TorrentRow:
     reason = view.reason
     if not reason and state == "queued":
         reason = queued(library.queue, complete=entry.complete)
+    if key in library.checks.waiting:
+        reason = TO_CHECK
     folder = options.incomplete_path if options.incomplete_path is not None else None
     return TorrentRow(
         key=key, name=name_of(torrent, entry), state=state, reason=reason, code=view.code,

@@ -130,6 +130,21 @@ class FileTree:
         )
         return Tree(under.path, len(found), under.size, self._wanted(under, now), under.files, entries)
 
+    def numbers(self, under: str, offset: int, limit: int) -> tuple[int, list[int]]:
+        """How many files there are below a folder, and the numbers of some of them, in the order of the torrent."""
+        folder = self._folders.get(under.strip("/"))
+        if folder is None:
+            return 0, []
+        found: list[int] = []
+        skip = offset
+        for run in folder.runs:
+            own = list(compress(run, self._content[run.start : run.stop])) if self._content else run
+            found += own[skip : skip + limit - len(found)]
+            if len(found) == limit:
+                break
+            skip = max(0, skip - len(own))
+        return folder.files, found
+
     def chosen(self, paths: Mapping[str, int]) -> dict[int, int]:
         """Priorities by path as priorities by number: of several that fit, the longest path counts. Raises
         UsageError, code `not_found`.

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from wildbach.base import limits
 from wildbach.base.errors import UsageError, WildbachError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
+from wildbach.interfaces.api.operation import Role
 from wildbach.interfaces.api.restricted import for_role
 from wildbach.interfaces.api.subscription import Detail, Message, Subscription
 from wildbach.interfaces.http import payloads, problems
@@ -48,16 +50,17 @@ class Push:
         self._api = api
         self._access = access
         self._settings = settings
-        self._open = 0
+        self._open: Counter[Role] = Counter()
 
     def upgrade(self, who: Who) -> WebSocketUpgrade:
         """Raises UsageError, code `busy`."""
-        if self._open >= limits.PUSH_SOCKETS:
+        guests_full = who.role == "guest" and self._open["guest"] >= limits.PUSH_SOCKETS_GUESTS
+        if guests_full or self._open.total() >= limits.PUSH_SOCKETS:
             raise UsageError("too many pages are open", code="busy")
         return WebSocketUpgrade(lambda websocket: self._talk(websocket, who), limits.PUSH_MESSAGE_BYTES)
 
     async def _talk(self, websocket: WebSocket, who: Who) -> None:
-        self._open += 1
+        self._open[who.role] += 1
         token = caller.set(who)
         page = _Page(for_role(self._api, who.role), websocket, who)
         try:
@@ -70,7 +73,7 @@ class Push:
             return  # it left before it was greeted, or while it was told what is wrong
         finally:
             caller.reset(token)
-            self._open -= 1
+            self._open[who.role] -= 1
 
     async def _keep_sending(self, page: _Page, who: Who) -> None:
         loop = asyncio.get_running_loop()

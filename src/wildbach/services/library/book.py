@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from wildbach.base.errors import FormatError
+from wildbach.runtime.turns import batches
 from wildbach.services.library.entry import Entry, decode, encode
 from wildbach.services.library.groups import Groups
 
@@ -69,9 +70,10 @@ class Book:
         self._dirty[key] = None
 
     async def write(self, keys: Iterable[str]) -> None:
-        """Durable when this returns, or StorageError."""
+        """Durable when this returns, or StorageError. So many at a time are written, all or none."""
         async with self._writing:
-            await self._put(dict.fromkeys(keys), durable=True)
+            for batch in batches(list(dict.fromkeys(keys)), _BATCH):
+                await self._put(batch, durable=True)
 
     async def write_groups(self) -> None:
         async with self._writing:

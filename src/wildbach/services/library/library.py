@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -18,8 +19,10 @@ from wildbach.engine.state import State
 from wildbach.engine.torrent import Torrent
 from wildbach.runtime.bus import Bus, Lagged
 from wildbach.runtime.tasks import Scope
+from wildbach.runtime.turns import batches, in_turns
 from wildbach.services.library import schedule, shares
 from wildbach.services.library.book import Book
+from wildbach.services.library.checks import Checks
 from wildbach.services.library.counting import Counting
 from wildbach.services.library.entry import Entry
 from wildbach.services.library.events import (
@@ -55,6 +58,12 @@ _SWEEP_SECONDS: Final = 10.0
 "A round takes at least so long."
 _AT_ONCE: Final = 8
 "Torrents that are started and stopped at the same time."
+_TURNS: Final = 10
+"Of these, so many in one turn of the loop where nothing has to be waited for."
+BATCH: Final = 1000
+"Torrents of which one durable step says something, where it is said of many."
+_SLICE: Final = 200
+"Torrents that change in one turn of the loop."
 
 
 class LibrarySettings(Protocol):
@@ -100,8 +109,14 @@ class Library:
         self.history = History(self._clock, wall)
         self.held: set[str] = set()
         "Those that wait for their turn."
-        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self.trash: dict[str, None] = {}
+        "Those that were thrown away, as their entries say."
+        self.checks = Checks(session, scope, self.wants, self.changed, report)
         self._turning: set[str] = set()
+        "Those that are in `_turns`, or being started or stopped."
+        self._turns: deque[tuple[Torrent, bool]] = deque()
+        "What is to be started (True) or stopped."
+        self._turners = 0
         self._going: set[str] = set()
         "Those that are being removed for good."
         self._thrown: dict[str, tuple[int, float]] = {}
@@ -124,6 +139,7 @@ class Library:
 
     async def load(self) -> None:
         await self.book.load()
+        self.trash.update((key, None) for key, entry in self.entries.items() if entry.trashed)
         raw = (await self._session.kept(_HISTORY)).get(_ALL)
         if raw is not None:
             try:
@@ -136,7 +152,7 @@ class Library:
         now = int(self._wall())
         gone = [key for key in self.entries if self._session.torrent(key) is None]
         for key in gone:
-            del self.entries[key]
+            self._forget(key)
             self.book.touch(key)
         for number, torrent in enumerate(self._session.torrents):
             entry = self.entries.get(torrent.key)
@@ -270,31 +286,33 @@ class Library:
 
     async def start(self, keys: Iterable[str], *, forced: bool | None = None) -> None:
         """Let them run, when their turn comes, or at once where forced."""
-        keys = list(keys)
-        for key in keys:
-            entry = self.entry(key)
-            entry.stopped = entry.reached = False
-            if forced is not None:
-                entry.forced = forced
-        await self.book.write(keys)
-        for key in keys:
-            torrent = self._session.torrent(key)
-            if torrent is not None and torrent.state is State.STOPPED:
-                self._turn(torrent, run=True)
-            self.changed(key)
+        for batch in batches(list(keys), BATCH):
+            for key in batch:
+                entry = self.entry(key)
+                entry.stopped = entry.reached = False
+                if forced is not None:
+                    entry.forced = forced
+            await self.book.write(batch)
+            async for key in in_turns(batch, _SLICE):
+                torrent = self._session.torrent(key)
+                if torrent is not None and torrent.state is State.STOPPED:
+                    self._turn(torrent, run=True)
+                self.changed(key)
+            if not self._limited:
+                self._queue()
         self._queue()
 
     async def stop(self, keys: Iterable[str]) -> None:
-        keys = list(keys)
-        for key in keys:
-            self.entry(key).stopped = True
-        await self.book.write(keys)
-        for key in keys:
-            self.held.discard(key)
-            torrent = self._session.torrent(key)
-            if torrent is not None and torrent.state is not State.PAUSED:
-                self._turn(torrent, run=False)
-            self.changed(key)
+        for batch in batches(list(keys), BATCH):
+            for key in batch:
+                self.entry(key).stopped = True
+            await self.book.write(batch)
+            async for key in in_turns(batch, _SLICE):
+                self.held.discard(key)
+                torrent = self._session.torrent(key)
+                if torrent is not None and torrent.state is not State.PAUSED:
+                    self._turn(torrent, run=False)
+                self.changed(key)
 
     async def reorder(self, keys: Iterable[str], to: str | int) -> None:
         """To the `top` or the `bottom` of the queue, one place `up` or `down`, or to a place from 1."""
@@ -313,54 +331,92 @@ class Library:
         for key in moved:
             self.changed(key)
 
-    async def throw_away(self, key: str, *, files: bool) -> None:
-        """Into the trash."""
-        entry = self.entry(key)
-        before = entry.removed_at, entry.remove_files
-        entry.removed_at, entry.remove_files = int(self._wall()), files
-        self._thrown[key] = entry.removed_at, self._clock()
-        try:
-            await self.book.write([key])
-        except WildbachError:
-            # Who was told that it stays does not want it to go some days later.
-            entry.removed_at, entry.remove_files = before
-            raise
-        self.held.discard(key)
-        torrent = self._session.torrent(key)
-        if torrent is not None:
-            self._turn(torrent, run=False)
-        self.changed(key)
+    async def throw_away(self, keys: Sequence[str], *, files: bool) -> None:
+        """Into the trash, in one step. Raises StorageError; then they stay as they were."""
+        now = int(self._wall())
+        await self._write_trash(dict.fromkeys(keys, (now, files)))
+        async for key in in_turns(keys, _SLICE):
+            self._thrown[key] = now, self._clock()
+            self.held.discard(key)
+            torrent = self._session.torrent(key)
+            if torrent is not None:
+                self._turn(torrent, run=False)
+            self.changed(key)
 
-    async def take_back(self, key: str) -> None:
-        """Out of the trash, to go on as before. Raises UsageError where it is not there."""
-        entry = self.entries.get(key)
-        if entry is None or not entry.trashed or key in self._going:
-            raise UsageError("there is no such torrent in the trash", code="not_found")
-        entry.removed_at, entry.remove_files = 0, False
-        await self.book.write([key])
-        self.changed(key)
+    async def take_back(self, keys: Sequence[str]) -> list[str]:
+        """Out of the trash, in one step, to go on as before. Returns those that were there. Raises StorageError; then
+        they stay in it.
+        """
+        found = [key for key in keys if self.in_trash(key)]
+        await self._write_trash(dict.fromkeys(found, (0, False)))
+        async for key in in_turns(found, _SLICE):
+            self.changed(key)
         self._queue()
+        return found
+
+    async def _write_trash(self, marks: Mapping[str, tuple[int, bool]]) -> None:
+        """Since when each is in the trash, and whether its files go with it."""
+        before = {}
+        for key, (removed_at, files) in marks.items():
+            entry = self.entry(key)
+            before[key] = entry.removed_at, entry.remove_files
+            self._mark_trash(key, entry, removed_at, files)
+        try:
+            await self.book.write(marks)
+        except WildbachError:
+            # Who was told that they stay does not want them to go some days later.
+            for key, (removed_at, files) in before.items():
+                self._mark_trash(key, self.entry(key), removed_at, files)
+            raise
+
+    def _mark_trash(self, key: str, entry: Entry, removed_at: int, files: bool) -> None:
+        entry.removed_at, entry.remove_files = removed_at, files
+        if removed_at:
+            self.trash[key] = None
+        else:
+            self.trash.pop(key, None)
+
+    def in_trash(self, key: str) -> bool:
+        """And nobody removes it for good just now."""
+        return key in self.trash and key not in self._going
 
     async def remove(self, key: str, *, files: bool) -> None:
         """For good. Does nothing where that is under way. Raises StorageError."""
-        if key in self._going:
-            return
-        self._going.add(key)
+        if not files:
+            await self.remove_all([key])
+        elif key not in self._going:
+            with self._removing([key]):
+                torrent = self._session.torrent(key)
+                if torrent is not None:
+                    await self._session.remove(torrent, delete_files=True)
+                self._forget(key)
+                await self.book.write([key])
+
+    async def remove_all(self, keys: Sequence[str]) -> None:
+        """For good, in one step; their files stay. Those of which that is under way are left out. Raises
+        StorageError.
+        """
+        chosen = [key for key in keys if key not in self._going]
+        with self._removing(chosen):
+            torrents = [torrent for key in chosen if (torrent := self._session.torrent(key)) is not None]
+            await self._session.remove_all(torrents)
+            for key in chosen:
+                self._forget(key)
+            await self.book.write(chosen)
+
+    @contextlib.contextmanager
+    def _removing(self, keys: Sequence[str]) -> Iterator[None]:
+        self._going.update(keys)
         try:
-            torrent = self._session.torrent(key)
-            if torrent is not None:
-                await self._session.remove(torrent, delete_files=files)
-            self._forget(key)
-            await self.book.write([key])
+            yield
         finally:
-            self._going.discard(key)
+            self._going.difference_update(keys)
 
     async def empty(self, key: str) -> None:
         """For good, where it is in the trash. Raises UsageError, StorageError."""
-        entry = self.entries.get(key)
-        if entry is None or not entry.trashed or key in self._going:
+        if not self.in_trash(key):
             raise UsageError("there is no such torrent in the trash", code="not_found")
-        await self.remove(key, files=entry.remove_files)
+        await self.remove(key, files=self.entry(key).remove_files)
 
     def overdue(self, key: str) -> bool:
         """Its time in the trash is over. A wall clock that is put forward is no time that went by: the files would be
@@ -380,6 +436,7 @@ class Library:
 
     def _forget(self, key: str) -> None:
         self.entries.pop(key, None)
+        self.trash.pop(key, None)
         self._incomplete.discard(key)
         self.held.discard(key)
         self.counting.forget(key)
@@ -516,14 +573,25 @@ class Library:
             elif self._slow_since.setdefault(key, now) + settings.slow_seconds <= now and self.held:
                 self._queue_due = True
 
+    @property
+    def _limited(self) -> bool:
+        """Not every seed may run: the queue has to look at all torrents."""
+        settings = self._settings().queue
+        return settings.enabled and bool(settings.seeds or settings.total)
+
     def _queue(self) -> None:
         """Start those whose turn it is, stop those whose turn is over."""
         self._queue_due = False
         settings = self._settings().queue
         now = self._clock()
-        limited = settings.enabled and bool(settings.seeds or settings.total)
-        among = self.entries.keys() if limited else self._incomplete | self.held | self._asked
-        self._asked = set()
+        if self._limited:
+            among: Collection[str] = self.entries.keys()
+            self._asked.clear()
+        else:
+            # Seeds run whatever the others do, so those of which much was said can wait for the next look.
+            asked = {self._asked.pop() for _ in range(min(BATCH, len(self._asked)))}
+            among = self._incomplete | self.held | asked
+            self._queue_due = bool(self._asked)
         wanting = []
         for key in among:
             torrent = self._session.torrent(key)
@@ -554,19 +622,37 @@ class Library:
     def _turn(self, torrent: Torrent, *, run: bool) -> None:
         if torrent.key not in self._turning:
             self._turning.add(torrent.key)
-            self._scope.spawn(
-                f"turn:{torrent.key[:8]}", self._turned(torrent, run=run), contain=self._report)
+            self._turns.append((torrent, run))
+            self._wake_turners()
+
+    def _wake_turners(self) -> None:
+        if self._turners < _AT_ONCE:
+            self._turners += 1
+            self._scope.spawn("turns", self._take_turns(), contain=self._report)
+
+    async def _take_turns(self) -> None:
+        try:
+            while self._turns:
+                for _ in range(min(_TURNS, len(self._turns))):
+                    torrent, run = self._turns.popleft()
+                    await self._turned(torrent, run=run)
+                    if not self._turns:
+                        break
+                await asyncio.sleep(0)
+        finally:
+            self._turners -= 1
+            if self._turns and not self._scope.closed:
+                self._wake_turners()  # a bug ended this one; the others are turned all the same
 
     async def _turned(self, torrent: Torrent, *, run: bool) -> None:
         key = torrent.key
         try:
-            async with self._gate:
-                if self._session.torrent(key) is not torrent:
-                    return
-                if run:
-                    await torrent.resume()
-                else:
-                    await torrent.pause()
+            if self._session.torrent(key) is not torrent:
+                return
+            if run:
+                await torrent.resume()
+            else:
+                await torrent.pause()
         finally:
             self._turning.discard(key)
         # What was said meanwhile counts.
@@ -638,7 +724,7 @@ class Library:
             await self.book.write([torrent.key])
         elif limits.action in ("remove", "remove_files"):
             with contextlib.suppress(UsageError):
-                await self.throw_away(torrent.key, files=limits.action == "remove_files")
+                await self.throw_away([torrent.key], files=limits.action == "remove_files")
         else:
             await self.stop([torrent.key])
 

@@ -12,9 +12,11 @@ import pytest
 from cli_torrents import CONTENT, raw_v1, torrent_of, write_content
 from clients import client, seed_content, until
 from wildbach.base.errors import UsageError
+from wildbach.interfaces.api import looking, previewing
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.interfaces.api.rows import queued
+from wildbach.interfaces.api.tree import FileTree, Now
 from wildbach.protocol.metainfo import Magnet, Metainfo
 from wildbach.services.library.settings import QueueSettings
 
@@ -214,7 +216,7 @@ def test_who_waits_in_the_queue_is_told_for_how_many(tmp_path: Path) -> None:
             await until(lambda: api.core.catalog.fresh(second).state == "queued", api)
             assert api.core.catalog.fresh(second).reason == (
                 "waiting for its turn in the queue: at most 1 download at once")
-            assert api.core.catalog.fresh(first).reason == "no peers: there is no tracker"
+            await until(lambda: api.core.catalog.fresh(first).reason == "no peers: there is no tracker", api)
 
     run(work())
 
@@ -228,3 +230,42 @@ def test_who_waits_in_the_queue_is_told_for_how_many(tmp_path: Path) -> None:
 ])
 def test_the_limits_that_hold_are_those_that_are_named(settings: QueueSettings, complete: bool, words: str) -> None:
     assert queued(settings, complete=complete) == "waiting for its turn in the queue" + words
+
+
+def test_many_that_ask_at_once_have_a_tree_made_once_and_looked_at_by_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, inside, most = 0, 0, 0
+
+    class Counted(FileTree):
+        def __init__(self, *given: Any) -> None:
+            nonlocal made
+            made += 1
+            super().__init__(*given)
+
+        def page(self, query: m.TreeQuery, now: Now) -> m.Tree:
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            try:
+                return super().page(query, now)
+            finally:
+                inside -= 1
+
+    monkeypatch.setattr(looking, "FileTree", Counted)
+    monkeypatch.setattr(previewing, "FileTree", Counted)
+
+    async def work() -> None:
+        nonlocal made
+        torrent = Metainfo.parse(raw_v1(b"many", [[b"d%d" % (n % 50), b"f%d" % n] for n in range(10_000)]))
+        queries = [m.TreeQuery("many", search=f"f{n}") for n in range(12)]
+        async with client(tmp_path) as api:
+            key = await add(api, torrent, stopped=True)
+            found = await asyncio.gather(*(api.tree(key, query) for query in queries))
+            assert made == most == 1 and all(page.total > 1000 for page in found[1:10])
+            made = 0
+            look = (await api.preview(m.PreviewRequest(file=torrent.to_bytes()))).id
+            assert found == list(await asyncio.gather(*(api.preview_tree(look, query) for query in queries)))
+            assert made == most == 1
+
+    run(work())

@@ -14,7 +14,7 @@ from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import operations
-from wildbach.interfaces.api.restricted import for_role, origin
+from wildbach.interfaces.api.restricted import for_role, origin, words
 from wildbach.net.httpd import HttpServer, Request, Response
 
 KEY = "s3cr3tpasskey"
@@ -26,14 +26,26 @@ KEY = "s3cr3tpasskey"
     (f"http://user:{KEY}@h.example/x?passkey={KEY}", "http://h.example"),
     (f"http://h.example:99999/{KEY}", ""), (f"http://[bad/{KEY}", ""), (f"://{KEY}", ""),
     ("** [DHT] **", "** [DHT] **"), ("", ""),
+    (f"magnet:?tr=http%3A%2F%2Fh.example%2F{KEY}&xt=urn:btih:{'a' * 40}&dn=x&tr.1={KEY}&XS={KEY}&x.pe={KEY}",
+     f"magnet:?xt=urn:btih:{'a' * 40}&dn=x"),
 ])
 def test_of_a_url_scheme_host_and_port_are_shown(url: str, shown: str) -> None:
     assert origin(url) == shown
 
 
+def test_what_others_write_has_of_urls_only_the_host() -> None:
+    text = f'no <a href="https://t.example/x?passkey={KEY}">key</a>, see HTTP://u:{KEY}@h.example:8/ (12:30)'
+    assert words(text) == 'no <a href="https://t.example">key</a>, see http://h.example:8 (12:30)'
+
+
 def test_a_guest_changes_nothing_and_sees_no_key(tmp_path: Path) -> None:
     async def answer(request: Request) -> Response:
-        return Response(rss("One", torrent=lambda n: f"http://h.example/{KEY}/{n}.torrent"), content_type="text/xml")
+        link = f"magnet:?xt=urn:btih:{'a' * 40}&amp;tr=http%3A%2F%2Fh.example%2F{KEY}"
+        page = f"http://h.example/{KEY}"
+        return Response(rss("One", torrent=lambda n: f"http://h.example/{KEY}/{n}.torrent").replace(b"</channel>", (
+            f'<item><guid>{page}</guid><title>see {page}</title><enclosure url="{link}" length="1" '
+            f'type="application/x-bittorrent"/><description>&lt;a href="get?{KEY}"&gt;</description></item></channel>'
+        ).encode()), content_type="text/xml")
 
     async def work() -> None:
         server = HttpServer(answer)
@@ -53,6 +65,8 @@ def test_a_guest_changes_nothing_and_sees_no_key(tmp_path: Path) -> None:
                 await api.trackers(key), await api.web_seeds(key), await api.feeds(),
                 await api.articles(m.ArticleQuery()),
                 await api.facets(), await api.transfer(), await api.jobs(), await api.peers(key),
+                await api.tree(key, m.TreeQuery()), await api.keys(m.KeyListing()),
+                await api.pieces(key, m.PieceQuery(9)),
             ]
             assert KEY not in repr(seen) and "127.0.0.1" in repr(seen)
             for name, operation in operations(Api).items():

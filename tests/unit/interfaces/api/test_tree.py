@@ -174,3 +174,15 @@ def test_the_entries_of_every_folder_add_up(paths: list[tuple[str, ...]], rng: R
             if one.folder:
                 folders.append(one.path)
                 assert one.have == sum(inner.have for inner in tree.page(TreeQuery(one.path, limit=1000), now).entries)
+
+
+@given(PATHS, st.sampled_from(["", "a", "a/b", "nothing"]), st.integers(0, 12), st.integers(1, 12))
+def test_a_page_of_a_folder_has_the_numbers_of_its_files_in_the_order_of_the_torrent(
+    paths: list[tuple[str, ...]], under: str, offset: int, limit: int,
+) -> None:
+    files = {(*path, f"f{number}"): bytes(1 + number * 5000) for number, path in enumerate(paths)} or {("f",): b"x"}
+    tree = tree_of(torrent := torrent_of(files))
+    wanted = [
+        index for index, path in enumerate(tree.paths)
+        if not torrent.info.files[index].pad and (not under or path.startswith(under + "/"))]
+    assert tree.numbers(under, offset, limit) == (len(wanted), wanted[offset : offset + limit])

@@ -182,6 +182,21 @@ def test_pages_are_bounded(monkeypatch: Any) -> None:
     run(work)
 
 
+def test_guests_leave_room_for_who_may_do_something(monkeypatch: Any) -> None:
+    monkeypatch.setattr(limits, "PUSH_SOCKETS_GUESTS", 1)
+
+    async def work(there: Serving, websocket: Socket) -> None:
+        await show(websocket, transfer=True)
+        async with aiohttp.ClientSession(there.url) as session:
+            async with session.get(
+                    "/api/v1/push", headers={"Authorization": f"Bearer {there.guest_key}"}) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (409, "busy")
+            async with session.ws_connect(
+                    "/api/v1/push", headers={"Authorization": f"Bearer {there.key}"}) as owner:
+                assert list(await told(owner)) == ["hello"]
+    run(work, guest=True)
+
+
 def test_open_folders_previews_and_the_trash_are_told_of_once() -> None:
     async def work(there: Serving, websocket: Socket) -> None:
         there.api.put(row(1))

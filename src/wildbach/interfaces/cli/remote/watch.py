@@ -22,6 +22,8 @@ _LEAST_LINES: Final = 4
 _DRAWN: Final = 200
 "Torrents of a screen that may yet grow."
 _TOLD: Final = 1000
+_REASONS: Final = 3
+"Lines about what is wrong with torrents."
 _FRAME: Final = 3
 "Lines that are no torrents."
 
@@ -98,8 +100,12 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.height or options.max_height
-        rows = self._shown.rows[: max(_LEAST_LINES, height - _FRAME)]
+        room = max(_LEAST_LINES, height - _FRAME)
+        reasons = [words for row in self._shown.rows[:room] if (words := lists.reason_of(row))][:_REASONS]
+        rows = self._shown.rows[: max(_LEAST_LINES, room - len(reasons))]
         yield from table.lines(lists.COLUMNS, [lists.line_of(row) for row in rows], width)
+        for words in reasons:
+            yield Text(words, "red", no_wrap=True, overflow="ellipsis")
         yield Text("")
         if self._shown.transfer is not None:
             summary = lists.summary(self._shown.transfer, len(rows), self._shown.total)

@@ -161,6 +161,30 @@ def _layout(value: Any, values: Values) -> dict[str, Any]:
     return {"downloads.layout": names.LAYOUTS[value]} if value in names.LAYOUTS else {}
 
 
+def _watched(values: Values) -> dict[str, Any]:
+    """Folders that are looked into. 1: what they have goes where the category, or the usual folder, is."""
+    return {item.partition("=")[0]: 1 for item in values["downloads.watch"]}
+
+
+def _watch(value: Any, values: Values) -> dict[str, Any]:
+    """A folder keeps the category that it has here. One whose torrents are to go to a folder of their own (a text, or 0
+    for the folder itself) cannot be had; it is left out rather than filled elsewhere.
+    """
+    there = {item.partition("=")[0]: item for item in values["downloads.watch"]}
+    folders = [folder for folder, kind in value.items() if folder in there or (_fits(kind, int) and kind == 1)]
+    return {"downloads.watch": [there.get(folder, folder) for folder in folders if folder.startswith("/")]}
+
+
+def _filter_on(value: Any, values: Values) -> dict[str, Any]:
+    return {} if value else {"filter.sources": []}
+
+
+def _filter(value: Any, values: Values) -> dict[str, Any]:
+    """The first list is the one they know of."""
+    others = list(values["filter.sources"])[1:]
+    return {"filter.sources": [value.strip(), *others]} if value.strip() else {}
+
+
 MAPPED: Final[dict[str, Mapped]] = {
     # files
     "save_path": _same("downloads.folder", str),
@@ -185,6 +209,7 @@ MAPPED: Final[dict[str, Mapped]] = {
         lambda values: bool(values["downloads.exclude"]),
         lambda value, values: {} if value else {"downloads.exclude": []}, bool, ("downloads.exclude",)),
     "excluded_file_names": _lines("downloads.exclude"),
+    "scan_dirs": Mapped(_watched, _watch, dict, ("downloads.watch",)),
     "recheck_completed_torrents": _same("downloads.recheck", bool),
     # connections
     "listen_port": Mapped(_port, _port_write, int, ("connections.listen",)),
@@ -196,6 +221,10 @@ MAPPED: Final[dict[str, Mapped]] = {
         1 if values["connections.tcp"] else 2,
         _protocols, int, ("connections.tcp", "connections.utp")),
     "current_network_interface": _same("network.interface", str),
+    "ip_filter_enabled": Mapped(
+        lambda values: bool(values["filter.sources"]), _filter_on, bool, ("filter.sources",)),
+    "ip_filter_path": Mapped(
+        lambda values: next(iter(values["filter.sources"]), ""), _filter, str, ("filter.sources",)),
     "upnp": Mapped(
         lambda values: values["discovery.upnp"] or values["discovery.natpmp"],
         lambda value, _: {"discovery.upnp": value, "discovery.natpmp": value}, bool,
@@ -255,7 +284,7 @@ MAPPED: Final[dict[str, Mapped]] = {
 _PAIRS: Final = {
     "max_ratio": "max_ratio_enabled", "max_seeding_time": "max_seeding_time_enabled",
     "max_inactive_seeding_time": "max_inactive_seeding_time_enabled", "temp_path": "temp_path_enabled",
-    "excluded_file_names": "excluded_file_names_enabled",
+    "excluded_file_names": "excluded_file_names_enabled", "ip_filter_path": "ip_filter_enabled",
 }
 "A value, and whether it holds: where that is turned off in one go, the value does not turn it on again."
 

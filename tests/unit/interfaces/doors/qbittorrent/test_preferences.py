@@ -44,10 +44,23 @@ def test_commands_are_told_empty_and_never_taken() -> None:
     ({"scheduler_days": 2}, {"slow_mode.days": ["sat", "sun"]}), ({"encryption": 1}, {"peers.encryption": "require"}),
     ({"listen_port": 7000}, {"connections.listen": ["0.0.0.0:7000", "[::]:7000"]}),
     ({"bittorrent_protocol": 1}, {"connections.utp": False}), ({"dht": "no"}, {}), ({"queueing_enabled": 0}, {}),
+    ({"scan_dirs": {"/in": 1, "/own": "/there", "/itself": 0, "here": 1}}, {"downloads.watch": ["/in"]}),
+    ({"scan_dirs": {"/in": "1"}}, {}), ({"scan_dirs": [1]}, {}),
+    ({"ip_filter_enabled": True, "ip_filter_path": "/l.p2p"}, {"filter.sources": ["/l.p2p"]}),
+    ({"ip_filter_enabled": False, "ip_filter_path": "/l.p2p"}, {}), ({"ip_filter_enabled": True}, {}),
     ({"torrent_content_layout": "NoSubfolder"}, {"downloads.layout": "none"}), ({"web_ui_port": 1}, {}),
 ], ids=str)
 def test_a_preference_changes_its_setting(wanted: dict[str, Any], changed: dict[str, Any]) -> None:
     assert changes(wanted, SETTINGS) == changed
+
+
+def test_folders_and_lists_that_are_there_keep_what_only_wildbach_knows() -> None:
+    ours = {**SETTINGS, "downloads.watch": ["/in=films", "/more"], "filter.sources": ["/a.p2p", "https://x/b.p2p"]}
+    assert shown(ours)["scan_dirs"] == {"/in": 1, "/more": 1} and changes(shown(ours), ours) == {}
+    assert changes({"scan_dirs": {"/in": 0, "/new": 1}}, ours) == {"downloads.watch": ["/in=films", "/new"]}
+    assert (shown(ours)["ip_filter_enabled"], shown(ours)["ip_filter_path"]) == (True, "/a.p2p")
+    assert changes({"ip_filter_path": "/c.p2p"}, ours) == {"filter.sources": ["/c.p2p", "https://x/b.p2p"]}
+    assert changes({"ip_filter_enabled": False}, ours) == {"filter.sources": []}
 
 
 ANY = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.lists(st.integers()))
