@@ -94,7 +94,7 @@ test("it is moved, and removed, and had back", async () => {
   await dialog.getByRole("button", { name: "Remove", exact: true }).click();
   await page.waitForFunction(() => document.querySelectorAll("#list [data-key]").length === 0);
   await page.goto(`${daemon.url}/#/trash`);
-  await page.getByRole("button", { name: /Have all back/ }).click();
+  await page.getByRole("button", { name: /Restore all/ }).click();
   await page.goto(`${daemon.url}/#/`);
   await line.waitFor();
   assert.deepEqual(page.wrong, []);

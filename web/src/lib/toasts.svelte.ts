@@ -11,15 +11,19 @@ export interface Toast {
   action?: { label: string; run: () => void };
 }
 
-const GOOD_MS = 8000;
+/** With a way back there is more to decide. */
+const UNDO_MS = 8000;
+const GOOD_MS = 4000;
 
 class Toasts {
   shown = $state<Toast[]>([]);
   #next = 1;
 
-  say(text: string, action?: Toast["action"]): void {
+  /** Its id, for `end`. */
+  say(text: string, action?: Toast["action"]): number {
     const id = this.#show({ text, lines: [], kind: "good", ...(action ? { action } : {}) });
-    setTimeout(() => this.end(id), GOOD_MS);
+    setTimeout(() => this.end(id), action ? UNDO_MS : GOOD_MS);
+    return id;
   }
 
   /** Stays until it is taken away. */

@@ -47,8 +47,8 @@ export const detailWords = words(
     wantedOf: (wanted: string, size: string) => `${wanted} wanted of ${size}`,
     done: "Have",
     ratio: "Ratio",
-    downloaded: "Taken",
-    uploaded: "Given",
+    downloaded: "Downloaded",
+    uploaded: "Uploaded",
     wasted: "Fetched in vain",
     connected: "Peers",
     ofKnown: (connected: string, known: string) => `${connected} of ${known} known`,
@@ -58,7 +58,7 @@ export const detailWords = words(
     swarmSays: (seeds: number | null, peers: number | null) =>
       [seeds === null ? "" : seeds === 1 ? "1 seed" : `${number(seeds)} seeds`, peers === null ? "" : peers === 1 ? "1 leech" : `${number(peers)} leeches`].filter(Boolean).join(", "),
     copies: "Copies",
-    announce: "Next question to a tracker",
+    announce: "Trackers are asked",
     pieces: "Pieces",
     piecesOf: (have: string, all: string, length: string) => `${have} of ${all}, ${length} each`,
     downLimit: "Limit down",
@@ -107,7 +107,7 @@ export const detailWords = words(
 
     peersCount: (peers: number, seeds: number) => (peers === 1 ? "1 peer" : `${number(peers)} peers`) + (seeds ? `, ${seeds === 1 ? "1 seed" : `${number(seeds)} seeds`} among them` : ""),
     peerColumns: {
-      country: "Country", endpoint: "Address", client: "Client", progress: "Has", down_rate: "Down", up_rate: "Up", downloaded: "Taken", uploaded: "Given",
+      country: "Country", endpoint: "Address", client: "Client", progress: "Has", down_rate: "Down", up_rate: "Up", downloaded: "Downloaded", uploaded: "Uploaded",
       source: "Heard from",
     } as Record<string, string>,
     sources: {

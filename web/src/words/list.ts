@@ -5,8 +5,8 @@ export const listWords = words(
   {
     columns: {
       name: "Name", state: "State", progress: "Done", size: "Size", done: "Have", down_rate: "Down", up_rate: "Up", eta: "Left",
-      peers: "Peers", seeds: "Seeds", ratio: "Ratio", added_at: "Added", completed_at: "Completed", active_at: "Active", uploaded: "Given",
-      downloaded: "Taken", category: "Category", tags: "Tags", tracker: "Tracker", place: "Queue", availability: "Copies", save_path: "Folder",
+      peers: "Peers", seeds: "Seeds", ratio: "Ratio", added_at: "Added", completed_at: "Completed", active_at: "Active", uploaded: "Uploaded",
+      downloaded: "Downloaded", category: "Category", tags: "Tags", tracker: "Tracker", place: "Queue", availability: "Copies", save_path: "Folder",
       private: "Private", seeding_seconds: "Seeded for",
     } as Record<string, string>,
     states: {
@@ -27,12 +27,12 @@ export const listWords = words(
     demo: "Try it with a small demo",
     demoHint: "A demo torrent is shared on this machine only; nothing leaves it.",
     demoStarted: "The demo swarm is starting.",
-    noMatch: "Nothing is like that.",
+    noMatch: "No torrent matches.",
     loadingList: "The list is still being read …",
     searchHint: "Search names",
     sortBy: "Sorted by",
     chooseColumns: "Columns",
-    usualColumns: "As at first",
+    usualColumns: "As by default",
     actionFailed: (text: string) => `Last action: ${text}`,
     of: (done: string, all: string) => `${done} of ${all}`,
     list: "Torrents",

@@ -4,7 +4,7 @@ import { german } from "./settings.de";
 export const settingsWords = words(
   {
     search: "Search settings",
-    nothing: "No setting is like that.",
+    nothing: "No setting matches.",
     saved: "Saved.",
     savedRestart: "Saved. Some of it holds after the next start of wildbach.",
     changed: (count: number) => (count === 1 ? "1 change is not saved." : `${count} changes are not saved.`),
@@ -13,7 +13,9 @@ export const settingsWords = words(
     hostOnly: "Only the configuration file and the command line on the machine of wildbach can change this.",
     needsRestart: "Holds after the next start.",
     atRestart: "Needs a restart.",
-    reset: (text: string) => `As at first: ${text}`,
+    reset: (text: string) => `Back to the default: ${text}`,
+    on: "on",
+    offWord: "off",
     empty: "nothing",
     secret: "is set; write to change it",
     oneALine: "One a line",
@@ -42,7 +44,9 @@ export const settingsWords = words(
     hostOnly: "Das ändern nur die Konfigurationsdatei und die Befehlszeile auf dem Rechner von wildbach.",
     needsRestart: "Gilt nach dem nächsten Start.",
     atRestart: "Braucht einen Neustart.",
-    reset: (text) => `Wie am Anfang: ${text}`,
+    reset: (text) => `Zurück zum Vorgegebenen: ${text}`,
+    on: "an",
+    offWord: "aus",
     empty: "nichts",
     secret: "ist gesetzt; zum Ändern schreiben",
     oneALine: "Eins je Zeile",
@@ -67,8 +71,23 @@ const SPELLED: Record<string, string> = {
   dns_preferences: "DNS preferences", tls_certificate: "TLS certificate", tls_key: "TLS key", most: "At most", down: "Download", up: "Upload",
 };
 
+/** Where the key alone says too little on the page. */
+const NAMED: Record<string, string> = {
+  "connections.listen": "Listen at", "connections.half_open": "Being made at once", "connections.new_flows": "New ones a second",
+  "rates.limit_local": "In the local network, too", "peers.slot_rate": "Rate of a slot", "peers.seed_choking": "Who is served",
+  "downloads.incomplete_folder": "Folder for what is incomplete", "downloads.incomplete_suffix": "Ending of what is incomplete",
+  "downloads.layout": "Folder of its own", "downloads.start": "Start at once", "downloads.auto": "Folders follow categories",
+  "downloads.allowed": "Allowed folders", "downloads.exclude": "Never download", "downloads.recheck": "Check at the end",
+  "downloads.watch": "Watched folders", "queue.enabled": "Use the queue", "seeding.seconds": "Seeding time", "seeding.idle_seconds": "Idle time",
+  "seeding.action": "At a limit", "slow_mode.scheduled": "By the clock", "trash.hours": "Keep for", "leeches.hours": "Keep out for",
+  "feeds.enabled": "Read feeds", "feeds.refresh_minutes": "Look every", "feeds.auto_download": "Download by rules",
+  "feeds.parallel": "At the same time", "feeds.host_seconds": "Pause for each site", "disk.reuse": "Use what is there", "filter.refresh_hours": "Get anew every",
+  "notify.events": "Tell about", "api.listen": "Listen at", "api.hosts": "Names of this page", "api.base_path": "Path below",
+};
+
 /** `upload_slots` as "Upload slots". */
 function label(key: string): string {
+  if (key in NAMED) return NAMED[key] ?? key;
   const name = key.split(".").at(-1) ?? key;
   const last = SPELLED[name] ?? name.replaceAll("_", " ");
   return last === "uTP" ? last : last.charAt(0).toUpperCase() + last.slice(1);

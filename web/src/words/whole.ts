@@ -3,11 +3,11 @@ import { words } from "../lib/words.svelte";
 
 export const wholeWords = words(
   {
-    restoreAll: "Have all back",
-    restorePicked: "Have back",
+    restoreAll: "Restore all",
+    restorePicked: "Restore",
     deletePicked: "Delete for good",
     emptyTrash: "Empty the trash",
-    trashEmpty: "The trash is empty. What is removed can be had back from here for a while.",
+    trashEmpty: "The trash is empty. What is removed can be restored from here for a while.",
     pick: "Picked",
     name: "Name",
     size: "Size",

@@ -11,17 +11,17 @@ export interface Column {
 }
 
 export const COLUMNS: readonly Column[] = [
-  { id: "name", width: 260, text: (row) => row.name },
-  { id: "state", width: 104, text: () => "" },
-  { id: "progress", width: 130, text: (row) => format.percent(row.progress) },
+  { id: "name", width: 256, text: (row) => row.name },
+  { id: "state", width: 114, text: () => "" },
+  { id: "progress", width: 120, text: (row) => format.percent(row.progress) },
   { id: "size", width: 90, number: true, text: (row) => (row.size ? format.size(row.size) : "") },
   { id: "done", width: 90, number: true, text: (row) => (row.done ? format.size(row.done) : "") },
   { id: "down_rate", width: 96, number: true, text: (row) => format.rate(row.down_rate) },
   { id: "up_rate", width: 96, number: true, text: (row) => format.rate(row.up_rate) },
   { id: "eta", width: 96, number: true, text: (row) => format.eta(row.eta) },
-  { id: "peers", width: 70, number: true, text: (row) => (row.peers ? format.number(row.peers) : "") },
+  { id: "peers", width: 64, number: true, text: (row) => (row.peers ? format.number(row.peers) : "") },
   { id: "seeds", width: 70, number: true, text: (row) => (row.seeds ? format.number(row.seeds) : "") },
-  { id: "ratio", width: 86, number: true, text: (row) => format.number(row.ratio, 2) },
+  { id: "ratio", width: 96, number: true, text: (row) => format.number(row.ratio, 2) },
   { id: "availability", width: 80, number: true, text: (row) => (row.availability < 0 ? "" : format.number(row.availability, 2)) },
   { id: "uploaded", width: 90, number: true, text: (row) => (row.uploaded ? format.size(row.uploaded) : "") },
   { id: "downloaded", width: 90, number: true, text: (row) => (row.downloaded ? format.size(row.downloaded) : "") },

@@ -26,7 +26,8 @@ def command(down: int | None, up: int | None, slow: str | None, as_json: bool, r
     """Show or set the speed limits of the whole.
 
     What is set are the limits that hold now: the usual ones, or in slow mode the alternative ones. Those of one torrent
-    are set by `wildbach edit`.
+    are set by `wildbach edit`. Peers on this machine and in the local network are free of them, but for
+    `rates.limit_local`.
     """
     return reach.run(lambda api: limits(api, down, up, slow, as_json=as_json))
 

@@ -55,7 +55,7 @@ async def show(api: Api, *, as_json: bool) -> Exit:
     elif found:
         table.show(RULES, [
             (text.clean(name), "yes" if rule.get("enabled") else "no", text.clean(str(rule.get("mustContain", ""))),
-             str(len(rule.get("affectedFeeds", ()))),
+             "all" if rule.get("wildbach", {}).get("allFeeds") else str(len(rule.get("affectedFeeds", ()))),
              text.clean(str(rule.get("torrentParams", {}).get("category", "")))) for name, rule in found.items()])
     else:
         output.line("There are no rules.")

@@ -226,6 +226,10 @@ def test_feeds_are_followed_and_rules_tried(shell: Shell) -> None:
     shell.good("rss", "rules", "set", "copy", "--json-file", file)
     assert [one["name"] for one in shell.json("rss", "rules")] == ["copy", "other"]
     shell.good("rss", "rules", "rm", "other")
+    file.write_text(json.dumps({"mustContain": "c", "wildbach": {"allFeeds": True}}))
+    shell.good("rss", "rules", "set", "every", "--json-file", file)
+    assert shell.good("rss", "rules").splitlines()[-1].split() == ["every", "yes", "c", "all"]
+    shell.good("rss", "rules", "rm", "every")
     shell.good("rss", "rules", "rm", "copy")
     shell.good("rss", "refresh", "tv/old")
     shell.good("rss", "rm", "tv")
