@@ -96,6 +96,38 @@ def test_deleting_a_torrent_spares_what_another_one_has(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_deleting_a_torrent_spares_what_one_of_another_name_has_that_sleeps(tmp_path: Path, inside: bool) -> None:
+    """After a restart nobody has said which files are its own; one lies without a folder, or in the other one's."""
+    folder, big = thing(tmp_path)
+    part = make_folder(tmp_path / "part", "content" if inside else "another", sizes={"last": 777}, seed=5)
+    (part / "last").write_bytes((folder / "last").read_bytes())
+    small = make_torrent(part, "hybrid")
+    if inside:
+        options = AddOptions(
+            save_path=tmp_path / "src", seed_only=True, layout="none", renames={0: ("content", "last")})
+    else:
+        options = AddOptions(save_path=tmp_path / "src" / "content", seed_only=True, layout="none")
+    settings = replace(SETTINGS, disk=replace(SETTINGS.disk, sleep_after=0.0))
+
+    async def first() -> None:
+        async with Session(settings, data_dir=tmp_path / "state") as session:
+            for metainfo, how in ((big, AddOptions(save_path=tmp_path / "src", seed_only=True)), (small, options)):
+                torrent = await session.add(metainfo, how)
+                await torrent.complete()
+
+    async def second() -> None:
+        async with Session(settings, data_dir=tmp_path / "state") as session:
+            await session.restore()
+            one = session.known(big.info.hashes)
+            assert one is not None
+            await session.remove(one, delete_files=True)
+
+    asyncio.run(asyncio.wait_for(first(), 60))
+    asyncio.run(asyncio.wait_for(second(), 60))
+    assert [p.name for p in (tmp_path / "src" / "content").rglob("*")] == ["last"]
+
+
 def test_deleting_a_moved_torrent_spares_what_another_one_has(tmp_path: Path) -> None:
     folder, big = thing(tmp_path)
     part = make_folder(tmp_path / "part", "content", sizes={"last": 777}, seed=5)

@@ -59,10 +59,34 @@ class PathRegistry:
                     del self._owners[top]
 
     def neighbours(self, key: str) -> tuple[str, ...]:
-        """Other torrents that may share files with this one."""
+        """Other torrents that may share files with this one: those with an entry that is one of its own, in one of
+        its own, or has one of its own in it. Looks at every entry there is.
+        """
         with self._lock:
+            places = Places(self._tops.get(key, ()))
             found: dict[str, None] = {}
-            for top in self._tops.get(key, ()):
-                found.update(dict.fromkeys(self._owners[top]))
+            for top, owners in self._owners.items():
+                if places.meet(top):
+                    found.update(dict.fromkeys(owners))
             found.pop(key, None)
             return tuple(found)
+
+
+class Places:
+    """Some entries of file systems, as absolute paths, and whether others meet them."""
+
+    def __init__(self, tops: Iterable[str]) -> None:
+        self._tops = frozenset(tops)
+        self._above = {folder for top in self._tops for folder in _folders(top)}
+
+    def meet(self, path: str) -> bool:
+        """Whether it is one of them, has one of them in it, or is in one."""
+        return path in self._tops or path in self._above or any(folder in self._tops for folder in _folders(path))
+
+
+def _folders(path: str) -> Iterable[str]:
+    """Those it is in, from the nearest."""
+    at = path.rfind("/")
+    while at > 0:
+        yield path[:at]
+        at = path.rfind("/", 0, at)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
@@ -16,17 +17,20 @@ from wildbach.base.errors import StorageError, WildbachError
 from wildbach.disk.layout import Layout
 from wildbach.disk.moving import delete, layouts_of
 from wildbach.disk.parts import parts_name
-from wildbach.disk.registry import PathRegistry
+from wildbach.disk.registry import PathRegistry, Places
 from wildbach.disk.resume import ResumeStore
 from wildbach.engine.torrent import Torrent
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
+from wildbach.runtime.turns import in_turns
 from wildbach.runtime.workers import Threads
 
 log = logging.getLogger(__name__)
 
 AREA: Final = "removals"
 "Where the store keeps the keys of torrents whose files are going."
+_SLICE: Final = 2000
+"Torrents looked at in one turn of the loop."
 
 
 class RemovalsOwner(Protocol):
@@ -59,10 +63,11 @@ class Removals:
                 self._marked = set(found)
         return self._marked
 
-    async def wake_like(self, name: str) -> None:
-        """Torrents of this name may share files: they are woken, to say which these are."""
-        for sleeper in self._owner.torrents:
-            if sleeper.asleep and sleeper.name == name:
+    async def wake_near(self, info: Info, layouts: Sequence[Layout]) -> None:
+        """Torrents that may share files with this one are woken, to say which these are."""
+        places = Places(top for layout in layouts for top in layout.tops(info))
+        async for sleeper in in_turns(tuple(self._owner.torrents), _SLICE):
+            if sleeper.asleep and _may_meet(sleeper, places):
                 await self._wake_up(sleeper.key)
 
     async def remove(
@@ -109,7 +114,7 @@ class Removals:
                 info = (await self._threads.run(Metainfo.parse, raw)).info
                 layouts = layouts_of(record)
                 self._paths.register(key, [top for layout in layouts for top in layout.tops(info)])
-                await self.wake_like(info.name)
+                await self.wake_near(info, layouts)
                 await self._delete(key, info, layouts)
         except WildbachError as error:
             log.warning("files of %s, which was removed, are still there: %s", name, error)
@@ -121,7 +126,7 @@ class Removals:
 
     async def _delete(self, key: str, info: Info, layouts: Sequence[Layout]) -> None:
         others = [
-            (other.info, layout) for neighbour in self._paths.neighbours(key)
+            (other.info, layout) for neighbour in await self._threads.run(self._paths.neighbours, key)
             if (other := self._owner.torrent(neighbour)) is not None and other.info is not None
             for layout in other.layouts
         ]
@@ -136,3 +141,15 @@ class Removals:
 
     async def _mark(self, key: str, value: bytes | None) -> None:
         await self._threads.run(partial(self._store.keep, AREA, {key: value}, durable=True))
+
+
+def _may_meet(sleeper: Torrent, places: Places) -> bool:
+    """Whether a torrent whose files are not at hand may have some of these. Of most the name says where all are."""
+    options = sleeper.options
+    roots = [str(options.save_path.absolute())]
+    if options.incomplete_path is not None:
+        roots.append(str(options.incomplete_path.absolute()))
+    if options.layout == "none" or options.renames:
+        return any(places.meet(root) for root in roots)
+    names = {sleeper.name, os.path.splitext(sleeper.name)[0]}
+    return any(places.meet(os.path.join(root, name)) for root in roots for name in names)

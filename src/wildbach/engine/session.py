@@ -609,8 +609,10 @@ class Session:
         """Stop a torrent and forget it. Its files stay, but for `delete_files`: then those go that no other torrent of
         the session has. Raises StorageError.
         """
-        if delete_files:
-            await self._removals.wake_like(torrent.name)
+        if delete_files and torrent.asleep:
+            await self._dormitory.wake_up(torrent.key)
+        if delete_files and torrent.info is not None:
+            await self._removals.wake_near(torrent.info, torrent.layouts)
         await self.mutables.removed(torrent.key)
         layouts = torrent.layouts
         if delete_files and torrent.info is not None and layouts:
