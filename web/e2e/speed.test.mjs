@@ -24,7 +24,7 @@ let daemon;
 before(async () => {
   const state = join(world.folder, "daemon-state", "daemon");
   mkdirSync(dirname(state), { recursive: true });
-  execFileSync(PYTHON, ["-c", "import sys, pathlib; from bench.daemon import fill_wildbach; fill_wildbach(pathlib.Path(sys.argv[1]), int(sys.argv[2]))", state, String(MANY)], { cwd: ROOT });
+  execFileSync(PYTHON, ["-c", "import sys, pathlib; from bench.programs import fill_wildbach; fill_wildbach(pathlib.Path(sys.argv[1]), int(sys.argv[2]))", state, String(MANY)], { cwd: ROOT });
   daemon = await world.daemon({ settings: ["downloads.start=false", "api.push_seconds=0.2"] });
 });
 after(() => world.end());
