@@ -47,6 +47,8 @@ class Core:
     "By torrent, of those that are looked at."
     own: tuple[Path, ...] = ()
     "Folders and files of wildbach itself, in which no torrent may be."
+    was_called: bool = False
+    "A peer from outside our network called, in this run."
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from msgspec import UNSET
 
 from wildbach import __version__
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.base.settings import flatten
@@ -25,6 +26,12 @@ API_VERSION: Final = 1
 _ENTRIES: Final = 5000
 _FOLDERS: Final = ("downloads.folder", "downloads.incomplete_folder", "downloads.watch")
 "Settings that let files be read or written."
+
+
+def _from_outside(endpoint: str) -> bool:
+    """Neighbours need no router to let them in."""
+    host = endpoint.rpartition(":")[0].removeprefix("[").removesuffix("]")
+    return classify(host) is Reach.GLOBAL
 
 
 class Whole:
@@ -64,9 +71,11 @@ class Whole:
             return "no"
         if any(ports.state == "mapped" for ports in session.discovery.ports):
             return "yes"
-        if any(not peer.outgoing for torrent in session.awake for peer in torrent.peers()):
-            return "yes"
-        return "unknown"
+        if not self.core.was_called:
+            self.core.was_called = any(
+                not peer.outgoing and _from_outside(peer.endpoint)
+                for torrent in session.awake for peer in torrent.peers())
+        return "yes" if self.core.was_called else "unknown"
 
     async def set_limits(self, limits: m.RateLimits) -> None:
         section = "slow_mode" if self.core.library.slow else "rates"
