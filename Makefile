@@ -54,10 +54,10 @@ demo: $(VENV)/.runtime
 	$(BIN)/wildbach demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not goal and not slow' $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not goal and not slow' $(ARGS)
 
 check: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) -m 'goal or slow' $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'goal or slow' $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
