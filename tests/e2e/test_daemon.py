@@ -47,7 +47,7 @@ def listed(cli: Command) -> list[dict[str, Any]]:
 
 
 def until_seeding(cli: Command) -> None:
-    with cli.start("watch", "--json", "--every", "0.2") as process:
+    with cli.start("watch", "--json") as process:
         assert process.stdout is not None
         for line in process.stdout:
             if json.loads(line)["state"] == "seeding":

@@ -171,15 +171,21 @@ def test_the_code_of_the_pages_runs(code: str, stage: tuple[Path, Metainfo]) -> 
 
 
 def test_the_commands_of_the_pages_exist() -> None:
-    helps: dict[str, str] = {}
+    helps: dict[tuple[str, ...], str] = {}
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for line in re.findall(r"^\$ wildbach (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
             words = re.findall(r"(?<=\s)--[a-z-]+", line)
-            name = line.split()[0]
+            name, *more = line.split()
             if name == "#":
                 continue  # `wildbach` alone
-            if name not in helps:
-                helps[name] = Command(ROOT).run(name, "--help").stdout
-            shown = helps[name]
+            path: tuple[str, ...] = (name,)
+            while True:
+                if path not in helps:
+                    helps[path] = Command(ROOT).run(*path, "--help").stdout
+                shown = helps[path]
+                below = shown.partition("\nCommands:\n")[2]
+                if not more or not re.search(rf"^  {re.escape(more[0])}( |$)", below, re.MULTILINE):
+                    break
+                path = (*path, more.pop(0))
             assert "Usage: wildbach" in shown, f"{page.name}: {line}"
             assert all(word in shown for word in words), f"{page.name}: {line}"
