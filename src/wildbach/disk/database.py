@@ -79,6 +79,22 @@ class Damaged(Exception):
     """The file contradicts itself. Never leaves this module."""
 
 
+def _lacks_pages(path: str, size: int) -> bool:
+    """Whether the file is shorter than its header says. SQLite takes what is missing for zeros, without a word. Beside
+    a log the header says nothing: pages may be in the log alone.
+    """
+    try:
+        if os.stat(f"{path}-wal").st_size:
+            return False
+    except FileNotFoundError:
+        pass
+    with open(path, "rb") as file:
+        header = file.read(100)
+    page = int.from_bytes(header[16:18], "big")
+    counted = header[24:28] == header[92:96]
+    return counted and size < int.from_bytes(header[28:32], "big") * (page if page != 1 else 65536)
+
+
 def _sum(*values: object) -> bytes:
     parts: list[bytes] = []
     for value in values:
@@ -127,6 +143,8 @@ class Database:
                 raise Damaged("cut short")  # SQLite would begin anew without a word
             if not size:
                 db.execute(f"PRAGMA page_size={PAGE_BYTES}")
+            elif _lacks_pages(self.path, size):
+                raise Damaged("cut short")
             if size <= CHECK_BYTES:
                 report = db.execute("PRAGMA quick_check").fetchall()
                 if report != [(b"ok",)]:
