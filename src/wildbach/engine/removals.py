@@ -45,15 +45,16 @@ class Removals:
 
     def __init__(
         self, owner: RemovalsOwner, threads: Threads, store: ResumeStore, paths: PathRegistry,
-        wake_up: Callable[[str], Awaitable[None]],
+        wake_up: Callable[[str], Awaitable[None]], *, lasting: bool,
     ) -> None:
+        """Where the store is not `lasting`, no run before this one can have left anything."""
         self._owner = owner
         self._threads = threads
         self._store = store
         self._paths = paths
         self._wake_up = wake_up
         self._gate = asyncio.Lock()
-        self._marked: set[str] | None = None
+        self._marked: set[str] | None = None if lasting else set()
 
     async def marked(self) -> set[str]:
         """The keys of those that are going. Raises StorageError."""

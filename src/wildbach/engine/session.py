@@ -174,7 +174,8 @@ class Session:
             self, self._scope, self._threads, loop.time, self._report, resume=store, lasting=resume is not None,
             data=self._data,
         )
-        self._removals = Removals(self, self._threads, store, self._paths, self._dormitory.wake_up)
+        self._removals = Removals(
+            self, self._threads, store, self._paths, self._dormitory.wake_up, lasting=resume is not None)
         self.dht = Dht(
             network.datagrams, ways.guard if ways is not None else None, self._scope, store, self._threads, self._rng,
             settings=lambda: self.settings.dht, clock=loop.time, report=self._report, seen_at=self._external.dht_says,
