@@ -195,7 +195,7 @@ def test_a_list_of_a_hundred_thousand_holds_up_nobody() -> None:
             assert 100 * 40 < size < 100 * 200
             return stall, cost, api.rows_told - told
 
-    # What the test runner has in memory is not the daemon's, which with so many torrents hardly ever collects all of it.
+    # What the test runner has in memory is not the daemon's, which with so many torrents hardly ever collects it all.
     gc.collect()
     gc.freeze()
     gc.disable()
