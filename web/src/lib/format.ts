@@ -83,6 +83,13 @@ export function moment(seconds: number, whole = false): string {
     : then.toLocaleDateString(locale(), { dateStyle: "medium" });
 }
 
+/** A moment to the second, with the day where it is not today. */
+export function instant(seconds: number): string {
+  const then = new Date(seconds * 1000);
+  const time = then.toLocaleTimeString(locale(), { timeStyle: "medium" });
+  return then.toDateString() === new Date().toDateString() ? time : `${then.toLocaleDateString(locale(), { dateStyle: "short" })} ${time}`;
+}
+
 /** How long ago. */
 export function ago(seconds: number, now: number): string {
   const gone = Math.max(0, now - seconds);

@@ -44,7 +44,7 @@ function read(): Kept {
 export const prefs: Kept = $state(read());
 export const usual: Readonly<Kept> = USUAL;
 
-/** Writes down what changes, and shows the theme; to be called once, in an effect's root. */
+/** Writes down what changes; to be called once, in an effect's root. */
 export function keepPrefs(): void {
   $effect(() => {
     const text = JSON.stringify(prefs);
@@ -53,8 +53,5 @@ export function keepPrefs(): void {
     } catch {
       // Private windows of some browsers keep nothing; then it holds until the page is closed.
     }
-  });
-  $effect(() => {
-    document.documentElement.dataset["theme"] = prefs.theme;
   });
 }

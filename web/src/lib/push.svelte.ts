@@ -72,7 +72,6 @@ class Push {
   transfer = $state.raw<Model<"Transfer"> | null>(null);
   jobs = $state.raw<Model<"Job">[]>([]);
   trashed = $state(0);
-  detailError = $state("");
 
   #wishes = new Map<string, Wishes>();
   #takers = new Map<string, Set<Taker>>();
