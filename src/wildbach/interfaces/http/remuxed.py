@@ -3,7 +3,7 @@
 | address | what |
 | --- | --- |
 | `hls/probe.json` | tracks, chapters, length; what a browser is asked about; what can be had |
-| `hls/master.m3u8?audio=N&height=N` | the playlist; with a height (`transcode=1`: the usual one) pictures are made anew |
+| `hls/master.m3u8?audio=N&height=N` | the playlist; with a height (`transcode=1`: usual) pictures are made anew |
 | `hls/VARIANT/media.m3u8`, `init.mp4`, `N.m4s` | what it names |
 | `sub/N.vtt?start=S&end=S&offset=S` | a subtitle track as WebVTT, of a part of the film where `end` is given |
 | `sub/file.vtt?offset=S` | the file itself, which is one of subtitles |

@@ -33,6 +33,7 @@ class MediaPool:
         "The longest idle first."
         self._lent: dict[MediaProcess, None] = {}
         self._starting = 0
+        self._ending: dict[MediaProcess, None] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
 
@@ -53,10 +54,11 @@ class MediaPool:
         self._closed = True
         for timer in self._idle.values():
             timer.cancel()
-        for process in self.processes:
+        for process in (*self.processes, *self._ending):
             await process.close()
         self._idle.clear()
         self._lent.clear()
+        self._ending.clear()
 
     async def _take(self, file: ReadsFile, *, adorns: bool) -> MediaProcess:
         while True:
@@ -144,5 +146,10 @@ class MediaPool:
 
     def _end(self, process: MediaProcess) -> None:
         process.kill()
+        self._ending[process] = None
         if not self._scope.closed:
-            self._scope.spawn("media process ends", process.close())
+            self._scope.spawn("media process ends", self._wait_for(process))
+
+    async def _wait_for(self, process: MediaProcess) -> None:
+        await process.close()
+        self._ending.pop(process, None)

@@ -92,9 +92,8 @@ def _tracks(container: av.container.InputContainer) -> Iterator[Track]:
 
 def _track(container: av.container.InputContainer, stream: Any) -> Track:
     context = stream.codec_context
-    codec = context.name if context is not None else ""
-    # The decoder's name is not always the codec's.
-    codec = {"dca": "dts", "libdav1d": "av1", "libopus": "opus", "libvorbis": "vorbis"}.get(codec, codec)
+    # Not the name of the decoder, of which there may be several.
+    codec = context.codec.canonical_name if context is not None else ""
     extra = bytes(context.extradata or b"") if context is not None else b""
     common = {
         "index": stream.index, "codec": _name(codec), "language": _name(stream.language or ""),

@@ -17,6 +17,7 @@ import av
 import av.audio.fifo
 import av.audio.resampler
 import av.container
+import av.error
 import av.packet
 import av.stream
 
@@ -36,8 +37,8 @@ _SNAP_SECONDS: Final = 0.0012
 "Times in Matroska are whole milliseconds; the place of a sample is found again by counting in packets."
 _GAP_SECONDS: Final = 0.05
 "Sound that is missing for longer is silence, and where it is shorter, the times are inexact."
-_LATE: Final = Fraction(1, 4)
-"Seconds. Sound that begins later than that after the pictures may lie before them in the file."
+_SOUND_LATER: Final = Fraction(1, 10)
+"Seconds. Sound is cut so much later than pictures: a packet that is heard while they begin may lie before them in the file."
 _BEFORE: Final = 1_000_000
 "Microseconds. Where there is no index, a search for a time may end a little behind it."
 _BEHIND: Final = 2000
@@ -124,11 +125,16 @@ def _output(sink: _Sink, number: int) -> av.container.OutputContainer:
 
 
 def _seek(container: av.container.InputContainer, lead: Any, to: int | None) -> None:
+    begin = container.start_time or 0
     if to is None:
-        container.seek((container.start_time or 0) - _BEFORE, backward=True)
-    else:
-        margin = 0 if probing.indexed(container) else int(Fraction(_BEFORE, 1_000_000) / lead.time_base)
-        container.seek(to - margin, stream=lead, backward=True)
+        try:
+            container.seek(begin - _BEFORE, backward=True)
+        except av.error.FFmpegError:
+            container.seek(begin, backward=True)  # some do not go back that far
+        return
+    margin = 0 if probing.indexed(container) else int(Fraction(_BEFORE, 1_000_000) / lead.time_base)
+    container.seek(max(to - margin, int(Fraction(begin, 1_000_000) / lead.time_base)) if margin else to,
+                   stream=lead, backward=True)
 
 
 class _Window:
@@ -141,6 +147,8 @@ class _Window:
         self.zero = zero
         self.first = None if start is None else start * base - zero
         self.last = None if end is None else end * base - zero
+        self.sound_first = None if self.first is None else self.first + _SOUND_LATER
+        self.sound_last = None if self.last is None else self.last + _SOUND_LATER
 
     @classmethod
     def of(cls, container: av.container.InputContainer, lead: Any, order: SegmentOrder) -> _Window:
@@ -193,7 +201,7 @@ def _lanes(
                      else _CopiedPictures(stream, output, zero))
     if order.audio >= 0:
         stream = _stream(container, order.audio, "audio")
-        copied = stream.codec_context.name in COPIED_AUDIO
+        copied = stream.codec_context.codec.canonical_name in COPIED_AUDIO
         lanes.append(_CopiedSound(stream, output, zero) if copied else _MadeSound(stream, output, zero))
     if not lanes:
         raise NoTrack("no track was chosen")
@@ -210,7 +218,7 @@ class _Lane:
     """One track on its way into a segment."""
 
     late = False
-    "Its first packet comes well after the start."
+    "Its first packet comes after the start: what is before it may lie elsewhere in the file."
 
     def __init__(self, stream: Any, zero: Fraction) -> None:
         self.stream = stream
@@ -239,7 +247,7 @@ class _CopiedPictures(_Lane):
     def __init__(self, stream: Any, output: av.container.OutputContainer, zero: Fraction) -> None:
         super().__init__(stream, zero)
         self._out: Any = output.add_stream_from_template(stream)
-        if stream.codec_context.name == "hevc":
+        if stream.codec_context.codec.canonical_name == "hevc":
             self._out.codec_context.codec_tag = "hvc1"
         self._held: list[Any] = []
         self._size = 0
@@ -340,13 +348,13 @@ class _CopiedSound(_Lane):
         time = self.time(packet)
         if time is None:
             return
-        if window.last is not None and time >= window.last:
+        if window.sound_last is not None and time >= window.sound_last:
             self.over = True
             return
         if not self._seen:
             self._seen = True
-            self.late = window.first is not None and time > window.first + _LATE
-        if time >= max(window.first or 0, 0) and (not self._held or packet.pts > self._held[-1].pts):
+            self.late = window.sound_first is not None and time > window.sound_first
+        if time >= max(window.sound_first or 0, 0) and (not self._held or packet.pts > self._held[-1].pts):
             self._held.append(packet)
 
     def packets(self) -> Iterator[Any]:
@@ -378,7 +386,7 @@ class _MadeSound(_Lane):
         if not self._seen:
             self._seen = True
             time = self.time(packet)
-            self.late = window.first is not None and time is not None and time > window.first + _LATE
+            self.late = window.sound_first is not None and time is not None and time > window.sound_first
         for sound in packet.decode():
             self._sound(sound, window)
 
@@ -389,7 +397,7 @@ class _MadeSound(_Lane):
             if rest is not None:
                 self._encode(rest)
         self._made += self._out.encode(None)
-        first, last = self._grid(window.first or 0), None if window.last is None else self._grid(window.last)
+        first, last = self._grid(window.sound_first or 0), None if window.sound_last is None else self._grid(window.sound_last)
         self._made = [packet for packet in self._made
                       if packet.pts >= first and (last is None or packet.pts < last)]
 
@@ -412,7 +420,7 @@ class _MadeSound(_Lane):
                 self._skip()
                 continue
             self._encode(self._fifo.read(_SAMPLES))
-        if window.last is not None and self._next is not None and self._next >= self._grid(window.last) + _AFTER:
+        if window.sound_last is not None and self._next is not None and self._next >= self._grid(window.sound_last) + _AFTER:
             self.over = True
 
     def _begin(self, sound: Any, time: Fraction) -> None:
