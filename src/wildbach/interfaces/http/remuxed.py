@@ -53,12 +53,13 @@ class Remuxed:
         self._remuxer = remuxer
 
     async def __call__(self, request: Request, file: ReadsFile, name: str, rest: str) -> Response:
-        """`name` is the file's own; only its ending counts. Cancel it when the client is gone."""
+        """`name` is the file's own; only its ending counts. Ends with the client."""
         if request.method not in ("GET", "HEAD"):
             return Response(b"only GET and HEAD\n", 405, headers={"Allow": "GET, HEAD"})
         path = _PATH.fullmatch(rest)
         if path is None:
             return _problem(404, "not_found", "there is no such address")
+        request.with_client()
         try:
             return await self._answer(path, dict(parse_qsl(request.query, max_num_fields=10)), file, name)
         except (UsageError, MediaError) as error:

@@ -43,9 +43,9 @@ def choose(probe: Probe, *, audio: int | None = None, height: int = 0) -> Choice
     """What to play: the first pictures, and sound `audio` or the one that the file prefers. Raises UsageError
     (`needs_transcode`: these pictures go into no segment as they are; `no_track`; `no_length`).
     """
-    if not probe.plan.starts:
-        raise UsageError("this file does not say how long it is, or has nothing to play", code="no_length")
     pictures, sounds = probe.of("video"), probe.of("audio")
+    if not probe.plan.starts or not (pictures or sounds):
+        raise UsageError("this file does not say how long it is, or has nothing to play", code="no_length")
     sound = next((track for track in sounds if track.default), sounds[0] if sounds else None)
     if audio is not None:
         sound = next((track for track in sounds if track.index == audio), None)

@@ -75,6 +75,7 @@ class MediaProcess:
         "It waits for bytes."
         self._busy = False
         self._killed = False
+        self._hearing = False
 
     @classmethod
     async def start(cls, tag: str, size: int, *, seconds: float = limits.MEDIA_WORK_SECONDS) -> MediaProcess:
@@ -148,6 +149,10 @@ class MediaProcess:
     async def close(self) -> None:
         """End it, and wait until it is gone."""
         self.kill()
+        # What it said last is thrown away: its end is seen behind that. Whoever still listens sees it himself.
+        stream = self._process.stdout
+        while stream is not None and not self._hearing and await stream.read(HEAD_BYTES):
+            pass
         await self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -170,6 +175,7 @@ class MediaProcess:
         stream = self._process.stdout
         if stream is None:
             raise self._broken()
+        self._hearing = True
         try:
             if self._lengths is None:
                 head, body = LENGTHS.unpack(await stream.readexactly(LENGTHS.size))
@@ -185,6 +191,8 @@ class MediaProcess:
             raise MediaError("the process that reads media ended", "media_crashed") from None
         except msgspec.MsgspecError:
             raise self._broken() from None
+        finally:
+            self._hearing = False
         self._lengths = self._head = None
         return said, content
 

@@ -38,7 +38,7 @@ _SNAP_SECONDS: Final = 0.0012
 _GAP_SECONDS: Final = 0.05
 "Sound that is missing for longer is silence, and where it is shorter, the times are inexact."
 _SOUND_LATER: Final = Fraction(1, 10)
-"Seconds. Sound is cut so much later than pictures: a packet that is heard while they begin may lie before them in the file."
+"Seconds. Sound is cut so much later than pictures: what is heard while they begin may lie before them in the file."
 _BEFORE: Final = 1_000_000
 "Microseconds. Where there is no index, a search for a time may end a little behind it."
 _BEHIND: Final = 2000
@@ -397,7 +397,8 @@ class _MadeSound(_Lane):
             if rest is not None:
                 self._encode(rest)
         self._made += self._out.encode(None)
-        first, last = self._grid(window.sound_first or 0), None if window.sound_last is None else self._grid(window.sound_last)
+        first = self._grid(window.sound_first or 0)
+        last = None if window.sound_last is None else self._grid(window.sound_last)
         self._made = [packet for packet in self._made
                       if packet.pts >= first and (last is None or packet.pts < last)]
 
@@ -420,8 +421,8 @@ class _MadeSound(_Lane):
                 self._skip()
                 continue
             self._encode(self._fifo.read(_SAMPLES))
-        if window.sound_last is not None and self._next is not None and self._next >= self._grid(window.sound_last) + _AFTER:
-            self.over = True
+        last = None if window.sound_last is None else self._grid(window.sound_last)
+        self.over = last is not None and self._next is not None and self._next >= last + _AFTER
 
     def _begin(self, sound: Any, time: Fraction) -> None:
         place = round(time * self._rate)
