@@ -146,6 +146,8 @@ class HashFetcher(Generic[K]):
     """
 
     def __init__(self) -> None:
+        self.delay: Callable[[K], float] = lambda _key: 0.0
+        "Seconds until an answer of a peer could be here: somebody waits for leaves."
         self._peers: dict[K, _Peer[K]] = {}
         self._open: dict[HashRequest, _Batch[K]] = {}
         self._todo: deque[HashRequest] = deque()
@@ -325,7 +327,10 @@ class HashFetcher(Generic[K]):
         able = [(k, p) for k, p in free if k not in batch.asked and request not in p.refused]
         if not able:
             return False
-        key, peer = min(able, key=lambda pair: len(pair[1].asked) + pair[1].silent)
+        if request.base < batch.job.tree.piece_level:
+            key, peer = min(able, key=lambda pair: self.delay(pair[0]) + len(pair[1].asked) / 8 + pair[1].silent)
+        else:
+            key, peer = min(able, key=lambda pair: len(pair[1].asked) + pair[1].silent)
         batch.asked[key] = now
         peer.asked[request] = now
         peer.owed[request] = peer.owed.get(request, 0) + 1
