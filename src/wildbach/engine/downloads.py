@@ -267,7 +267,7 @@ class Downloads:
         window = peer.window(now)
         if self.picker.has_deadlines and not peer.snubbed:
             rate = peer.pace.rate
-            window = min(window, 2 + int(rate * (_QUEUE_SECONDS + peer.rtt) / BLOCK)) if rate else min(window, 4)
+            window = min(window, 2 + int(rate * (_QUEUE_SECONDS + peer.rtt) / BLOCK)) if rate else min(window, 2)
         return window
 
     def _hungry(self, peer: Peer, now: float) -> bool:
@@ -309,7 +309,7 @@ class Downloads:
                     found = self._last_ones(peer, now)
             if found is not None:
                 piece, among = found
-                most = want = min(want, 4)
+                most = want = min(want, 2)
             if piece is None:
                 break
             span = piece.take(most, self._pool, first if among is None else among)
@@ -344,8 +344,8 @@ class Downloads:
         picker = self.picker
         have = peer.have
         if peer.choked:
-            if picker.have.bit_count() >= limits.ALLOWED_FAST:
-                return None  # that is for those who have nothing to trade yet
+            if picker.have.bit_count() >= limits.ALLOWED_FAST or picker.has_deadlines:
+                return None  # that is for those who have nothing to trade yet, and what is read would wait behind it
             have = bitfield.of(peer.allowed_in, picker.width) & have
         if peer.suspect:
             return self._alone(peer, have) or self._afresh(peer, have)
@@ -458,7 +458,7 @@ class Downloads:
         picker = self.picker
         have = bitfield.of(peer.allowed_in, picker.width) & peer.have if peer.choked else peer.have
         eta = _wait(peer, peer.owed.blocks + 1)
-        late = None if peer.choked else self._overdue(peer, now, 2.0 * eta + _HURRY_SECONDS)
+        late = None if peer.choked else self._overdue(peer, now, 2.5 * eta + _HURRY_SECONDS)
         if late is not None:
             return None, late
         found = picker.urgent(
@@ -495,7 +495,10 @@ class Downloads:
             if _silent(peer, now):
                 out |= peer.owed.mask(piece.index)
                 continue
-            comes, more = peer.rtt, _wait(peer, 1) - peer.rtt
+            more = _wait(peer, 1) - peer.rtt
+            # What it sends now began when the last block came; who is late already will be later than that.
+            waited = now - (peer.waiting_since or now)
+            comes = abs(more + peer.rtt - waited) - more
             for run in peer.owed.runs:
                 if run.index == piece.index:
                     for block in range(run.block, run.stop):
@@ -525,9 +528,9 @@ class Downloads:
         self._hurry(now)
 
     def delay(self, number: int) -> float:
-        """Seconds until an answer of this peer could be here, behind what it owes."""
+        """Seconds until an answer of this peer could be here, behind what it owes; for ever where it serves nobody."""
         peer = self.peers.get(number)
-        return _FOR_EVER if peer is None or peer.snubbed else _wait(peer, peer.owed.blocks + 1)
+        return _FOR_EVER if peer is None or peer.snubbed or peer.choked else _wait(peer, peer.owed.blocks + 1)
 
     def _take_back(self, peer: Peer, runs: Sequence[Run]) -> None:
         """Cancel what a peer was asked for. What is on its way already may still come."""
