@@ -34,7 +34,7 @@ _DECODER: Final = msgspec.json.Decoder(FromWorker)
 _RECOVER_SECONDS: Final = 3.0
 "For a process to notice that its request is not wanted any more."
 _READ: Final = 1024 * 1024
-_BODY: Final = limits.MEDIA_SEGMENT_BYTES
+_BODY: Final = limits.REMUX_SEGMENT_BYTES
 
 
 class ReadsFile(Protocol):
@@ -76,9 +76,10 @@ class MediaProcess:
         self._busy = False
         self._killed = False
         self._hearing = False
+        self._closing = asyncio.Lock()
 
     @classmethod
-    async def start(cls, tag: str, size: int, *, seconds: float = limits.MEDIA_WORK_SECONDS) -> MediaProcess:
+    async def start(cls, tag: str, size: int, *, seconds: float = limits.REMUX_WORK_SECONDS) -> MediaProcess:
         """Raises MediaError (`media_busy`): the system starts no process."""
         kept = {name: value for name, value in os.environ.items()
                 if name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") or name.startswith("PYTHON")}
@@ -147,8 +148,12 @@ class MediaProcess:
                 self._process.kill()
 
     async def close(self) -> None:
-        """End it, and wait until it is gone."""
+        """End it, and wait until it is gone. May be called by several at once."""
         self.kill()
+        async with self._closing:
+            await self._gone()
+
+    async def _gone(self) -> None:
         # What it said last is thrown away: its end is seen behind that. Whoever still listens sees it himself.
         stream = self._process.stdout
         while stream is not None and not self._hearing and await stream.read(HEAD_BYTES):
