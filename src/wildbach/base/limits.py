@@ -482,3 +482,15 @@ DOOR_VIEWERS = 200
 "Programs of which is remembered what they were told of the list; the one that was away longest is forgotten."
 DOOR_ANSWERS = 4
 "Of each, the last answers, so that one that was lost can be asked for again."
+
+# reading while it comes
+READERS = 256
+"Open readers of one torrent."
+READ_BYTES = 4 * MIB
+"What one read gives at most."
+READ_AHEAD_PIECES = 512
+"Pieces that have a deadline because of one reader."
+READ_AHEAD_BYTES = 256 * MIB
+"How far ahead of a reader pieces are fetched before others."
+EARLY_PIECES = 64
+"Pieces whose leaves are kept for readers."
