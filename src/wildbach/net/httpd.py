@@ -278,9 +278,9 @@ class HttpServer:
     def _factory(self) -> Callable[[], asyncio.Protocol]:
         if self._web is None:
             self._web = _Web(
-                self._serve, self._made, self._lost, self._fetch_seconds, access_log=None, keepalive_timeout=_KEEP_SECONDS,
-                tcp_keepalive=False, lingering_time=1.0, auto_decompress=False, logger=_library_log,
-                max_line_size=self._line_bytes, max_field_size=self._line_bytes,
+                self._serve, self._made, self._lost, self._fetch_seconds, access_log=None,
+                keepalive_timeout=_KEEP_SECONDS, tcp_keepalive=False, lingering_time=1.0, auto_decompress=False,
+                logger=_library_log, max_line_size=self._line_bytes, max_field_size=self._line_bytes,
             )
         return self._accept
 

@@ -298,8 +298,8 @@ def named(info: Info) -> list[Named]:
 
 
 async def _nothing_sent() -> AsyncIterator[bytes]:
-    for chunk in ():
-        yield chunk
+    for never in range(0):
+        yield bytes(never)
 
 
 def _index(text: str, info: Info) -> int:
