@@ -48,6 +48,7 @@ class FakeStage:
         self.open_now = 0
         self.all_here = True
         self.broken = False
+        self.unwanted: set[int] = set()
         self.news = asyncio.Event()
 
     async def shown(self, token: str) -> Shown | None:
@@ -63,6 +64,10 @@ class FakeStage:
         finally:
             self.open_now -= 1
             self.news.set()
+
+    def check(self, key: str, index: int) -> None:
+        if index in self.unwanted:
+            raise UsageError("this file is not chosen for download", code="not_chosen")
 
     def whole(self, key: str, index: int) -> bool:
         return self.all_here
@@ -344,6 +349,15 @@ def test_of_what_cannot_be_read_nobody_gets_half_for_the_whole() -> None:
             await reader.readuntil(b"\r\n\r\n")
             with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
                 await reader.readexactly(len(FILMS[("film.mkv",)]))
+    asyncio.run(main())
+
+
+def test_of_a_file_that_will_never_come_one_is_told() -> None:
+    async def main() -> None:
+        async with hosting() as call:
+            call.stage.unwanted.add(call.index("film.mkv"))
+            assert (await call.ask(call.path("film.mkv")))[::2] == (503, b"this file is not chosen for download\n")
+            assert (await call.ask(call.path("film.mkv"), "HEAD"))[0] == 200
     asyncio.run(main())
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from wildbach.base.ids import Endpoint
 from wildbach.interfaces.http import mediaserver
-from wildbach.interfaces.http.mediaserver import MediaServer
+from wildbach.interfaces.http.mediaserver import MediaServer, root_of
 from wildbach.interfaces.settings import MediaSettings
 from wildbach.net.httpd import Answer, Request, Response
 
@@ -198,9 +198,9 @@ def test_where_it_cannot_listen_it_says_so_and_the_daemon_runs() -> None:
 
 
 def test_links_lead_to_where_the_caller_reached_us() -> None:
-    place = Place(replace(QUIET, url="https://tv.example/", hosts=("nas", "tv.example")))
+    settings = replace(QUIET, url="https://tv.example/", hosts=("nas", "tv.example"))
     for host, root in (
         ("media.localhost:9092", "http://media.localhost:9092"), ("127.0.0.1:9092", "http://127.0.0.1:9092"),
         ("[fd00::1]:9092", "http://[fd00::1]:9092"), ("tv.example", "https://tv.example"),
     ):
-        assert place.server.root(Request("GET", "/", "", Endpoint("127.0.0.1", 1), {"host": host})) == root
+        assert root_of(settings, Request("GET", "/", "", Endpoint("127.0.0.1", 1), {"host": host})) == root
