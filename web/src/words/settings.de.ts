@@ -126,4 +126,9 @@ export const german: Record<string, readonly [string, string]> = {
   "api.metrics_public": ["Offene Messwerte", "/metrics auch dem zeigen, der nicht angemeldet ist."],
   "api.countries": ["Länder", "Eine Datei, die die Länder von Peers kennt (MMDB, etwa GeoLite2-Country). Leer: die der Weboberfläche."],
   "api.connections": ["Verbindungen", "Gleichzeitige Verbindungen; ein Netz hält höchstens die Hälfte davon, außer diesem Rechner und vertrauten Proxys. Wer noch nichts gefragt hat, macht Platz für den, der kommt."],
+  media: ["Abspielen", "Wo Player holen, was abgespielt wird. Nie Weboberfläche oder API, und nichts ohne Link."],
+  "media.listen": ["Lauschen an", "Wo Player dieses Rechners holen, als HOST:PORT oder HOST:ERSTER-LETZTER für den ersten freien dieser Ports; ist keiner frei, irgendeiner."],
+  "media.lan": ["Im eigenen Netz", "Fernseher, Telefone und andere in den Netzen dieses Rechners dürfen holen, wozu sie einen Link haben: derselbe Port an allen seinen Adressen."],
+  "media.url": ["URL von außen", "Die URL, unter der andere Rechner dorthin kommen, wenn es nicht die Adresse dieses Rechners ist: die eines Reverse-Proxys, oder ein Name."],
+  "media.hosts": ["Namen", "Namen, unter denen Player anrufen dürfen, außer media.localhost und Adressen; *.example.org ist jeder Name unter example.org."],
 };
