@@ -519,3 +519,39 @@ READ_AHEAD_BYTES = 256 * MIB
 "How far ahead of a reader pieces are fetched before others."
 EARLY_PIECES = 64
 "Pieces whose leaves are kept for readers."
+# reading media, and the processes that do
+MEDIA_CHAPTERS = 500
+MEDIA_SEGMENTS = 30_000
+"Pieces a film is cut into for a browser: 33 hours of them."
+PLAYED_SECONDS = 400_000.0
+"The longest film that has a playlist, and the longest time that is asked for."
+MEDIA_WORKERS = 3
+"Processes that read media at once; each holds one file open."
+MEDIA_WAITING = 64
+"Requests that wait for one of them."
+MEDIA_WORK_SECONDS = 20.0
+"What one request may take of a process, not counting the time it waits for bytes; then it is killed."
+MEDIA_CPU_SECONDS = 60
+"Processor time of one request, over all threads."
+MEDIA_MEMORY = 2048 * MIB
+"Address space of one process."
+MEDIA_READ_BYTES = 256 * MIB
+"What one request may read of the file."
+MEDIA_SEGMENT_BYTES = 96 * MIB
+"One segment; some hundred Mbit/s."
+MEDIA_CACHE_BYTES = 64 * MIB
+"Segments, pictures and subtitles that were asked for lately."
+MEDIA_PROBES = 64
+"Files of which is remembered what is in them."
+MEDIA_INDEX_ENTRIES = 2_000_000
+"Of one track; above that its index is not used."
+STILL_WIDTH = 320
+"Pictures of the seek bar, at most so many pixels wide."
+STILL_BYTES = MIB
+SUBTITLE_BYTES = 4 * MIB
+"A file of subtitles."
+SUBTITLE_CUES = 20_000
+SUBTITLE_CUE_CHARS = 2000
+"Text of one subtitle; what is longer is cut."
+SUBTITLE_TEXT_BYTES = 8 * MIB
+"All that is made of one file or track."
