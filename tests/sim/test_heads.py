@@ -10,6 +10,7 @@ import pytest
 from tests.nodes import EPOCH, Node, done, make, node
 from tests.sim.test_dht import World, chosen
 
+from wildbach.base.errors import NetworkError, UsageError
 from wildbach.base.ids import InfoHashes
 from wildbach.disk.keys import Keys
 from wildbach.disk.resume import MemoryResume
@@ -277,5 +278,95 @@ def test_a_recovery_key_that_differs_is_asked_about_and_the_users_word_counts() 
             await follower.session.mutables.pin(BARE, public_key(NEXT_RECOVERY))
             await asyncio.sleep(100)
             assert one.rotated_to == public_key(NEXT)
+
+    sim(1).run(main())
+
+
+async def stolen(world: World, tmp_path: Path) -> tuple[Node, Keys, MutableLink]:
+    """The owner has published ONE as a channel and as a site under one key, which a thief has copied."""
+    owner, keys = world.nodes[2], Keys(tmp_path)
+    owner.session.mutables.use_keys(keys)
+    told = await owner.session.mutables.publish(hashes(ONE), key="k", salt=SALT, extra={b"n": 4})
+    await owner.session.mutables.publish(hashes(TWO), key="k")
+    thief = keys.get("k")
+    value = Head(hashes(EVIL), public_key(bytes([9]) * 32)).value()
+    await world.nodes[5].session.dht.put(signed(thief, value, LAST_SEQ, SALT))
+    return owner, keys, told.link
+
+
+def test_an_owner_whose_key_was_stolen_rotates_it_and_all_followers_move(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world, _, follower = await world_of(stack, ONE, TWO, EVIL, MOVED)
+            second = await world.join(follow_seconds=100.0)
+            owner, keys, link = await stolen(world, tmp_path)
+            site = MutableLink(link.public_key, recovery=link.recovery)
+            await where(follower, EVIL, link)
+            await where(second, TWO, site)
+            with pytest.raises(HeadAhead):
+                await owner.session.mutables.publish(hashes(ONE), key="k", salt=SALT)
+            recovery = keys.recovery("k")
+            keys.erase_recovery("k")
+            with pytest.raises(UsageError) as caught:
+                await owner.session.mutables.rotate("k")
+            assert caught.value.code == "recovery_needed"
+            with pytest.raises(UsageError) as caught:
+                await owner.session.mutables.rotate("k", recovery=bytes(32))
+            assert caught.value.code == "wrong_recovery"
+
+            done = await owner.session.mutables.rotate("k", recovery=recovery or b"")
+            assert done.confirmed and done.nodes >= 8 and done.unpublished == ()
+            assert done.good == {b"": hashes(TWO), SALT: hashes(ONE)}
+            assert [one.salt for one in done.links] == [b"", SALT]
+            assert (keys.facts("k").public, keys.facts("k").recovery) == (done.key.hex(), done.recovery.hex())
+            with pytest.raises(UsageError) as caught:
+                await owner.session.mutables.publish(hashes(ONE), key="k.former-1", salt=SALT)
+            assert caught.value.code == "key_rotated"
+
+            one = await where(follower, ONE, link, seconds=3000)
+            assert one.value == {b"n": 4} and one.rotated_to == done.key
+            await asyncio.sleep(3000)  # nothing new was published: it is asked for once in 24 rounds
+            assert (await where(second, TWO, site)).rotated_to == done.key
+            told = await owner.session.mutables.publish(hashes(MOVED), key="k", salt=SALT)
+            assert told.link in done.links
+            await where(follower, MOVED, link)
+            await where(world.nodes[7], MOVED, link)
+
+    sim(1).run(main())
+
+
+def test_a_rotation_that_the_dht_did_not_take_is_gone_on_with(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world, _, follower = await world_of(stack, ONE, TWO, EVIL)
+            owner, keys, link = await stolen(world, tmp_path)
+            before, put = keys.facts("k"), owner.session.dht.put
+
+            async def fail(*_: object, **__: object) -> None:
+                raise NetworkError("no node of the DHT took the item")
+
+            owner.session.dht.put = fail  # type: ignore[assignment,method-assign]  # the network goes away right then
+            with pytest.raises(NetworkError):
+                await owner.session.mutables.rotate("k")
+            assert keys.facts("k") == before
+            owner.session.dht.put = put  # type: ignore[method-assign]
+            done = await owner.session.mutables.rotate("k")
+            assert keys.facts("k").public == done.key.hex()
+            await where(follower, ONE, link, seconds=3000)
+
+    sim(1).run(main())
+
+
+def test_a_recovery_key_that_a_thief_used_first_cannot_be_used_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world, _, _ = await world_of(stack, ONE, TWO, EVIL)
+            owner, keys, _ = await stolen(world, tmp_path)
+            theirs = Rotation(bytes.fromhex(keys.facts("k").public), public_key(NEXT), public_key(NEXT_RECOVERY))
+            await world.nodes[5].session.dht.put(signed(keys.recovery("k") or b"", theirs.value(), 1, ROTATION))
+            with pytest.raises(UsageError) as caught:
+                await owner.session.mutables.rotate("k")
+            assert caught.value.code == "already_rotated"
+            assert keys.names() == ["k"]
 
     sim(1).run(main())

@@ -26,6 +26,7 @@ from wildbach.engine.following import AREA, Following, FollowView
 from wildbach.engine.heads import Heads
 from wildbach.engine.options import AddOptions
 from wildbach.engine.publishing import HeadAhead, OwnHead, Published, Publisher, Signer
+from wildbach.engine.rotating import Rotated, Rotator
 from wildbach.engine.settings import DhtSettings
 from wildbach.engine.torrent import Torrent
 from wildbach.protocol import bencode
@@ -37,7 +38,7 @@ from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 
-__all__ = ["FollowView", "Following", "HeadAhead", "Mutables", "OwnHead", "Published"]
+__all__ = ["FollowView", "Following", "HeadAhead", "Mutables", "OwnHead", "Published", "Rotated"]
 
 _RETRY_FIRST: Final = 15.0
 _RETRY_MOST: Final = 600.0
@@ -65,6 +66,7 @@ class Mutables:
         self._settings = settings
         self._keys = keys
         self._report = report
+        self._wall = wall
         self._heads = Heads(store, threads, wall)
         self._publisher = Publisher(dht, self._heads, wall)
         self._exchange = Exchange(library, self._scope, store, threads, bus, self._save)
@@ -106,10 +108,33 @@ class Mutables:
         signer = await self._signer(key, make=False)
         return await self._publisher.look(signer.public, salt)
 
+    async def rotate(
+        self, key: str, *, recovery: bytes = b"", good: Mapping[bytes, InfoHashes] | None = None,
+    ) -> Rotated:
+        """Put another key in the place of this one, which has the name from now on, and publish the last heads under
+        it. `recovery`: the secret half of the recovery key, where it was erased from the data directory. `good`: the
+        last heads that are to be shown, by salt, where they are not those that were published from here.
+
+        Raises UsageError for a key without a recovery key, for a wrong one, and where it has named another key already;
+        NetworkError where no node of the DHT took it: then the old key has the name still, and it can be done again.
+        """
+        if self._keys is None:
+            raise UsageError("there are no keys without a data directory")
+        rotated = await Rotator(self._dht, self._heads, self._publisher, self._keys, self._threads, self._wall).rotate(
+            key, recovery, good or {})
+        for one in self._followed.values():
+            one.look.set()
+        return rotated
+
     async def _signer(self, key: str, *, make: bool = True) -> Signer:
         if self._keys is None:
             raise UsageError("publishing needs a data directory, which holds the key")
-        return Signer(await self._threads.run(partial(self._keys.get, key, make=make)))
+        keys = self._keys
+        secret = await self._threads.run(partial(keys.get, key, make=make))
+        facts = await self._threads.run(keys.facts, key)
+        if facts.next_key:
+            raise UsageError(f"the key {key} has given way to another: nobody listens to it", code="key_rotated")
+        return Signer(secret, bytes.fromhex(facts.recovery))
 
     # -- following
 
@@ -150,6 +175,7 @@ class Mutables:
             one.seq = -1  # it was the number of another key
         record.users += 1
         one.record = record
+        self._dht.replaced[record.target] = self._replaced
         for each in self._heads.chain(one.link.public_key, one.link.salt):
             if each.moved is not None:
                 self._keep(each.moved)
@@ -282,16 +308,18 @@ class Mutables:
                 await self._exchange.lead(one, -1, good)
 
     def _last_good(self, one: Following) -> InfoHashes | None:
-        """The last head of the key before the one that counts that was its owner's."""
-        records = self._heads.chain(one.link.public_key, one.link.salt)
-        rotation = records[-2].rotation if len(records) > 1 else None
-        return rotation.good.get(one.link.salt) if rotation is not None else None
+        """The last head that was the owner's, of the keys before the one that counts."""
+        for record in reversed(self._heads.chain(one.link.public_key, one.link.salt)[:-1]):
+            rotation = record.rotation
+            if rotation is not None and one.link.salt in rotation.good:
+                return rotation.good[one.link.salt]
+        return None
 
     async def _round(self, one: Following) -> bool:
         """Ask once, along the keys that gave way to others. True where there is a head."""
-        self._dht.replaced[one.record.target] = self._replaced
         while one.inbox:
             await self._given(one, one.inbox.pop(0))
+        await self._advance(one)
         head = await self._newest(one)
         if head is not None and head_of(head) is not None and head.seq >= one.record.seq:
             await self._named(one, self._recovery_in(head))
@@ -351,25 +379,31 @@ class Mutables:
         rotation, record = rotation_of(item), one.record
         if rotation is None or item.key != record.recovery or rotation.former != record.key:
             return False
-        records = self._heads.chain(one.link.public_key, one.link.salt)
-        if len(records) > limits.HEAD_ROTATIONS or any(rotation.key == each.key for each in records):
-            one.reason = "this key has given way to others too often, or to one that gave way itself"
+        if record.moved is None:
+            records = self._heads.chain(one.link.public_key, one.link.salt)
+            if len(records) > limits.HEAD_ROTATIONS or any(rotation.key == each.key for each in records):
+                one.reason = "this key has given way to others too often, or to one that gave way itself"
+                return False
+            await self._heads.move(record, item)
+        return await self._advance(one)
+
+    async def _advance(self, one: Following) -> bool:
+        """Go on to the key that counts now. False where it is the one that did."""
+        if self._heads.chain(one.link.public_key, one.link.salt)[-1] is one.record:
             return False
         self._let_go(one)
-        await self._heads.move(record, item)
         self._attach(one)
-        self._dht.replaced[one.record.target] = self._replaced
         one.rotation_at = 0.0
         one.recovery_differs = b""
         if one.pending is not None:
             pending, one.pending = one.pending, None
             await self._library.remove(pending)
         one.seq = one.pending_seq = -1
-        good, there = rotation.good.get(one.link.salt), self._library.torrent(one.place)
+        good, there = self._last_good(one), self._library.torrent(one.place)
         one.withheld = there is not None and good is not None and not there.hashes.matches(good)
         await self._save(one)
         self._bus.publish(events.KeyRotated(
-            one.torrent, one.link.public_key.hex(), one.link.salt.hex(), rotation.key.hex()
+            one.torrent, one.link.public_key.hex(), one.link.salt.hex(), one.record.key.hex()
         ))
         await self._go_on(one)
         return True
