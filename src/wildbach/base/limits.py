@@ -241,6 +241,17 @@ DHT_ITEMS_KEPT = 1000
 "Items that are put again every hour."
 DHT_FOLLOWED = 1000
 "Mutable torrents that are followed (BEP 46)."
+KEY_FILE_BYTES = 64 * 1024
+"An exported key; it has less than one KiB."
+KEY_SCRYPT_COST = 1 << 17
+"How far a passphrase of a file is stretched at most: 128 MiB."
+KEY_WORDS_CHARS = 1000
+HEADS_KEPT = 5000
+"Keys whose newest head is remembered; those that are followed or published under do not go."
+HEAD_INBOX = 8
+"Items from peers that wait until they are looked at, of one link."
+HEAD_ROTATIONS = 16
+"How often in a row a key may give way to another."
 
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000

@@ -109,6 +109,34 @@ class MutableUpdated(TorrentEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRotated(TorrentEvent):
+    """The recovery key of a link that is followed says that another key has taken the place of the link's. The torrent
+    is the one it leads to now; empty while that is fetched.
+    """
+
+    public_key: str
+    "The link's, in hex."
+    salt: str
+    "In hex."
+    next_key: str
+    "The one that counts now, in hex."
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryDiffers(TorrentEvent):
+    """Under a key that is followed another recovery key is named than before: by its owner, or by a thief. Nothing
+    changes until somebody decides (`mutables.pin`).
+    """
+
+    public_key: str
+    "In hex."
+    salt: str
+    "In hex."
+    recovery: str
+    "The other one, in hex."
+
+
+@dataclass(frozen=True, slots=True)
 class PortMapped(Event):
     """The router lets peers in."""
 

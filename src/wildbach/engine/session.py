@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -99,8 +100,11 @@ class Session:
         storage: Callable[[Info, AddOptions], Storage] | None = None, rng: Random | None = None,
         resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
         datagrams: DatagramService | None = None, shuns: Callable[[str], bool] | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """`shuns` names addresses that nothing is exchanged with, besides those of the filter."""
+        """`shuns` names addresses that nothing is exchanged with, besides those of the filter. `wall` tells seconds
+        since 1970.
+        """
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir
         self.internal_errors = 0
@@ -116,6 +120,7 @@ class Session:
         self._data: DataDir | None = None
         self._announcers = announcers
         self._shunned = shuns
+        self._wall = wall
         self._datagrams = datagrams
         self._ways: Ways | None = None
         "None in a simulated network."
@@ -184,7 +189,7 @@ class Session:
         self.mutables = Mutables(
             self, self.dht, self._scope, store, self._threads, self._bus, self._rng,
             settings=lambda: self.settings.dht, report=self._report,
-            keys=Keys(self.data_dir) if self.data_dir is not None else None,
+            keys=Keys(self.data_dir) if self.data_dir is not None else None, wall=self._wall,
         )
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
