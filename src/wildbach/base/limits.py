@@ -371,6 +371,12 @@ FEED_WANTED = 5000
 FEED_WANTED_TRIES = 12
 "Downloads of one torrent file that failed before it is given up."
 
+# parts of files over HTTP
+MEDIA_LINE_BYTES = 16 * KIB
+"A path of a web seed: 1,000 bytes, each of them escaped, with room for more."
+RANGE_CHARS = 200
+"Of a Range header; a longer one is passed over."
+
 # the DHT
 KRPC_BYTES = 2048
 "A longer datagram is no DHT message; BEP 32 allows 1,024."
@@ -465,5 +471,9 @@ SITE_TICKETS = 200
 "Questions whether to fetch a site that are open."
 SITE_FORM_BYTES = 4 * KIB
 "The answer to one."
+SITE_CHUNK_BYTES = 256 * KIB
+"What is read at once for one answer."
+SITE_TREES = 32
+"Versions whose files are kept by path."
 SITE_LISTED = 2000
 "Entries of a folder that its page shows, and changed files that a comparison names."

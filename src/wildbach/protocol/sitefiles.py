@@ -68,10 +68,19 @@ class SiteTree:
         self.folders: dict[Parts, dict[str, bool]] = {(): {}}
         "What is in each folder: names, and whether each is a folder."
         self.size = info.size
+        links: list[tuple[Parts, Parts]] = []
         for number, file in enumerate(info.files):
             parts = _parts(file)
-            if parts is not None and len(parts) <= limits.PATH_DEPTH:
+            if parts is None or len(parts) > limits.PATH_DEPTH:
+                continue
+            if file.symlink is not None:
+                links.append((parts, file.symlink.parts))
+            else:
                 self._add(parts, number)
+        for parts, target in links:
+            # A link to a file of the site is that file; one to another link or to a folder is nothing.
+            if target in self.files and parts not in self.files:
+                self._add(parts, self.files[target])
 
     def _add(self, parts: Parts, number: int) -> None:
         self.files[parts] = number
@@ -98,7 +107,7 @@ class SiteTree:
 
 def _parts(file: File) -> Parts | None:
     """The path of a file as a URL can have it; None for what no site shows."""
-    if not file.written:
+    if file.pad or file.dropped:
         return None
     try:
         parts = tuple(part.decode() for part in file.path.raw)

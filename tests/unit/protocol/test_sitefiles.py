@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cli_torrents import torrent_of
-from wildbach.protocol.metainfo.builder import Kind
+from wildbach.protocol.metainfo.builder import BuildPlan, Kind, SourceFile
 from wildbach.protocol.sitefiles import Place, SiteTree, difference, type_of
 
 SITE = {
@@ -90,3 +90,18 @@ def test_only_v2_says_what_is_the_same(kind: Kind) -> None:
     old = torrent_of({("a",): b"1", ("b",): b"2"}, kind=kind).info
     new = torrent_of({("a",): b"1", ("b",): b"3"}, kind=kind).info
     assert difference(old, new).changed == (("b",) if kind == "v2" else ("a", "b"))
+
+
+def test_a_link_inside_the_site_is_the_file_it_leads_to() -> None:
+    files = [
+        SourceFile(("index.html",), 2), SourceFile(("docs", "a"), 1), SourceFile(("start",), 0, symlink=("index.html",)),
+        SourceFile(("folder",), 0, symlink=("docs",)), SourceFile((".hidden",), 0, symlink=("index.html",)),
+    ]
+    plan = BuildPlan("site", files)
+    pieces = range(plan.geometry.piece_count)
+    plan.add(pieces, bytes(20 * len(pieces)), bytes(range(1, 1 + 32 * len(pieces))))
+    info = plan.finish().info
+    tree = SiteTree(info)
+    found = tree.find(("start",), False)
+    assert found is not None and found.file is not None and str(info.files[found.file].path) == "index.html"
+    assert set(tree.files) == {("index.html",), ("docs", "a"), ("start",)}

@@ -110,6 +110,8 @@ class MutableLink:
     peers: tuple[tuple[str, int], ...] = ()
     first: Magnet | None = None
     "The torrent the link names besides (`xt`): it may have been the newest when the link was made."
+    web_seeds: tuple[str, ...] = ()
+    "Web servers that have the content (`ws`), whatever it is by then: what is another file there is not taken."
 
     def __post_init__(self) -> None:
         if len(self.public_key) != 32:
@@ -139,7 +141,8 @@ class MutableLink:
         peers = _peers(fields.get("x.pe", []))
         topics = fields.get("xt", [])
         first = Magnet(_hashes(topics), name, trackers, peers=peers) if any(map(_is_hash, topics)) else None
-        return cls(keys[0], bytes.fromhex(salt), name, trackers, peers, first)
+        web_seeds = _urls(fields.get("ws", []), limits.WEB_SEEDS_PER_TORRENT)
+        return cls(keys[0], bytes.fromhex(salt), name, trackers, peers, first, web_seeds=web_seeds)
 
     def to_uri(self) -> str:
         """The link in one fixed order of keys. `MutableLink.parse` reads the same value from it."""
@@ -153,6 +156,7 @@ class MutableLink:
         if self.name:
             parts.append(f"dn={quote(self.name, safe='')}")
         parts += [f"tr={quote(url, safe='')}" for url in self.trackers]
+        parts += [f"ws={quote(url, safe='')}" for url in self.web_seeds]
         parts += [f"x.pe={f'[{host}]' if ':' in host else host}:{port}" for host, port in self.peers]
         return "magnet:?" + "&".join(parts)
 
