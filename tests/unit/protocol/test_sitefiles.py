@@ -94,7 +94,8 @@ def test_only_v2_says_what_is_the_same(kind: Kind) -> None:
 
 def test_a_link_inside_the_site_is_the_file_it_leads_to() -> None:
     files = [
-        SourceFile(("index.html",), 2), SourceFile(("docs", "a"), 1), SourceFile(("start",), 0, symlink=("index.html",)),
+        SourceFile(("index.html",), 2), SourceFile(("docs", "a"), 1), SourceFile(("start",), 0, symlink=("index.html",
+            )),
         SourceFile(("folder",), 0, symlink=("docs",)), SourceFile((".hidden",), 0, symlink=("index.html",)),
     ]
     plan = BuildPlan("site", files)
