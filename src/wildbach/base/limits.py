@@ -477,3 +477,14 @@ SITE_TREES = 32
 "Versions whose files are kept by path."
 SITE_LISTED = 2000
 "Entries of a folder that its page shows, and changed files that a comparison names."
+# reading while it comes
+READERS = 256
+"Open readers of one torrent."
+READ_BYTES = 4 * MIB
+"What one read gives at most."
+READ_AHEAD_PIECES = 512
+"Pieces that have a deadline because of one reader."
+READ_AHEAD_BYTES = 256 * MIB
+"How far ahead of a reader pieces are fetched before others."
+EARLY_PIECES = 64
+"Pieces whose leaves are kept for readers."

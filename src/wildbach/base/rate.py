@@ -4,15 +4,19 @@ from __future__ import annotations
 
 
 class RateMeter:
-    """Bytes a second over the last `window` seconds or so. Costs one addition a call; `rate` folds lazily."""
+    """Bytes a second over the last `window` seconds or so; at first, since bytes came. Costs one addition a call, as
+    `rate` folds lazily.
+    """
 
-    __slots__ = ("_at", "_pending", "_rate", "_window", "total")
+    __slots__ = ("_age", "_at", "_pending", "_rate", "_window", "total")
 
     def __init__(self, window: float = 5.0) -> None:
         self.total = 0
         self._pending = 0
         self._rate = 0.0
         self._at = -1.0
+        self._age = 0.0
+        "Seconds since the first bytes."
         self._window = window
 
     def add(self, amount: int) -> None:
@@ -26,7 +30,9 @@ class RateMeter:
             return self._rate
         passed = now - self._at
         if passed >= 0.25:
-            share = min(1.0, passed / self._window)
+            if self._age or self._pending:
+                self._age += passed
+            share = min(1.0, passed / min(self._window, self._age or self._window))
             self._rate += (self._pending / passed - self._rate) * share
             self._pending = 0
             self._at = now

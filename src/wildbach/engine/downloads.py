@@ -33,6 +33,14 @@ _HURRY_SECONDS: Final = 0.2
 _SPARE_OPEN: Final = 8
 _DUE_SECONDS: Final = 2.0
 "What has a deadline so soon is asked of a second peer too."
+_AT_A_TIME: Final = 0.5
+"Of what is due, a peer is asked for as much at a time as it gives in so many seconds: others shall help."
+_QUEUE_SECONDS: Final = 0.4
+"While readers wait, a peer owes no more than it gives in this time and two round trips: deep queues make seeks slow."
+_SPARED: Final = 1.2
+"Web servers are let go of where the other peers give so many times what is read."
+_PATIENCE: Final = 1.5
+"What is late goes to peers that are not slower than the best by this factor."
 _TESTED: Final = 8
 "Newcomers that fetch a piece alone at the same time."
 _FOR_EVER: Final = float("inf")
@@ -110,6 +118,12 @@ class Downloads:
         self._keep = True
         "Unfinished pieces go to the disk when they are let go of."
         self._scratch = Scratch()
+        self._soonest = _FOR_EVER
+        "Seconds in which the best peer could have a block here; kept while something has a deadline."
+        self.watched: dict[int, None] = {}
+        "Pieces whose blocks somebody waits for."
+        self.on_watched: Callable[[int], None] = lambda _piece: None
+        "Called when blocks of a watched piece have come."
         self._held: dict[int, Peer] = {}
         "Peers that are not read from until the rate limit allows."
 
@@ -191,7 +205,7 @@ class Downloads:
             if not gate.open:
                 self._held[peer.number] = peer
                 peer.connection.pause()
-        if owed.blocks * 2 <= peer.window(now):
+        if owed.blocks * 2 <= self._window(peer, now):
             self.fill(peer, now)
 
     def _odd(self, peer: Peer, index: int, offset: int, data: memoryview) -> None:
@@ -241,8 +255,18 @@ class Downloads:
                 peer.mine = None
             if len(piece.queue) == 1:
                 self._hand(piece)
+        if self.watched and piece.index in self.watched:
+            self.on_watched(piece.index)
 
     # -- asking
+
+    def _window(self, peer: Peer, now: float) -> int:
+        """Blocks to keep asked."""
+        window = peer.window(now)
+        if self.picker.has_deadlines and not peer.snubbed:
+            rate = peer.down.rate(now)
+            window = min(window, 3 + int(rate * (_QUEUE_SECONDS + 2 * peer.rtt) / BLOCK)) if rate else min(window, 8)
+        return window
 
     def fill(self, peer: Peer, now: float) -> None:
         """Ask a peer for as much as its window has room for."""
@@ -252,7 +276,8 @@ class Downloads:
             return
         owed = peer.owed
         gate = self._gate(peer)
-        want = (peer.window(now) if gate is None else min(peer.window(now), gate.window(peer.rtt))) - owed.blocks
+        window = self._window(peer, now)
+        want = (window if gate is None else min(window, gate.window(peer.rtt))) - owed.blocks
         if want <= 0:
             return
         if self.in_hand >= _BACKLOG and now - self._ended_at < _STALL_SECONDS:
@@ -265,16 +290,23 @@ class Downloads:
         out: list[bytes] = []
         while want > 0:
             among = None
-            found = self._overdue(peer, now) if self.picker.has_deadlines else None
-            piece = found[0] if found is not None else self._choose(peer)
-            if piece is None:
-                found = self._last_ones(peer, now)
+            piece, found, most = None, None, want
+            if self.picker.has_deadlines:
+                piece, found = self._pressing(peer, now)
+                most = min(want, max(1, int(peer.down.rate(now) * _AT_A_TIME / BLOCK))) if piece is not None else want
+            if piece is None and found is None:
+                piece = self._choose(peer)
+                if piece is None:
+                    found = self._last_ones(peer, now)
             if found is not None:
                 piece, among = found
-                want = min(want, 4)
+                most = want = min(want, 4)
             if piece is None:
                 break
-            span = piece.take(want, self._pool, among)
+            first = among
+            if among is None and self.picker.has_deadlines:
+                first = self.picker.first(piece) & piece.unasked or None
+            span = piece.take(most, self._pool, first)
             if span is None and among is None and piece.unasked:
                 roomy = self._roomy(peer)
                 if roomy is not None:
@@ -286,17 +318,17 @@ class Downloads:
                 self._starved[peer.number] = peer
                 self._reclaim()
                 break
-            first, stop = span
+            begin, stop = span
             if among is not None:
                 piece.duplicated = True
-                piece.doubled |= (1 << stop) - (1 << first)
+                piece.doubled |= (1 << stop) - (1 << begin)
             else:
                 self.picker.note_asked(piece)
                 peer.mine = piece
                 peer.last_piece = piece.index
-            owed.add(Run(piece, first, stop, now))
-            out.append(codec.requests(piece.index, first, stop, piece.size))
-            want -= stop - first
+            owed.add(Run(piece, begin, stop, now))
+            out.append(codec.requests(piece.index, begin, stop, piece.size))
+            want -= stop - begin
         if out:
             peer.send(b"".join(out) if len(out) > 1 else out[0])
             if owed.blocks > _LANDING_FROM and peer.connection.landing is None:
@@ -311,10 +343,10 @@ class Downloads:
             have = bitfield.of(peer.allowed_in, picker.width) & have
         if peer.suspect:
             return self._alone(peer, have) or self._afresh(peer, have)
-        if picker.has_deadlines:
-            urgent = picker.urgent(have, peer.number)
-            if urgent is not None:
-                return urgent
+        if picker.focus.warm and not peer.choked and not (peer.web and self._enough(peer)):
+            warm = picker.next_warm(have, peer.number)
+            if warm is not None:
+                return warm
         mine = peer.mine
         if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
             return mine
@@ -409,17 +441,84 @@ class Downloads:
         holder = self.peers.get(piece.sole)
         return holder is not None and holder.suspect
 
-    def _overdue(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
-        """A piece is due soon and somebody else owes blocks of it: ask this peer as well."""
-        if peer.snubbed or peer.choked or peer.suspect:
-            return None
-        for piece in self.picker.due(now + _DUE_SECONDS):
-            if piece.asked != piece.all or not bitfield.has(peer.have, piece.index, self.picker.width):
+    def _pressing(self, peer: Peer, now: float) -> tuple[OpenPiece | None, tuple[OpenPiece, int] | None]:
+        """What has a deadline and this peer should be asked for: a piece; or blocks that somebody else owes too."""
+        if peer.suspect or peer.snubbed:
+            return None, None
+        picker = self.picker
+        have = bitfield.of(peer.allowed_in, picker.width) & peer.have if peer.choked else peer.have
+        eta = _seconds(peer, peer.owed.blocks + 1, now)
+        piece = picker.urgent(have, peer.number, now + eta, now + _PATIENCE * self._soonest + _HURRY_SECONDS)
+        due = piece is not None and (picker.deadline(piece.index) or 0.0) <= now + _DUE_SECONDS
+        if piece is not None and (due or peer.choked):
+            return piece, None
+        late = None if peer.choked else self._overdue(peer, now, 2.0 * eta + _HURRY_SECONDS)
+        if late is not None:
+            return None, late
+        return (None, None) if peer.web and self._enough(peer) else (piece, None)
+
+    def _overdue(self, peer: Peer, now: float, longest: float) -> tuple[OpenPiece, int] | None:
+        """Blocks are due soon, and who owes them takes longer than `longest` seconds: ask this peer as well."""
+        picker = self.picker
+        for piece in picker.due(now + _DUE_SECONDS):
+            pressing = picker.pressing(piece)
+            if pressing & ~piece.asked or not bitfield.has(peer.have, piece.index, picker.width):
                 continue
-            among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
+            among = pressing & piece.missing & ~peer.owed.mask(piece.index)
+            if among & piece.doubled:
+                among &= ~(piece.doubled & self._promised(piece, now))
             if among and not self._guarded(piece, peer):
-                return piece, among
+                among &= self._late(piece, peer, longest, now)
+                if among:
+                    return piece, among
         return None
+
+    def _late(self, piece: OpenPiece, asking: Peer, longest: float, now: float) -> int:
+        """Blocks of a piece that others owe and will not have given after `longest` seconds."""
+        out = 0
+        for peer in self.peers.values():
+            if peer is asking or not peer.owed.blocks:
+                continue
+            if _silent(peer, now):
+                out |= peer.owed.mask(piece.index)
+                continue
+            room = int(longest / _seconds(peer, 1, now))
+            for run in peer.owed.runs:
+                if run.index == piece.index and run.stop - run.block > room:
+                    out |= (1 << run.stop) - (1 << (run.block + max(room, 0)))
+                room -= run.stop - run.block
+        return out
+
+    def _enough(self, web: Peer) -> bool:
+        """The other peers give what is read and a little more: the web server is spared (it helps at the start)."""
+        focus, now = self.picker.focus, self._clock()
+        if not focus.rate:
+            return False
+        rate = sum(peer.down.rate(now) for peer in self.peers.values() if not peer.web)
+        return rate > _SPARED * focus.rate
+
+    def retarget(self, now: float) -> None:
+        """Readers have gone elsewhere: take back what was asked of peers and is not due, and ask for what is."""
+        picker = self.picker
+        for peer in list(self.peers.values()):
+            if not peer.am_interested or peer.closing:
+                continue
+            gone = [run for run in peer.owed.runs if picker.deadline(run.index) is None]
+            if gone and not peer.choked:
+                self._take_back(peer, gone[1:] if gone[0] is peer.owed.runs[0] else gone)
+            self.fill(peer, now)
+
+    def _take_back(self, peer: Peer, runs: Sequence[Run]) -> None:
+        """Cancel what a peer was asked for. What is on its way already may still come."""
+        out: list[bytes] = []
+        for run in runs:
+            for block in range(run.block, run.stop):
+                out.append(codec.cancel(run.index, block * BLOCK, run.piece.block_size(block)))
+            peer.late += run.stop - run.block
+            peer.owed.drop(run)
+            self._unask(run.piece, run.block, run.stop)
+        if out:
+            peer.send(b"".join(out))
 
     def _last_ones(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
         """The end game: all that is wanted is asked, so ask this peer too for what another will be long in giving."""
@@ -465,6 +564,14 @@ class Downloads:
         """Every 50 ms: in the end game nobody who could help may be idle, nor anybody while only the disk is slow."""
         if self._starved and self.in_hand:
             self._feed(now)
+        if self.picker.has_deadlines:
+            self._soonest = min((
+                _seconds(peer, peer.owed.blocks + 1, now) + peer.rtt for peer in self.peers.values()
+                if not (peer.choked or peer.snubbed or peer.suspect or peer.closing) and peer.am_interested
+            ), default=_FOR_EVER)
+            for peer in list(self.peers.values()):
+                if peer.am_interested and not peer.choked and peer.owed.blocks * 2 <= self._window(peer, now):
+                    self.fill(peer, now)
         if self.picker.open and self.picker.ending:
             for peer in list(self.peers.values()):
                 if peer.am_interested and not peer.choked and peer.owed.blocks <= 2:
@@ -726,6 +833,24 @@ class Downloads:
                     self._partials.note(piece.index, piece.saved)
                 self.wasted += (before - piece.got.bit_count()) * BLOCK
                 self.picker.note_asked(piece)
+
+    def refuse(self, index: int, false: int) -> list[int]:
+        """Blocks of an open piece are proven false: they are asked for again. Returns who sent them, by number."""
+        piece = self.picker.open.get(index)
+        if piece is None:
+            return []
+        for number in piece.queue:
+            false &= ~piece.chunk_mask(number)  # what the writer gets comes to its end there
+        false &= piece.got
+        senders = [
+            number for number, first, stop in piece.from_
+            if false & ((1 << stop) - (1 << first)) and not piece.restored
+        ]
+        if false:
+            self.wasted += false.bit_count() * BLOCK
+            piece.lose(false)
+            self.picker.note_asked(piece)
+        return list(dict.fromkeys(senders))
 
     def stop(self, *, keep: bool) -> None:
         """Ask for nothing more, and give the memory of unfinished pieces back; `keep`: they go to the disk first."""

@@ -279,7 +279,10 @@ class HashFetcher(Generic[K]):
         if piece == _PIECE_LAYER:
             self._todo.extend(job.requests)
         else:
-            self._todo.extendleft(reversed(job.requests))
+            # Behind the leaves that were asked for before.
+            ahead = sum(1 for request in self._todo if request.base < job.tree.piece_level)
+            for request in reversed(job.requests):
+                self._todo.insert(ahead, request)
 
     def _release(self, key: K, request: HashRequest) -> None:
         batch = self._open.get(request)

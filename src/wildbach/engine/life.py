@@ -60,6 +60,15 @@ class Living(Protocol):
         """Made when they are first needed."""
         ...
 
+    @property
+    def reading(self) -> bool:
+        """Somebody reads its files."""
+        ...
+
+    def news(self, piece: int | None = None) -> None:
+        """Readers shall look again; `piece`: this one is verified."""
+        ...
+
     def know(self, metainfo: Metainfo) -> Known:
         """The metadata is here."""
         ...
@@ -213,6 +222,7 @@ class Life:
         self.reason = reason
         if self._owner.awake_parts is not None:
             self._owner.awake_parts.changed.set()
+        self._owner.news()
         self._shared.bus.publish(events.StateChanged(self._owner.key, state.value, reason))
 
     async def _life(self) -> None:
@@ -336,6 +346,16 @@ class Life:
                     self.content.uploads.requests(peer, items)
                 except RemoteError as error:
                     peer.close(error)
+
+    async def prove(self, pieces: int) -> None:
+        """Hash pieces that were only taken as good; those that are not are fetched again. Raises StorageError."""
+        holdings = self.opened()
+        good = (await holdings.check(pieces)).good
+        if self.holdings is not holdings:
+            return
+        holdings.settled(pieces, good)
+        if pieces & ~good and self.content is not None:
+            self._take_back(pieces & ~good, self.content)
 
     def _take_back(self, pieces: int, content: Content) -> None:
         """These pieces are not there after all: fetch them."""
@@ -544,6 +564,7 @@ class Life:
         return (
             self.state is State.SEEDING and parts.complete.is_set() and picker.have == picker.full
             and journal.durable == picker.full and not journal.pending
+            and not self._owner.reading
             and not parts.swarm.peers and not parts.links.calling and parts.swarm.super_seed is None
         )
 
@@ -597,6 +618,7 @@ class Life:
         if self.holdings is not None:
             self.holdings.written(index)
         self._owner.parts.swarm.have(index)
+        self._owner.news(index)
         self._shared.bus.publish(events.PieceDone(self._owner.key, index))
         self._shared.wake()
         if self.content is not None and not self.content.picker.missing:

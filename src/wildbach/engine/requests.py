@@ -94,6 +94,11 @@ class Outstanding:
         self.blocks -= count
         return count
 
+    def drop(self, run: Run) -> None:
+        """Forget one run."""
+        self.runs.remove(run)
+        self.blocks -= run.stop - run.block
+
     def clear(self) -> list[Run]:
         """Forget all of it; returns the runs so that their blocks can be asked elsewhere."""
         runs = list(self.runs)
