@@ -374,6 +374,38 @@ FEED_WANTED_TRIES = 12
 # parts of files over HTTP
 MEDIA_LINE_BYTES = 16 * KIB
 "A path of a web seed: 1,000 bytes, each of them escaped, with room for more."
+# playing
+PLAY_FILES = 20_000
+"Files of one torrent that are looked through for what can be played."
+PLAY_NAME_CHARS = 400
+"Characters of a file name in which an episode or a language is looked for."
+PLAY_SUBTITLES = 100
+"Of one video."
+PLAY_POSITIONS = 5000
+"Files of which is remembered how far they were played; the oldest are forgotten."
+PLAY_TEXT_CHARS = 200
+"A track or a subtitle, as it is remembered."
+PLAY_SECONDS = 30 * 24 * 3600.0
+"The longest that anything plays."
+PLAY_TOKENS = 20_000
+"Torrents that have an address on the media host; the oldest lose theirs."
+PLAYS = 100
+"Plays at a time; the one that nobody asked for longest ends."
+MEDIA_CONNECTIONS = 300
+MEDIA_READERS = 100
+"Answers of the media host that are under way at once."
+MEDIA_READERS_PER_TORRENT = 24
+"One that its client does not fetch makes room for a new one."
+MEDIA_READERS_REMOTE = 50
+"Of these, those of callers from other machines."
+MEDIA_CHUNK_BYTES = 512 * KIB
+"What is read at once for one answer."
+MEDIA_PAUSE_SECONDS = 900.0
+"A player that is paused may leave an answer unread for so long."
+MEDIA_LINE_BYTES = 16 * KIB
+"A path of a web seed: 1,000 bytes, each of them escaped, with room for more."
+MEDIA_TABLES = 64
+"Torrents whose files are kept by name for web seeds."
 RANGE_CHARS = 200
 "Of a Range header; a longer one is passed over."
 
