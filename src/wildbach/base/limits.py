@@ -371,9 +371,6 @@ FEED_WANTED = 5000
 FEED_WANTED_TRIES = 12
 "Downloads of one torrent file that failed before it is given up."
 
-# parts of files over HTTP
-MEDIA_LINE_BYTES = 16 * KIB
-"A path of a web seed: 1,000 bytes, each of them escaped, with room for more."
 # playing
 PLAY_FILES = 20_000
 "Files of one torrent that are looked through for what can be played."
