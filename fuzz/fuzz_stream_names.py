@@ -10,7 +10,8 @@ SEEDS: list[bytes] = [
     b"Season 1/Episode 2.avi\nSpecials/01.avi", b"1x02-03.mp4\ns01e02-e03.mp4", b"x.mp3",
 ]
 TOKENS: list[bytes] = [
-    b"S01E", b"1x", b"\n", b"/", b".mkv", b".mp3", b".srt", b".forced", b"sample", b"Subs/", b"Season ", b"-e", b"99999",
+    b"S01E", b"1x", b"\n", b"/", b".mkv", b".mp3", b".srt", b".forced", b"sample", b"Subs/", b"Season ", b"-e",
+    b"99999",
     b"\xd9\xa3", b".", b" ",
 ]
 

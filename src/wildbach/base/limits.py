@@ -519,6 +519,29 @@ DOOR_VIEWERS = 200
 DOOR_ANSWERS = 4
 "Of each, the last answers, so that one that was lost can be asked for again."
 
+# sites
+SITE_PATH_BYTES = 2 * KIB
+"The path of a URL, as sent."
+SITES = 1000
+"Sites that are known at a time."
+SITE_FILES = 50_000
+"Files of a version that is taken, and that is published."
+SITE_VERSIONS = 200
+"Versions of a site that are remembered; the oldest are forgotten."
+SITE_NAME = 100
+"Characters of the name that a reader gives to a site."
+SITE_ASKERS = 64
+"Requests to sites under way that wait for content."
+SITE_TICKETS = 200
+"Questions whether to fetch a site that are open."
+SITE_FORM_BYTES = 4 * KIB
+"The answer to one."
+SITE_CHUNK_BYTES = 256 * KIB
+"What is read at once for one answer."
+SITE_TREES = 32
+"Versions whose files are kept by path."
+SITE_LISTED = 2000
+"Entries of a folder that its page shows, and changed files that a comparison names."
 # reading while it comes
 READERS = 256
 "Open readers of one torrent."
