@@ -103,6 +103,8 @@ def test_what_is_not_what_it_was_is_never_given_away(
     assert again(tmp_path).mark() != mark
 
 
-def test_files_that_were_written_just_now_are_looked_at_again_in_the_next_run(storage: InPlaceFiles, tmp_path: Path) -> None:
+def test_files_that_were_written_just_now_are_looked_at_again_in_the_next_run(
+    storage: InPlaceFiles, tmp_path: Path,
+) -> None:
     (tmp_path / "things" / "a.bin").write_bytes(CONTENT["a.bin",])
     assert storage.mark() == ""

@@ -13,11 +13,13 @@ from caches import SIZE, Films, caching, films, on_disk, settings
 from cli_torrents import torrent_of
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.disk import system
-from wildbach.engine import events, session as sessions
+from wildbach.engine import events
+from wildbach.engine import session as sessions
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.state import State
 from wildbach.engine.torrent import Torrent
+from wildbach.runtime.tasks import Scope
 
 Work = Callable[[Session, Films], Awaitable[None]]
 
@@ -133,23 +135,28 @@ def test_while_it_goes_nobody_gets_hold_of_it_and_who_adds_it_gets_a_new_one(
             await evict(self, key)
 
         monkeypatch.setattr(sessions.Session, "evict", slowly)
-        eviction = asyncio.create_task(session.content.evict(a.key))
-        await began.wait()
-        with pytest.raises(StorageError) as refused:
-            async with a.open(0):
-                pass
-        assert refused.value.code == "going"
-        with pytest.raises(StorageError):
-            await session.content.pin(a.key)
-        again = asyncio.create_task(session.add(made, seed.cached()))
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert not again.done()
-        go_on.set()
-        await eviction
-        fresh = await again
-        assert fresh is not a
-        await fresh.complete()
+        added: list[Torrent] = []
+
+        async def again() -> None:
+            added.append(await session.add(made, seed.cached()))
+
+        async with Scope("test") as scope:
+            eviction = scope.spawn("evict", session.content.evict(a.key))
+            await began.wait()
+            with pytest.raises(StorageError) as refused:
+                async with a.open(0):
+                    pass
+            assert refused.value.code == "going"
+            with pytest.raises(StorageError):
+                await session.content.pin(a.key)
+            adding = scope.spawn("add", again())
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not added
+            go_on.set()
+            await asyncio.wait([eviction, adding])
+        assert added != [a]
+        await added[0].complete()
 
     run(tmp_path, work)
 

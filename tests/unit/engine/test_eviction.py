@@ -49,7 +49,8 @@ def test_what_is_pinned_or_in_use_stays_and_nothing_goes_in_vain() -> None:
 
 
 def test_what_nobody_used_for_longest_is_given_back_first() -> None:
-    there = [stock("c", GB, 3), stock("a", GB, 1), stock("empty", 0, 0), stock("b", GB, 2), stock("p", GB, 0, free=False)]
+    there = [
+        stock("c", GB, 3), stock("a", GB, 1), stock("empty", 0, 0), stock("b", GB, 2), stock("p", GB, 0, free=False)]
     assert oldest(there, GB + 1) == ["a", "b"]
     assert oldest(there, 100 * GB) == ["a", "b", "c"]
 
