@@ -371,6 +371,32 @@ FEED_WANTED = 5000
 FEED_WANTED_TRIES = 12
 "Downloads of one torrent file that failed before it is given up."
 
+# films and songs
+MEDIA_READS = 96
+"Ranges that are read of one file to find out what is where in it."
+MEDIA_SCAN_BYTES = 40 * MIB
+"In all of them."
+MEDIA_INDEX_BYTES = 24 * MIB
+"An index; a film of four hours has some 8 MiB."
+MEDIA_BOXES = 5000
+"Boxes of mp4, or elements of Matroska, that are looked at one by one."
+MEDIA_DEPTH = 8
+MEDIA_TRACKS = 64
+MEDIA_RUNS = 3_000_000
+"Entries of one table of an mp4 track."
+MEDIA_CUES = 100_000
+"Entries of the index of Matroska."
+MEDIA_KEYFRAMES = 20_000
+"Of one file that are remembered; of more, those in between are left out."
+MEDIA_MARKS = 4000
+"Of each track: places of which is remembered what time it is there."
+MEDIA_FRAGMENTS = 24
+"Fragments of an mp4 file without an index that are walked through; what follows is estimated."
+MEDIA_SECONDS = 10_000_000
+"The longest film, some four months."
+MEDIA_TEXT_CHARS = 200
+"A title, a codec or a language."
+
 # the DHT
 KRPC_BYTES = 2048
 "A longer datagram is no DHT message; BEP 32 allows 1,024."

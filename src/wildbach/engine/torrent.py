@@ -446,6 +446,11 @@ class Torrent:
         if self.content is not None:
             self.parts.verdicts.false_blocks(self.content.downloads.refuse(piece, blocks))
 
+    def unchoked(self, peer: Peer) -> None:
+        if self.readers:
+            # Before blocks are asked for: what shows them to be good would come behind them.
+            self.readers.plan(self._shared.clock())
+
     def ask_for_hashes(self) -> None:
         self.talk.ask_for_hashes()
 
