@@ -1,4 +1,4 @@
-"""Names of files of a torrent: whatever they are, all that plays is there once, in some order, and the end is reached."""
+"""Names of files of a torrent: whatever they are, all that plays is there once, in some order."""
 
 from __future__ import annotations
 
