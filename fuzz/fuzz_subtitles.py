@@ -28,7 +28,7 @@ TOKENS: list[bytes] = [
 
 def one_input(data: bytes) -> None:
     cues = subtitles.parse(data)
-    assert all(0 <= cue.start < cue.end <= limits.REMUX_SECONDS for cue in cues)
+    assert all(0 <= cue.start < cue.end <= limits.MEDIA_SECONDS for cue in cues)
     assert _FILE.fullmatch(subtitles.webvtt(cues))
     for codec in ("ass", "subrip", "mov_text", "webvtt"):
         assert _FILE.fullmatch(subtitles.webvtt(subtitles.of_track(codec, [(1.0, 0.0, data)])))

@@ -22,7 +22,7 @@ _IDLE_SECONDS: Final = 60.0
 
 class MediaPool:
     def __init__(
-        self, scope: Scope, *, processes: int = limits.REMUX_WORKERS, seconds: float = limits.REMUX_WORK_SECONDS,
+        self, scope: Scope, *, processes: int = limits.MEDIA_WORKERS, seconds: float = limits.MEDIA_WORK_SECONDS,
         idle: float = _IDLE_SECONDS,
     ) -> None:
         self._scope = scope
@@ -98,7 +98,7 @@ class MediaPool:
         return process
 
     async def _turn(self) -> None:
-        if len(self._waiting) >= limits.REMUX_WAITING:
+        if len(self._waiting) >= limits.MEDIA_WAITING:
             raise MediaError("too much is asked of the processes that read media", "media_busy")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)

@@ -34,7 +34,7 @@ _DECODER: Final = msgspec.json.Decoder(FromWorker)
 _RECOVER_SECONDS: Final = 3.0
 "For a process to notice that its request is not wanted any more."
 _READ: Final = 1024 * 1024
-_BODY: Final = limits.REMUX_SEGMENT_BYTES
+_BODY: Final = limits.MEDIA_SEGMENT_BYTES
 
 
 class ReadsFile(Protocol):
@@ -79,7 +79,7 @@ class MediaProcess:
         self._closing = asyncio.Lock()
 
     @classmethod
-    async def start(cls, tag: str, size: int, *, seconds: float = limits.REMUX_WORK_SECONDS) -> MediaProcess:
+    async def start(cls, tag: str, size: int, *, seconds: float = limits.MEDIA_WORK_SECONDS) -> MediaProcess:
         """Raises MediaError (`media_busy`): the system starts no process."""
         kept = {name: value for name, value in os.environ.items()
                 if name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT") or name.startswith("PYTHON")}

@@ -127,7 +127,7 @@ class Desk:
         self._container: av.container.InputContainer | None = None
 
     def work(self, order: Order) -> bytes:
-        self._file.left = limits.REMUX_READ_BYTES
+        self._file.left = limits.MEDIA_READ_BYTES
         container = self._opened()
         if isinstance(order, ProbeOrder):
             return msgspec.json.encode(probing.probe(container))
@@ -168,12 +168,12 @@ def answer(desk: Desk, order: Order) -> tuple[FromWorker, bytes]:
 
 def _reason(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text[:limits.REMUX_TEXT_CHARS]
+    return text[:limits.MEDIA_TEXT_CHARS]
 
 
 def confine() -> None:
     """From here on this process has bounds, whatever the bytes make it do."""
-    resource.setrlimit(resource.RLIMIT_AS, (limits.REMUX_MEMORY, limits.REMUX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (limits.MEDIA_MEMORY, limits.MEDIA_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
@@ -182,7 +182,7 @@ def confine() -> None:
 def allow_time() -> None:
     """The processor time for one more order."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    until = int(used.ru_utime + used.ru_stime) + limits.REMUX_CPU_SECONDS
+    until = int(used.ru_utime + used.ru_stime) + limits.MEDIA_CPU_SECONDS
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
 
 

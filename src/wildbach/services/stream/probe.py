@@ -15,10 +15,10 @@ import msgspec
 from wildbach.base import limits
 from wildbach.base.errors import FormatError
 
-Text = Annotated[str, msgspec.Meta(max_length=limits.REMUX_TEXT_CHARS)]
+Text = Annotated[str, msgspec.Meta(max_length=limits.MEDIA_TEXT_CHARS)]
 Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_.,+ -]*$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=limits.REMUX_SECONDS)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=limits.PLAYED_SECONDS)]
 Tick = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 
 
@@ -56,8 +56,8 @@ class Chapter(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """Where segments begin, in ticks of the stream that leads; each but the first begins at a key frame."""
 
-    starts: Annotated[tuple[Tick, ...], msgspec.Meta(max_length=limits.REMUX_SEGMENTS)] = ()
-    times: Annotated[tuple[Seconds, ...], msgspec.Meta(max_length=limits.REMUX_SEGMENTS)] = ()
+    starts: Annotated[tuple[Tick, ...], msgspec.Meta(max_length=limits.MEDIA_SEGMENTS)] = ()
+    times: Annotated[tuple[Seconds, ...], msgspec.Meta(max_length=limits.MEDIA_SEGMENTS)] = ()
     "The same in seconds, from 0."
     exact: bool = False
     "From the index of the file. Otherwise evenly spaced, and a segment begins at the first key frame after its time."
@@ -70,8 +70,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     "0 where it is not known."
     bitrate: Annotated[int, msgspec.Meta(ge=0, le=1 << 40)] = 0
     "Bits a second of the whole file."
-    tracks: Annotated[tuple[Track, ...], msgspec.Meta(max_length=limits.REMUX_TRACKS)] = ()
-    chapters: Annotated[tuple[Chapter, ...], msgspec.Meta(max_length=limits.REMUX_CHAPTERS)] = ()
+    tracks: Annotated[tuple[Track, ...], msgspec.Meta(max_length=limits.MEDIA_TRACKS)] = ()
+    chapters: Annotated[tuple[Chapter, ...], msgspec.Meta(max_length=limits.MEDIA_CHAPTERS)] = ()
     plan: Plan = Plan()
 
     def of(self, kind: str) -> tuple[Track, ...]:

@@ -69,7 +69,7 @@ def leading(container: av.container.InputContainer) -> Any:
 
 
 def probe(container: av.container.InputContainer) -> Probe:
-    duration = _bounded((container.duration or 0) / 1_000_000, limits.REMUX_SECONDS)
+    duration = _bounded((container.duration or 0) / 1_000_000, limits.PLAYED_SECONDS)
     rate = container.bit_rate or (container.size * 8 / duration if duration else 0)
     # Matroska reads its index when it is first sought in.
     lead = leading(container)
@@ -77,7 +77,7 @@ def probe(container: av.container.InputContainer) -> Probe:
         container.seek(0)
     return Probe(
         container=_name(container.format.name), duration=duration, bitrate=int(_bounded(rate, 1 << 40)),
-        tracks=tuple(itertools.islice(_tracks(container), limits.REMUX_TRACKS)), chapters=_chapters(container),
+        tracks=tuple(itertools.islice(_tracks(container), limits.MEDIA_TRACKS)), chapters=_chapters(container),
         plan=_plan(container, lead, duration))
 
 
@@ -120,9 +120,9 @@ def _track(container: av.container.InputContainer, stream: Any) -> Track:
 
 def _chapters(container: av.container.InputContainer) -> tuple[Chapter, ...]:
     found = []
-    for chapter in container.chapters()[:limits.REMUX_CHAPTERS]:
+    for chapter in container.chapters()[:limits.MEDIA_CHAPTERS]:
         base = chapter["time_base"] or Fraction(1)
-        start = _bounded(float(chapter["start"] * base), limits.REMUX_SECONDS)
+        start = _bounded(float(chapter["start"] * base), limits.PLAYED_SECONDS)
         found.append(Chapter(start, _text(chapter["metadata"].get("title", ""))))
     return tuple(found)
 
@@ -135,13 +135,13 @@ def _plan(container: av.container.InputContainer, lead: Any, duration: float) ->
         return _by_keys(keys, lead.time_base, duration)
     base = lead.time_base
     first = int(origin(container) / base)
-    count = min(limits.REMUX_SEGMENTS, max(1, int(duration / _UNKNOWN_SECONDS)))
+    count = min(limits.MEDIA_SEGMENTS, max(1, int(duration / _UNKNOWN_SECONDS)))
     times = tuple(number * _UNKNOWN_SECONDS for number in range(count))
     return Plan(tuple(first + int(Fraction(time) / base) for time in times), times)
 
 
 def _keys(lead: Any) -> list[int]:
-    if len(lead.index_entries) > limits.REMUX_INDEX_ENTRIES:
+    if len(lead.index_entries) > limits.MEDIA_INDEX_ENTRIES:
         return []
     keys: list[int] = []
     for entry in lead.index_entries:
@@ -160,7 +160,7 @@ def _by_keys(keys: list[int], base: Fraction, duration: float) -> Plan:
     starts, times = [keys[0]], [0.0]
     for key in keys[1:]:
         time = float((key - keys[0]) * base)
-        if time >= limits.REMUX_SECONDS or time >= duration or len(starts) >= limits.REMUX_SEGMENTS:
+        if time >= limits.PLAYED_SECONDS or time >= duration or len(starts) >= limits.MEDIA_SEGMENTS:
             break
         if time - times[-1] >= TARGET_SECONDS:
             starts.append(key)
@@ -173,7 +173,7 @@ def _name(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return clean(text)[:limits.REMUX_TEXT_CHARS]
+    return clean(text)[:limits.MEDIA_TEXT_CHARS]
 
 
 def _count(value: int | None) -> int:

@@ -40,7 +40,7 @@ class Remuxer:
     """`processes` and `seconds` bound what reading media may cost at once, and for one request."""
 
     def __init__(
-        self, scope: Scope, *, processes: int = limits.REMUX_WORKERS, seconds: float = limits.REMUX_WORK_SECONDS,
+        self, scope: Scope, *, processes: int = limits.MEDIA_WORKERS, seconds: float = limits.MEDIA_WORK_SECONDS,
         found: Callable[[str], object] = find_spec,
     ) -> None:
         self.reason = NOT_INSTALLED if found("av") is None else "" if found("resource") else _NO_PROCESS
@@ -74,7 +74,7 @@ class Remuxer:
                 if known is None:
                     known = probes.decode(await self._run(file, ProbeOrder()))
                     self._probes[file.tag] = known
-                    if len(self._probes) > limits.REMUX_PROBES:
+                    if len(self._probes) > limits.MEDIA_PROBES:
                         self._probes.popitem(last=False)
         self._probes.move_to_end(file.tag)
         return known
@@ -98,7 +98,7 @@ class Remuxer:
     async def still(self, file: ReadsFile, seconds: float) -> bytes:
         """A small JPEG of the film near that time."""
         probe = await self.probe(file)
-        if not 0 <= seconds <= limits.REMUX_SECONDS:
+        if not 0 <= seconds <= limits.PLAYED_SECONDS:
             raise UsageError("there is no such time", code="bad_time")
         step = int(min(seconds, max(0.0, probe.duration - 0.1)) / _STILL_STEP)
         order = StillOrder(step * _STILL_STEP, limits.STILL_WIDTH)
@@ -143,11 +143,11 @@ class Remuxer:
             return made
 
     def _keep(self, key: Key, made: bytes) -> None:
-        if len(made) > limits.REMUX_CACHE_BYTES // 4:
+        if len(made) > limits.MEDIA_CACHE_BYTES // 4:
             return
         self._kept[key] = made
         self._kept_bytes += len(made)
-        while self._kept_bytes > limits.REMUX_CACHE_BYTES:
+        while self._kept_bytes > limits.MEDIA_CACHE_BYTES:
             self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
     @asynccontextmanager

@@ -64,7 +64,7 @@ class _Sink:
 
     def write(self, data: bytes) -> int:
         self._size += len(data)
-        if self._size > limits.REMUX_SEGMENT_BYTES:
+        if self._size > limits.MEDIA_SEGMENT_BYTES:
             raise TooLong("a segment is too long")
         self._parts.append(bytes(data))
         return len(data)
@@ -266,7 +266,7 @@ class _CopiedPictures(_Lane):
             raise ValueError("a picture has no time")
         self._held.append(packet)
         self._size += packet.size
-        if self._size > limits.REMUX_SEGMENT_BYTES:
+        if self._size > limits.MEDIA_SEGMENT_BYTES:
             raise TooLong("a segment is too long: the film has too few key frames")
 
     def packets(self) -> Iterator[Any]:
@@ -443,7 +443,7 @@ class _MadeSound(_Lane):
         if self._next is None:
             return
         missing = round(time * self._rate) - (self._next + self._fifo.samples)
-        if missing < _GAP_SECONDS * self._rate or missing > limits.REMUX_WORK_SECONDS * self._rate:
+        if missing < _GAP_SECONDS * self._rate or missing > limits.MEDIA_WORK_SECONDS * self._rate:
             return
         while missing > 0:
             silence = av.AudioFrame("fltp", "stereo", min(missing, _SAMPLES))

@@ -165,7 +165,7 @@ def _of_rows(codec: str, rows: Iterable[tuple[float, float, bytes]]) -> Iterator
 
 
 def _cue(start: float, end: float, text: str) -> Cue | None:
-    if not 0 <= start < end or end > limits.REMUX_SECONDS or not text.strip():
+    if not 0 <= start < end or end > limits.PLAYED_SECONDS or not text.strip():
         return None
     return Cue(start, end, text)
 
