@@ -38,6 +38,6 @@ def test_every_parser_has_a_harness_with_seeds() -> None:
         "ext_handshake", "fastresume", "feed_rules", "feeds", "forms", "handshake", "hash_messages", "heads", "igd",
         "info", "ipfilter", "keyfile", "krpc", "lan", "magnet", "metainfo", "mse", "natpmp_pcp", "paths", "pickle",
         "proxy", "settings", "ssdp", "state", "tracker_batch", "tracker_http", "tracker_lists", "tracker_requests",
-        "tracker_udp", "transmission_rpc", "ut_holepunch", "ut_metadata", "ut_pex", "utp", "webseed", "wire",
+        "tracker_udp", "transmission_rpc", "ut_holepunch", "ut_metadata", "ut_pex", "utp", "wb_head", "webseed", "wire",
     }
     assert all(load(name).seeds for name in names())

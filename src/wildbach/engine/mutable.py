@@ -23,7 +23,8 @@ from wildbach.engine import events, following
 from wildbach.engine.dht import Dht
 from wildbach.engine.exchange import Exchange, Library, magnet_of
 from wildbach.engine.following import AREA, Following, FollowView
-from wildbach.engine.heads import Heads
+from wildbach.engine.headrooms import HeadRooms
+from wildbach.engine.heads import HeadRecord, Heads
 from wildbach.engine.options import AddOptions
 from wildbach.engine.publishing import HeadAhead, OwnHead, Published, Publisher, Signer
 from wildbach.engine.rotating import Rotated, Rotator
@@ -72,6 +73,8 @@ class Mutables:
         self._exchange = Exchange(library, self._scope, store, threads, bus, self._save)
         self._followed: dict[str, Following] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
+        self.rooms = HeadRooms(library, self._heads, self._followed)
+        "What peers tell each other."
 
     async def close(self) -> None:
         await self._scope.close()
@@ -99,7 +102,19 @@ class Mutables:
             raise UsageError("a private torrent is not published")
         signer = await self._signer(key)
         hashes = torrent.hashes if isinstance(torrent, Torrent) else torrent
-        return await self._publisher.publish(signer, hashes, salt, adopt=adopt, extra=extra)
+        record = await self._given_out(signer.public, salt)
+        published = await self._publisher.publish(signer, hashes, salt, adopt=adopt, extra=extra)
+        self.rooms.give_out(record, hashes)
+        return published
+
+    async def _given_out(self, public: bytes, salt: bytes) -> HeadRecord:
+        """What stands under a key of ours before it changes: its followers may be in that torrent for a while."""
+        await self._heads.load()
+        record = self._heads.record(public, salt)
+        before = hashes_of(record.newest) if record.newest is not None else None
+        if before is not None:
+            self.rooms.give_out(record, before)
+        return record
 
     async def head(self, *, key: str = "default", salt: bytes = b"") -> OwnHead:
         """What stands under a key of the data directory now, and whether it was published from here. Raises as
@@ -122,6 +137,11 @@ class Mutables:
             raise UsageError("there are no keys without a data directory")
         rotated = await Rotator(self._dht, self._heads, self._publisher, self._keys, self._threads, self._wall).rotate(
             key, recovery, good or {})
+        for record in self._heads.under(rotated.former):
+            for item in (record.newest, record.wrote):
+                hashes = hashes_of(item) if item is not None else None
+                if hashes is not None:
+                    self.rooms.give_out(record, hashes)
         for one in self._followed.values():
             one.look.set()
         return rotated
@@ -248,6 +268,7 @@ class Mutables:
         if one.task is not None:
             one.task.cancel()
         self._let_go(one)
+        self.rooms.changed()
         await self._threads.run(self._store.keep, AREA, {one.name: None})
 
     def _let_go(self, one: Following) -> None:
@@ -330,6 +351,8 @@ class Mutables:
             return await self._round(one)
         if head is not None:
             await self._heard(one, head)
+        if head is None or head.seq < one.record.seq:
+            self.rooms.seek(one)  # the DHT is silent, or behind: peers may know more
         return head is not None
 
     @staticmethod
@@ -410,10 +433,7 @@ class Mutables:
 
     def _replaced(self, item: Item) -> None:
         """The DHT has this newer item in the place of one that is kept alive."""
-        for one in self._followed.values():
-            if one.record.target == item.target and len(one.inbox) < limits.HEAD_INBOX:
-                one.inbox.append(item)
-                one.look.set()
+        self.rooms.gossiped(item)
 
     def _other_rotation(self, item: Item) -> None:
         """The DHT has another rotation than the one that was taken, under the same recovery key: that one must be
@@ -441,7 +461,10 @@ class Mutables:
             one.reason = f"two torrents were published as number {item.seq}; the one that came first counts"
             return
         self._keep(item)
+        self.rooms.changed(one)
         await self._exchange.lead(one, item.seq, hashes)
+        self.rooms.changed(one)
 
     async def _save(self, one: Following) -> None:
+        self.rooms.changed(one)
         await self._threads.run(following.write, self._store, one)
