@@ -16,7 +16,7 @@ from wildbach.protocol.metainfo import Metainfo
 QUIET: Mapping[str, object] = {
     "connections.listen": ["127.0.0.1:0"], "dht.enabled": False, "discovery.lsd": False, "discovery.upnp": False,
     "discovery.natpmp": False, "disk.workers": "threads", "trackers.dns_preferences": False,
-    "rates.limit_local": True,
+    "rates.limit_local": True, "media.listen": "127.0.0.1:0",
 }
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 
 class RateMeter:
-    """Bytes a second over the last `window` seconds or so. Costs one addition a call; `rate` folds lazily."""
+    """Bytes a second over the last `window` seconds or so; at first, since bytes came. Costs one addition a call, as
+    `rate` folds lazily.
+    """
 
-    __slots__ = ("_at", "_pending", "_rate", "_window", "total")
+    __slots__ = ("_age", "_at", "_pending", "_rate", "_window", "total")
 
     def __init__(self, window: float = 5.0) -> None:
         self.total = 0
         self._pending = 0
         self._rate = 0.0
         self._at = -1.0
+        self._age = 0.0
+        "Seconds since the first bytes."
         self._window = window
 
     def add(self, amount: int) -> None:
@@ -26,12 +30,43 @@ class RateMeter:
             return self._rate
         passed = now - self._at
         if passed >= 0.25:
-            share = min(1.0, passed / self._window)
+            if self._age or self._pending:
+                self._age += passed
+            share = min(1.0, passed / min(self._window, self._age or self._window))
             self._rate += (self._pending / passed - self._rate) * share
             self._pending = 0
             self._at = now
             if self._rate < 1.0:
                 self._rate = 0.0
+        return self._rate
+
+
+class Pace:
+    """Bytes a second while there is something to wait for: how fast somebody is, and not how much was asked of it."""
+
+    __slots__ = ("_age", "_at", "_rate", "_total", "_window")
+
+    def __init__(self, window: float = 3.0) -> None:
+        self._window = window
+        self._rate = 0.0
+        self._age = 0.0
+        self._at = -1.0
+        "When it was last seen at work; -1 where it had nothing to do."
+        self._total = 0
+
+    def see(self, now: float, total: int, *, busy: bool) -> None:
+        """So many bytes have come in all; `busy`: more of them are due."""
+        passed = now - self._at
+        if self._at >= 0 and passed > 0:
+            self._age += passed
+            share = min(1.0, passed / min(self._window, self._age))
+            self._rate += ((total - self._total) / passed - self._rate) * share
+        self._at = now if busy else -1.0
+        self._total = total
+
+    @property
+    def rate(self) -> float:
+        """0 while nothing is known."""
         return self._rate
 
 

@@ -33,6 +33,14 @@ _HURRY_SECONDS: Final = 0.2
 _SPARE_OPEN: Final = 8
 _DUE_SECONDS: Final = 2.0
 "What has a deadline so soon is asked of a second peer too."
+_AT_A_TIME: Final = 0.5
+"Of what is due, a peer is asked for as much at a time as it gives in so many seconds: others shall help."
+_QUEUE_SECONDS: Final = 0.1
+"While readers wait, a peer owes no more than it gives in this time and a round trip: deep queues make seeks slow."
+_SPARED: Final = 1.2
+"Web servers are let go of where the other peers give so many times what is read."
+_PATIENCE: Final = 1.5
+"What is late goes to peers that are not slower than the best by this factor."
 _TESTED: Final = 8
 "Newcomers that fetch a piece alone at the same time."
 _FOR_EVER: Final = float("inf")
@@ -110,6 +118,14 @@ class Downloads:
         self._keep = True
         "Unfinished pieces go to the disk when they are let go of."
         self._scratch = Scratch()
+        self._soonest = _FOR_EVER
+        "Seconds in which the best peer could have a block here; kept while something has a deadline."
+        self._pace = 0.0
+        "Blocks a second that all peers give together."
+        self.watched: dict[int, None] = {}
+        "Pieces whose blocks somebody waits for."
+        self.on_watched: Callable[[int], None] = lambda _piece: None
+        "Called when blocks of a watched piece have come."
         self._held: dict[int, Peer] = {}
         "Peers that are not read from until the rate limit allows."
 
@@ -191,7 +207,7 @@ class Downloads:
             if not gate.open:
                 self._held[peer.number] = peer
                 peer.connection.pause()
-        if owed.blocks * 2 <= peer.window(now):
+        if self._hungry(peer, now):
             self.fill(peer, now)
 
     def _odd(self, peer: Peer, index: int, offset: int, data: memoryview) -> None:
@@ -241,8 +257,23 @@ class Downloads:
                 peer.mine = None
             if len(piece.queue) == 1:
                 self._hand(piece)
+        if self.watched and piece.index in self.watched:
+            self.on_watched(piece.index)
 
     # -- asking
+
+    def _window(self, peer: Peer, now: float) -> int:
+        """Blocks to keep asked."""
+        window = peer.window(now)
+        if self.picker.has_deadlines and not peer.snubbed:
+            rate = peer.pace.rate
+            window = min(window, 2 + int(rate * (_QUEUE_SECONDS + peer.rtt) / BLOCK)) if rate else min(window, 2)
+        return window
+
+    def _hungry(self, peer: Peer, now: float) -> bool:
+        """It owes so little that it could be idle soon."""
+        window, owes = self._window(peer, now), peer.owed.blocks
+        return owes * 2 <= window or (owes < min(window, 8) and self.picker.has_deadlines)
 
     def fill(self, peer: Peer, now: float) -> None:
         """Ask a peer for as much as its window has room for."""
@@ -252,7 +283,8 @@ class Downloads:
             return
         owed = peer.owed
         gate = self._gate(peer)
-        want = (peer.window(now) if gate is None else min(peer.window(now), gate.window(peer.rtt))) - owed.blocks
+        window = self._window(peer, now)
+        want = (window if gate is None else min(window, gate.window(peer.rtt))) - owed.blocks
         if want <= 0:
             return
         if self.in_hand >= _BACKLOG and now - self._ended_at < _STALL_SECONDS:
@@ -265,16 +297,22 @@ class Downloads:
         out: list[bytes] = []
         while want > 0:
             among = None
-            found = self._overdue(peer, now) if self.picker.has_deadlines else None
-            piece = found[0] if found is not None else self._choose(peer)
-            if piece is None:
-                found = self._last_ones(peer, now)
+            piece, found, most, first = None, None, want, None
+            if self.picker.has_deadlines:
+                urgent, found = self._pressing(peer, now)
+                if urgent is not None:
+                    piece, first = urgent
+                    most = min(want, max(1, int(peer.pace.rate * _AT_A_TIME / BLOCK)))
+            if piece is None and found is None:
+                piece = self._choose(peer)
+                if piece is None:
+                    found = self._last_ones(peer, now)
             if found is not None:
                 piece, among = found
-                want = min(want, 4)
+                most = want = min(want, 2)
             if piece is None:
                 break
-            span = piece.take(want, self._pool, among)
+            span = piece.take(most, self._pool, first if among is None else among)
             if span is None and among is None and piece.unasked:
                 roomy = self._roomy(peer)
                 if roomy is not None:
@@ -286,17 +324,17 @@ class Downloads:
                 self._starved[peer.number] = peer
                 self._reclaim()
                 break
-            first, stop = span
+            begin, stop = span
             if among is not None:
                 piece.duplicated = True
-                piece.doubled |= (1 << stop) - (1 << first)
+                piece.doubled |= (1 << stop) - (1 << begin)
             else:
                 self.picker.note_asked(piece)
                 peer.mine = piece
                 peer.last_piece = piece.index
-            owed.add(Run(piece, first, stop, now))
-            out.append(codec.requests(piece.index, first, stop, piece.size))
-            want -= stop - first
+            owed.add(Run(piece, begin, stop, now))
+            out.append(codec.requests(piece.index, begin, stop, piece.size))
+            want -= stop - begin
         if out:
             peer.send(b"".join(out) if len(out) > 1 else out[0])
             if owed.blocks > _LANDING_FROM and peer.connection.landing is None:
@@ -306,15 +344,15 @@ class Downloads:
         picker = self.picker
         have = peer.have
         if peer.choked:
-            if picker.have.bit_count() >= limits.ALLOWED_FAST:
-                return None  # that is for those who have nothing to trade yet
+            if picker.have.bit_count() >= limits.ALLOWED_FAST or picker.has_deadlines:
+                return None  # that is for those who have nothing to trade yet, and what is read would wait behind it
             have = bitfield.of(peer.allowed_in, picker.width) & have
         if peer.suspect:
             return self._alone(peer, have) or self._afresh(peer, have)
-        if picker.has_deadlines:
-            urgent = picker.urgent(have, peer.number)
-            if urgent is not None:
-                return urgent
+        if picker.focus.warm and not peer.choked and not (peer.web and self._enough(peer)):
+            warm = picker.next_warm(have, peer.number)
+            if warm is not None:
+                return warm
         mine = peer.mine
         if mine is not None and mine.asked != mine.all and picker.open.get(mine.index) is mine and not peer.choked:
             return mine
@@ -409,17 +447,104 @@ class Downloads:
         holder = self.peers.get(piece.sole)
         return holder is not None and holder.suspect
 
-    def _overdue(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
-        """A piece is due soon and somebody else owes blocks of it: ask this peer as well."""
-        if peer.snubbed or peer.choked or peer.suspect:
-            return None
-        for piece in self.picker.due(now + _DUE_SECONDS):
-            if piece.asked != piece.all or not bitfield.has(peer.have, piece.index, self.picker.width):
+    def _pressing(
+        self, peer: Peer, now: float,
+    ) -> tuple[tuple[OpenPiece, int] | None, tuple[OpenPiece, int] | None]:
+        """What has a deadline and this peer should be asked for: blocks of a piece; or blocks that somebody else owes
+        too.
+        """
+        if peer.suspect or peer.snubbed:
+            return None, None
+        picker = self.picker
+        have = bitfield.of(peer.allowed_in, picker.width) & peer.have if peer.choked else peer.have
+        eta = _wait(peer, peer.owed.blocks + 1)
+        late = None if peer.choked else self._overdue(peer, now, 2.5 * eta + _HURRY_SECONDS)
+        if late is not None:
+            return None, late
+        found = picker.urgent(
+            have, peer.number, now + eta, now + _PATIENCE * self._soonest + _HURRY_SECONDS, now, self._pace)
+        if found is not None and peer.web and self._enough(peer):
+            due = picker.deadline(found[0].index)
+            return (found if due is not None and due <= now + _DUE_SECONDS else None), None
+        return found, None
+
+    def _overdue(self, peer: Peer, now: float, longest: float) -> tuple[OpenPiece, int] | None:
+        """Blocks are due soon, and who owes them takes longer than `longest` seconds: ask this peer as well."""
+        picker = self.picker
+        for piece in picker.due(now + _DUE_SECONDS):
+            pressing = picker.pressing(piece) & piece.missing
+            if not pressing or not bitfield.has(peer.have, piece.index, picker.width):
                 continue
-            among = piece.missing & ~piece.doubled & ~peer.owed.mask(piece.index)
+            among = pressing & ~peer.owed.mask(piece.index)
+            if among & piece.doubled:
+                among &= ~(piece.doubled & self._promised(piece, now))
             if among and not self._guarded(piece, peer):
-                return piece, among
+                among &= self._late(piece, peer, longest, now)
+                if among:
+                    return piece, among
         return None
+
+    def _late(self, piece: OpenPiece, asking: Peer, longest: float, now: float) -> int:
+        """Blocks of a piece that others owe and will not have given after `longest` seconds, nor when they are due."""
+        out = 0
+        due, row, each = self.picker.timing(piece)
+        due -= now
+        for peer in self.peers.values():
+            if peer is asking or not peer.owed.blocks:
+                continue
+            if _silent(peer, now):
+                out |= peer.owed.mask(piece.index)
+                continue
+            more = _wait(peer, 1) - peer.rtt
+            # What it sends now began when the last block came; who is late already will be later than that.
+            waited = now - (peer.waiting_since or now)
+            comes = abs(more + peer.rtt - waited) - more
+            for run in peer.owed.runs:
+                if run.index == piece.index:
+                    for block in range(run.block, run.stop):
+                        comes += more
+                        if comes > longest and comes > due + (block - row) * each:
+                            out |= 1 << block
+                else:
+                    comes += more * (run.stop - run.block)
+        return out
+
+    def _enough(self, web: Peer) -> bool:
+        """The other peers give what is read and a little more: the web server is spared (it helps at the start)."""
+        focus, now = self.picker.focus, self._clock()
+        if not focus.rate:
+            return False
+        rate = sum(peer.down.rate(now) for peer in self.peers.values() if not peer.web)
+        return rate > _SPARED * focus.rate
+
+    def retarget(self, now: float) -> None:
+        """Readers have gone elsewhere: take back what was asked of peers and is not due, and ask for what is."""
+        picker = self.picker
+        for peer in list(self.peers.values()):
+            if not peer.am_interested or peer.closing:
+                continue
+            if not peer.choked:
+                self._take_back(peer, [run for run in peer.owed.runs if picker.deadline(run.index) is None])
+        self._hurry(now)
+
+    def delay(self, number: int) -> float:
+        """Seconds until an answer of this peer could be here, behind what it owes; for ever where it serves nobody."""
+        peer = self.peers.get(number)
+        return _FOR_EVER if peer is None or peer.snubbed or peer.choked else _wait(peer, peer.owed.blocks + 1)
+
+    def _take_back(self, peer: Peer, runs: Sequence[Run]) -> None:
+        """Cancel what a peer was asked for. What is on its way already may still come."""
+        out: list[bytes] = []
+        for run in runs:
+            first = run.block + (run is peer.owed.runs[0])
+            for block in range(first, run.stop):
+                out.append(codec.cancel(run.index, block * BLOCK, run.piece.block_size(block)))
+            peer.late += run.stop - first
+            stop = run.stop
+            peer.owed.cut(run, first)
+            self._unask(run.piece, first, stop)
+        if out:
+            peer.send(b"".join(out))
 
     def _last_ones(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
         """The end game: all that is wanted is asked, so ask this peer too for what another will be long in giving."""
@@ -465,10 +590,26 @@ class Downloads:
         """Every 50 ms: in the end game nobody who could help may be idle, nor anybody while only the disk is slow."""
         if self._starved and self.in_hand:
             self._feed(now)
+        if self.picker.has_deadlines:
+            self._hurry(now)
         if self.picker.open and self.picker.ending:
             for peer in list(self.peers.values()):
                 if peer.am_interested and not peer.choked and peer.owed.blocks <= 2:
                     self.fill(peer, now)
+
+    def _hurry(self, now: float) -> None:
+        """Readers wait: see who is how fast, and leave nobody idle who could help."""
+        able = [
+            peer for peer in self.peers.values()
+            if peer.am_interested and not (peer.choked or peer.snubbed or peer.suspect or peer.closing)
+        ]
+        for peer in able:
+            peer.pace.see(now, peer.down.total, busy=peer.owed.blocks > 0)
+        self._soonest = min((_wait(peer, peer.owed.blocks + 1) for peer in able), default=_FOR_EVER)
+        self._pace = sum(peer.pace.rate for peer in able) / BLOCK
+        for peer in able:
+            if self._hungry(peer, now):
+                self.fill(peer, now)
 
     def release(self, peer: Peer, *, late: bool) -> None:
         """Give up what a peer owes; `late`: it may still come, and is not held against the peer."""
@@ -727,6 +868,24 @@ class Downloads:
                 self.wasted += (before - piece.got.bit_count()) * BLOCK
                 self.picker.note_asked(piece)
 
+    def refuse(self, index: int, false: int) -> list[int]:
+        """Blocks of an open piece are proven false: they are asked for again. Returns who sent them, by number."""
+        piece = self.picker.open.get(index)
+        if piece is None:
+            return []
+        for number in piece.queue:
+            false &= ~piece.chunk_mask(number)  # what the writer gets comes to its end there
+        false &= piece.got
+        senders = [
+            number for number, first, stop in piece.from_
+            if false & ((1 << stop) - (1 << first)) and not piece.restored
+        ]
+        if false:
+            self.wasted += false.bit_count() * BLOCK
+            piece.lose(false)
+            self.picker.note_asked(piece)
+        return list(dict.fromkeys(senders))
+
     def stop(self, *, keep: bool) -> None:
         """Ask for nothing more, and give the memory of unfinished pieces back; `keep`: they go to the disk first."""
         self.running = False
@@ -754,6 +913,11 @@ class Downloads:
 def _silent(peer: Peer, now: float) -> bool:
     """It owes blocks and has not sent any for so long that it is no hope."""
     return peer.snubbed or now - max(peer.waiting_since or 0.0, peer.owed.oldest) > _WAIT_SECONDS
+
+
+def _wait(peer: Peer, blocks: int) -> float:
+    """Seconds until a peer has given so many blocks more, by how fast it is when it is asked."""
+    return peer.rtt + blocks * BLOCK / (max(peer.pace.rate, 1024.0) if peer.pace.rate else 4.0 * BLOCK)
 
 
 def _seconds(peer: Peer, blocks: int, now: float) -> float:

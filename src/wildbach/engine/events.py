@@ -29,6 +29,17 @@ class TorrentRemoved(TorrentEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class CacheEvicted(TorrentEvent):
+    """A cache torrent was removed with its files, because room was needed or because somebody asked for it."""
+
+    title: str
+    owner: str
+    "For whom it was kept: `stream`, `site`, `channel`."
+    size: int
+    "Bytes it had on disk."
+
+
+@dataclass(frozen=True, slots=True)
 class MetadataReady(TorrentEvent):
     """A magnet's metadata has come and hashes to its info hash."""
 

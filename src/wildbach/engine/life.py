@@ -17,7 +17,7 @@ from wildbach.base.ids import InfoHashes
 from wildbach.base.words import plural
 from wildbach.disk.datadir import TorrentLock
 from wildbach.disk.piecework import ChunkResult
-from wildbach.disk.storage import Storage
+from wildbach.disk.storage import CHANGED, Storage
 from wildbach.disk.system import storage_error
 from wildbach.engine import events
 from wildbach.engine.assumed import Assumed
@@ -58,6 +58,15 @@ class Living(Protocol):
     @property
     def parts(self) -> Parts:
         """Made when they are first needed."""
+        ...
+
+    @property
+    def reading(self) -> bool:
+        """Somebody reads its files."""
+        ...
+
+    def news(self, piece: int | None = None) -> None:
+        """Readers shall look again; `piece`: this one is verified."""
         ...
 
     def know(self, metainfo: Metainfo) -> Known:
@@ -213,6 +222,7 @@ class Life:
         self.reason = reason
         if self._owner.awake_parts is not None:
             self._owner.awake_parts.changed.set()
+        self._owner.news()
         self._shared.bus.publish(events.StateChanged(self._owner.key, state.value, reason))
 
     async def _life(self) -> None:
@@ -248,7 +258,19 @@ class Life:
             return
         if holdings.record.moving:
             self._owner.parts.scope.spawn("move", self._owner.parts.relocation.go_on(holdings), contain=self.died)
-        self._begin(known, holdings.storage, have)
+        if await self._admitted(known, have):
+            self._begin(known, holdings.storage, have)
+
+    async def _admitted(self, known: Known, have: int) -> bool:
+        """There is room for what is still to come of a cache torrent; it stops where there is none."""
+        options, wanted = self._owner.options, known.selection.pieces
+        if options.cache and options.fetches and wanted & ~have:
+            try:
+                await self._shared.admit(self._owner.key, known.info.geometry.bytes_in(wanted | have))
+            except StorageError as error:
+                self.stop(error.message, error.code)
+                return False
+        return True
 
     def _hold(self, known: Known) -> Holdings:
         return Holdings(
@@ -277,7 +299,7 @@ class Life:
         self._has_bits = bytearray(bitfield.to_wire(have, geometry.piece_count))
         self.content = Content(picker, downloads, uploads)
         known.specs.begin(shared.clock())
-        if picker.missing and self._owner.options.seed_only:
+        if picker.missing and not self._owner.options.fetches:
             self.content = None
             self._not_all_here(picker)
             return
@@ -295,6 +317,7 @@ class Life:
             shared.writer.prepare()
         if self._owner.options.super_seed and have == picker.full:
             self._owner.parts.swarm.super_seed = SuperSeed(picker.count)
+        self._owner.parts.talk.hash_fetcher.delay = downloads.delay
         self._owner.parts.swarm.start(self.content)
         self._owner.parts.web.tick(shared.clock())
         if not picker.missing:
@@ -303,6 +326,15 @@ class Life:
 
     def _not_all_here(self, picker: Picker) -> None:
         lack = picker.missing.bit_count()
+        known = self._owner.known
+        if self._owner.options.in_place and known is not None:
+            at = next(iter(bitfield.indices(picker.missing, picker.width))) * known.info.geometry.piece_length
+            file = known.info.files[known.info.geometry.extents(at, 1)[0].file]
+            self.stop(
+                f"{'/'.join(file.path.parts)} has changed, or is not there: what is seeded in place is left as it is",
+                CHANGED,
+            )
+            return
         self.stop(
             f"{lack:,} of {plural(picker.wanted.bit_count(), 'piece')} {'is' if lack == 1 else 'are'} not here "
             "or not good, and only seeding was asked for",
@@ -337,6 +369,16 @@ class Life:
                 except RemoteError as error:
                     peer.close(error)
 
+    async def prove(self, pieces: int) -> None:
+        """Hash pieces that were only taken as good; those that are not are fetched again. Raises StorageError."""
+        holdings = self.opened()
+        good = (await holdings.check(pieces)).good
+        if self.holdings is not holdings:
+            return
+        holdings.settled(pieces, good)
+        if pieces & ~good and self.content is not None:
+            self._take_back(pieces & ~good, self.content)
+
     def _take_back(self, pieces: int, content: Content) -> None:
         """These pieces are not there after all: fetch them."""
         parts, picker = self._owner.parts, content.picker
@@ -344,7 +386,7 @@ class Life:
         self._has_bits = bytearray(bitfield.to_wire(picker.have, picker.count))
         parts.swarm.suggestions = None
         parts.talk.lost(bitfield.indices(pieces, picker.width))
-        if self._owner.options.seed_only:
+        if not self._owner.options.fetches:
             self._not_all_here(picker)
             return
         self._shared.writer.prepare()
@@ -430,6 +472,9 @@ class Life:
         if content is None or self.holdings is None:
             return
         await self._shared.threads.run(self.holdings.storage.select, selection.wanted)
+        known = self._owner.known
+        if self.content is not content or known is None or not await self._admitted(known, content.picker.have):
+            return
         if self.content is not content:
             return
         picker = content.picker
@@ -474,7 +519,7 @@ class Life:
         self._owner.parts.complete.clear()
         self._set_state(State.CHECKING)
         have = await holdings.recheck()
-        if self._owner.known is not None:
+        if self._owner.known is not None and await self._admitted(self._owner.known, have):
             self._begin(self._owner.known, holdings.storage, have)
 
     async def _quiet(self) -> None:
@@ -526,7 +571,7 @@ class Life:
         elif self.holdings is not None and self._owner.known is not None:
             if self.state == State.STOPPED:
                 await self.recheck()
-            else:
+            elif await self._admitted(self._owner.known, self.holdings.journal.claimed):
                 self._begin(self._owner.known, self.holdings.storage, self.holdings.journal.claimed)
         else:
             self._go()
@@ -544,6 +589,7 @@ class Life:
         return (
             self.state is State.SEEDING and parts.complete.is_set() and picker.have == picker.full
             and journal.durable == picker.full and not journal.pending
+            and not self._owner.reading
             and not parts.swarm.peers and not parts.links.calling and parts.swarm.super_seed is None
         )
 
@@ -584,7 +630,8 @@ class Life:
         self.asleep = False
         if self.state in (State.PAUSED, State.STOPPED):
             return
-        self._begin(known, holdings.storage, have, again=True)
+        if await self._admitted(known, have):
+            self._begin(known, holdings.storage, have, again=True)
 
     # -- Judge
 
@@ -597,6 +644,7 @@ class Life:
         if self.holdings is not None:
             self.holdings.written(index)
         self._owner.parts.swarm.have(index)
+        self._owner.news(index)
         self._shared.bus.publish(events.PieceDone(self._owner.key, index))
         self._shared.wake()
         if self.content is not None and not self.content.picker.missing:

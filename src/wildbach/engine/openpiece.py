@@ -143,15 +143,16 @@ class OpenPiece:
                     gone |= 1 << block
         gone &= self.got
         if gone:
-            self._lose(gone)
+            self.lose(gone)
         return bool(gone)
 
     def refetch(self, false: int) -> None:
         """These blocks are proven false, the others true; the writer is to get all of them again."""
-        self._lose(false)
+        self.lose(false)
         self.handed = 0
 
-    def _lose(self, gone: int) -> None:
+    def lose(self, gone: int) -> None:
+        """Forget these blocks: they are to come again."""
         self.from_ = senders_of(self.from_, self.all & ~gone)
         self.got &= ~gone
         self.asked &= ~gone

@@ -2,17 +2,39 @@
 
 Every piece is in exactly one of these sets: had, unwanted, open (some block asked), or waiting. `waiting` is kept by
 priority. Peers finish pieces that are open before they open others, the rarest first; sequential torrents take the
-lowest, and pieces with a deadline go before all.
+lowest, and pieces with a deadline go before all, then those that are `warm`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from random import Random
 
 from wildbach.base import bitfield
-from wildbach.base.geometry import Geometry
+from wildbach.base.geometry import BLOCK, Geometry
 from wildbach.engine.availability import Availability
 from wildbach.engine.openpiece import OpenPiece
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """What readers wait for, or soon will. Sets of blocks are bits, block 0 the lowest."""
+
+    deadlines: Mapping[int, float] = field(default_factory=dict)
+    "By piece: when the first byte of it that is read is due."
+    first: Mapping[int, int] = field(default_factory=dict)
+    """Of a piece whose blocks can be verified one by one: those that are read, the lowest first. A piece that is not
+    named is of use once all of it is here."""
+    pressing: Mapping[int, int] = field(default_factory=dict)
+    "Of such a piece the blocks that are due within moments: worth asking two peers for."
+    warm: int = 0
+    "Pieces that are read after those: the rarest first, before all others."
+    rate: float = 0.0
+    "Bytes a second that are read."
+
+
+NO_FOCUS = Focus()
 
 
 class Picker:
@@ -34,7 +56,11 @@ class Picker:
         "Wanted, not had, not open: highest priority first."
         self._chosen: list[int] = [self.full]
         self.wanted = self.full
+        self._asked: dict[int, float] = {}
+        "Deadlines that were set one by one."
         self._deadlines: dict[int, float] = {}
+        "All that hold, the earliest first."
+        self.focus = NO_FOCUS
 
     # -- what is wanted
 
@@ -51,10 +77,44 @@ class Picker:
     def set_deadline(self, piece: int, when: float | None) -> None:
         """Fetch a piece before all others, the earliest deadline first; None takes the deadline away."""
         if when is None or bitfield.has(self.have, piece, self.width):
-            self._deadlines.pop(piece, None)
+            self._asked.pop(piece, None)
         else:
-            self._deadlines[piece] = when
-            self._deadlines = dict(sorted(self._deadlines.items(), key=lambda item: item[1]))
+            self._asked[piece] = when
+        self._order()
+
+    def set_focus(self, focus: Focus) -> None:
+        """Readers wait for this, in place of what they waited for before."""
+        self.focus = focus
+        self._order()
+
+    def _order(self) -> None:
+        both = dict(self._asked)
+        for piece, when in self.focus.deadlines.items():
+            both[piece] = min(when, both.get(piece, when))
+        self._deadlines = {
+            piece: when for piece, when in sorted(both.items(), key=lambda item: item[1])
+            if not bitfield.has(self.have, piece, self.width)
+        }
+
+    def pressing(self, piece: OpenPiece) -> int:
+        """The blocks of a piece that is due soon which are due themselves and were asked for."""
+        if piece.index in self._asked or piece.index not in self.focus.first:
+            due = piece.index in self._asked or self.focus.pressing.get(piece.index, 0)
+            return piece.all if due and piece.asked == piece.all else 0
+        due = self.focus.pressing.get(piece.index, 0) & piece.all
+        free = due & ~piece.asked
+        return due & (free & -free) - 1 if free else due
+
+    def timing(self, piece: OpenPiece) -> tuple[float, int, float]:
+        """When a piece is due, from which block on it is read, and how many seconds later each next one is due."""
+        when = self._deadlines.get(piece.index, 0.0)
+        first = self.focus.first.get(piece.index, 0)
+        if not first or piece.index in self._asked or not self.focus.rate:
+            return when, 0, 0.0
+        return when, (first & -first).bit_length() - 1, BLOCK / self.focus.rate
+
+    def deadline(self, index: int) -> float | None:
+        return self._deadlines.get(index)
 
     @property
     def missing(self) -> int:
@@ -94,16 +154,48 @@ class Picker:
                 return piece
         return None
 
-    def urgent(self, theirs: int, peer: int) -> OpenPiece | None:
-        """The earliest piece with a deadline that this peer can give."""
-        for index in self._deadlines:
-            if not bitfield.has(theirs, index, self.width) or bitfield.has(self.have, index, self.width):
+    def urgent(
+        self, theirs: int, peer: int, arrives: float = 0.0, bound: float = 0.0, now: float = 0.0, pace: float = 0.0,
+    ) -> tuple[OpenPiece, int] | None:
+        """The earliest piece with a deadline that this peer can give in time, and the blocks to choose from, as bits.
+
+        `arrives` is when a block would be here that is asked of the peer now, `bound` when the best peers could have
+        one here: what is late already is left to those. All peers together give `pace` blocks a second, so who is slow
+        may help with a piece that takes long anyway.
+        """
+        for index, when in self._deadlines.items():
+            if not bitfield.has(theirs, index, self.width):
                 continue
             piece = self.open.get(index)
-            if piece is None:
-                return self.start(index)
-            if piece.asked != piece.all and (piece.sole is None or piece.sole == peer):
-                return piece
+            if piece is not None and (piece.asked == piece.all or piece.sole not in (None, peer)):
+                continue
+            blocks = (1 << -(-self.geometry.piece_size(index) // BLOCK)) - 1
+            free = blocks if piece is None else blocks & ~piece.asked
+            single = index not in self._asked and index in self.focus.first
+            if single:
+                free &= self.focus.first[index]
+            if free and arrives > max(when, bound):
+                if single:
+                    first = self.focus.first[index]
+                    skip = (first & -first).bit_length() - 1 + int((arrives - when) * self.focus.rate / BLOCK)
+                    free = free >> skip << skip
+                elif arrives > now + (blocks if piece is None else piece.missing).bit_count() / (pace or 1.0):
+                    continue
+            if free:
+                return piece or self.start(index), free
+        return None
+
+    def next_warm(self, theirs: int, peer: int) -> OpenPiece | None:
+        """A piece that readers come to soon: an open one, else the rarest."""
+        able = self.focus.warm & theirs
+        if not able:
+            return None
+        piece = self.next_open(able, peer)
+        if piece is not None:
+            return piece
+        for level in self._levels:
+            if level & able:
+                return self.start(self._random(self.availability.rarest(level & able)))
         return None
 
     def next_new(self, theirs: int) -> OpenPiece | None:
@@ -189,6 +281,7 @@ class Picker:
         self.have |= bitfield.bit(index, self.width)
         self._close(index)
         self._deadlines.pop(index, None)
+        self._asked.pop(index, None)
         mark = bitfield.bit(index, self.width)
         self._levels = [level & ~mark if level & mark else level for level in self._levels]
 

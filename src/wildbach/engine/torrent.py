@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from wildbach.base import limits
+from wildbach.base import bitfield, limits
 from wildbach.base.errors import NetworkError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.layout import Layout
@@ -25,12 +26,23 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.parts import Known, Parts
 from wildbach.engine.peer import Peer
 from wildbach.engine.ratelimits import Gates
+from wildbach.engine.reader import Reader
+from wildbach.engine.reading import Readers
 from wildbach.engine.shared import Shared
 from wildbach.engine.state import State
 from wildbach.engine.swarm import Content, Swarm
 from wildbach.engine.talk import Talk
 from wildbach.engine.trackerlist import Identity, TrackerList, TrackerView
-from wildbach.engine.views import FileView, PeerView, TorrentView, asleep_view, file_views, peer_views, torrent_view
+from wildbach.engine.views import (
+    FileView,
+    PeerView,
+    TorrentView,
+    asleep_view,
+    file_views,
+    peer_views,
+    torrent_view,
+    why,
+)
 from wildbach.engine.weblane import Lane
 from wildbach.engine.webseeds import WebSeedView
 from wildbach.protocol.metainfo.document import Metainfo
@@ -50,7 +62,7 @@ class Torrent:
 
     __slots__ = (
         "_next_tell", "_peer_id", "_shared", "awake_parts", "brief", "dht_part", "given", "hashes", "key",
-        "known", "life", "number", "options", "port", "tracker_list",
+        "known", "life", "number", "options", "port", "readers", "tracker_list",
     )
 
     def __init__(
@@ -73,6 +85,8 @@ class Torrent:
         self.dht_part = DhtPart(self, shared.dht)
         self.awake_parts: Parts | None = None
         self.known: Known | None = None
+        self.readers: Readers | None = None
+        "Made when somebody first reads."
         self.life = Life(self, shared, open_storage)
         self._next_tell = 0.0
 
@@ -365,6 +379,8 @@ class Torrent:
     async def close(self) -> None:
         """End everything of this torrent; what was claimed as durable stays so."""
         self.use_dht(False)
+        if self.readers is not None:
+            self.readers.removed()
         await self.life.close()
         if self.tracker_list is not None:
             self._shared.announcing.remove(self.tracker_list)
@@ -376,6 +392,74 @@ class Torrent:
     async def resume(self) -> None:
         """Go on after a pause, or after a stop whose reason is gone."""
         await self.life.resume()
+
+    # -- reading
+
+    @contextlib.asynccontextmanager
+    async def open(self, file: int) -> AsyncIterator[Reader]:
+        """Read a file while it comes: what is read is fetched first, and only verified bytes are given. Wakes the
+        torrent; waits for its metadata. Raises UsageError where the torrent has no such file or does not fetch it,
+        StorageError where the torrent stopped.
+
+            async with torrent.open(0) as reader:
+                start = await reader.read(0, 65536)
+        """
+        with self._shared.use(self.key):
+            await self.metadata()
+            if self.known is None:
+                raise UsageError("the torrent was removed", code="not_found")
+            if self.readers is None:
+                hashes, fetcher = self.known.specs.hashes, self.talk.hash_fetcher
+                self.readers = Readers(
+                    self, self.known.info, hashes, fetcher, self._shared.clock, self._shared.threads)
+            readers = self.readers
+            with contextlib.closing(readers.open(file)) as reader:
+                if not (self.known.selection.priorities[file] or self._has_all_of(file)):
+                    raise UsageError(f"file {file} is not chosen for download", code="not_chosen")
+                self._shared.wake()
+                yield reader
+
+    def _has_all_of(self, file: int) -> bool:
+        if self.known is None:
+            return False
+        geometry = self.known.info.geometry
+        pieces = geometry.file_pieces(file)
+        wanted = bitfield.span(pieces.start, pieces.stop, bitfield.width_of(geometry.piece_count))
+        return not wanted & ~self.had[1]
+
+    @property
+    def reading(self) -> bool:
+        """Somebody reads its files."""
+        return bool(self.readers)
+
+    def news(self, piece: int | None = None) -> None:
+        if self.readers is not None:
+            if piece is not None:
+                self.readers.piece_done(piece)
+            else:
+                self.readers.news()
+
+    async def prove(self, pieces: int) -> None:
+        await self.life.prove(pieces)
+
+    def false_blocks(self, piece: int, blocks: int) -> None:
+        if self.content is not None:
+            self.parts.verdicts.false_blocks(self.content.downloads.refuse(piece, blocks))
+
+    def unchoked(self, peer: Peer) -> None:
+        if self.readers:
+            # Before blocks are asked for: what shows them to be good would come behind them.
+            self.readers.plan(self._shared.clock())
+
+    def ask_for_hashes(self) -> None:
+        self.talk.ask_for_hashes()
+
+    def focused(self) -> None:
+        self.swarm.review_interest()
+        self._shared.wake()
+
+    def why(self) -> str:
+        return why(self, self._shared.clock())
 
     async def recheck(self) -> None:
         """Hash everything on the disk anew; peers are let go meanwhile."""
@@ -568,6 +652,8 @@ class Torrent:
 
     def leaves_found(self, found: Fetched) -> None:
         self.parts.verdicts.leaves(found)
+        if self.readers is not None:
+            self.readers.leaves_found(found)
 
     def dont_have(self, peer: Peer, piece: int) -> None:
         self.swarm.dont_have(peer, piece)
@@ -676,6 +762,8 @@ class Torrent:
         if self.holdings is not None:
             self.holdings.tick(now)
         content = self.content
+        if self.readers is not None:
+            self.readers.tick(now)
         if content is not None:
             content.downloads.pulse(now)
             down, up = self.parts.gates.down, self.parts.gates.up

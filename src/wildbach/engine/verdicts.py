@@ -8,7 +8,7 @@ false blocks at once. Where the piece verifies first, its own blocks show them.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from wildbach.base import limits
@@ -111,6 +111,11 @@ class Verdicts:
             self._owner.mend(piece, sum(
                 1 << block for block, leaf in enumerate(leaves) if sent[width * block : width * (block + 1)] != leaf))
         self._review()
+
+    def false_blocks(self, senders: Sequence[int]) -> None:
+        """These sent blocks that their leaves prove false."""
+        for number in senders:
+            self._owner.ban(self._senders.get(number, _GONE), "sent bad blocks")
 
     def _want_leaves(self, piece: int, digests: bytes) -> None:
         expected = self._hashes(piece) if self._hashes is not None else None

@@ -11,14 +11,12 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, NetworkError, StorageError
 from wildbach.base.ids import Endpoint
 from wildbach.base.settings import Layers
@@ -28,17 +26,18 @@ from wildbach.engine.ways import parse_listen
 from wildbach.interfaces.api.choices import AREA, decode
 from wildbach.interfaces.api.local import LocalApi, open_api
 from wildbach.interfaces.http.access import Access
+from wildbach.interfaces.http.away import away_url
+from wildbach.interfaces.http.mediahost import MediaHost
+from wildbach.interfaces.http.mediaserver import MediaServer, root_of
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ClientSettings
+from wildbach.interfaces.stage import SessionStage
 from wildbach.interfaces.whereabouts import LOCK, SOCKET, TOKEN, Whereabouts, whereabouts
 from wildbach.net.httpd import server_tls
-from wildbach.net.interfaces import default_gateway, interfaces, own_address
 from wildbach.net.listening import inherited_sockets
 
 log = logging.getLogger(__name__)
-
-_ELSEWHERE: Final = (Reach.PRIVATE, Reach.GLOBAL)
 
 class DaemonLock:
     """The right to be the daemon of a data directory, until `release` or the end of the process."""
@@ -89,6 +88,8 @@ class Daemon:
     api: LocalApi
     access: Access
     web: WebServer
+    media: MediaServer
+    host: MediaHost
     urls: tuple[str, ...]
     "For browsers of this machine."
     away: str
@@ -134,17 +135,35 @@ async def run_daemon(
         stack.push_async_callback(web.close)
         if mount is not None:
             mount(web, api)
+        media, host = await _media(api, stack)
         places = await _listen(web, whole.settings, folder, environ)
         scheme = "https" if whole.settings.api.tls_certificate else "http"
         urls = tuple(_url(scheme, at) for at in places)
-        away = await loop.run_in_executor(None, _away, scheme, places)
+        away = await loop.run_in_executor(None, away_url, scheme, places)
         if whole.settings.api.unix_socket:
             stack.callback((folder / SOCKET).unlink, missing_ok=True)
         lock.tell(Whereabouts(
             os.getpid(), urls, str(folder / SOCKET) if whole.settings.api.unix_socket else "", away))
         notify(environ, "READY=1")
         stack.callback(notify, environ, "STOPPING=1")
-        yield Daemon(api, access, web, urls, away, loaded)
+        yield Daemon(api, access, web, media, host, urls, away, loaded)
+
+
+async def _media(api: LocalApi, stack: contextlib.AsyncExitStack) -> tuple[MediaServer, MediaHost]:
+    """Where players fetch; it follows the settings until the stack is left."""
+    core = api.core
+    host = MediaHost(
+        SessionStage(core.session, api.tokens, core.library), lambda request: root_of(core.settings.media, request))
+    media = MediaServer(lambda: core.settings.media, host)
+    await media.start()
+    stack.push_async_callback(media.close)
+
+    async def follow(_settings: ClientSettings) -> None:
+        await media.follow()
+
+    core.choices.followers.append(follow)
+    stack.callback(core.choices.followers.remove, follow)
+    return media, host
 
 
 async def _listen(
@@ -183,22 +202,6 @@ def _url(scheme: str, at: Endpoint) -> str:
     """For a browser on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(at.host, at.host)
     return f"{scheme}://{Endpoint(host, at.port)}"
-
-
-def _away(scheme: str, places: Sequence[Endpoint]) -> str:
-    """For a browser on another machine; empty where none gets here. Asks the system, and sends nothing."""
-    for at in places:
-        if at.host in ("0.0.0.0", "::"):
-            gateway = default_gateway(4) or default_gateway(6)
-            own = own_address(gateway) if gateway is not None else ""
-            own = own or next((
-                str(address.ip) for interface in interfaces() for address in interface.addresses
-                if classify(str(address.ip)) in _ELSEWHERE), "")
-            if own:
-                return f"{scheme}://{Endpoint(own, at.port)}"
-        elif classify(at.host) in _ELSEWHERE:
-            return f"{scheme}://{at}"
-    return ""
 
 
 def notify(environ: Mapping[str, str], state: str) -> None:

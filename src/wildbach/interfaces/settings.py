@@ -16,6 +16,7 @@ from wildbach.services.library.settings import (
     TrashSettings,
 )
 from wildbach.services.notices.settings import NotifySettings
+from wildbach.services.sites.settings import SiteSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,29 @@ class ApiSettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class MediaSettings(Section):
+    """Where players fetch what is played. Never the web interface or the API, and nothing without a link."""
+
+    listen: str = setting(
+        "127.0.0.1:9092-9099",
+        "Where players of this machine fetch, as HOST:PORT or HOST:FIRST-LAST for the first of these ports that is "
+        "free; where none is, any.",
+    )
+    lan: bool = setting(
+        False, "Let televisions, phones and others in the networks of this machine fetch what they have a link to: the "
+        "same port on all its addresses.", live=True,
+    )
+    url: str = setting(
+        "", "The URL by which other machines get there, where it is another than the address of this machine: of a "
+        "reverse proxy, or a name.", live=True,
+    )
+    hosts: tuple[str, ...] = setting(
+        (), "Names by which players may call, besides media.localhost and literal addresses; *.example.org is every "
+        "name below example.org.", live=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class HookSettings(Section):
     """Commands. The API neither shows nor changes them: who may use it is not who may run programs here."""
 
@@ -78,7 +102,7 @@ class HookSettings(Section):
 
 HOST_ONLY = ("hooks.",)
 "Settings that only the configuration file, the environment and flags can have, and that the API does not show."
-HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries")
+HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries", "sites.folder")
 "Those that the API does not change: what holds for who uses it is not for them to choose."
 
 
@@ -93,6 +117,8 @@ class ClientSettings(Settings):
     trash: TrashSettings = section(TrashSettings, "What was removed.")
     leeches: LeechSettings = section(LeechSettings, "Peers that take without giving.")
     feeds: FeedSettings = section(FeedSettings, "RSS.")
+    sites: SiteSettings = section(SiteSettings, "Sites that were opened, and those that are published from here.")
     hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")
     notify: NotifySettings = section(NotifySettings, "Notifications to phones, chats, mail and others.")
     api: ApiSettings = section(ApiSettings, "The web interface and the API.")
+    media: MediaSettings = section(MediaSettings, "Where players fetch what is played.")

@@ -45,7 +45,6 @@ _BODY_PACE = 4096
 _BACKLOG = 1024
 "Calls that the kernel holds for us: a burst of them must not have others wait for their second try."
 _FETCH_SECONDS = 60.0
-"For a client to make room for more of what it asked for."
 _SLICE = 64 * 1024
 _AGO: Final = "the client went away"
 
@@ -84,6 +83,8 @@ class Request:
     secure: bool = False
     "It came by TLS."
     read: Reader = field(default=_no_body, repr=False, compare=False)
+    with_client: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+    "From now on the handler is cancelled when the client goes away; else it works on to its end."
 
     async def body(self, limit: int) -> bytes:
         """The whole body of at most `limit` bytes; once. Raises BodyError: too long, too slow, packed or cut off."""
@@ -148,9 +149,10 @@ class _Web(web.Server):
     def __init__(
         self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         made: Callable[[web.RequestHandler, asyncio.Transport], None],
-        gone: Callable[[web.RequestHandler], None], **options: Any,
+        gone: Callable[[web.RequestHandler], None], fetch_seconds: float, **options: Any,
     ) -> None:
         super().__init__(handler, **options)
+        self._fetch_milliseconds = int(fetch_seconds * 1000)
         self._made = made
         self._gone = gone
 
@@ -160,7 +162,7 @@ class _Web(web.Server):
         if sock is not None and sock.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
             # Who takes an answer and never reads it would else hold the connection for ever, even a closed one.
             with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_FETCH_SECONDS * 1000))
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._fetch_milliseconds)
         self._made(handler, transport)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
@@ -173,12 +175,14 @@ class HttpServer:
 
     def __init__(
         self, handler: Handler, *, connections: int = 1000, name: str = "wildbach", line_bytes: int = 8190,
-        trusted: Callable[[str], bool] = lambda host: False,
+        trusted: Callable[[str], bool] = lambda host: False, fetch_seconds: float = _FETCH_SECONDS,
     ) -> None:
         """`line_bytes` bounds the request line, and each header. One network may hold half of the connections, but for
-        this machine and those that are `trusted`.
+        this machine and those that are `trusted`. `fetch_seconds`: for a client to make room for more of what it asked
+        for.
         """
         self._handler = handler
+        self._fetch_seconds = fetch_seconds
         self._line_bytes = line_bytes
         self._limit = connections
         self._trusted = trusted
@@ -252,6 +256,20 @@ class HttpServer:
             timer.cancel()
         self._idle.clear()
 
+    def stop_listening(self) -> None:
+        """Take no new connections until `start` is called again; those that are open go on."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    def cut_off(self, whom: Callable[[str], bool]) -> None:
+        """Break the connections of all whose address `whom` picks."""
+        for protocol in list(self._web.connections) if self._web is not None else ():
+            transport = protocol.transport
+            peer = transport.get_extra_info("peername") if transport is not None else None
+            if transport is not None and isinstance(peer, tuple) and whom(str(peer[0]).partition("%")[0]):
+                transport.abort()
+
     @property
     def connections(self) -> int:
         """Open ones, those included that have not finished their TLS handshake."""
@@ -262,9 +280,9 @@ class HttpServer:
     def _factory(self) -> Callable[[], asyncio.Protocol]:
         if self._web is None:
             self._web = _Web(
-                self._serve, self._made, self._lost, access_log=None, keepalive_timeout=_KEEP_SECONDS,
-                tcp_keepalive=False, lingering_time=1.0, auto_decompress=False, logger=_library_log,
-                max_line_size=self._line_bytes, max_field_size=self._line_bytes,
+                self._serve, self._made, self._lost, self._fetch_seconds, access_log=None,
+                keepalive_timeout=_KEEP_SECONDS, tcp_keepalive=False, lingering_time=1.0, auto_decompress=False,
+                logger=_library_log, max_line_size=self._line_bytes, max_field_size=self._line_bytes,
             )
         return self._accept
 
@@ -312,6 +330,7 @@ class HttpServer:
         try:
             return await self._answer(request)
         finally:
+            self._streams.pop(request.protocol, None)
             self._crowd.rest(request.protocol)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -344,8 +363,13 @@ class HttpServer:
         secure = transport is not None and transport.get_extra_info("sslcontext") is not None
         return Request(
             request.method, path, query, Endpoint(host.partition("%")[0], port), headers, secure,
-            lambda limit: _read_body(request, limit),
+            lambda limit: _read_body(request, limit), lambda: self._bind(request.protocol),
         )
+
+    def _bind(self, protocol: web.RequestHandler) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._streams[protocol] = task
 
     async def _stream(self, request: web.BaseRequest, answer: Stream) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers={"Server": self._name, **answer.headers})
@@ -358,13 +382,18 @@ class HttpServer:
             await response.prepare(request)
             if request.method != "HEAD":
                 async for chunk in answer.chunks:
-                    async with asyncio.timeout(_FETCH_SECONDS):
+                    async with asyncio.timeout(self._fetch_seconds):
                         await response.write(chunk)
-            async with asyncio.timeout(_FETCH_SECONDS):
+            async with asyncio.timeout(self._fetch_seconds):
                 await response.write_eof()
         except (TimeoutError, ConnectionError):
             if request.transport is not None:
                 request.transport.abort()
+        except asyncio.CancelledError:
+            # Whoever ended this does not wait for a client that may never fetch what is in the way.
+            if request.transport is not None:
+                request.transport.abort()
+            raise
         except Exception:
             # The head is sent: what is left is to break off, so that nobody takes half of it for all.
             if request.transport is not None:

@@ -11,7 +11,8 @@ from wildbach.base.addresses import Reach, classify
 from wildbach.base.ids import Endpoint
 from wildbach.disk.datadir import DataDir
 from wildbach.interfaces.api import models as m
-from wildbach.interfaces.daemon import _away, run_daemon
+from wildbach.interfaces.daemon import run_daemon
+from wildbach.interfaces.http.away import away_url
 
 
 def test_that_the_state_was_damaged_is_in_the_log(tmp_path: Path) -> None:
@@ -35,11 +36,11 @@ def test_that_the_state_was_damaged_is_in_the_log(tmp_path: Path) -> None:
     ([], ""),
 ])
 def test_other_machines_get_here_where_it_does_not_listen_on_loopback_only(places: list[Endpoint], url: str) -> None:
-    assert _away("http", places) == url
+    assert away_url("http", places) == url
 
 
 def test_of_any_address_one_is_told_that_others_can_call() -> None:
-    found = _away("https", [Endpoint("0.0.0.0", 8443)])
+    found = away_url("https", [Endpoint("0.0.0.0", 8443)])
     if found:  # a machine without a network has none
         at = urlsplit(found)
         assert at.port == 8443 and classify(at.hostname) is not Reach.LOCAL and at.hostname not in ("0.0.0.0", "::")

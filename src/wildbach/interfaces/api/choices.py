@@ -108,6 +108,7 @@ def check_start(settings: ClientSettings, changed: Sequence[str]) -> None:
         parse_node(text)
     for text in settings.api.listen:
         ways.parse_listen(text, "api.listen")
+    ways.parse_listen(settings.media.listen, "media.listen")
     if any(key.startswith("api.tls_") for key in changed) and settings.api.tls_certificate:
         server_tls(settings.api.tls_certificate, settings.api.tls_key)
     if "filter.sources" in changed:

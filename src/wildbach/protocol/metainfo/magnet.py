@@ -112,6 +112,8 @@ class MutableLink:
     "The torrent the link names besides (`xt`): it may have been the newest when the link was made."
     recovery: bytes = b""
     "The public half of the key that may put another in the place of this one (`rk`), 32 bytes; empty for none."
+    web_seeds: tuple[str, ...] = ()
+    "Web servers that have the content (`ws`), whatever it is by then: what is another file there is not taken."
 
     def __post_init__(self) -> None:
         if len(self.public_key) != 32:
@@ -148,7 +150,9 @@ class MutableLink:
         recovery = fields.get("rk", [""])[0]
         if recovery and (len(recovery) != 64 or _HEX.fullmatch(recovery) is None):
             raise FormatError("a recovery key is 64 hex digits", where="magnet.rk")
-        return cls(keys[0], bytes.fromhex(salt), name, trackers, peers, first, bytes.fromhex(recovery))
+        web_seeds = _urls(fields.get("ws", []), limits.WEB_SEEDS_PER_TORRENT)
+        return cls(
+            keys[0], bytes.fromhex(salt), name, trackers, peers, first, bytes.fromhex(recovery), web_seeds=web_seeds)
 
     def to_uri(self) -> str:
         """The link in one fixed order of keys. `MutableLink.parse` reads the same value from it."""
@@ -164,6 +168,7 @@ class MutableLink:
         if self.name:
             parts.append(f"dn={quote(self.name, safe='')}")
         parts += [f"tr={quote(url, safe='')}" for url in self.trackers]
+        parts += [f"ws={quote(url, safe='')}" for url in self.web_seeds]
         parts += [f"x.pe={f'[{host}]' if ':' in host else host}:{port}" for host, port in self.peers]
         return "magnet:?" + "&".join(parts)
 
