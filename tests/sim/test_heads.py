@@ -450,3 +450,65 @@ def test_a_peer_that_forges_a_head_is_dropped_and_nothing_changes() -> None:
             assert (one.seq, one.torrent) == (5, hashes(ONE).key)
 
     sim(1).run(main())
+
+
+def test_who_fetches_on_its_own_watches_the_head_alone() -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world, publisher, reader = await world_of(stack, ONE)
+            mutables = reader.session.mutables
+            one = await mutables.watch(BARE)
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq, one.heard, one.failure) == (None, -1, False, None)
+            await publisher.session.dht.put(head(ONE, 5, n=3))
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq, one.heard, one.key) == (hashes(ONE), 5, True, BARE.public_key)
+            assert one.value == {b"n": 3} and mutables.followed == () and reader.session.torrents == ()
+            # A thief, an old answer, a rotation, silence.
+            forget_all(world)
+            reader.session.dht.forget(head(ONE, 5).target)
+            await world.nodes[5].session.dht.put(head(TWO, 4))
+            await mutables.refresh(one)
+            assert (one.hashes, one.heard) == (hashes(ONE), False) and "number 4 only" in one.reason
+            await world.nodes[5].session.dht.put(head(EVIL, LAST_SEQ))
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq) == (hashes(EVIL), LAST_SEQ)
+            await publisher.session.dht.put(rotation(ONE))
+            one.rotation_at = 0.0
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq, one.key) == (hashes(ONE), -1, public_key(NEXT))
+            await publisher.session.dht.put(head(MOVED, 1, NEXT, NEXT_RECOVERY))
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq, one.heard) == (hashes(MOVED), 1, True)
+            silence(reader)
+            await mutables.refresh(one)
+            assert (one.hashes, one.heard, one.failure is not None) == (hashes(MOVED), False, True)
+            again = await mutables.watch(BARE)
+            assert again is one
+            mutables.unwatch(one)
+            assert reader.session.dht.kept(head(MOVED, 1, NEXT, NEXT_RECOVERY).target) is None
+            fresh = await mutables.watch(BARE)
+            assert fresh is not one and (fresh.hashes, fresh.seq) == (hashes(MOVED), 1)
+
+    sim(1).run(main())
+
+
+def test_a_watched_head_that_comes_from_a_peer_is_told_of(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            _, owner, reader = await world_of(stack, ONE, TWO)
+            owner.session.mutables.use_keys(Keys(tmp_path))
+            link = (await owner.session.mutables.publish(hashes(ONE), key="k", salt=SALT)).link
+            one = await reader.session.mutables.watch(link)
+            await reader.session.mutables.refresh(one)
+            await done(await reader.add(ONE.metainfo))
+            silence(reader)
+            told = asyncio.Event()
+            one.told = told.set
+            await owner.session.mutables.publish(hashes(TWO), key="k", salt=SALT)
+            async with asyncio.timeout(10):
+                await told.wait()
+            await reader.session.mutables.refresh(one)
+            assert (one.hashes, one.heard) == (hashes(TWO), True)
+
+    sim(1).run(main())

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from wildbach.base import limits
 from wildbach.base.ids import InfoHashes
 from wildbach.engine.exchange import Library
-from wildbach.engine.following import Following
+from wildbach.engine.following import Following, Watched
 from wildbach.engine.heads import HeadRecord, Heads
 from wildbach.engine.headtalk import HeadTalk, Room
 from wildbach.protocol.dht import items
@@ -51,6 +51,8 @@ class HeadRooms:
             if (item.key, item.salt) in wanted and len(one.inbox) < limits.HEAD_INBOX and item not in one.inbox:
                 one.inbox.append(item)
                 one.look.set()
+                if isinstance(one, Watched) and one.told is not None:
+                    one.told()
 
     def give_out(self, record: HeadRecord, hashes: InfoHashes) -> None:
         """What is published leads, or led, to this torrent: tell its peers."""
@@ -70,9 +72,10 @@ class HeadRooms:
 
     def seek(self, one: Following) -> None:
         """The DHT does not help: look for peers who may know more."""
-        talk = self._talk(one.place)
-        if talk is not None:
-            talk.seek()
+        for key in filter(None, _torrents(one)):
+            talk = self._talk(key)
+            if talk is not None:
+                talk.seek()
 
     def _tell(self, torrent: str) -> None:
         talk = self._talk(torrent)
@@ -86,6 +89,8 @@ class HeadRooms:
 
 
 def _torrents(one: Following) -> tuple[str, str]:
+    if isinstance(one, Watched):
+        return one.hashes.key if one.hashes is not None else "", one.former.key if one.former is not None else ""
     return one.place, one.pending.key if one.pending is not None else ""
 
 
