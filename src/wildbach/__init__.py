@@ -156,7 +156,8 @@ _HOMES = {
     "wildbach.engine.discovery": ("DiscoveryView",),
     "wildbach.engine.events": (
         "CacheEvicted", "ExternalAddressChanged", "FilterLoaded", "KeyRotated", "MetadataReady", "MutableUpdated",
-        "NetworkChanged", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "PortMapped", "PortMappingFailed",
+        "NetworkChanged", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "PortMapped",
+        "PortMappingFailed",
         "RecoveryDiffers", "StateChanged", "TorrentAdded", "TorrentComplete", "TorrentRemoved", "TorrentStopped",
         "TrackerAnnounced",
     ),
