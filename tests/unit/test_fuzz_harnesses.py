@@ -36,8 +36,9 @@ def test_every_parser_has_a_harness_with_seeds() -> None:
     assert set(names()) == {
         "api_headers", "api_json", "bencode", "client_files", "compact", "countries", "dns", "donthave",
         "ext_handshake", "fastresume", "feed_rules", "feeds", "forms", "handshake", "hash_messages", "igd", "info",
-        "ipfilter", "krpc", "lan", "magnet", "metainfo", "mse", "natpmp_pcp", "paths", "pickle", "proxy", "ranges", "settings",
-        "ssdp", "state", "stream_names", "tracker_batch", "tracker_http", "tracker_lists", "tracker_requests", "tracker_udp",
-        "transmission_rpc", "ut_holepunch", "ut_metadata", "ut_pex", "utp", "webseed", "wire",
+        "ipfilter", "krpc", "lan", "magnet", "metainfo", "mse", "natpmp_pcp", "paths", "pickle", "proxy", "ranges",
+        "settings", "ssdp", "state", "stream_names", "tracker_batch", "tracker_http", "tracker_lists",
+        "tracker_requests", "tracker_udp", "transmission_rpc", "ut_holepunch", "ut_metadata", "ut_pex", "utp",
+        "webseed", "wire",
     }
     assert all(load(name).seeds for name in names())
