@@ -27,11 +27,13 @@ from wildbach.interfaces.api.choices import AREA, decode
 from wildbach.interfaces.api.local import LocalApi, open_api
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.away import away_url
+from wildbach.interfaces.http.gateway import Gateway, or_site
+from wildbach.interfaces.http.mediaserver import MediaServer
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.interfaces.whereabouts import LOCK, SOCKET, TOKEN, Whereabouts, whereabouts
-from wildbach.net.httpd import server_tls
+from wildbach.net.httpd import Answer, Request, Response, server_tls
 from wildbach.net.listening import inherited_sockets
 
 log = logging.getLogger(__name__)
@@ -130,6 +132,9 @@ async def run_daemon(
         stack.push_async_callback(web.close)
         if mount is not None:
             mount(web, api)
+        media = await _media(api, stack)
+        media.gateway = Gateway(api.site_service, lambda: api.core.settings.sites)
+        api.site_gateway = media
         places = await _listen(web, whole.settings, folder, environ)
         scheme = "https" if whole.settings.api.tls_certificate else "http"
         urls = tuple(_url(scheme, at) for at in places)
@@ -141,6 +146,17 @@ async def run_daemon(
         notify(environ, "READY=1")
         stack.callback(notify, environ, "STOPPING=1")
         yield Daemon(api, access, web, urls, away, loaded)
+
+
+async def _nothing(request: Request) -> Answer:
+    return Response(b"there is nothing here\n", 404)
+
+
+async def _media(api: LocalApi, stack: contextlib.AsyncExitStack) -> MediaServer:
+    media = MediaServer(lambda: api.core.settings.media, or_site(_nothing))
+    await media.start()
+    stack.push_async_callback(media.close)
+    return media
 
 
 async def _listen(
