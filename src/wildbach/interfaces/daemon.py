@@ -28,12 +28,14 @@ from wildbach.interfaces.api.local import LocalApi, open_api
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.away import away_url
 from wildbach.interfaces.http.gateway import Gateway, or_site
-from wildbach.interfaces.http.mediaserver import MediaServer
+from wildbach.interfaces.http.mediahost import MediaHost
+from wildbach.interfaces.http.mediaserver import MediaServer, root_of
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ClientSettings
+from wildbach.interfaces.stage import SessionStage
 from wildbach.interfaces.whereabouts import LOCK, SOCKET, TOKEN, Whereabouts, whereabouts
-from wildbach.net.httpd import Answer, Request, Response, server_tls
+from wildbach.net.httpd import server_tls
 from wildbach.net.listening import inherited_sockets
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,8 @@ class Daemon:
     api: LocalApi
     access: Access
     web: WebServer
+    media: MediaServer
+    host: MediaHost
     urls: tuple[str, ...]
     "For browsers of this machine."
     away: str
@@ -132,9 +136,7 @@ async def run_daemon(
         stack.push_async_callback(web.close)
         if mount is not None:
             mount(web, api)
-        media = await _media(api, stack)
-        media.gateway = Gateway(api.site_service, lambda: api.core.settings.sites)
-        api.site_gateway = media
+        media, host = await _media(api, stack)
         places = await _listen(web, whole.settings, folder, environ)
         scheme = "https" if whole.settings.api.tls_certificate else "http"
         urls = tuple(_url(scheme, at) for at in places)
@@ -145,18 +147,26 @@ async def run_daemon(
             os.getpid(), urls, str(folder / SOCKET) if whole.settings.api.unix_socket else "", away))
         notify(environ, "READY=1")
         stack.callback(notify, environ, "STOPPING=1")
-        yield Daemon(api, access, web, urls, away, loaded)
+        yield Daemon(api, access, web, media, host, urls, away, loaded)
 
 
-async def _nothing(request: Request) -> Answer:
-    return Response(b"there is nothing here\n", 404)
-
-
-async def _media(api: LocalApi, stack: contextlib.AsyncExitStack) -> MediaServer:
-    media = MediaServer(lambda: api.core.settings.media, or_site(_nothing))
+async def _media(api: LocalApi, stack: contextlib.AsyncExitStack) -> tuple[MediaServer, MediaHost]:
+    """Where players fetch, and where sites are shown; it follows the settings until the stack is left."""
+    core = api.core
+    host = MediaHost(
+        SessionStage(core.session, api.tokens, core.library), lambda request: root_of(core.settings.media, request))
+    media = MediaServer(lambda: core.settings.media, or_site(host))
+    media.gateway = Gateway(api.site_service, lambda: core.settings.sites)
+    api.site_gateway = media
     await media.start()
     stack.push_async_callback(media.close)
-    return media
+
+    async def follow(_settings: ClientSettings) -> None:
+        await media.follow()
+
+    core.choices.followers.append(follow)
+    stack.callback(core.choices.followers.remove, follow)
+    return media, host
 
 
 async def _listen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -50,6 +51,8 @@ from wildbach.services.notices.notifier import Notifier
 from wildbach.services.sites import events as site_events
 from wildbach.services.sites.publishing import Publisher
 from wildbach.services.sites.service import Sites
+from wildbach.services.stream.positions import Positions
+from wildbach.services.stream.tokens import Tokens
 
 log = logging.getLogger("wildbach")
 
@@ -64,6 +67,8 @@ class LocalApi(
         self.core = core
         self.looks = Looks(core.scope, core.report)
         self.notifier = notifier
+        self.tokens = Tokens(core.session)
+        self.positions = Positions(core.session, time.time, core.report)
 
 
 @contextlib.asynccontextmanager
@@ -109,6 +114,8 @@ async def open_api(
             scope.spawn("load", _load(core, loaded), contain=report)
             await session.count(started=1)
             api = LocalApi(core, notifier)
+            await api.tokens.load()
+            await api.positions.load()
             patterns = Threads(1, "feeds")
             "Patterns may keep it busy for a while; nothing else waits behind them."
             stack.callback(patterns.close)

@@ -15,12 +15,12 @@ from typing import Final
 from wildbach.base.errors import FormatError, UsageError, WildbachError
 from wildbach.base.ids import InfoHashes
 from wildbach.disk.keys import Keys
-from wildbach.engine.mutable import hashes_of
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api.core import Core
 from wildbach.protocol.dht import items
+from wildbach.protocol.heads import hashes_of
 from wildbach.protocol.metainfo import Magnet, Metainfo, MutableLink
 from wildbach.protocol.metainfo.info import Info
 from wildbach.services.library.entry import NONE, Entry

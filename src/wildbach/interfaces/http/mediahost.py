@@ -91,6 +91,10 @@ class Stage(Protocol):
         """A reader of a file of it."""
         ...
 
+    def check(self, key: str, index: int) -> None:
+        """Raises UsageError where a file will never come, as it is not chosen for download."""
+        ...
+
     def whole(self, key: str, index: int) -> bool:
         """All of the file is here."""
         ...
@@ -174,6 +178,7 @@ class MediaHost:
             return Response(status=part.status, content_type=kind.mime, headers=headers)
         if request.method == "HEAD" or not part.length:
             return Stream(_nothing_sent(), part.status, kind.mime, headers, part.length)
+        self._stage.check(shown.key, index)
         self._make_room(shown.key, request.remote.host)
         sending = Sending(self, shown.key, index, request.remote.host, part.first, part.length)
         self._going[sending] = None
@@ -298,8 +303,8 @@ def named(info: Info) -> list[Named]:
 
 
 async def _nothing_sent() -> AsyncIterator[bytes]:
-    for chunk in ():
-        yield chunk
+    for never in range(0):
+        yield bytes(never)
 
 
 def _index(text: str, info: Info) -> int:

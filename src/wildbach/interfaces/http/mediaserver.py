@@ -162,16 +162,6 @@ class MediaServer:
     def _own_host(self) -> str:
         return {"0.0.0.0": _LOOPBACK[0], "::": _LOOPBACK[1]}.get(self.host, self.host)
 
-    def root(self, request: Request) -> str:
-        """The URL by which a caller reached us."""
-        own = headers.place(request.headers.get("host", ""))
-        if own is not None and not own.host.endswith(NAME) and parse(own.host) is None and self._settings().url:
-            return self._settings().url.rstrip("/")
-        if own is None:
-            return self.near_url
-        host = f"[{own.host}]" if ":" in own.host else own.host
-        return f"http://{host}" + (f":{own.port}" if own.port is not None else "")
-
     # -- answering
 
     async def handle(self, request: Request) -> Answer:
@@ -221,6 +211,17 @@ class MediaServer:
             known = tuple(one.network for interface in found for one in interface.addresses)
             self._networks = time.monotonic(), known
         return any(address in network for network in known)
+
+
+def root_of(settings: MediaSettings, request: Request) -> str:
+    """The URL by which a caller reached us; what the settings say for who called by a name of theirs."""
+    own = headers.place(request.headers.get("host", ""))
+    if own is None:
+        return ""
+    if own.host != NAME and parse(own.host) is None and settings.url:
+        return settings.url.rstrip("/")
+    host = f"[{own.host}]" if ":" in own.host else own.host
+    return f"http://{host}" + (f":{own.port}" if own.port is not None else "")
 
 
 def _is_near(host: str) -> bool:

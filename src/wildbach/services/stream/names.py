@@ -106,9 +106,8 @@ def _parts(name: str) -> list[Part]:
 def episode_of(path: Sequence[str]) -> Episode | None:
     """By the name of the file, or the names of its folders where it has only a number. None where it is of none."""
     name = stem_of(path[-1])[:limits.PLAY_NAME_CHARS]
-    found = None
-    for found in _EPISODE.finditer(name):
-        pass  # what stands last: a series may have something alike in its own name
+    # What stands last: a series may have something alike in its own name.
+    found = next(iter(reversed(list(_EPISODE.finditer(name)))), None)
     if found is not None:
         season, number, last = (int(found[1]), int(found[2]), found[3]) if found[1] else (
             int(found[4]), int(found[5]), found[6])

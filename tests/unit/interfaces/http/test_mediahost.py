@@ -48,6 +48,7 @@ class FakeStage:
         self.open_now = 0
         self.all_here = True
         self.broken = False
+        self.unwanted: set[int] = set()
         self.news = asyncio.Event()
 
     async def shown(self, token: str) -> Shown | None:
@@ -63,6 +64,10 @@ class FakeStage:
         finally:
             self.open_now -= 1
             self.news.set()
+
+    def check(self, key: str, index: int) -> None:
+        if index in self.unwanted:
+            raise UsageError("this file is not chosen for download", code="not_chosen")
 
     def whole(self, key: str, index: int) -> bool:
         return self.all_here
@@ -167,7 +172,8 @@ def test_without_the_token_and_of_what_is_not_there_nothing_is_told() -> None:
         async with hosting() as call:
             answers = set()
             for path in (
-                "/", f"/{TOKEN}", f"/{TOKEN}/", f"/{'0' * 32}/0/x", f"/{TOKEN}/99/x", f"/{TOKEN}/-1/x", f"/{TOKEN}/00/x",
+                "/", f"/{TOKEN}", f"/{TOKEN}/", f"/{'0' * 32}/0/x", f"/{TOKEN}/99/x", f"/{TOKEN}/-1/x",
+                f"/{TOKEN}/00/x",
                 f"/{TOKEN}/٣/x", f"/{TOKEN}/0/hls/master.m3u8", f"/{TOKEN}/../{TOKEN}/0/x", f"/{TOKEN[:-1]}/0/x",
                 f"/{TOKEN.upper()}/0/x", "/api/v1/torrents", "/healthz", f"/{TOKEN}/seed", f"/{TOKEN}/seed/Films",
                 f"/{TOKEN}/seed/Films/../Films/film.mkv", f"/{TOKEN}/seed/Films/%2e%2e/x", f"/{TOKEN}/seed//etc/passwd",
@@ -243,7 +249,8 @@ def test_other_parts_answer_for_what_they_make() -> None:
 
             call.host.parts["hls"] = hls
             film = call.index("film.mkv")
-            assert (await call.ask(f"/{TOKEN}/{film}/hls/0/seg%201.m4s"))[2] == f"key {film} ('0', 'seg 1.m4s')".encode()
+            _, _, body = await call.ask(f"/{TOKEN}/{film}/hls/0/seg%201.m4s")
+            assert body == f"key {film} ('0', 'seg 1.m4s')".encode()
             assert (await call.ask(f"/{TOKEN}/{film}/sub/0.vtt"))[0] == 404
     asyncio.run(main())
 
@@ -342,6 +349,15 @@ def test_of_what_cannot_be_read_nobody_gets_half_for_the_whole() -> None:
             await reader.readuntil(b"\r\n\r\n")
             with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
                 await reader.readexactly(len(FILMS[("film.mkv",)]))
+    asyncio.run(main())
+
+
+def test_of_a_file_that_will_never_come_one_is_told() -> None:
+    async def main() -> None:
+        async with hosting() as call:
+            call.stage.unwanted.add(call.index("film.mkv"))
+            assert (await call.ask(call.path("film.mkv")))[::2] == (503, b"this file is not chosen for download\n")
+            assert (await call.ask(call.path("film.mkv"), "HEAD"))[0] == 200
     asyncio.run(main())
 
 

@@ -31,7 +31,8 @@ def test_the_next_run_goes_on_where_this_one_was() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("seconds, byte, done", [(949.0, 0, False), (950.0, 0, True), (0.0, 94, False), (0.0, 95, True)])
+@pytest.mark.parametrize("seconds, byte, done", [
+    (949.0, 0, False), (950.0, 0, True), (0.0, 94, False), (0.0, 95, True)])
 def test_what_was_seen_to_95_percent_is_done_and_begins_anew(seconds: float, byte: int, done: bool) -> None:
     checked = positions.checked(Position(seconds=seconds, byte=byte, duration=1000.0), size=100)
     assert checked.done == done
