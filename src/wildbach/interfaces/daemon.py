@@ -27,6 +27,7 @@ from wildbach.interfaces.api.choices import AREA, decode
 from wildbach.interfaces.api.local import LocalApi, open_api
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.away import away_url
+from wildbach.interfaces.http.gateway import Gateway, or_site
 from wildbach.interfaces.http.mediahost import MediaHost
 from wildbach.interfaces.http.mediaserver import MediaServer, root_of
 from wildbach.interfaces.http.remuxed import Remuxed
@@ -155,7 +156,7 @@ async def run_daemon(
 
 
 async def _media(api: LocalApi, stack: contextlib.AsyncExitStack) -> tuple[MediaServer, MediaHost]:
-    """Where players fetch; it follows the settings until the stack is left."""
+    """Where players fetch, and where sites are shown; it follows the settings until the stack is left."""
     core = api.core
     stage = SessionStage(core.session, api.tokens, core.library)
     host = MediaHost(stage, lambda request: root_of(core.settings.media, request))
@@ -165,7 +166,9 @@ async def _media(api: LocalApi, stack: contextlib.AsyncExitStack) -> tuple[Media
     parts = RemuxParts(scope, stage, Remuxed(remuxer))
     stack.push_async_callback(parts.close)
     parts.add_to(host.parts)
-    media = MediaServer(lambda: core.settings.media, host)
+    media = MediaServer(lambda: core.settings.media, or_site(host))
+    media.gateway = Gateway(api.site_service, lambda: core.settings.sites)
+    api.site_gateway = media
     await media.start()
     stack.push_async_callback(media.close)
 
