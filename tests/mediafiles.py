@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import av
+from tests import encounters
 
 FPS: Final = 10
 RATE: Final = 48_000
@@ -201,6 +202,7 @@ class Seen:
 
 def seen(path: Path) -> Seen:
     """What PyAV says about a file: what our own parsers are compared with."""
+    encounters.note("pyav")
     with av.open(str(path)) as source:
         found = Seen(source.format.name, (source.duration or 0) / 1_000_000)
         for stream in source.streams:

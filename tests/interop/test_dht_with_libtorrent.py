@@ -313,14 +313,14 @@ async def _follow(publisher: Session, follower: Session, old: Metainfo, new: Met
     seeded = await publisher.add(old, AddOptions(save_path=tmp_path / "source", seed_only=True))
     await finished(seeded)
     told = await publisher.mutables.publish(seeded, key="tunes")
-    assert told.seq == 1 and told.nodes >= 3
+    assert told.nodes >= 3 and told.confirmed
     first = await follower.add(told.link.to_uri(), AddOptions(save_path=tmp_path / "out"))
     await finished(first)
     assert not same(tmp_path / "source" / "tunes", tmp_path / "out" / "tunes")
     with follower.subscribe(events.MutableUpdated) as changes:
         fresh = await publisher.add(new, AddOptions(save_path=tmp_path / "next", seed_only=True))
         await finished(fresh)
-        assert (await publisher.mutables.publish(fresh, key="tunes")).seq == 2
+        assert (await publisher.mutables.publish(fresh, key="tunes")).seq > told.seq
         event = await anext(changes)
     assert isinstance(event, events.MutableUpdated)
     assert (event.torrent, event.former) == (new.info.hashes.key, old.info.hashes.key)

@@ -241,6 +241,17 @@ DHT_ITEMS_KEPT = 1000
 "Items that are put again every hour."
 DHT_FOLLOWED = 1000
 "Mutable torrents that are followed (BEP 46)."
+KEY_FILE_BYTES = 64 * 1024
+"An exported key; it has less than one KiB."
+KEY_SCRYPT_COST = 1 << 17
+"How far a passphrase of a file is stretched at most: 128 MiB."
+KEY_WORDS_CHARS = 1000
+HEADS_KEPT = 5000
+"Keys whose newest head is remembered; those that are followed or published under do not go."
+HEAD_INBOX = 8
+"Items from peers that wait until they are looked at, of one link."
+HEAD_ROTATIONS = 16
+"How often in a row a key may give way to another."
 
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
@@ -371,6 +382,31 @@ FEED_WANTED = 5000
 FEED_WANTED_TRIES = 12
 "Downloads of one torrent file that failed before it is given up."
 
+# films and songs
+MEDIA_READS = 96
+"Ranges that are read of one file to find out what is where in it."
+MEDIA_SCAN_BYTES = 40 * MIB
+"In all of them."
+MEDIA_INDEX_BYTES = 24 * MIB
+"An index; a film of four hours has some 8 MiB."
+MEDIA_BOXES = 5000
+"Boxes of mp4, or elements of Matroska, that are looked at one by one."
+MEDIA_DEPTH = 8
+MEDIA_TRACKS = 64
+MEDIA_RUNS = 3_000_000
+"Entries of one table of an mp4 track."
+MEDIA_CUES = 100_000
+"Entries of the index of Matroska."
+MEDIA_KEYFRAMES = 20_000
+"Of one file that are remembered; of more, those in between are left out."
+MEDIA_MARKS = 4000
+"Of each track: places of which is remembered what time it is there."
+MEDIA_FRAGMENTS = 24
+"Fragments of an mp4 file without an index that are walked through; what follows is estimated."
+MEDIA_SECONDS = 10_000_000
+"The longest film, some four months."
+MEDIA_TEXT_CHARS = 200
+"A title, a codec or a language."
 # playing
 PLAY_FILES = 20_000
 "Files of one torrent that are looked through for what can be played."
@@ -483,6 +519,29 @@ DOOR_VIEWERS = 200
 DOOR_ANSWERS = 4
 "Of each, the last answers, so that one that was lost can be asked for again."
 
+# sites
+SITE_PATH_BYTES = 2 * KIB
+"The path of a URL, as sent."
+SITES = 1000
+"Sites that are known at a time."
+SITE_FILES = 50_000
+"Files of a version that is taken, and that is published."
+SITE_VERSIONS = 200
+"Versions of a site that are remembered; the oldest are forgotten."
+SITE_NAME = 100
+"Characters of the name that a reader gives to a site."
+SITE_ASKERS = 64
+"Requests to sites under way that wait for content."
+SITE_TICKETS = 200
+"Questions whether to fetch a site that are open."
+SITE_FORM_BYTES = 4 * KIB
+"The answer to one."
+SITE_CHUNK_BYTES = 256 * KIB
+"What is read at once for one answer."
+SITE_TREES = 32
+"Versions whose files are kept by path."
+SITE_LISTED = 2000
+"Entries of a folder that its page shows, and changed files that a comparison names."
 # reading while it comes
 READERS = 256
 "Open readers of one torrent."
@@ -494,3 +553,39 @@ READ_AHEAD_BYTES = 256 * MIB
 "How far ahead of a reader pieces are fetched before others."
 EARLY_PIECES = 64
 "Pieces whose leaves are kept for readers."
+# reading media, and the processes that do
+MEDIA_CHAPTERS = 500
+MEDIA_SEGMENTS = 30_000
+"Pieces a film is cut into for a browser: 33 hours of them."
+PLAYED_SECONDS = 400_000.0
+"The longest film that has a playlist, and the longest time that is asked for."
+MEDIA_WORKERS = 3
+"Processes that read media at once; each holds one file open."
+MEDIA_WAITING = 64
+"Requests that wait for one of them."
+MEDIA_WORK_SECONDS = 20.0
+"What one request may take of a process, not counting the time it waits for bytes; then it is killed."
+MEDIA_CPU_SECONDS = 60
+"Processor time of one request, over all threads."
+MEDIA_MEMORY = 2048 * MIB
+"Address space of one process."
+MEDIA_READ_BYTES = 256 * MIB
+"What one request may read of the file."
+MEDIA_SEGMENT_BYTES = 96 * MIB
+"One segment; some hundred Mbit/s."
+MEDIA_CACHE_BYTES = 64 * MIB
+"Segments, pictures and subtitles that were asked for lately."
+MEDIA_PROBES = 64
+"Files of which is remembered what is in them."
+MEDIA_INDEX_ENTRIES = 2_000_000
+"Of one track; above that its index is not used."
+STILL_WIDTH = 320
+"Pictures of the seek bar, at most so many pixels wide."
+STILL_BYTES = MIB
+SUBTITLE_BYTES = 4 * MIB
+"A file of subtitles."
+SUBTITLE_CUES = 20_000
+SUBTITLE_CUE_CHARS = 2000
+"Text of one subtitle; what is longer is cut."
+SUBTITLE_TEXT_BYTES = 8 * MIB
+"All that is made of one file or track."

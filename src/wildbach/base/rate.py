@@ -41,6 +41,35 @@ class RateMeter:
         return self._rate
 
 
+class Pace:
+    """Bytes a second while there is something to wait for: how fast somebody is, and not how much was asked of it."""
+
+    __slots__ = ("_age", "_at", "_rate", "_total", "_window")
+
+    def __init__(self, window: float = 3.0) -> None:
+        self._window = window
+        self._rate = 0.0
+        self._age = 0.0
+        self._at = -1.0
+        "When it was last seen at work; -1 where it had nothing to do."
+        self._total = 0
+
+    def see(self, now: float, total: int, *, busy: bool) -> None:
+        """So many bytes have come in all; `busy`: more of them are due."""
+        passed = now - self._at
+        if self._at >= 0 and passed > 0:
+            self._age += passed
+            share = min(1.0, passed / min(self._window, self._age))
+            self._rate += ((total - self._total) / passed - self._rate) * share
+        self._at = now if busy else -1.0
+        self._total = total
+
+    @property
+    def rate(self) -> float:
+        """0 while nothing is known."""
+        return self._rate
+
+
 class TokenBucket:
     """A limit in bytes a second, 0 for none. It may go into debt once, by the last thing taken, and then says no."""
 

@@ -35,8 +35,8 @@ _DUE_SECONDS: Final = 2.0
 "What has a deadline so soon is asked of a second peer too."
 _AT_A_TIME: Final = 0.5
 "Of what is due, a peer is asked for as much at a time as it gives in so many seconds: others shall help."
-_QUEUE_SECONDS: Final = 0.4
-"While readers wait, a peer owes no more than it gives in this time and two round trips: deep queues make seeks slow."
+_QUEUE_SECONDS: Final = 0.1
+"While readers wait, a peer owes no more than it gives in this time and a round trip: deep queues make seeks slow."
 _SPARED: Final = 1.2
 "Web servers are let go of where the other peers give so many times what is read."
 _PATIENCE: Final = 1.5
@@ -120,6 +120,8 @@ class Downloads:
         self._scratch = Scratch()
         self._soonest = _FOR_EVER
         "Seconds in which the best peer could have a block here; kept while something has a deadline."
+        self._pace = 0.0
+        "Blocks a second that all peers give together."
         self.watched: dict[int, None] = {}
         "Pieces whose blocks somebody waits for."
         self.on_watched: Callable[[int], None] = lambda _piece: None
@@ -205,7 +207,7 @@ class Downloads:
             if not gate.open:
                 self._held[peer.number] = peer
                 peer.connection.pause()
-        if owed.blocks * 2 <= self._window(peer, now):
+        if self._hungry(peer, now):
             self.fill(peer, now)
 
     def _odd(self, peer: Peer, index: int, offset: int, data: memoryview) -> None:
@@ -264,9 +266,14 @@ class Downloads:
         """Blocks to keep asked."""
         window = peer.window(now)
         if self.picker.has_deadlines and not peer.snubbed:
-            rate = peer.down.rate(now)
-            window = min(window, 3 + int(rate * (_QUEUE_SECONDS + 2 * peer.rtt) / BLOCK)) if rate else min(window, 8)
+            rate = peer.pace.rate
+            window = min(window, 2 + int(rate * (_QUEUE_SECONDS + peer.rtt) / BLOCK)) if rate else min(window, 2)
         return window
+
+    def _hungry(self, peer: Peer, now: float) -> bool:
+        """It owes so little that it could be idle soon."""
+        window, owes = self._window(peer, now), peer.owed.blocks
+        return owes * 2 <= window or (owes < min(window, 8) and self.picker.has_deadlines)
 
     def fill(self, peer: Peer, now: float) -> None:
         """Ask a peer for as much as its window has room for."""
@@ -290,23 +297,22 @@ class Downloads:
         out: list[bytes] = []
         while want > 0:
             among = None
-            piece, found, most = None, None, want
+            piece, found, most, first = None, None, want, None
             if self.picker.has_deadlines:
-                piece, found = self._pressing(peer, now)
-                most = min(want, max(1, int(peer.down.rate(now) * _AT_A_TIME / BLOCK))) if piece is not None else want
+                urgent, found = self._pressing(peer, now)
+                if urgent is not None:
+                    piece, first = urgent
+                    most = min(want, max(1, int(peer.pace.rate * _AT_A_TIME / BLOCK)))
             if piece is None and found is None:
                 piece = self._choose(peer)
                 if piece is None:
                     found = self._last_ones(peer, now)
             if found is not None:
                 piece, among = found
-                most = want = min(want, 4)
+                most = want = min(want, 2)
             if piece is None:
                 break
-            first = among
-            if among is None and self.picker.has_deadlines:
-                first = self.picker.first(piece) & piece.unasked or None
-            span = piece.take(most, self._pool, first)
+            span = piece.take(most, self._pool, first if among is None else among)
             if span is None and among is None and piece.unasked:
                 roomy = self._roomy(peer)
                 if roomy is not None:
@@ -338,8 +344,8 @@ class Downloads:
         picker = self.picker
         have = peer.have
         if peer.choked:
-            if picker.have.bit_count() >= limits.ALLOWED_FAST:
-                return None  # that is for those who have nothing to trade yet
+            if picker.have.bit_count() >= limits.ALLOWED_FAST or picker.has_deadlines:
+                return None  # that is for those who have nothing to trade yet, and what is read would wait behind it
             have = bitfield.of(peer.allowed_in, picker.width) & have
         if peer.suspect:
             return self._alone(peer, have) or self._afresh(peer, have)
@@ -441,30 +447,35 @@ class Downloads:
         holder = self.peers.get(piece.sole)
         return holder is not None and holder.suspect
 
-    def _pressing(self, peer: Peer, now: float) -> tuple[OpenPiece | None, tuple[OpenPiece, int] | None]:
-        """What has a deadline and this peer should be asked for: a piece; or blocks that somebody else owes too."""
+    def _pressing(
+        self, peer: Peer, now: float,
+    ) -> tuple[tuple[OpenPiece, int] | None, tuple[OpenPiece, int] | None]:
+        """What has a deadline and this peer should be asked for: blocks of a piece; or blocks that somebody else owes
+        too.
+        """
         if peer.suspect or peer.snubbed:
             return None, None
         picker = self.picker
         have = bitfield.of(peer.allowed_in, picker.width) & peer.have if peer.choked else peer.have
-        eta = _seconds(peer, peer.owed.blocks + 1, now)
-        piece = picker.urgent(have, peer.number, now + eta, now + _PATIENCE * self._soonest + _HURRY_SECONDS)
-        due = piece is not None and (picker.deadline(piece.index) or 0.0) <= now + _DUE_SECONDS
-        if piece is not None and (due or peer.choked):
-            return piece, None
-        late = None if peer.choked else self._overdue(peer, now, 2.0 * eta + _HURRY_SECONDS)
+        eta = _wait(peer, peer.owed.blocks + 1)
+        late = None if peer.choked else self._overdue(peer, now, 2.5 * eta + _HURRY_SECONDS)
         if late is not None:
             return None, late
-        return (None, None) if peer.web and self._enough(peer) else (piece, None)
+        found = picker.urgent(
+            have, peer.number, now + eta, now + _PATIENCE * self._soonest + _HURRY_SECONDS, now, self._pace)
+        if found is not None and peer.web and self._enough(peer):
+            due = picker.deadline(found[0].index)
+            return (found if due is not None and due <= now + _DUE_SECONDS else None), None
+        return found, None
 
     def _overdue(self, peer: Peer, now: float, longest: float) -> tuple[OpenPiece, int] | None:
         """Blocks are due soon, and who owes them takes longer than `longest` seconds: ask this peer as well."""
         picker = self.picker
         for piece in picker.due(now + _DUE_SECONDS):
-            pressing = picker.pressing(piece)
-            if pressing & ~piece.asked or not bitfield.has(peer.have, piece.index, picker.width):
+            pressing = picker.pressing(piece) & piece.missing
+            if not pressing or not bitfield.has(peer.have, piece.index, picker.width):
                 continue
-            among = pressing & piece.missing & ~peer.owed.mask(piece.index)
+            among = pressing & ~peer.owed.mask(piece.index)
             if among & piece.doubled:
                 among &= ~(piece.doubled & self._promised(piece, now))
             if among and not self._guarded(piece, peer):
@@ -474,19 +485,28 @@ class Downloads:
         return None
 
     def _late(self, piece: OpenPiece, asking: Peer, longest: float, now: float) -> int:
-        """Blocks of a piece that others owe and will not have given after `longest` seconds."""
+        """Blocks of a piece that others owe and will not have given after `longest` seconds, nor when they are due."""
         out = 0
+        due, row, each = self.picker.timing(piece)
+        due -= now
         for peer in self.peers.values():
             if peer is asking or not peer.owed.blocks:
                 continue
             if _silent(peer, now):
                 out |= peer.owed.mask(piece.index)
                 continue
-            room = int(longest / _seconds(peer, 1, now))
+            more = _wait(peer, 1) - peer.rtt
+            # What it sends now began when the last block came; who is late already will be later than that.
+            waited = now - (peer.waiting_since or now)
+            comes = abs(more + peer.rtt - waited) - more
             for run in peer.owed.runs:
-                if run.index == piece.index and run.stop - run.block > room:
-                    out |= (1 << run.stop) - (1 << (run.block + max(room, 0)))
-                room -= run.stop - run.block
+                if run.index == piece.index:
+                    for block in range(run.block, run.stop):
+                        comes += more
+                        if comes > longest and comes > due + (block - row) * each:
+                            out |= 1 << block
+                else:
+                    comes += more * (run.stop - run.block)
         return out
 
     def _enough(self, web: Peer) -> bool:
@@ -503,20 +523,26 @@ class Downloads:
         for peer in list(self.peers.values()):
             if not peer.am_interested or peer.closing:
                 continue
-            gone = [run for run in peer.owed.runs if picker.deadline(run.index) is None]
-            if gone and not peer.choked:
-                self._take_back(peer, gone[1:] if gone[0] is peer.owed.runs[0] else gone)
-            self.fill(peer, now)
+            if not peer.choked:
+                self._take_back(peer, [run for run in peer.owed.runs if picker.deadline(run.index) is None])
+        self._hurry(now)
+
+    def delay(self, number: int) -> float:
+        """Seconds until an answer of this peer could be here, behind what it owes; for ever where it serves nobody."""
+        peer = self.peers.get(number)
+        return _FOR_EVER if peer is None or peer.snubbed or peer.choked else _wait(peer, peer.owed.blocks + 1)
 
     def _take_back(self, peer: Peer, runs: Sequence[Run]) -> None:
         """Cancel what a peer was asked for. What is on its way already may still come."""
         out: list[bytes] = []
         for run in runs:
-            for block in range(run.block, run.stop):
+            first = run.block + (run is peer.owed.runs[0])
+            for block in range(first, run.stop):
                 out.append(codec.cancel(run.index, block * BLOCK, run.piece.block_size(block)))
-            peer.late += run.stop - run.block
-            peer.owed.drop(run)
-            self._unask(run.piece, run.block, run.stop)
+            peer.late += run.stop - first
+            stop = run.stop
+            peer.owed.cut(run, first)
+            self._unask(run.piece, first, stop)
         if out:
             peer.send(b"".join(out))
 
@@ -565,17 +591,25 @@ class Downloads:
         if self._starved and self.in_hand:
             self._feed(now)
         if self.picker.has_deadlines:
-            self._soonest = min((
-                _seconds(peer, peer.owed.blocks + 1, now) + peer.rtt for peer in self.peers.values()
-                if not (peer.choked or peer.snubbed or peer.suspect or peer.closing) and peer.am_interested
-            ), default=_FOR_EVER)
-            for peer in list(self.peers.values()):
-                if peer.am_interested and not peer.choked and peer.owed.blocks * 2 <= self._window(peer, now):
-                    self.fill(peer, now)
+            self._hurry(now)
         if self.picker.open and self.picker.ending:
             for peer in list(self.peers.values()):
                 if peer.am_interested and not peer.choked and peer.owed.blocks <= 2:
                     self.fill(peer, now)
+
+    def _hurry(self, now: float) -> None:
+        """Readers wait: see who is how fast, and leave nobody idle who could help."""
+        able = [
+            peer for peer in self.peers.values()
+            if peer.am_interested and not (peer.choked or peer.snubbed or peer.suspect or peer.closing)
+        ]
+        for peer in able:
+            peer.pace.see(now, peer.down.total, busy=peer.owed.blocks > 0)
+        self._soonest = min((_wait(peer, peer.owed.blocks + 1) for peer in able), default=_FOR_EVER)
+        self._pace = sum(peer.pace.rate for peer in able) / BLOCK
+        for peer in able:
+            if self._hungry(peer, now):
+                self.fill(peer, now)
 
     def release(self, peer: Peer, *, late: bool) -> None:
         """Give up what a peer owes; `late`: it may still come, and is not held against the peer."""
@@ -879,6 +913,11 @@ class Downloads:
 def _silent(peer: Peer, now: float) -> bool:
     """It owes blocks and has not sent any for so long that it is no hope."""
     return peer.snubbed or now - max(peer.waiting_since or 0.0, peer.owed.oldest) > _WAIT_SECONDS
+
+
+def _wait(peer: Peer, blocks: int) -> float:
+    """Seconds until a peer has given so many blocks more, by how fast it is when it is asked."""
+    return peer.rtt + blocks * BLOCK / (max(peer.pace.rate, 1024.0) if peer.pace.rate else 4.0 * BLOCK)
 
 
 def _seconds(peer: Peer, blocks: int, now: float) -> float:

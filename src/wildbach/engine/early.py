@@ -127,7 +127,7 @@ class Early:
         chunk = piece.chunks[block // CHUNK_BLOCKS]
         if chunk is None:
             last = block
-            while last < stop and piece.got & piece.saved >> last & 1:
+            while last < stop and (piece.got & piece.saved) >> last & 1:
                 last += 1
             return (Kept(piece.index, block, last, leaves[block * HASH : last * HASH]) if last > block else None), 0
         at = block

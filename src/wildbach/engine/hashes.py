@@ -7,6 +7,7 @@ found at once, and it does not matter who is asked.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,6 +147,8 @@ class HashFetcher(Generic[K]):
     """
 
     def __init__(self) -> None:
+        self.delay: Callable[[K], float] = lambda _key: 0.0
+        "Seconds until an answer of a peer could be here: somebody waits for leaves."
         self._peers: dict[K, _Peer[K]] = {}
         self._open: dict[HashRequest, _Batch[K]] = {}
         self._todo: deque[HashRequest] = deque()
@@ -323,9 +326,16 @@ class HashFetcher(Generic[K]):
         """Ask the least busy peer that has not refused it; False where there is none."""
         batch = self._open[request]
         able = [(k, p) for k, p in free if k not in batch.asked and request not in p.refused]
+        leaves = request.base < batch.job.tree.piece_level
+        if leaves:
+            # Who chokes us rejects them, and would not be asked again for long.
+            able = [pair for pair in able if self.delay(pair[0]) < math.inf]
         if not able:
             return False
-        key, peer = min(able, key=lambda pair: len(pair[1].asked) + pair[1].silent)
+        if leaves:
+            key, peer = min(able, key=lambda pair: self.delay(pair[0]) + len(pair[1].asked) / 8 + pair[1].silent)
+        else:
+            key, peer = min(able, key=lambda pair: len(pair[1].asked) + pair[1].silent)
         batch.asked[key] = now
         peer.asked[request] = now
         peer.owed[request] = peer.owed.get(request, 0) + 1

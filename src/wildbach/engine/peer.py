@@ -13,7 +13,7 @@ from wildbach.base import limits
 from wildbach.base.errors import RemoteError, WildbachError
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
-from wildbach.base.rate import RateMeter
+from wildbach.base.rate import Pace, RateMeter
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.requests import Outstanding
 from wildbach.engine.wanted import Wanted
@@ -115,6 +115,7 @@ class Peer:
         "outgoing",
         "owed",
         "owner",
+        "pace",
         "paused",
         "peer_id",
         "proven",
@@ -187,6 +188,8 @@ class Peer:
         self.web = False
         "It is a web server (`engine.weblane`): best asked for what follows in the torrent, and nobody can call it."
         self.grown = 8
+        self.pace = Pace()
+        "How fast it is when it is asked; kept while readers wait."
         "The window grows by what arrives, so it doubles each round trip until the measured speed bounds it."
         self.late = 0
         "Blocks that may still come although they were given up."

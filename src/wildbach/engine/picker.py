@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from wildbach.base import bitfield
-from wildbach.base.geometry import Geometry
+from wildbach.base.geometry import BLOCK, Geometry
 from wildbach.engine.availability import Availability
 from wildbach.engine.openpiece import OpenPiece
 
@@ -24,7 +24,8 @@ class Focus:
     deadlines: Mapping[int, float] = field(default_factory=dict)
     "By piece: when the first byte of it that is read is due."
     first: Mapping[int, int] = field(default_factory=dict)
-    "Of such a piece the blocks that are read; the others of it can wait. All of a piece that is not named."
+    """Of a piece whose blocks can be verified one by one: those that are read, the lowest first. A piece that is not
+    named is of use once all of it is here."""
     pressing: Mapping[int, int] = field(default_factory=dict)
     "Of such a piece the blocks that are due within moments: worth asking two peers for."
     warm: int = 0
@@ -95,17 +96,22 @@ class Picker:
             if not bitfield.has(self.have, piece, self.width)
         }
 
-    def first(self, piece: OpenPiece) -> int:
-        """The blocks of a piece that are read, as bits; all where no reader says more."""
-        if piece.index in self._asked:
-            return piece.all
-        return self.focus.first.get(piece.index, piece.all) & piece.all
-
     def pressing(self, piece: OpenPiece) -> int:
-        """The blocks of a piece that is due soon which are due themselves."""
-        if piece.index in self._asked:
-            return piece.all
-        return self.focus.pressing.get(piece.index, 0) & piece.all
+        """The blocks of a piece that is due soon which are due themselves and were asked for."""
+        if piece.index in self._asked or piece.index not in self.focus.first:
+            due = piece.index in self._asked or self.focus.pressing.get(piece.index, 0)
+            return piece.all if due and piece.asked == piece.all else 0
+        due = self.focus.pressing.get(piece.index, 0) & piece.all
+        free = due & ~piece.asked
+        return due & (free & -free) - 1 if free else due
+
+    def timing(self, piece: OpenPiece) -> tuple[float, int, float]:
+        """When a piece is due, from which block on it is read, and how many seconds later each next one is due."""
+        when = self._deadlines.get(piece.index, 0.0)
+        first = self.focus.first.get(piece.index, 0)
+        if not first or piece.index in self._asked or not self.focus.rate:
+            return when, 0, 0.0
+        return when, (first & -first).bit_length() - 1, BLOCK / self.focus.rate
 
     def deadline(self, index: int) -> float | None:
         return self._deadlines.get(index)
@@ -148,20 +154,35 @@ class Picker:
                 return piece
         return None
 
-    def urgent(self, theirs: int, peer: int, arrives: float = 0.0, bound: float = 0.0) -> OpenPiece | None:
-        """The earliest piece with a deadline that this peer can give in time, with blocks to ask for.
+    def urgent(
+        self, theirs: int, peer: int, arrives: float = 0.0, bound: float = 0.0, now: float = 0.0, pace: float = 0.0,
+    ) -> tuple[OpenPiece, int] | None:
+        """The earliest piece with a deadline that this peer can give in time, and the blocks to choose from, as bits.
 
         `arrives` is when a block would be here that is asked of the peer now, `bound` when the best peers could have
-        one here: what is late already is left to those.
+        one here: what is late already is left to those. All peers together give `pace` blocks a second, so who is slow
+        may help with a piece that takes long anyway.
         """
         for index, when in self._deadlines.items():
-            if arrives > max(when, bound) or not bitfield.has(theirs, index, self.width):
+            if not bitfield.has(theirs, index, self.width):
                 continue
             piece = self.open.get(index)
-            if piece is None:
-                return self.start(index)
-            if self.first(piece) & ~piece.asked and (piece.sole is None or piece.sole == peer):
-                return piece
+            if piece is not None and (piece.asked == piece.all or piece.sole not in (None, peer)):
+                continue
+            blocks = (1 << -(-self.geometry.piece_size(index) // BLOCK)) - 1
+            free = blocks if piece is None else blocks & ~piece.asked
+            single = index not in self._asked and index in self.focus.first
+            if single:
+                free &= self.focus.first[index]
+            if free and arrives > max(when, bound):
+                if single:
+                    first = self.focus.first[index]
+                    skip = (first & -first).bit_length() - 1 + int((arrives - when) * self.focus.rate / BLOCK)
+                    free = free >> skip << skip
+                elif arrives > now + (blocks if piece is None else piece.missing).bit_count() / (pace or 1.0):
+                    continue
+            if free:
+                return piece or self.start(index), free
         return None
 
     def next_warm(self, theirs: int, peer: int) -> OpenPiece | None:

@@ -266,8 +266,13 @@ class Readers:
         for piece in sorted(deadlines, key=deadlines.__getitem__):
             single = self._early.has(piece) or (
                 deadlines[piece] <= now + _LEAF_SECONDS and self._early.want(piece, now))
-            first[piece], pressing[piece] = self._blocks(piece, needs[piece], single=single)
-        rate = sum(reader.rate for reader in self._open if reader.pending is not None)
+            blocks, pressing[piece] = self._blocks(piece, needs[piece], single=single)
+            if single:
+                first[piece] = blocks
+        rates: dict[int, float] = {}
+        for reader in self._open:
+            rates[reader.file] = max(reader.rate, rates.get(reader.file, 0.0))
+        rate = sum(rates.values())
         return Focus(deadlines, first, pressing, warm, rate)
 
     def _plan_one(

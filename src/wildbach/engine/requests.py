@@ -94,10 +94,12 @@ class Outstanding:
         self.blocks -= count
         return count
 
-    def drop(self, run: Run) -> None:
-        """Forget one run."""
-        self.runs.remove(run)
-        self.blocks -= run.stop - run.block
+    def cut(self, run: Run, stop: int) -> None:
+        """Forget the end of a run from block `stop` on, or all of it."""
+        self.blocks -= run.stop - stop
+        run.stop = stop
+        if run.stop == run.block:
+            self.runs.remove(run)
 
     def clear(self) -> list[Run]:
         """Forget all of it; returns the runs so that their blocks can be asked elsewhere."""

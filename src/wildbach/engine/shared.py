@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 
@@ -65,6 +66,10 @@ class Shared:
     "The scheduler shall tick soon: there is something to do."
     number: Callable[[], int]
     "The next number, for peers and torrents."
+    admit: Callable[[str, int], Awaitable[None]]
+    "Returns when there is room for so many bytes of the cache torrent with this key. Raises StorageError."
+    use: Callable[[str], AbstractContextManager[None]]
+    "The torrent with this key is in use: no room is made by removing it."
     room: Callable[[], bool]
     "One more connection is within the limits."
     local: Callable[[Endpoint], bool]

@@ -68,6 +68,10 @@ class SwarmOwner(Protocol):
 
     def hash_message(self, peer: Peer, message: codec.HashMessage) -> None: ...
 
+    def unchoked(self, peer: Peer) -> None:
+        """It serves us from now on."""
+        ...
+
     def dht_port(self, peer: Peer, port: int) -> None:
         """It says where its DHT node is (BEP 5)."""
         ...
@@ -224,6 +228,7 @@ class Swarm:
                 content.downloads.release(peer, late=True)
             case codec.Unchoke():
                 peer.choked = False
+                self._owner.unchoked(peer)
                 content.downloads.fill(peer, now)
             case codec.Interested():
                 if not peer.interested:

@@ -404,19 +404,20 @@ class Torrent:
             async with torrent.open(0) as reader:
                 start = await reader.read(0, 65536)
         """
-        await self.metadata()
-        if self.known is None:
-            raise UsageError("the torrent was removed", code="not_found")
-        if self.readers is None:
-            hashes, fetcher = self.known.specs.hashes, self.talk.hash_fetcher
-            self.readers = Readers(
-                self, self.known.info, hashes, fetcher, self._shared.clock, self._shared.threads)
-        readers = self.readers
-        with contextlib.closing(readers.open(file)) as reader:
-            if not (self.known.selection.priorities[file] or self._has_all_of(file)):
-                raise UsageError(f"file {file} is not chosen for download", code="not_chosen")
-            self._shared.wake()
-            yield reader
+        with self._shared.use(self.key):
+            await self.metadata()
+            if self.known is None:
+                raise UsageError("the torrent was removed", code="not_found")
+            if self.readers is None:
+                hashes, fetcher = self.known.specs.hashes, self.talk.hash_fetcher
+                self.readers = Readers(
+                    self, self.known.info, hashes, fetcher, self._shared.clock, self._shared.threads)
+            readers = self.readers
+            with contextlib.closing(readers.open(file)) as reader:
+                if not (self.known.selection.priorities[file] or self._has_all_of(file)):
+                    raise UsageError(f"file {file} is not chosen for download", code="not_chosen")
+                self._shared.wake()
+                yield reader
 
     def _has_all_of(self, file: int) -> bool:
         if self.known is None:
@@ -444,6 +445,11 @@ class Torrent:
     def false_blocks(self, piece: int, blocks: int) -> None:
         if self.content is not None:
             self.parts.verdicts.false_blocks(self.content.downloads.refuse(piece, blocks))
+
+    def unchoked(self, peer: Peer) -> None:
+        if self.readers:
+            # Before blocks are asked for: what shows them to be good would come behind them.
+            self.readers.plan(self._shared.clock())
 
     def ask_for_hashes(self) -> None:
         self.talk.ask_for_hashes()

@@ -16,6 +16,7 @@ from wildbach.services.library.settings import (
     TrashSettings,
 )
 from wildbach.services.notices.settings import NotifySettings
+from wildbach.services.sites.settings import SiteSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class HookSettings(Section):
 
 HOST_ONLY = ("hooks.",)
 "Settings that only the configuration file, the environment and flags can have, and that the API does not show."
-HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries")
+HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries", "sites.folder")
 "Those that the API does not change: what holds for who uses it is not for them to choose."
 
 
@@ -116,6 +117,7 @@ class ClientSettings(Settings):
     trash: TrashSettings = section(TrashSettings, "What was removed.")
     leeches: LeechSettings = section(LeechSettings, "Peers that take without giving.")
     feeds: FeedSettings = section(FeedSettings, "RSS.")
+    sites: SiteSettings = section(SiteSettings, "Sites that were opened, and those that are published from here.")
     hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")
     notify: NotifySettings = section(NotifySettings, "Notifications to phones, chats, mail and others.")
     api: ApiSettings = section(ApiSettings, "The web interface and the API.")

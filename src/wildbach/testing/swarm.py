@@ -43,9 +43,11 @@ class Link:
 
     up: float
     down: float = 0.0
+    latency: float | None = None
+    "Seconds, one way; None for what the network has."
 
     def host(self, network: Network) -> Host:
-        return network.host(up=self.up, down=self.down)
+        return network.host(up=self.up, down=self.down, latency=self.latency)
 
 
 def fluid_limit(size: int, seed: Link, leeches: Sequence[Link]) -> float:
@@ -139,6 +141,11 @@ class Swarm:
 
     async def seed(self, link: Link) -> Node:
         return await self._join("seed", link, None, complete=True)
+
+    async def leave(self, node: Node) -> None:
+        """A machine goes without a word."""
+        self.nodes.remove(node)
+        await node.session.close()
 
     async def leech(self, link: Link, options: AddOptions | None = None, *, settings: Settings | None = None) -> Node:
         return await self._join("leech", link, options, complete=False, settings=settings)

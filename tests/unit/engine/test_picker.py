@@ -104,12 +104,14 @@ def test_deadlines_go_before_all_the_earliest_first() -> None:
         ours.set_deadline(piece, when)
     ours.set_levels([some(1)])
     assert ours.interesting(some(9)), "a deadline makes a piece wanted"
-    urgent = ours.urgent(some(6, 9), 1)
-    assert index(urgent) == 6 and ours.urgent(some(6, 9), 1) is urgent
-    assert urgent is not None
+    found = ours.urgent(some(6, 9), 1)
+    assert found is not None
+    urgent, blocks = found
+    assert urgent.index == 6 and blocks == urgent.all and ours.urgent(some(6, 9), 1) == found
     urgent.take(4, pool)
     ours.note_asked(urgent)
-    assert index(ours.urgent(some(6, 9), 1)) == 9
+    later = ours.urgent(some(6, 9), 1)
+    assert later is not None and later[0].index == 9
     assert [piece.index for piece in ours.due(4.0)] == [6]
     ours.set_deadline(9, None)
     ours.done(6)

@@ -62,6 +62,9 @@ class Bed:
         )
         return Content(picker, downloads, uploads)
 
+    def unchoked(self, peer: Peer) -> None:
+        assert not peer.choked
+
     def peer_left(self, peer: Peer, error: Exception | None) -> None:
         self.left.append(peer.number)
 

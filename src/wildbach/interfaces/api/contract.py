@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.operation import operation
 
 
@@ -374,6 +375,43 @@ class Api(Protocol):
     @operation("POST", "/rules/try")
     async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
         """Which of the articles there are a rule would take, and why not the others."""
+        ...
+
+    # -- sites
+
+    @operation("GET", "/sites", role="guest")
+    async def sites(self) -> sm.Sites:
+        """Sites that were opened here or are published from here, what was used last first."""
+        ...
+
+    @operation("POST", "/sites")
+    async def open_site(self, opening: sm.SiteOpening) -> sm.Site:
+        """Open a site: it is looked up, fetched and given to others from now on."""
+        ...
+
+    @operation("GET", "/sites/{word}", role="guest")
+    async def site(self, word: str) -> sm.SiteVersions:
+        """A site by its name or the beginning of its key, with its versions."""
+        ...
+
+    @operation("PATCH", "/sites/{word}")
+    async def change_site(self, word: str, patch: sm.SitePatch) -> sm.Site:
+        """Rename a site, keep it, hold it at a version, or let it use other web sites."""
+        ...
+
+    @operation("DELETE", "/sites/{word}")
+    async def forget_site(self, word: str) -> None:
+        """Forget a site, with its files; a folder that it is published from stays."""
+        ...
+
+    @operation("GET", "/sites/{word}/difference", role="guest")
+    async def site_difference(self, word: str, query: sm.SiteDifferenceQuery) -> sm.SiteDifference:
+        """Which files are different in a version, by content."""
+        ...
+
+    @operation("POST", "/publications")
+    async def publish_site(self, request: sm.SitePublication) -> m.Job:
+        """Publish a folder as a site, or say what would change. The job's `result` has its key, number and link."""
         ...
 
     # -- who may

@@ -1,0 +1,189 @@
+"""What sites need, made of a session and its library: heads of the DHT, and torrents that are listed like all
+others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from wildbach.base.errors import FormatError, UsageError, WildbachError
+from wildbach.base.ids import InfoHashes
+from wildbach.disk.keys import Keys
+from wildbach.engine.options import AddOptions
+from wildbach.engine.session import Session
+from wildbach.engine.torrent import Torrent
+from wildbach.interfaces.api.core import Core
+from wildbach.protocol.dht import items
+from wildbach.protocol.heads import hashes_of
+from wildbach.protocol.metainfo import Magnet, Metainfo, MutableLink
+from wildbach.protocol.metainfo.info import Info
+from wildbach.services.library.entry import NONE, Entry
+from wildbach.services.library.events import TorrentEnlisted
+from wildbach.services.sites.seams import Copy, Head, Progress, ReadsFile, Sent
+
+SOURCE: Final = "site "
+"What the entries of their torrents begin with."
+
+
+class SiteHeads:
+    """The `Heads` of sites."""
+
+    def __init__(self, session: Session, keys: Keys, core: Core) -> None:
+        self._session = session
+        self._keys = keys
+        self._core = core
+
+    async def newest(self, key: bytes) -> Head | None:
+        item = await self._session.dht.get_mutable(key)
+        if item is None:
+            return None
+        hashes = hashes_of(item)
+        if hashes is None:
+            raise FormatError("what was published there last is no torrent")
+        # Who reads a site keeps its head alive, too.
+        self._session.dht.keep(item, soon=False)
+        return Head(hashes, item.seq)
+
+    async def public_key(self, name: str, *, make: bool) -> bytes | None:
+        if not make and name not in await self._core.threads.run(self._keys.names):
+            return None
+        return items.public_key(await self._core.threads.run(partial(self._keys.get, name)))
+
+    async def publish(self, name: str, hashes: InfoHashes, *, adopt: bool) -> Sent:
+        done = await self._session.mutables.publish(hashes, key=name)
+        return Sent(done.link.public_key, done.seq, done.nodes)
+
+    def forget(self, key: bytes) -> None:
+        self._session.dht.forget(items.target(key, b""))
+
+    def tell(self, key: bytes, told: Callable[[], None] | None) -> None:
+        target = items.target(key, b"")
+        if told is None:
+            self._session.dht.replaced.pop(target, None)
+        else:
+            self._session.dht.replaced[target] = lambda _item: told()
+
+
+class SiteCopy:
+    """A `Copy`: one torrent of the session."""
+
+    def __init__(self, torrent: Torrent) -> None:
+        self.torrent = torrent
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SiteCopy) and other.torrent is self.torrent
+
+    def __hash__(self) -> int:
+        return id(self.torrent)
+
+    @property
+    def info(self) -> Info | None:
+        return self.torrent.info
+
+    @property
+    def metainfo(self) -> Metainfo | None:
+        return self.torrent.metainfo
+
+    @property
+    def whole(self) -> bool:
+        return self.torrent.asleep or self.torrent.whole
+
+    async def metadata(self) -> Info:
+        return await self.torrent.metadata()
+
+    async def begin(self) -> None:
+        if not self.whole:
+            await self.torrent.resume()
+
+    async def complete(self) -> None:
+        await self.torrent.complete()
+
+    def open(self, file: int) -> AbstractAsyncContextManager[ReadsFile]:
+        return self.torrent.open(file)
+
+    def progress(self) -> Progress:
+        view = self.torrent.view()
+        known = self.torrent.asleep or self.torrent.info is not None
+        return Progress(
+            view.done if known else 0, view.size if known else 0, view.peers, view.seeds, view.down_rate, view.reason)
+
+
+class SiteTorrents:
+    """The `Torrents` of sites. They do not wait for a turn in the queue, and are seeded without limit."""
+
+    def __init__(self, core: Core, loaded: asyncio.Event) -> None:
+        self._core = core
+        self._loaded = loaded
+
+    async def ready(self) -> None:
+        await self._loaded.wait()
+
+    def find(self, hashes: InfoHashes) -> SiteCopy | None:
+        torrent = self._core.session.known(hashes)
+        if torrent is None or self._core.library.in_trash(torrent.key):
+            return None
+        return SiteCopy(torrent)
+
+    async def fetch(
+        self, hashes: InfoHashes, folder: Path, *, link: str, web_seeds: tuple[str, ...], similar: Copy | None,
+        name: str,
+    ) -> SiteCopy:
+        named = MutableLink.parse(link) if link else None
+        magnet = Magnet(
+            hashes, name, named.trackers if named is not None else (), web_seeds,
+            named.peers if named is not None else ())
+        alike = similar.torrent.hashes.swarms if isinstance(similar, SiteCopy) else ()
+        return await self._add(magnet, name, AddOptions(
+            save_path=folder, layout="none", existing="overwrite", metadata_only=True, similar=alike))
+
+    async def seed(self, metainfo: Metainfo, folder: Path, *, name: str) -> SiteCopy:
+        return await self._add(metainfo, name, AddOptions(
+            save_path=folder, layout="none", seed_only=True, skip_check=True))
+
+    async def _add(self, source: Magnet | Metainfo, name: str, options: AddOptions) -> SiteCopy:
+        core = self._core
+        hashes = source.info.hashes if isinstance(source, Metainfo) else source.hashes
+        async with core.adding:
+            there = core.session.known(hashes)
+            if there is not None:
+                if core.library.in_trash(there.key):
+                    await core.library.take_back([there.key])
+                return SiteCopy(there)
+            entry = Entry(
+                forced=True, name=name, ratio_limit=NONE, seeding_limit=NONE, idle_limit=NONE, source=SOURCE + name)
+            await core.library.enlist(hashes.key, entry)
+            try:
+                torrent = await core.session.add(source, options)
+            except WildbachError:
+                await core.library.unlist(hashes.key)
+                raise
+            core.catalog.touch(torrent.key)
+            core.library.bus.publish(TorrentEnlisted(torrent.key))
+            return SiteCopy(torrent)
+
+    async def remove(self, copy: Copy, *, files: bool) -> None:
+        if not isinstance(copy, SiteCopy):
+            raise UsageError("this is no torrent of the session")
+        torrent = copy.torrent
+        if files and not self._ours(torrent):
+            return  # somebody added it on their own, and has it where they want
+        folder = torrent.save_path
+        await self._core.library.remove(torrent.key, files=files)
+        if files:
+            await self._core.threads.run(_tidy, folder)
+
+    def _ours(self, torrent: Torrent) -> bool:
+        return self._core.library.entry(torrent.key).source.startswith(SOURCE)
+
+
+def _tidy(folder: str) -> None:
+    """The empty folders that a version leaves: its own, and that of its site."""
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
+        os.rmdir(os.path.dirname(folder))
