@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from wildbach.base.errors import WildbachError
+from wildbach.base.errors import NetworkError, WildbachError
+from wildbach.base.ids import InfoHashes
 from wildbach.disk.resume import ResumeRecord, ResumeStore
 from wildbach.engine import brief
 from wildbach.engine.heads import HeadRecord
@@ -72,6 +73,12 @@ class Following:
         "Set to have it looked up now."
         self.inbox: list[Item] = []
         "Genuine items that peers gave us."
+        self.heard = False
+        "The last round brought the newest head, from somebody else."
+        self.odd = False
+        "What was published there last is no torrent."
+        self.failure: NetworkError | None = None
+        "Why nobody in the DHT replied in the last round."
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -110,6 +117,31 @@ class Following:
             self.link.to_uri(), self.seq, self.torrent, coming, self.reason, self.heard_at, self.rotated_to.hex(),
             self.recovery.hex(), self.recovery_differs.hex(),
         )
+
+
+class Watched(Following):
+    """A link of which only the head is followed: what it leads to is somebody else's care, and so is when to ask."""
+
+    def __init__(self, link: MutableLink) -> None:
+        super().__init__(link, AddOptions())
+        self.hashes: InfoHashes | None = None
+        "What it leads to: the newest head, or after a rotation the last good one; None before the first."
+        self.former: InfoHashes | None = None
+        "What it led to before."
+        self.told: Callable[[], None] | None = None
+        "Called where something newer came by itself: time to ask."
+        self.asking = asyncio.Lock()
+
+    @property
+    def key(self) -> bytes:
+        """The public key that counts now."""
+        return self.record.key
+
+    def lead(self, seq: int, hashes: InfoHashes) -> None:
+        if hashes != self.hashes:
+            self.former, self.hashes = self.hashes, hashes
+        self.seq = self.pending_seq = seq
+        self.reason = ""
 
 
 def write(store: ResumeStore, one: Following) -> None:

@@ -12,15 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from wildbach.base.errors import FormatError, UsageError, WildbachError
+from wildbach.base.errors import FormatError, NetworkError, UsageError, WildbachError
 from wildbach.base.ids import InfoHashes
 from wildbach.disk.keys import Keys
+from wildbach.engine.mutable import Watched
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api.core import Core
 from wildbach.protocol.dht import items
-from wildbach.protocol.heads import hashes_of
 from wildbach.protocol.metainfo import Magnet, Metainfo, MutableLink
 from wildbach.protocol.metainfo.info import Info
 from wildbach.services.library.entry import NONE, Entry
@@ -32,23 +32,32 @@ SOURCE: Final = "site "
 
 
 class SiteHeads:
-    """The `Heads` of sites."""
+    """The `Heads` of sites: the session guards against old ones, and follows a key that has given way to another."""
 
     def __init__(self, session: Session, keys: Keys, core: Core) -> None:
         self._session = session
         self._keys = keys
         self._core = core
+        self._watched: dict[bytes, Watched] = {}
+        self._told: dict[bytes, Callable[[], None]] = {}
 
     async def newest(self, key: bytes) -> Head | None:
-        item = await self._session.dht.get_mutable(key)
-        if item is None:
-            return None
-        hashes = hashes_of(item)
-        if hashes is None:
-            raise FormatError("what was published there last is no torrent")
-        # Who reads a site keeps its head alive, too.
-        self._session.dht.keep(item, soon=False)
-        return Head(hashes, item.seq)
+        mutables = self._session.mutables
+        one = self._watched.get(key)
+        if one is None:
+            one = self._watched[key] = await mutables.watch(MutableLink(key))
+        one.told = self._told.get(key)
+        before = one.key
+        await mutables.refresh(one)
+        if one.hashes is not None and (one.heard or one.key != before):
+            return Head(one.hashes, one.seq, one.key if one.key != key else b"")
+        if one.failure is not None:
+            raise one.failure
+        if one.odd:
+            raise FormatError(one.reason)
+        if one.hashes is not None:
+            raise NetworkError(one.reason)
+        return None
 
     async def public_key(self, name: str, *, make: bool) -> bytes | None:
         if not make and name not in await self._core.threads.run(self._keys.names):
@@ -56,18 +65,22 @@ class SiteHeads:
         return items.public_key(await self._core.threads.run(partial(self._keys.get, name)))
 
     async def publish(self, name: str, hashes: InfoHashes, *, adopt: bool) -> Sent:
-        done = await self._session.mutables.publish(hashes, key=name)
+        done = await self._session.mutables.publish(hashes, key=name, adopt=adopt)
         return Sent(done.link.public_key, done.seq, done.nodes)
 
     def forget(self, key: bytes) -> None:
-        self._session.dht.forget(items.target(key, b""))
+        one = self._watched.pop(key, None)
+        if one is not None:
+            self._session.mutables.unwatch(one)
 
     def tell(self, key: bytes, told: Callable[[], None] | None) -> None:
-        target = items.target(key, b"")
         if told is None:
-            self._session.dht.replaced.pop(target, None)
+            self._told.pop(key, None)
         else:
-            self._session.dht.replaced[target] = lambda _item: told()
+            self._told[key] = told
+        one = self._watched.get(key)
+        if one is not None:
+            one.told = told
 
 
 class SiteCopy:
