@@ -31,6 +31,7 @@ from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
 from wildbach.interfaces.api.notifying import Notifying
+from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
 from wildbach.interfaces.api.siting import Siting, folder_of
@@ -58,8 +59,8 @@ log = logging.getLogger("wildbach")
 
 
 class LocalApi(
-    Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying, Demonstrating,
-    Siting,
+    Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
+    Demonstrating, Siting,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
@@ -68,6 +69,7 @@ class LocalApi(
         self.looks = Looks(core.scope, core.report)
         self.notifier = notifier
         self.tokens = Tokens(core.session)
+        self.plays = plays_of(self)
         self.positions = Positions(core.session, time.time, core.report)
 
 
