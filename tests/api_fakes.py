@@ -10,10 +10,12 @@ import msgspec
 
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ApiSettings
+from wildbach.protocol.sites import label, parse_link
 
 PASSWORD = "correct horse"
 
@@ -67,6 +69,7 @@ class FakeApi:
         self.lines = tuple(m.LogLine(n, float(n), "info", f"line {n}") for n in range(5))
         self.works: dict[str, m.Job] = {}
         self.rules: dict[str, dict] = {}
+        self.known_sites: dict[str, sm.Site] = {}
         self.paths: dict[str, str] = {}
         self.values: dict[str, object] = {"api.metrics_public": False}
 
@@ -361,6 +364,52 @@ class FakeApi:
 
     async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
         return m.RuleMatches(())
+
+    async def sites(self) -> sm.Sites:
+        return sm.Sites(tuple(self.known_sites.values()), 9092)
+
+    def _site(self, word: str) -> sm.Site:
+        if word not in self.known_sites:
+            raise UsageError(f"there is no site {word}", code="not_found")
+        return self.known_sites[word]
+
+    async def open_site(self, opening: sm.SiteOpening) -> sm.Site:
+        link = parse_link(opening.address)
+        key = label(link.key)
+        self.known_sites[key] = sm.Site(
+            key=key, name=opening.name, url=link.url(9092), link=link.to_uri(), own="", folder="", seq=3, shown=3,
+            versions=1, pinned=-1, keep=False, foreign=False, opened_at=1, used_at=1, heard_at=1, size=10, progress=1.0,
+            updating=False, seeds=2, peers=3, reason="")
+        return self.known_sites[key]
+
+    async def site(self, word: str) -> sm.SiteVersions:
+        version = sm.SiteVersion(
+            seq=3, hash="0" * 64, url="", seen_at=1, size=10, files=2, here=True, progress=1.0, shown=True, reason="")
+        return sm.SiteVersions(self._site(word), (version,), ("index.html",))
+
+    async def change_site(self, word: str, patch: sm.SitePatch) -> sm.Site:
+        given = {key: value for key, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
+        if "pin" in given:
+            given["pinned"] = int(given.pop("pin") or -1)
+        self.known_sites[word] = msgspec.structs.replace(self._site(word), **given)
+        return self.known_sites[word]
+
+    async def forget_site(self, word: str) -> None:
+        self._site(word)
+        del self.known_sites[word]
+
+    async def site_difference(self, word: str, query: sm.SiteDifferenceQuery) -> sm.SiteDifference:
+        self._site(word)
+        return sm.SiteDifference(("new.html",), ("index.html",), (), 10)
+
+    async def publish_site(self, request: sm.SitePublication) -> m.Job:
+        result = {
+            "key": "", "seq": -1 if request.dry_run else 4, "nodes": 8, "link": "magnet:?xs=urn:btpk:", "version": "",
+            "size": 10, "files": 2, "hashed": 10, "added": ["new.html"], "changed": ["index.html"], "removed": ["old"],
+            "fetch": 10, "more": 0, "passed_over": [".git"], "has_start": True}
+        job = m.Job("abc", "publish", request.folder, "done", 1.0, "", 1, result)
+        self.works[job.id] = job
+        return job
 
     async def access(self) -> m.AccessView:
         return await self.who.access()

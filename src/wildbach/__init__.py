@@ -157,9 +157,8 @@ _HOMES = {
     "wildbach.engine.events": (
         "CacheEvicted", "ExternalAddressChanged", "FilterLoaded", "KeyRotated", "MetadataReady", "MutableUpdated",
         "NetworkChanged", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "PortMapped",
-        "PortMappingFailed",
-        "RecoveryDiffers", "StateChanged", "TorrentAdded", "TorrentComplete", "TorrentRemoved", "TorrentStopped",
-        "TrackerAnnounced",
+        "PortMappingFailed", "RecoveryDiffers", "StateChanged", "TorrentAdded", "TorrentComplete", "TorrentRemoved",
+        "TorrentStopped", "TrackerAnnounced",
     ),
     "wildbach.engine.ipfilter": ("IpFilterView",),
     "wildbach.engine.network": ("NetworkView",),

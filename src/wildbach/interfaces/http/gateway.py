@@ -27,7 +27,7 @@ from wildbach.base.errors import FormatError, StorageError, UsageError, Wildbach
 from wildbach.interfaces.http import headers, sitepages
 from wildbach.interfaces.http.sitepages import age_of, page, size_of, words
 from wildbach.net import ranges
-from wildbach.net.httpd import Request, Response, Stream
+from wildbach.net.httpd import Answer, Handler, Request, Response, Stream
 from wildbach.protocol import sites as addresses
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.sitefiles import Place, SiteTree, type_of
@@ -409,6 +409,17 @@ def redirect(request: Request, own: headers.Place) -> Response | None:
     query = f"?{request.query}" if request.query else ""
     return Response(status=308, headers={
         **_REFUSED_HEADERS, "Location": f"http://{Host('live', link.key).name}{at}/{rest}{query}"})
+
+
+def or_site(other: Handler) -> Handler:
+    """A handler for literal addresses: paths that begin with a key lead to the site's own address, others to
+    `other`."""
+    async def handle(request: Request) -> Answer:
+        own = headers.place(request.headers.get("host", ""))
+        found = redirect(request, own) if own is not None else None
+        return found if found is not None else await other(request)
+
+    return handle
 
 
 def tag_of(info: Info, index: int) -> str:
