@@ -174,7 +174,7 @@ def recovery_command(name: str, make: bool, erase: bool, as_json: bool, reach: R
     and who has it can take the key over.
     """
     if erase:
-        words = ask("The recovery key, as you wrote it down", hidden=False)
+        words = ask("The recovery key as you wrote it down", hidden=False)
         return run(reach, lambda api: forget(api, name, words, as_json=as_json))
     return run(reach, lambda api: tell(api, name, make=make, as_json=as_json))
 
@@ -219,7 +219,7 @@ def rotate_command(name: str, good: tuple[str, ...], yes: bool, as_json: bool, r
     try:
         return reach.run(lambda api: rotate(api, name, km.KeyRotation(good=heads), as_json=as_json))
     except UsageError as error:
-        words = ask("The recovery key, as you wrote it down", hidden=False) if error.code == "recovery_needed" else ""
+        words = ask("The recovery key as you wrote it down", hidden=False) if error.code == "recovery_needed" else ""
         if not words:
             raise
     return reach.run(
