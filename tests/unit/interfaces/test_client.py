@@ -33,8 +33,8 @@ PAYLOADS: dict[str, Any] = {
     "remove_feed": m.FeedPath("f"), "refresh_feed": m.FeedPath("f"), "mark_read": m.ReadMark("f"),
     "put_feed_rule": m.FeedRule("r", {}), "rename_feed_rule": m.RuleName("r", "s"), "remove_feed_rule": m.RuleName("s"),
     "try_feed_rule": m.FeedRule("r", {}), "set_password": m.Password("new", PASSWORD), "make_api_key":
-    m.KeyRequest("k"), "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
-    "open_site": sm.SiteOpening("btpk://" + "ab" * 32), "publish_site": sm.SitePublication("/x"),
+    m.KeyRequest("k"), "open_site": sm.SiteOpening(f"{1:064x}"), "publish_site": sm.SitePublication("/x"),
+    "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
     "make_publishing_key": km.PublishingKeyRequest(f"{1:040x}"), "export_publishing_key": km.KeyExport("secret"),
     "import_publishing_key": km.KeyImport("text", PASSWORD), "recovery_words": km.RecoveryWish(),
     "erase_recovery": km.RecoveryWords("wbr-0000"),
