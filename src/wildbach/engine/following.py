@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from wildbach.base.errors import WildbachError
+from wildbach.base.ids import InfoHashes
 from wildbach.disk.resume import ResumeRecord, ResumeStore
 from wildbach.engine import brief
 from wildbach.engine.heads import HeadRecord
@@ -110,6 +111,17 @@ class Following:
             self.link.to_uri(), self.seq, self.torrent, coming, self.reason, self.heard_at, self.rotated_to.hex(),
             self.recovery.hex(), self.recovery_differs.hex(),
         )
+
+
+class Watched(Following):
+    """A link of which only the head is wanted. `told` is called where somebody gave us a newer one."""
+
+    def __init__(self, link: MutableLink, told: Callable[[], None]) -> None:
+        super().__init__(link, AddOptions())
+        self.told = told
+        self.leads: InfoHashes | None = None
+        "What it leads to now; None before the first."
+        self.turn = asyncio.Lock()
 
 
 def write(store: ResumeStore, one: Following) -> None:

@@ -22,7 +22,7 @@ from wildbach.disk.resume import ResumeStore
 from wildbach.engine import events, following
 from wildbach.engine.dht import Dht
 from wildbach.engine.exchange import Exchange, Library, magnet_of
-from wildbach.engine.following import AREA, Following, FollowView
+from wildbach.engine.following import AREA, Following, FollowView, Watched
 from wildbach.engine.heads import Heads
 from wildbach.engine.options import AddOptions
 from wildbach.engine.publishing import HeadAhead, OwnHead, Published, Publisher, Signer
@@ -38,7 +38,7 @@ from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 
-__all__ = ["FollowView", "Following", "HeadAhead", "Mutables", "OwnHead", "Published", "Rotated"]
+__all__ = ["FollowView", "Following", "HeadAhead", "Mutables", "OwnHead", "Published", "Rotated", "Watched"]
 
 _RETRY_FIRST: Final = 15.0
 _RETRY_MOST: Final = 600.0
@@ -71,6 +71,7 @@ class Mutables:
         self._publisher = Publisher(dht, self._heads, wall)
         self._exchange = Exchange(library, self._scope, store, threads, bus, self._save)
         self._followed: dict[str, Following] = {}
+        self._watched: dict[Watched, None] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def close(self) -> None:
@@ -168,6 +169,30 @@ class Mutables:
         self._begin(one)
         return one
 
+    # -- watching
+
+    async def watch(self, link: MutableLink, told: Callable[[], None]) -> Watched:
+        """Know by the same rules what a link leads to, without a torrent of it: for who fetches that by itself. Nothing
+        is asked before `look_up`, but the head is kept alive; `told` hears where there is news. A later run has to
+        watch it again; what it saw counts there too.
+        """
+        await self._heads.load()
+        one = Watched(link, told)
+        self._watched[one] = None
+        self._attach(one)
+        await self._named(one, link.recovery)
+        await self._go_on(one)
+        return one
+
+    async def look_up(self, one: Watched) -> None:
+        """Ask now: `leads`, `seq`, `heard_at` and `reason` say what is known after that."""
+        async with one.turn:
+            await self._round(one)
+
+    def unwatch(self, one: Watched) -> None:
+        if self._watched.pop(one, one) is None:
+            self._let_go(one)
+
     def _attach(self, one: Following) -> None:
         """Find the key that counts now."""
         record = self._heads.chain(one.link.public_key, one.link.salt)[-1]
@@ -253,7 +278,8 @@ class Mutables:
     def _let_go(self, one: Following) -> None:
         """Its items are kept alive no longer, but for those that others follow, or that are ours."""
         one.record.users -= 1
-        needed = {target for other in self._followed.values() if other is not one for target in self._targets(other)}
+        others = (*self._followed.values(), *self._watched)
+        needed = {target for other in others if other is not one for target in self._targets(other)}
         if one.record.wrote is None:
             for target in self._targets(one):
                 if target not in needed:
@@ -305,7 +331,7 @@ class Mutables:
         elif one.seq < 0:
             good = self._last_good(one)
             if good is not None:
-                await self._exchange.lead(one, -1, good)
+                await self._lead(one, -1, good)
 
     def _last_good(self, one: Following) -> InfoHashes | None:
         """The last head that was the owner's, of the keys before the one that counts."""
@@ -410,10 +436,12 @@ class Mutables:
 
     def _replaced(self, item: Item) -> None:
         """The DHT has this newer item in the place of one that is kept alive."""
-        for one in self._followed.values():
+        for one in (*self._followed.values(), *self._watched):
             if one.record.target == item.target and len(one.inbox) < limits.HEAD_INBOX:
                 one.inbox.append(item)
                 one.look.set()
+                if isinstance(one, Watched):
+                    one.told()
 
     def _other_rotation(self, item: Item) -> None:
         """The DHT has another rotation than the one that was taken, under the same recovery key: that one must be
@@ -441,7 +469,16 @@ class Mutables:
             one.reason = f"two torrents were published as number {item.seq}; the one that came first counts"
             return
         self._keep(item)
-        await self._exchange.lead(one, item.seq, hashes)
+        await self._lead(one, item.seq, hashes)
+
+    async def _lead(self, one: Following, seq: int, hashes: InfoHashes) -> None:
+        """What counts now leads to this torrent."""
+        if isinstance(one, Watched):
+            one.seq, one.leads = seq, hashes
+        else:
+            await self._exchange.lead(one, seq, hashes)
 
     async def _save(self, one: Following) -> None:
+        if isinstance(one, Watched):
+            return
         await self._threads.run(following.write, self._store, one)

@@ -12,21 +12,23 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from wildbach.base.errors import FormatError, UsageError, WildbachError
+from wildbach.base.errors import NetworkError, UsageError, WildbachError
 from wildbach.base.ids import InfoHashes
 from wildbach.disk.keys import Keys
+from wildbach.engine.following import Watched
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api.core import Core
 from wildbach.protocol.dht import items
-from wildbach.protocol.heads import hashes_of
 from wildbach.protocol.metainfo import Magnet, Metainfo, MutableLink
 from wildbach.protocol.metainfo.info import Info
 from wildbach.services.library.entry import NONE, Entry
 from wildbach.services.library.events import TorrentEnlisted
 from wildbach.services.sites.seams import Copy, Head, Progress, ReadsFile, Sent
 
+CACHE: Final = "site"
+"Whose cache their files are."
 SOURCE: Final = "site "
 "What the entries of their torrents begin with."
 
@@ -38,17 +40,26 @@ class SiteHeads:
         self._session = session
         self._keys = keys
         self._core = core
+        self._watched: dict[bytes, Watched] = {}
+        self._told: dict[bytes, Callable[[], None]] = {}
 
-    async def newest(self, key: bytes) -> Head | None:
-        item = await self._session.dht.get_mutable(key)
-        if item is None:
-            return None
-        hashes = hashes_of(item)
-        if hashes is None:
-            raise FormatError("what was published there last is no torrent")
-        # Who reads a site keeps its head alive, too.
-        self._session.dht.keep(item, soon=False)
-        return Head(hashes, item.seq)
+    async def newest(self, key: bytes, link: str) -> Head | None:
+        one = self._watched.get(key)
+        if one is None:
+            parsed = MutableLink.parse(link) if link else MutableLink(key)
+            one = self._watched[key] = await self._session.mutables.watch(
+                MutableLink(key, recovery=parsed.recovery), partial(self._news, key))
+        await self._session.mutables.look_up(one)
+        if one.leads is not None:
+            return Head(one.leads, one.seq, one.record.key, one.heard_at, one.reason)
+        if one.reason:
+            raise NetworkError(one.reason)
+        return None
+
+    def _news(self, key: bytes) -> None:
+        told = self._told.get(key)
+        if told is not None:
+            told()
 
     async def public_key(self, name: str, *, make: bool) -> bytes | None:
         if not make and name not in await self._core.threads.run(self._keys.names):
@@ -56,18 +67,19 @@ class SiteHeads:
         return items.public_key(await self._core.threads.run(partial(self._keys.get, name)))
 
     async def publish(self, name: str, hashes: InfoHashes, *, adopt: bool) -> Sent:
-        done = await self._session.mutables.publish(hashes, key=name)
-        return Sent(done.link.public_key, done.seq, done.nodes)
+        done = await self._session.mutables.publish(hashes, key=name, adopt=adopt)
+        return Sent(done.link.public_key, done.seq, done.nodes, done.confirmed, done.link.recovery)
 
     def forget(self, key: bytes) -> None:
-        self._session.dht.forget(items.target(key, b""))
+        one = self._watched.pop(key, None)
+        if one is not None:
+            self._session.mutables.unwatch(one)
 
     def tell(self, key: bytes, told: Callable[[], None] | None) -> None:
-        target = items.target(key, b"")
         if told is None:
-            self._session.dht.replaced.pop(target, None)
+            self._told.pop(key, None)
         else:
-            self._session.dht.replaced[target] = lambda _item: told()
+            self._told[key] = told
 
 
 class SiteCopy:
@@ -131,8 +143,7 @@ class SiteTorrents:
         return SiteCopy(torrent)
 
     async def fetch(
-        self, hashes: InfoHashes, folder: Path, *, link: str, web_seeds: tuple[str, ...], similar: Copy | None,
-        name: str,
+        self, hashes: InfoHashes, *, link: str, web_seeds: tuple[str, ...], similar: Copy | None, name: str,
     ) -> SiteCopy:
         named = MutableLink.parse(link) if link else None
         magnet = Magnet(
@@ -140,11 +151,11 @@ class SiteTorrents:
             named.peers if named is not None else ())
         alike = similar.torrent.hashes.swarms if isinstance(similar, SiteCopy) else ()
         return await self._add(magnet, name, AddOptions(
-            save_path=folder, layout="none", existing="overwrite", metadata_only=True, similar=alike))
+            cache=CACHE, layout="none", existing="overwrite", metadata_only=True, similar=alike))
 
     async def seed(self, metainfo: Metainfo, folder: Path, *, name: str) -> SiteCopy:
         return await self._add(metainfo, name, AddOptions(
-            save_path=folder, layout="none", seed_only=True, skip_check=True))
+            save_path=folder, layout="none", in_place=True, skip_check=True))
 
     async def _add(self, source: Magnet | Metainfo, name: str, options: AddOptions) -> SiteCopy:
         core = self._core
@@ -167,23 +178,33 @@ class SiteTorrents:
             core.library.bus.publish(TorrentEnlisted(torrent.key))
             return SiteCopy(torrent)
 
-    async def remove(self, copy: Copy, *, files: bool) -> None:
-        if not isinstance(copy, SiteCopy):
-            raise UsageError("this is no torrent of the session")
-        torrent = copy.torrent
-        if files and not self._ours(torrent):
-            return  # somebody added it on their own, and has it where they want
-        folder = torrent.save_path
-        await self._core.library.remove(torrent.key, files=files)
-        if files:
-            await self._core.threads.run(_tidy, folder)
+    async def remove(self, copy: Copy) -> None:
+        torrent = _torrent_of(copy)
+        if self._core.library.entry(torrent.key).source.startswith(SOURCE):
+            # What somebody added on their own is theirs.
+            cached, folder = torrent.options.cache == CACHE, torrent.save_path
+            await self._core.library.remove(torrent.key, files=cached)
+            if cached:
+                await self._core.threads.run(_tidy, folder)
 
-    def _ours(self, torrent: Torrent) -> bool:
-        return self._core.library.entry(torrent.key).source.startswith(SOURCE)
+    def touch(self, copy: Copy) -> None:
+        self._core.session.content.touch(_torrent_of(copy).key)
+
+    async def pin(self, copy: Copy, pinned: bool) -> None:
+        torrent = _torrent_of(copy)
+        if torrent.options.cache != CACHE:
+            return
+        content = self._core.session.content
+        await (content.pin(torrent.key) if pinned else content.unpin(torrent.key))
 
 
 def _tidy(folder: str) -> None:
-    """The empty folders that a version leaves: its own, and that of its site."""
+    """The empty folder that is left of a torrent of the cache."""
     with contextlib.suppress(OSError):
         os.rmdir(folder)
-        os.rmdir(os.path.dirname(folder))
+
+
+def _torrent_of(copy: Copy) -> Torrent:
+    if not isinstance(copy, SiteCopy):
+        raise UsageError("this is no torrent of the session")
+    return copy.torrent
