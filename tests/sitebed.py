@@ -172,6 +172,7 @@ class FakeTorrents:
         "What can be fetched."
         self.removed: list[InfoHashes] = []
         self.touched: list[InfoHashes] = []
+        self.met: list[str] = []
         self.fetched: list[InfoHashes] = []
         self.at_once = True
         self.back = asyncio.Event()
@@ -202,6 +203,9 @@ class FakeTorrents:
         files = {file.path.parts: folder.joinpath(*file.path.parts).read_bytes() for file in metainfo.info.files}
         copy = self.copies[metainfo.info.hashes.v2 or b""] = FakeCopy(metainfo, files, folder=folder).come()
         return copy
+
+    async def meet(self, copy: Copy, link: str) -> None:
+        self.met.append(link)
 
     def touch(self, copy: Copy) -> None:
         assert isinstance(copy, FakeCopy)

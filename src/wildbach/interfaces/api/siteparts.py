@@ -145,10 +145,8 @@ class SiteTorrents:
     async def fetch(
         self, hashes: InfoHashes, *, link: str, web_seeds: tuple[str, ...], similar: Copy | None, name: str,
     ) -> SiteCopy:
-        named = MutableLink.parse(link) if link else None
-        magnet = Magnet(
-            hashes, name, named.trackers if named is not None else (), web_seeds,
-            named.peers if named is not None else ())
+        named = _magnet(hashes, link)
+        magnet = Magnet(hashes, name, named.trackers, web_seeds, named.peers)
         alike = similar.torrent.hashes.swarms if isinstance(similar, SiteCopy) else ()
         return await self._add(magnet, name, AddOptions(
             cache=CACHE, layout="none", existing="overwrite", metadata_only=True, similar=alike))
@@ -187,6 +185,11 @@ class SiteTorrents:
             if cached:
                 await self._core.threads.run(_tidy, folder)
 
+    async def meet(self, copy: Copy, link: str) -> None:
+        torrent = _torrent_of(copy)
+        if not self._core.library.in_trash(torrent.key):
+            await self._core.session.add(_magnet(torrent.hashes, link))
+
     def touch(self, copy: Copy) -> None:
         self._core.session.content.touch(_torrent_of(copy).key)
 
@@ -196,6 +199,12 @@ class SiteTorrents:
             return
         content = self._core.session.content
         await (content.pin(torrent.key) if pinned else content.unpin(torrent.key))
+
+
+def _magnet(hashes: InfoHashes, link: str) -> Magnet:
+    """A torrent, with the trackers and peers of the link of its site."""
+    named = MutableLink.parse(link) if link else None
+    return Magnet(hashes, trackers=named.trackers, peers=named.peers) if named is not None else Magnet(hashes)
 
 
 def _tidy(folder: str) -> None:

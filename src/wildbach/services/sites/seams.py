@@ -142,6 +142,9 @@ class Torrents(Protocol):
     async def remove(self, copy: Copy) -> None:
         """Forget it, with its files where they are in the cache."""
 
+    async def meet(self, copy: Copy, link: str) -> None:
+        """It learns the trackers and peers that a link names."""
+
     def touch(self, copy: Copy) -> None:
         """It was used: what was not used for longest leaves the cache first."""
 

@@ -240,6 +240,9 @@ class Sites:
             if most_size and site.newest is not None and site.newest.refused:
                 site = with_version(site, msgspec.structs.replace(site.newest, refused=""))
             await self.save(site, durable=True)
+        newest = self.torrents.find(site.newest.hashes) if site.newest is not None else None
+        if newest is not None and link.mutable is not None:
+            await self.torrents.meet(newest, site.link)
         self._ensure(site, used=True)
         self.look_soon(link.key, force=True)
         return site

@@ -10,7 +10,7 @@ from api_fakes import FakeKeeper
 from sitebed import ONE, TWO, Bed, bed, key_of, story
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, StorageError, UsageError
-from wildbach.protocol.sites import SiteLink
+from wildbach.protocol.sites import SiteLink, parse_link
 from wildbach.services.sites import state
 from wildbach.services.sites.events import SiteFailed, SiteUpdated
 from wildbach.services.sites.state import Site
@@ -235,6 +235,16 @@ async def test_a_key_that_gave_way_goes_back_to_its_last_good_version() -> None:
         await made.settled(KEY)
         shown = made.sites.shown(KEY)
         assert shown is not None and shown.version.hashes == good.info.hashes and shown.newest
+
+
+@story
+async def test_a_link_that_comes_later_brings_its_peers() -> None:
+    async with bed() as made:
+        made.publish(KEY, ONE, 1)
+        await made.opened(KEY)
+        link = parse_link(f"magnet:?xs=urn:btpk:{KEY.hex()}&x.pe=1.2.3.4:5")
+        await made.sites.open(link)
+        assert link.mutable is not None and made.torrents.met == [link.mutable.to_uri()]
 
 
 @story

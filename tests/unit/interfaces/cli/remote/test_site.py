@@ -1,0 +1,6 @@
+"""`wildbach site`."""
+
+from __future__ import annotations
+
+import json
+
