@@ -1,4 +1,4 @@
-"""Names of files of a torrent: whatever they are, all that plays is there once, in some order."""
+"""Names of files of a torrent: whatever they are, all that plays is there once, in an order that has an end."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ SEEDS: list[bytes] = [
 ]
 TOKENS: list[bytes] = [
     b"S01E", b"1x", b"\n", b"/", b".mkv", b".mp3", b".srt", b".forced", b"sample", b"Subs/", b"Season ", b"-e",
-    b"99999",
-    b"\xd9\xa3", b".", b" ",
+    b"99999", b"\xd9\xa3", b".", b" ",
 ]
 
 

@@ -156,9 +156,9 @@ _HOMES = {
     "wildbach.engine.discovery": ("DiscoveryView",),
     "wildbach.engine.events": (
         "CacheEvicted", "ExternalAddressChanged", "FilterLoaded", "KeyRotated", "MetadataReady", "MutableUpdated",
-        "NetworkChanged", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "PortMapped", "PortMappingFailed",
-        "RecoveryDiffers", "StateChanged", "TorrentAdded", "TorrentComplete", "TorrentRemoved", "TorrentStopped",
-        "TrackerAnnounced",
+        "NetworkChanged", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "PortMapped",
+        "PortMappingFailed", "RecoveryDiffers", "StateChanged", "TorrentAdded", "TorrentComplete", "TorrentRemoved",
+        "TorrentStopped", "TrackerAnnounced",
     ),
     "wildbach.engine.ipfilter": ("IpFilterView",),
     "wildbach.engine.network": ("NetworkView",),

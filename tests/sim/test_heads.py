@@ -17,6 +17,8 @@ from wildbach.disk.resume import MemoryResume
 from wildbach.engine import events
 from wildbach.engine.mutable import Following, HeadAhead
 from wildbach.protocol.dht.items import Item, public_key, signed
+from wildbach.protocol.ext.handshake import Extension
+from wildbach.protocol.ext.head import HeadMessage, encode
 from wildbach.protocol.heads import LAST_SEQ, ROTATION, Head, Rotation
 from wildbach.protocol.metainfo.magnet import MutableLink
 from wildbach.testing.loop import sim
@@ -368,5 +370,145 @@ def test_a_recovery_key_that_a_thief_used_first_cannot_be_used_again(tmp_path: P
                 await owner.session.mutables.rotate("k")
             assert caught.value.code == "already_rotated"
             assert keys.names() == ["k"]
+
+    sim(1).run(main())
+
+
+def silence(*followers: Node) -> None:
+    """The DHT gives these no answer from now on."""
+    async def ask(_key: bytes, _salt: bytes = b"") -> None:
+        raise NetworkError("no node of the DHT replied")
+
+    for one in followers:
+        one.session.dht.ask = ask  # type: ignore[assignment,method-assign]  # an eclipse
+
+
+def test_where_the_dht_is_silent_peers_tell_each_other_of_a_new_head(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world, owner, first = await world_of(stack, ONE, TWO)
+            owner.session.mutables.use_keys(Keys(tmp_path))
+            told = await owner.session.mutables.publish(hashes(ONE), key="k", salt=SALT)
+            others = [await world.join(follow_seconds=60.0) for _ in range(4)]
+            followers = [first, *others]
+            for one in followers:
+                await where(one, ONE, told.link)
+            await done(*(torrent for one in followers for torrent in one.session.torrents))
+            await asyncio.sleep(60)
+            silence(*followers)
+            await asyncio.sleep(200)
+            await owner.session.mutables.publish(hashes(TWO), key="k", salt=SALT)
+            for one in followers:
+                following = await where(one, TWO, told.link, seconds=60)
+                assert 0 <= EPOCH + asyncio.get_running_loop().time() - following.heard_at < 60
+
+    sim(1).run(main())
+
+
+def test_peers_tell_each_other_of_a_rotation_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world, _, follower = await world_of(stack, ONE, TWO, EVIL)
+            second = await world.join(follow_seconds=60.0)
+            owner, _, link = await stolen(world, tmp_path)
+            for one in (follower, second):
+                await where(one, EVIL, link)
+            await done(*follower.session.torrents, *second.session.torrents)
+            silence(second)
+            done_ = await owner.session.mutables.rotate("k")
+            # Only one of the two hears of it from the DHT, as the owner is not in the torrent of the thief.
+            follower.session.mutables.look(link)
+            await asyncio.sleep(3000)
+            for one in (follower, second):
+                (view,) = one.session.mutables.followed
+                assert view.rotated_to == done_.key.hex()
+
+    sim(1).run(main())
+
+
+def test_a_peer_that_forges_a_head_is_dropped_and_nothing_changes() -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world, publisher, follower = await world_of(stack, ONE)
+            await publisher.session.dht.put(head(ONE, 5))
+            one = await where(follower, ONE)
+            await done(*follower.session.torrents)
+            liar = await world.join(follow_seconds=60.0)
+            await where(liar, ONE)
+            await done(*liar.session.torrents)
+            await asyncio.sleep(30)
+            (torrent,) = liar.session.torrents
+            assert torrent.connected
+            genuine = head(EVIL, 9, secret=NEXT)
+            forged = Item(genuine.raw, public_key(SECRET), SALT, 9, genuine.signature)
+            for peer in list(torrent.swarm.peers.values()):
+                peer.extend(Extension.WB_HEAD, encode(HeadMessage(items=(forged,))))
+            with follower.session.subscribe(events.PeerDropped) as drops:
+                async with asyncio.timeout(10):
+                    event = await anext(drops)
+            assert isinstance(event, events.PeerDropped) and "signature" in event.reason
+            assert (one.seq, one.torrent) == (5, hashes(ONE).key)
+
+    sim(1).run(main())
+
+
+def test_who_fetches_on_its_own_watches_the_head_alone() -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world, publisher, reader = await world_of(stack, ONE)
+            mutables = reader.session.mutables
+            one = await mutables.watch(BARE)
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq, one.heard, one.failure) == (None, -1, False, None)
+            await publisher.session.dht.put(head(ONE, 5, n=3))
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq, one.heard, one.key) == (hashes(ONE), 5, True, BARE.public_key)
+            assert one.value == {b"n": 3} and mutables.followed == () and reader.session.torrents == ()
+            # A thief, an old answer, a rotation, silence.
+            forget_all(world)
+            reader.session.dht.forget(head(ONE, 5).target)
+            await world.nodes[5].session.dht.put(head(TWO, 4))
+            await mutables.refresh(one)
+            assert (one.hashes, one.heard) == (hashes(ONE), False) and "number 4 only" in one.reason
+            await world.nodes[5].session.dht.put(head(EVIL, LAST_SEQ))
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq) == (hashes(EVIL), LAST_SEQ)
+            await publisher.session.dht.put(rotation(ONE))
+            one.rotation_at = 0.0
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq, one.key) == (hashes(ONE), -1, public_key(NEXT))
+            await publisher.session.dht.put(head(MOVED, 1, NEXT, NEXT_RECOVERY))
+            await mutables.refresh(one)
+            assert (one.hashes, one.seq, one.heard) == (hashes(MOVED), 1, True)
+            silence(reader)
+            await mutables.refresh(one)
+            assert (one.hashes, one.heard, one.failure is not None) == (hashes(MOVED), False, True)
+            again = await mutables.watch(BARE)
+            assert again is one
+            mutables.unwatch(one)
+            assert reader.session.dht.kept(head(MOVED, 1, NEXT, NEXT_RECOVERY).target) is None
+            fresh = await mutables.watch(BARE)
+            assert fresh is not one and (fresh.hashes, fresh.seq) == (hashes(MOVED), 1)
+
+    sim(1).run(main())
+
+
+def test_a_watched_head_that_comes_from_a_peer_is_told_of(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            _, owner, reader = await world_of(stack, ONE, TWO)
+            owner.session.mutables.use_keys(Keys(tmp_path))
+            link = (await owner.session.mutables.publish(hashes(ONE), key="k", salt=SALT)).link
+            one = await reader.session.mutables.watch(link)
+            await reader.session.mutables.refresh(one)
+            await done(await reader.add(ONE.metainfo))
+            silence(reader)
+            told = asyncio.Event()
+            one.told = told.set
+            await owner.session.mutables.publish(hashes(TWO), key="k", salt=SALT)
+            async with asyncio.timeout(10):
+                await told.wait()
+            await reader.session.mutables.refresh(one)
+            assert (one.hashes, one.heard) == (hashes(TWO), True)
 
     sim(1).run(main())

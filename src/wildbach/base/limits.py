@@ -248,6 +248,19 @@ KEY_SCRYPT_COST = 1 << 17
 KEY_WORDS_CHARS = 1000
 HEADS_KEPT = 5000
 "Keys whose newest head is remembered; those that are followed or published under do not go."
+HEAD_MESSAGE_BYTES = 8 * 1024
+"One message of `wb_head`: some items of 1,000 bytes, and places."
+HEAD_MESSAGE_TOKENS = 200
+HEAD_PLACES = 16
+"Keys of one torrent of which peers tell each other."
+HEAD_ITEMS = 4
+"In one message."
+HEAD_MESSAGES_PER_MINUTE = 20
+"Of one peer; more are passed over."
+HEAD_COMPANY = 8
+"Peers of a torrent that are kept for their heads alone."
+HEADS_GIVEN_OUT = 100
+"Torrents of which what was published here is remembered, for peers who ask."
 HEAD_INBOX = 8
 "Items from peers that wait until they are looked at, of one link."
 HEAD_ROTATIONS = 16

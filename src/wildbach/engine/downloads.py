@@ -309,7 +309,7 @@ class Downloads:
                     found = self._last_ones(peer, now)
             if found is not None:
                 piece, among = found
-                most = want = min(want, 2)
+                most = want = min(want, 2 if self.picker.has_deadlines else 4)
             if piece is None:
                 break
             span = piece.take(most, self._pool, first if among is None else among)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from wildbach.base.errors import WildbachError
+from wildbach.base.errors import NetworkError, WildbachError
 from wildbach.base.ids import InfoHashes
 from wildbach.disk.resume import ResumeRecord, ResumeStore
 from wildbach.engine import brief
@@ -73,6 +73,12 @@ class Following:
         "Set to have it looked up now."
         self.inbox: list[Item] = []
         "Genuine items that peers gave us."
+        self.heard = False
+        "The last round brought the newest head, from somebody else."
+        self.odd = False
+        "What was published there last is no torrent."
+        self.failure: NetworkError | None = None
+        "Why nobody in the DHT replied in the last round."
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -114,14 +120,28 @@ class Following:
 
 
 class Watched(Following):
-    """A link of which only the head is wanted. `told` is called where somebody gave us a newer one."""
+    """A link of which only the head is followed: what it leads to is somebody else's care, and so is when to ask."""
 
-    def __init__(self, link: MutableLink, told: Callable[[], None]) -> None:
+    def __init__(self, link: MutableLink) -> None:
         super().__init__(link, AddOptions())
-        self.told = told
-        self.leads: InfoHashes | None = None
-        "What it leads to now; None before the first."
-        self.turn = asyncio.Lock()
+        self.hashes: InfoHashes | None = None
+        "What it leads to: the newest head, or after a rotation the last good one; None before the first."
+        self.former: InfoHashes | None = None
+        "What it led to before."
+        self.told: Callable[[], None] | None = None
+        "Called where something newer came by itself: time to ask."
+        self.asking = asyncio.Lock()
+
+    @property
+    def key(self) -> bytes:
+        """The public key that counts now."""
+        return self.record.key
+
+    def lead(self, seq: int, hashes: InfoHashes) -> None:
+        if hashes != self.hashes:
+            self.former, self.hashes = self.hashes, hashes
+        self.seq = self.pending_seq = seq
+        self.reason = ""
 
 
 def write(store: ResumeStore, one: Following) -> None:

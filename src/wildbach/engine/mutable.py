@@ -23,7 +23,8 @@ from wildbach.engine import events, following
 from wildbach.engine.dht import Dht
 from wildbach.engine.exchange import Exchange, Library, magnet_of
 from wildbach.engine.following import AREA, Following, FollowView, Watched
-from wildbach.engine.heads import Heads
+from wildbach.engine.headrooms import HeadRooms
+from wildbach.engine.heads import HeadRecord, Heads
 from wildbach.engine.options import AddOptions
 from wildbach.engine.publishing import HeadAhead, OwnHead, Published, Publisher, Signer
 from wildbach.engine.rotating import Rotated, Rotator
@@ -44,6 +45,8 @@ _RETRY_FIRST: Final = 15.0
 _RETRY_MOST: Final = 600.0
 _AT_ONCE: Final = 4
 "Items that are asked for at the same time."
+_WATCHED: Final = "="
+"Before the names of those of which only the head is followed."
 _ROTATION_ROUNDS: Final = 24
 "A rotation is asked for so many times more seldom than a head: once a day."
 
@@ -71,8 +74,9 @@ class Mutables:
         self._publisher = Publisher(dht, self._heads, wall)
         self._exchange = Exchange(library, self._scope, store, threads, bus, self._save)
         self._followed: dict[str, Following] = {}
-        self._watched: dict[Watched, None] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
+        self.rooms = HeadRooms(library, self._heads, self._followed)
+        "What peers tell each other."
 
     async def close(self) -> None:
         await self._scope.close()
@@ -100,7 +104,19 @@ class Mutables:
             raise UsageError("a private torrent is not published")
         signer = await self._signer(key)
         hashes = torrent.hashes if isinstance(torrent, Torrent) else torrent
-        return await self._publisher.publish(signer, hashes, salt, adopt=adopt, extra=extra)
+        record = await self._given_out(signer.public, salt)
+        published = await self._publisher.publish(signer, hashes, salt, adopt=adopt, extra=extra)
+        self.rooms.give_out(record, hashes)
+        return published
+
+    async def _given_out(self, public: bytes, salt: bytes) -> HeadRecord:
+        """What stands under a key of ours before it changes: its followers may be in that torrent for a while."""
+        await self._heads.load()
+        record = self._heads.record(public, salt)
+        before = hashes_of(record.newest) if record.newest is not None else None
+        if before is not None:
+            self.rooms.give_out(record, before)
+        return record
 
     async def head(self, *, key: str = "default", salt: bytes = b"") -> OwnHead:
         """What stands under a key of the data directory now, and whether it was published from here. Raises as
@@ -123,6 +139,11 @@ class Mutables:
             raise UsageError("there are no keys without a data directory")
         rotated = await Rotator(self._dht, self._heads, self._publisher, self._keys, self._threads, self._wall).rotate(
             key, recovery, good or {})
+        for record in self._heads.under(rotated.former):
+            for item in (record.newest, record.wrote):
+                hashes = hashes_of(item) if item is not None else None
+                if hashes is not None:
+                    self.rooms.give_out(record, hashes)
         for one in self._followed.values():
             one.look.set()
         return rotated
@@ -141,7 +162,7 @@ class Mutables:
 
     @property
     def followed(self) -> tuple[FollowView, ...]:
-        return tuple(one.view() for one in self._followed.values())
+        return tuple(one.view() for one in self._followed.values() if not isinstance(one, Watched))
 
     async def follow(self, link: MutableLink, options: AddOptions | None = None) -> Following:
         """Add whatever torrent the link leads to, now and whenever it changes, in later runs too (`Session.restore`).
@@ -169,29 +190,38 @@ class Mutables:
         self._begin(one)
         return one
 
-    # -- watching
-
-    async def watch(self, link: MutableLink, told: Callable[[], None]) -> Watched:
-        """Know by the same rules what a link leads to, without a torrent of it: for who fetches that by itself. Nothing
-        is asked before `look_up`, but the head is kept alive; `told` hears where there is news. A later run has to
-        watch it again; what it saw counts there too.
+    async def watch(self, link: MutableLink) -> Watched:
+        """Follow only the head of a link, for who fetches what it leads to on its own and calls `refresh` when it wants
+        to know; nothing is asked before. The link is not remembered for the next run, what was seen of its key is.
+        Raises UsageError where too many links are followed.
         """
         await self._heads.load()
-        one = Watched(link, told)
-        self._watched[one] = None
-        self._attach(one)
+        name = _WATCHED + Following(link, AddOptions()).name
+        there = self._followed.get(name)
+        one = there if isinstance(there, Watched) else Watched(link)
+        if one is not there:
+            if len(self._followed) >= limits.DHT_FOLLOWED:
+                raise UsageError(f"no more than DHT_FOLLOWED = {limits.DHT_FOLLOWED} links are followed")
+            self._followed[name] = one
+            self._attach(one)
+            await self._go_on(one)
         await self._named(one, link.recovery)
-        await self._go_on(one)
         return one
 
-    async def look_up(self, one: Watched) -> None:
-        """Ask now: `leads`, `seq`, `heard_at` and `reason` say what is known after that."""
-        async with one.turn:
+    async def refresh(self, one: Watched) -> None:
+        """Ask now for the head of a watched link, and whether its key gave way to another. Then `hashes`, `seq`, `key`
+        and `value` are the newest that is known, `heard` tells whether somebody said so just now, and `reason` or
+        `failure` why not.
+        """
+        async with one.asking:
+            one.heard = False
             await self._round(one)
 
     def unwatch(self, one: Watched) -> None:
-        if self._watched.pop(one, one) is None:
+        """Keep its head alive no longer."""
+        if self._followed.pop(_WATCHED + one.name, None) is not None:
             self._let_go(one)
+            self.rooms.changed()
 
     def _attach(self, one: Following) -> None:
         """Find the key that counts now."""
@@ -227,12 +257,14 @@ class Mutables:
         """Believe this recovery key of a followed link from now on: the user's word, where another was named than the
         one that was heard first. Raises UsageError where it is not followed.
         """
-        one = self._followed.get(Following(link, AddOptions()).name)
-        if one is None or len(recovery) != 32:
-            raise UsageError("the link is not followed" if one is None else "a recovery key has 32 bytes")
-        await self._heads.pin(one.record, recovery)
-        one.recovery_differs, one.rotation_at = b"", 0.0
-        one.look.set()
+        name = Following(link, AddOptions()).name
+        found = [one for each in (name, _WATCHED + name) if (one := self._followed.get(each)) is not None]
+        if not found or len(recovery) != 32:
+            raise UsageError("the link is not followed" if not found else "a recovery key has 32 bytes")
+        await self._heads.pin(found[0].record, recovery)
+        for one in found:
+            one.recovery_differs, one.rotation_at = b"", 0.0
+            one.look.set()
 
     async def names_recovery(self, one: Following, recovery: bytes) -> bool:
         """What is published says that this is the recovery key. Believed where none was heard of yet; True where it is
@@ -273,13 +305,13 @@ class Mutables:
         if one.task is not None:
             one.task.cancel()
         self._let_go(one)
+        self.rooms.changed()
         await self._threads.run(self._store.keep, AREA, {one.name: None})
 
     def _let_go(self, one: Following) -> None:
         """Its items are kept alive no longer, but for those that others follow, or that are ours."""
         one.record.users -= 1
-        others = (*self._followed.values(), *self._watched)
-        needed = {target for other in others if other is not one for target in self._targets(other)}
+        needed = {target for other in self._followed.values() if other is not one for target in self._targets(other)}
         if one.record.wrote is None:
             for target in self._targets(one):
                 if target not in needed:
@@ -333,6 +365,12 @@ class Mutables:
             if good is not None:
                 await self._lead(one, -1, good)
 
+    async def _lead(self, one: Following, seq: int, hashes: InfoHashes) -> None:
+        if isinstance(one, Watched):
+            one.lead(seq, hashes)
+        else:
+            await self._exchange.lead(one, seq, hashes)
+
     def _last_good(self, one: Following) -> InfoHashes | None:
         """The last head that was the owner's, of the keys before the one that counts."""
         for record in reversed(self._heads.chain(one.link.public_key, one.link.salt)[:-1]):
@@ -356,6 +394,8 @@ class Mutables:
             return await self._round(one)
         if head is not None:
             await self._heard(one, head)
+        if head is None or head.seq < one.record.seq:
+            self.rooms.seek(one)  # the DHT is silent, or behind: peers may know more
         return head is not None
 
     @staticmethod
@@ -368,8 +408,9 @@ class Mutables:
             try:
                 item = (await self._dht.ask(one.record.key, one.record.salt)).item
             except NetworkError as error:
-                one.reason = error.message
+                one.reason, one.failure = error.message, error
                 return None
+        one.failure, one.odd = None, False
         if item is not None:
             one.reason = ""
         elif one.seq < 0:
@@ -436,12 +477,7 @@ class Mutables:
 
     def _replaced(self, item: Item) -> None:
         """The DHT has this newer item in the place of one that is kept alive."""
-        for one in (*self._followed.values(), *self._watched):
-            if one.record.target == item.target and len(one.inbox) < limits.HEAD_INBOX:
-                one.inbox.append(item)
-                one.look.set()
-                if isinstance(one, Watched):
-                    one.told()
+        self.rooms.gossiped(item)
 
     def _other_rotation(self, item: Item) -> None:
         """The DHT has another rotation than the one that was taken, under the same recovery key: that one must be
@@ -459,7 +495,7 @@ class Mutables:
         """Somebody has this head, whose signature is good; `heard`: somebody else."""
         hashes = hashes_of(item)
         if hashes is None:
-            one.reason = "what was published there last is no torrent"
+            one.reason, one.odd = "what was published there last is no torrent", True
             return
         newest = max(one.seq, one.pending_seq, one.record.seq)
         if item.seq < newest:
@@ -469,16 +505,12 @@ class Mutables:
             one.reason = f"two torrents were published as number {item.seq}; the one that came first counts"
             return
         self._keep(item)
+        one.heard = one.heard or heard
+        self.rooms.changed(one)
         await self._lead(one, item.seq, hashes)
-
-    async def _lead(self, one: Following, seq: int, hashes: InfoHashes) -> None:
-        """What counts now leads to this torrent."""
-        if isinstance(one, Watched):
-            one.seq, one.leads = seq, hashes
-        else:
-            await self._exchange.lead(one, seq, hashes)
+        self.rooms.changed(one)
 
     async def _save(self, one: Following) -> None:
-        if isinstance(one, Watched):
-            return
-        await self._threads.run(following.write, self._store, one)
+        self.rooms.changed(one)
+        if not isinstance(one, Watched):
+            await self._threads.run(following.write, self._store, one)

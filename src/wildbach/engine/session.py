@@ -207,7 +207,7 @@ class Session:
             utp=self._utp if self._utp is not None else network.utp, network=network,
             web=ways.http if ways is not None else None, threads=self._threads, pool=self._pool,
             writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
-            announcing=announcing, dht=self.dht, resume=store, sync_gate=asyncio.Lock(),
+            announcing=announcing, dht=self.dht, heads=self.mutables.rooms, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=self._bans, dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
             external=self._external,
             admit=self.content.admit, use=self.content.claim,

@@ -20,6 +20,7 @@ from wildbach.engine.blame import BanList
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.external import ExternalAddress
+from wildbach.engine.headtalk import HeadSource
 from wildbach.engine.network import Network
 from wildbach.engine.peer import Peer
 from wildbach.engine.roads import Roads
@@ -53,6 +54,8 @@ class Shared:
     paths: PathRegistry
     announcing: Announcing
     dht: Dht
+    heads: HeadSource
+    "What is followed and published, for peers that do so too."
     resume: ResumeStore
     sync_gate: asyncio.Lock
     "One sync in flight."

@@ -139,6 +139,14 @@ def unpack(raw: bytes) -> Item:
 
 def of_fields(fields: bencode.Value) -> Item:
     """What `fields` made. Raises FormatError for anything else, and where the signature is not good."""
+    item = claim(fields)
+    if item.mutable and not items.genuine(item.key, item.signature, item.raw, item.seq, item.salt):
+        raise FormatError("has a wrong signature", where="item")
+    return item
+
+
+def claim(fields: bencode.Value) -> Item:
+    """The same without a look at the signature, which is anybody's word. Raises FormatError."""
     value = fields.get(b"v") if isinstance(fields, dict) else None
     if not isinstance(fields, dict) or not isinstance(value, bytes) or len(value) > limits.DHT_ITEM_BYTES:
         raise FormatError("is no item", where="item")
@@ -147,9 +155,9 @@ def of_fields(fields: bencode.Value) -> Item:
         return Item(value)
     salt, seq, signature = fields.get(b"salt"), fields.get(b"seq"), fields.get(b"sig")
     if (
-        not isinstance(key, bytes) or not isinstance(salt, bytes) or not isinstance(seq, int)
-        or not isinstance(signature, bytes) or not 0 <= seq <= LAST_SEQ or len(salt) > limits.DHT_SALT_BYTES
-        or not items.genuine(key, signature, value, seq, salt)
+        not isinstance(key, bytes) or len(key) != 32 or not isinstance(salt, bytes) or not isinstance(seq, int)
+        or not isinstance(signature, bytes) or len(signature) != 64 or not 0 <= seq <= LAST_SEQ
+        or len(salt) > limits.DHT_SALT_BYTES
     ):
         raise FormatError("is no mutable item", where="item")
     return Item(value, key, salt, seq, signature)

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from wildbach.base.errors import NetworkError, UsageError, WildbachError
+from wildbach.base.errors import FormatError, UsageError, WildbachError
 from wildbach.base.ids import InfoHashes
 from wildbach.disk.keys import Keys
-from wildbach.engine.following import Watched
+from wildbach.engine.mutable import Watched
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.torrent import Torrent
@@ -34,7 +34,7 @@ SOURCE: Final = "site "
 
 
 class SiteHeads:
-    """The `Heads` of sites."""
+    """The `Heads` of sites: the session guards against old ones, and follows a key that has given way to another."""
 
     def __init__(self, session: Session, keys: Keys, core: Core) -> None:
         self._session = session
@@ -44,22 +44,25 @@ class SiteHeads:
         self._told: dict[bytes, Callable[[], None]] = {}
 
     async def newest(self, key: bytes, link: str) -> Head | None:
+        mutables = self._session.mutables
         one = self._watched.get(key)
         if one is None:
-            parsed = MutableLink.parse(link) if link else MutableLink(key)
-            one = self._watched[key] = await self._session.mutables.watch(
-                MutableLink(key, recovery=parsed.recovery), partial(self._news, key))
-        await self._session.mutables.look_up(one)
-        if one.leads is not None:
-            return Head(one.leads, one.seq, one.record.key, one.heard_at, one.reason)
-        if one.reason:
-            raise NetworkError(one.reason)
+            recovery = MutableLink.parse(link).recovery if link else b""
+            one = self._watched[key] = await mutables.watch(MutableLink(key, recovery=recovery))
+        one.told = self._told.get(key)
+        before = one.key
+        await mutables.refresh(one)
+        signer = one.key if one.key != key else b""
+        if one.hashes is not None and (one.heard or one.key != before):
+            return Head(one.hashes, one.seq, signer)
+        if one.hashes is not None:
+            # What was seen before counts on, however silent it is now.
+            return Head(one.hashes, one.seq, signer, one.heard_at, one.reason)
+        if one.failure is not None:
+            raise one.failure
+        if one.odd:
+            raise FormatError(one.reason)
         return None
-
-    def _news(self, key: bytes) -> None:
-        told = self._told.get(key)
-        if told is not None:
-            told()
 
     async def public_key(self, name: str, *, make: bool) -> bytes | None:
         if not make and name not in await self._core.threads.run(self._keys.names):
@@ -80,6 +83,9 @@ class SiteHeads:
             self._told.pop(key, None)
         else:
             self._told[key] = told
+        one = self._watched.get(key)
+        if one is not None:
+            one.told = told
 
 
 class SiteCopy:

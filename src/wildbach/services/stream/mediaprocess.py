@@ -76,6 +76,7 @@ class MediaProcess:
         self._busy = False
         self._killed = False
         self._hearing = False
+        self._closing = asyncio.Lock()
 
     @classmethod
     async def start(cls, tag: str, size: int, *, seconds: float = limits.MEDIA_WORK_SECONDS) -> MediaProcess:
@@ -147,8 +148,12 @@ class MediaProcess:
                 self._process.kill()
 
     async def close(self) -> None:
-        """End it, and wait until it is gone."""
+        """End it, and wait until it is gone. May be called by several at once."""
         self.kill()
+        async with self._closing:
+            await self._gone()
+
+    async def _gone(self) -> None:
         # What it said last is thrown away: its end is seen behind that. Whoever still listens sees it himself.
         stream = self._process.stdout
         while stream is not None and not self._hearing and await stream.read(HEAD_BYTES):

@@ -140,7 +140,7 @@ def test_after_a_key_was_stolen_its_readers_go_back_and_move_on(tmp_path: Path) 
                 reader.site_service.look_soon(sites.id_of(site.key) or b"", force=True)
                 await until(lambda: reader.site_service.find(site.key).seq == (1 << 63) - 1, reader)
                 await author.core.session.mutables.rotate("blog")
-                for one in reader.core.session.mutables._watched:
+                for one in reader.core.session.mutables._followed.values():
                     one.rotation_at = 0.0  # a day has gone by
                 reader.site_service.look_soon(sites.id_of(site.key) or b"", force=True)
                 await until(lambda: reader.site_service.find(site.key).signer != "", reader)
