@@ -11,7 +11,7 @@ import pytest
 
 from cli_torrents import torrent_of, write_content
 from clients import client, until
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import StorageError, UsageError
 from wildbach.disk.keys import Keys
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.local import LocalApi
@@ -172,6 +172,23 @@ def test_forgetting_a_site_takes_its_files(tmp_path: Path) -> None:
             assert not list((tmp_path / "two" / "data" / "cache").rglob("*"))
             with pytest.raises(UsageError):
                 await reader.site("b")
+    asyncio.run(main())
+
+
+def test_a_file_that_changed_since_it_was_published_is_not_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "one" / "dist"
+    write_content(folder, FILES)
+
+    async def main() -> None:
+        async with client(tmp_path / "hub", dht__enabled=True, dht__bootstrap=[]) as hub, \
+                client(tmp_path / "one", dht__enabled=True, dht__bootstrap=[port_of(hub)]) as author:
+            first = await publish(author, folder)
+            (folder / "index.html").write_bytes(b"<h1>a draft</h1>")
+            with pytest.raises(StorageError):
+                await read(author, first["key"], ("index.html",))
+            assert (await author.site("blog")).changed == ("index.html",)
+            second = await publish(author, folder)
+            assert await read(author, second["key"], ("index.html",)) == b"<h1>a draft</h1>"
     asyncio.run(main())
 
 
