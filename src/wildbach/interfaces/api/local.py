@@ -35,7 +35,7 @@ from wildbach.interfaces.api.notifying import Notifying
 from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
-from wildbach.interfaces.api.siting import Siting, folder_of
+from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
@@ -134,7 +134,7 @@ async def open_api(
             api.site_service = sites = Sites(
                 scope, settings=lambda: choices.settings.sites, keeper=session,
                 heads=SiteHeads(session, keys, core), torrents=SiteTorrents(core, core.restored),
-                root=folder_of(settings.sites.folder, data_dir), publish=library.bus.publish, report=report)
+                publish=library.bus.publish, report=report)
             api.site_publisher = Publisher(sites, session, SiteMaker(threads))
             await sites.load()
             stack.push_async_callback(sites.close)
