@@ -95,6 +95,8 @@ class Downloads:
         "Bytes of blocks that came."
         self.wasted = 0
         "Bytes of blocks that were not needed."
+        self.doubled = 0
+        "Bytes of blocks that a second peer was asked for."
         self._pool = pool
         self._writer = writer
         self._storage = storage
@@ -328,6 +330,7 @@ class Downloads:
             if among is not None:
                 piece.duplicated = True
                 piece.doubled |= (1 << stop) - (1 << begin)
+                self.doubled += (stop - begin) * BLOCK
             else:
                 self.picker.note_asked(piece)
                 peer.mine = piece

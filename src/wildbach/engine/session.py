@@ -62,6 +62,7 @@ from wildbach.engine.talk import CLIENT
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
 from wildbach.engine.ways import Ways
+from wildbach.engine.weblane import Fetches
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Resolver
 from wildbach.net.transport import Connection, Transport
@@ -99,6 +100,7 @@ class Session:
         storage: Callable[[Info, AddOptions], Storage] | None = None, rng: Random | None = None,
         resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
         datagrams: DatagramService | None = None, shuns: Callable[[str], bool] | None = None,
+        web: Fetches | None = None,
     ) -> None:
         """`shuns` names addresses that nothing is exchanged with, besides those of the filter."""
         self.settings = settings if settings is not None else Settings()
@@ -117,6 +119,7 @@ class Session:
         self._announcers = announcers
         self._shunned = shuns
         self._datagrams = datagrams
+        self._web = web
         self._ways: Ways | None = None
         "None in a simulated network."
         self._exits: list[Callable[[], None]] = []
@@ -190,7 +193,7 @@ class Session:
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
             roads=Roads(network.transports, lambda: self.settings, self._rng),
             utp=self._utp if self._utp is not None else network.utp, network=network,
-            web=ways.http if ways is not None else None, threads=self._threads, pool=self._pool,
+            web=self._web or (ways.http if ways is not None else None), threads=self._threads, pool=self._pool,
             writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, dht=self.dht, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=self._bans, dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
