@@ -6,6 +6,7 @@ from the file; then exactly that is read from the torrent, and the time of decod
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import statistics
@@ -23,6 +24,7 @@ from tests import mediafiles
 from wildbach.base import bitfield
 from wildbach.engine.options import AddOptions
 from wildbach.engine.reader import Reader
+from wildbach.engine.settings import Settings
 from wildbach.engine.timemap import read_map
 from wildbach.protocol.media.index import MediaIndex
 from wildbach.protocol.metainfo.document import Metainfo
@@ -31,7 +33,7 @@ from wildbach.runtime.tasks import Scope
 from wildbach.testing.content import Content, content
 from wildbach.testing.loop import sim, simloop
 from wildbach.testing.player import Picture, Player
-from wildbach.testing.swarm import Link, Node, Swarm
+from wildbach.testing.swarm import SETTINGS, Link, Node, Swarm
 from wildbach.testing.swarms import WARM, Profile
 
 pytestmark = pytest.mark.goal
@@ -45,6 +47,8 @@ WEB = Link(50e6 / 8, 0.0, 0.015)
 "With the viewer's 5 ms, 40 ms there and back."
 PIECE_SECONDS = WARM.piece_length / (WARM.bitrate * WARM.supply)
 "One piece from all peers together."
+VIEWER = replace(SETTINGS, disk=replace(SETTINGS.disk, memory=Settings().disk.memory))
+"With as much memory as everybody has."
 _STEP = 0.01
 "Decoding takes a few milliseconds; rounded up to this, so that a run is the same every time."
 
@@ -67,8 +71,8 @@ class Figures:
 class Recorder:
     """A file that PyAV reads, and what it read."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
         self.reads: list[tuple[int, int]] = []
 
     def read(self, size: int) -> bytes:
@@ -83,16 +87,13 @@ class Recorder:
     def tell(self) -> int:
         return self._file.tell()
 
-    def close(self) -> None:
-        self._file.close()
-
 
 class Film:
     """A file, its index, and what its pictures take."""
 
     def __init__(self, path: Path) -> None:
         self.data = path.read_bytes()
-        self._file = Recorder(path)
+        self._file = Recorder(self.data)
         began = time.process_time()
         self._source = av.open(self._file)
         self.first = self._picture(0.0, began)
@@ -156,7 +157,7 @@ class Evening:
 
     async def viewer(self, options: AddOptions | None = None, *, link: bool = False) -> Node:
         source = Magnet(Metainfo.parse(self.swarm.content.torrent).info.hashes) if link else None
-        viewer = await self.swarm.leech(self._profile.viewer, options, source=source)
+        viewer = await self.swarm.leech(self._profile.viewer, options, source=source, settings=VIEWER)
         self._scope.spawn("churn", self._profile.churn(self.swarm, self._peers, viewer))
         return viewer
 
