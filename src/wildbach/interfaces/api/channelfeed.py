@@ -15,16 +15,19 @@ from wildbach.protocol.metainfo import Magnet, MutableLink
 from wildbach.services.feeds import episodes
 
 
-def feed_of(channel: Channel, items: Sequence[Item], link: MutableLink) -> bytes:
-    """feed.xml of a version: up to CHANNEL_FEED_ITEMS items in CHANNEL_FEED_BYTES bytes. `items`: the oldest first, as
-    in head.json; of the link all stays in every version, so that the same items give the same bytes.
-    """
-    there = (item for item in reversed(items) if not item.removed and item.renditions)
-    head = feedwriter.FeedHead(
-        channel.title, next((one.url for one in channel.links), link.to_uri()), channel.text, channel.lang,
-        channel.author, source=f"btpk:{link.public_key.hex()}")
-    listed = map(_item, itertools.islice(there, limits.CHANNEL_FEED_ITEMS))
-    return feedwriter.write(head, listed, limits.CHANNEL_FEED_BYTES)
+class ChannelFeed:
+    """The `FeedWriter` of channels."""
+
+    def write(self, channel: Channel, items: Sequence[Item], link: str) -> bytes:
+        """feed.xml of a version: up to CHANNEL_FEED_ITEMS items in CHANNEL_FEED_BYTES bytes, the newest first. `items`:
+        the oldest first, as in head.json. The same items give the same bytes. Raises FormatError where the link is none.
+        """
+        there = (item for item in reversed(items) if not item.removed and item.renditions)
+        head = feedwriter.FeedHead(
+            channel.title, next((one.url for one in channel.links), link), channel.text, channel.lang, channel.author,
+            source=f"btpk:{MutableLink.parse(link).public_key.hex()}")
+        listed = map(_item, itertools.islice(there, limits.CHANNEL_FEED_ITEMS))
+        return feedwriter.write(head, listed, limits.CHANNEL_FEED_BYTES)
 
 
 def _item(item: Item) -> feedwriter.FeedItem:
