@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from wildbach.base.errors import StorageError, UsageError
+from wildbach.interfaces.api import channelmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
@@ -17,6 +19,7 @@ from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ApiSettings
+from wildbach.protocol.channels.items import Item
 from wildbach.protocol.sites import label, parse_link
 
 PASSWORD = "correct horse"
@@ -57,6 +60,21 @@ def row(number: int, **different: object) -> m.TorrentRow:
     return m.TorrentRow(**{**values, **different})
 
 
+def channel_view(title: str, *, name: str = "", **more: object) -> cm.Channel:
+    fields: dict[str, object] = {
+        "text": "", "author": "", "lang": "", "links": (), "art": "", "payout": "", "payout_was": "", "own": "",
+        "auto": False, **more}
+    return cm.Channel(
+        key="a" * 52, title=name or title, says=title, link="magnet:?xs=urn:btpk:" + "ab" * 32, torrent="", seq=3,
+        shown=3, heard_at=1, followed_at=1, items=2, new=1, drafts=0, rotated=False, recovery_differs=False,
+        progress=1.0, seeds=2, reason="", **fields)  # type: ignore[arg-type]  # fields by name
+
+
+def channel_item(title: str) -> cm.ChannelItem:
+    item = Item("g1", title, date=1, duration=61.0)
+    return cm.ChannelItem("a" * 52, "Birds", item, "video", "magnet:?xt=urn:btih:" + "ab" * 20, "", new=True)
+
+
 class FakeApi:
     def __init__(self, access: Access | None = None) -> None:
         self.who = access
@@ -72,6 +90,8 @@ class FakeApi:
         self.works: dict[str, m.Job] = {}
         self.rules: dict[str, dict] = {}
         self.known_sites: dict[str, sm.Site] = {}
+        self.known_channels: dict[str, cm.Channel] = {}
+        self.queries: list[object] = []
         self.plays: dict[str, str] = {}
         self.positions: dict[str, pm.PlayPosition] = {}
         self.lan = False
@@ -518,6 +538,83 @@ class FakeApi:
         return km.KeyRotated(
             self.known_keys[name], key.public, (f"magnet:?xs=urn:btpk:{'ef' * 32}",), request.good, 8,
             bool(request.good), ("77622d6368",) if request.words else ())
+
+    async def channels(self) -> cm.Channels:
+        return cm.Channels(tuple(self.known_channels.values()))
+
+    async def channel(self, word: str) -> cm.Channel:
+        if word not in self.known_channels:
+            raise UsageError(f"there is no channel {word}", code="not_found")
+        return self.known_channels[word]
+
+    async def follow_channel(self, following: cm.ChannelFollowing) -> cm.Channel:
+        made = channel_view("Birds", name=following.name, auto=following.auto)
+        self.known_channels[made.title] = made
+        return made
+
+    async def create_channel(self, making: cm.ChannelMaking) -> cm.Channel:
+        made = channel_view(making.title, own=making.key, text=making.text, payout=making.payout)
+        self.known_channels[made.title] = made
+        return made
+
+    async def change_channel(self, word: str, patch: cm.ChannelPatch) -> cm.Channel:
+        there = await self.channel(word)
+        given = {key: value for key, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
+        given.pop("picture", None)
+        if given.pop("payout_seen"):
+            given["payout_was"] = ""
+        if "name" in given:
+            given["title"] = given.pop("name")
+        self.known_channels[word] = msgspec.structs.replace(there, **given)
+        return self.known_channels[word]
+
+    async def unfollow_channel(self, word: str) -> None:
+        await self.channel(word)
+        del self.known_channels[word]
+
+    async def channel_items(self, query: cm.ItemQuery) -> cm.ChannelItems:
+        self.queries.append(query)
+        return cm.ChannelItems((channel_item("The owl"),), more=False)
+
+    async def look_at_channel(self, word: str) -> cm.Channel:
+        self.known_channels[word] = msgspec.structs.replace(await self.channel(word), new=0)
+        return self.known_channels[word]
+
+    async def download_item(self, word: str, item: cm.ItemWord) -> cm.Download:
+        await self.channel(word)
+        return cm.Download("ab" * 20)
+
+    async def channel_feed(self, word: str) -> bytes:
+        await self.channel(word)
+        return b"<rss/>"
+
+    async def channel_drafts(self, word: str) -> cm.ChannelItems:
+        await self.channel(word)
+        return cm.ChannelItems((channel_item("Waiting"),), more=False)
+
+    async def add_channel_items(self, word: str, making: cm.ItemMaking) -> m.Job:
+        await self.channel(word)
+        self.queries.append(making)
+        made = [{"guid": f"g{number}", "title": path} for number, path in enumerate((*making.paths, *making.torrents))]
+        return self._worked("channel_add", word, {"items": made, "count": len(made)})
+
+    async def change_channel_item(self, word: str, change: cm.ItemChange) -> cm.ChannelItem:
+        await self.channel(word)
+        return channel_item(str(change.words.title))
+
+    async def remove_channel_item(self, word: str, item: cm.ItemWord) -> None:
+        await self.channel(word)
+
+    async def publish_channel(self, word: str, publishing: cm.Publishing) -> m.Job:
+        await self.channel(word)
+        self.queries.append(publishing)
+        return self._worked("channel_publish", word, {
+            "key": "", "seq": 4, "nodes": 8, "link": "magnet:?xs=urn:btpk:", "added": 2, "sealed": 0, "items": 2})
+
+    def _worked(self, kind: str, title: str, result: dict[str, Any]) -> m.Job:
+        job = m.Job("abc", kind, title, "done", 1.0, "", 1, result)
+        self.works[job.id] = job
+        return job
 
     async def access(self) -> m.AccessView:
         return await self.who.access()

@@ -101,7 +101,8 @@ class Author:
                 raise UsageError(f"the key {name} has a channel already: {there.title}", code="duplicate")
             channel = there or Followed(key.hex(), followed_at=int(self._channels.wall()))
             link = MutableLink(key, SALT, facts.title, recovery=await self._channels.heads.recovery(name))
-            channel = msgspec.structs.replace(channel, own=name, facts=facts, link=link.to_uri(), name="")
+            channel = msgspec.structs.replace(channel, own=name, facts=facts, link=link.to_uri(), name="",
+                home=channel.home or channel.label)
             await self._channels.save(channel)
         return channel
 
@@ -217,7 +218,7 @@ class Author:
         elsewhere under the key. Raises NetworkError where it reached nobody, and UsageError with code `head_ahead`
         where the network has another one: then the drafts are still there.
         """
-        channel = _own(self._channels.must(channel.key))
+        channel = await self._moved(_own(self._channels.must(channel.key)))
         heads, torrents = self._channels.heads, self._torrents
         drafts = dict(self._channels.drafts.get(channel.key, {}))
         adopted = await self._adopted(channel) if adopt else None
@@ -230,8 +231,7 @@ class Author:
         count = channel.count + 1
         feed = b""
         if self._writer is not None:
-            shown = [item for item in reversed(shelved.items) if not item.removed]
-            feed = await self._threads.run(self._writer.write, facts, shown, channel.link)
+            feed = await self._threads.run(self._writer.write, facts, shelved.items, channel.link)
         folder = await self._threads.run(
             partial(self._lay, channel, count, base, shelved, write_channel(facts), feed))
         metainfo = await self._maker.build(folder, only_v2=True, progress=progress)
@@ -260,6 +260,25 @@ class Author:
         self._channels.tell(ChannelPublished(channel.label, facts.title, sent.seq))
         return Outcome(
             channel.key, sent.seq, sent.nodes, channel.link, len(added), len(shelved.sealed), len(shelved.items))
+
+    async def _moved(self, channel: Followed) -> Followed:
+        """Where another key has taken the place of this one, the channel goes on under that."""
+        key = await self._channels.heads.public_key(channel.own, make=False)
+        if key is None:
+            raise UsageError(f"the secret key {channel.own} is not here any more", code="not_found")
+        if key == channel.id:
+            return channel
+        facts = channel.facts or Channel(channel.title)
+        link = MutableLink(key, SALT, facts.title, recovery=await self._channels.heads.recovery(channel.own))
+        drafts = self._channels.drafts.get(channel.key, {})
+        moved = msgspec.structs.replace(channel, key=key.hex(), link=link.to_uri(), seq=-1, signer="")
+        async with self._channels.lock:
+            await self._channels.keeper.keep(state.DRAFTS, {
+                f"{name}.{number}": raw for number, item in drafts.items()
+                for name, raw in ((channel.key, None), (moved.key, write_item(item)))})
+            self._channels.drafts[moved.key] = self._channels.drafts.pop(channel.key, {})
+            await self._channels.rename(channel, moved)
+        return moved
 
     async def _tidy(self, channel: Followed, copy: Copy, former: Version | None) -> None:
         """The version before is needed no more: all that was in it is in this one, or was replaced."""
@@ -291,7 +310,7 @@ class Author:
     # -- folders; these block
 
     def _home(self, channel: Followed) -> Path:
-        return self._root / channel.label
+        return self._root / channel.home
 
     def _folder(self, channel: Followed) -> Path:
         return self._home(channel) / str(channel.count) / _FOLDER

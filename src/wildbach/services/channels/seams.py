@@ -145,4 +145,4 @@ class FeedWriter(Protocol):
     """Writes a feed that other programs read."""
 
     def write(self, channel: Channel, items: Sequence[Item], link: str) -> bytes:
-        """RSS with the newest items first, as many as have room."""
+        """RSS with the newest items, as many as have room. `items`: the oldest first, also such as are removed."""

@@ -162,6 +162,16 @@ class Channels:
             raise UsageError(f"{channel.title} has no item {guid}", code="not_found")
         return hit
 
+    async def feed(self, channel: Followed) -> bytes:
+        """feed.xml of the version that is here. Raises UsageError, code `not_found`."""
+        copy = self.torrents.find(channel.shown.hashes) if channel.shown is not None else None
+        if copy is None or not copy.whole:
+            raise UsageError(f"no version of {channel.title} is here yet", code="not_found")
+        part = files.parts_of(await copy.metadata()).named.get(files.FEED)
+        if part is None:
+            raise UsageError(f"{channel.title} has no feed", code="not_found")
+        return await copy.read(part.index, part.length)
+
     def looked(self, channels: tuple[str, ...] = ()) -> Mapping[str, int]:
         """Up to which turn each was looked at, for `Query.newer`."""
         return {one.key: one.looked for one in self._channels.values() if not channels or one.key in channels}
@@ -469,6 +479,18 @@ class Channels:
         self._channels[channel.key] = channel
         if fresh:
             self.heads.tell(channel.id, partial(self.look_soon, channel.key))
+
+    async def rename(self, channel: Followed, moved: Followed) -> None:
+        """An own channel has another key from now on."""
+        await self.keeper.keep(
+            state.AREA, {channel.key: None, moved.key: state.encode(moved)}, durable=True)
+        del self._channels[channel.key]
+        self._channels[moved.key] = moved
+        self._live.pop(channel.key, None)
+        await self._writing.run(self.index.drop, channel.key)
+        self.heads.tell(channel.id, None)
+        self.heads.forget(channel.mutable)
+        self.heads.tell(moved.id, partial(self.look_soon, moved.key))
 
     def must(self, key: str) -> Followed:
         channel = self._channels.get(key)

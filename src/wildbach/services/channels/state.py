@@ -71,6 +71,8 @@ class Followed(msgspec.Struct, frozen=True, omit_defaults=True):
     "The turn of the index up to which items were looked at."
     auto: bool = False
     "What is new is downloaded."
+    home: str = ""
+    "The folder below that of all channels which has its versions; it stays when the key gives way to another."
     count: int = 0
     "Versions that were published from here."
 
