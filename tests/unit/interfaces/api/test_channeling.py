@@ -119,7 +119,7 @@ def test_edits_removals_and_restarts(tmp_path: Path) -> None:
                 await author.remove_channel_item("Birds", cm.ItemWord(guids[1]))
             async with client(tmp_path / "one", **meet) as author:
                 assert (await author.channel("Birds")).drafts == 2
-                await until(lambda: author.core.restored.is_set(), author)
+                await until(author.core.restored.is_set, author)
                 await publish(author)
                 assert await titles(author) == ["The wren"]
                 changed = await author.change_channel("Birds", cm.ChannelPatch(name="Garden birds", text="new"))

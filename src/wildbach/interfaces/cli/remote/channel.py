@@ -163,7 +163,7 @@ def filters(function: F) -> F:
         click.option("--licence", default="", metavar="NAME", help="Such as CC-BY-4.0."),
         click.option("--min", "shortest", type=float, default=0, metavar="MINUTES", help="At least so long."),
         click.option("--max", "longest", type=float, default=0, metavar="MINUTES", help="At most so long."),
-        click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True),
+        click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="So many."),
         click.option("--offset", type=click.IntRange(0, 10_000), default=0, help="Leave out the first so many."),
     ):
         function = option(function)
@@ -280,7 +280,7 @@ def facts(function: F) -> F:
 @click.option("--key", "secret", default="default", show_default=True, metavar="NAME",
               help="The secret key to publish under; made when it is first used.")
 @facts
-@reach.options
+@reach.options_but_key
 @reach.as_json
 def create_command(
     title: str, secret: str, about: str | None, lang: str | None, author: str | None, links: tuple[str, ...],
@@ -334,7 +334,7 @@ async def change(api: Api, word: str, patch: cm.ChannelPatch) -> Exit:
 def words_of_item(function: F) -> F:
     """The flags that say what an item is."""
     for option in (
-        click.option("--title", metavar="TEXT"),
+        click.option("--title", metavar="TEXT", help="Its title.  [default: like the file]"),
         click.option("--text", "about", metavar="TEXT", help="What it is about."),
         click.option("--tag", "tags", multiple=True, metavar="WORD", help="May be repeated."),
         click.option("--lang", metavar="CODE", help="Its language, such as de."),
