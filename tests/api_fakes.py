@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from wildbach.base.errors import StorageError, UsageError
+from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
@@ -74,6 +75,7 @@ class FakeApi:
         self.plays: dict[str, str] = {}
         self.positions: dict[str, pm.PlayPosition] = {}
         self.lan = False
+        self.known_keys: dict[str, km.PublishingKey] = {}
         self.paths: dict[str, str] = {}
         self.values: dict[str, object] = {"api.metrics_public": False}
 
@@ -473,6 +475,49 @@ class FakeApi:
         job = m.Job("abc", "publish", request.folder, "done", 1.0, "", 1, result)
         self.works[job.id] = job
         return job
+
+    async def publishing_keys(self) -> km.PublishingKeys:
+        return km.PublishingKeys(tuple(self.known_keys.values()))
+
+    def _publishing_key(self, name: str) -> km.PublishingKey:
+        if name not in self.known_keys:
+            raise UsageError(f"there is no key {name}", code="no_key")
+        return self.known_keys[name]
+
+    async def make_publishing_key(self, request: km.PublishingKeyRequest) -> km.PublishingKey:
+        if request.name in self.known_keys:
+            raise UsageError(f"there is a key {request.name} already", code="key_exists")
+        self.known_keys[request.name] = km.PublishingKey(request.name, "ab" * 32, "cd" * 32, True, 0, "")
+        return self.known_keys[request.name]
+
+    async def export_publishing_key(self, name: str, request: km.KeyExport) -> km.KeyFile:
+        self.known_keys[name] = msgspec.structs.replace(self._publishing_key(name), exported_at=1_800_000_000)
+        return km.KeyFile(f"wildbach-key 1\n{len(request.passphrase)}\n")
+
+    async def import_publishing_key(self, request: km.KeyImport) -> km.PublishingKey:
+        if request.passphrase != PASSWORD:
+            raise UsageError("the passphrase is another one, or the file was changed", code="wrong_passphrase")
+        return await self.make_publishing_key(km.PublishingKeyRequest(request.name or "copy"))
+
+    async def recovery_words(self, name: str, request: km.RecoveryWish) -> km.RecoveryWords:
+        if not self._publishing_key(name).recovery_here:
+            raise UsageError(f"the recovery key of {name} was erased from here", code="recovery_needed")
+        return km.RecoveryWords("wbr-0000")
+
+    async def erase_recovery(self, name: str, request: km.RecoveryWords) -> km.PublishingKey:
+        if request.words != "wbr-0000":
+            raise UsageError(f"this is not the recovery key of {name}, so nothing was erased", code="wrong_recovery")
+        self.known_keys[name] = msgspec.structs.replace(self._publishing_key(name), recovery_here=False)
+        return self.known_keys[name]
+
+    async def rotate_publishing_key(self, name: str, request: km.KeyRotation) -> km.KeyRotated:
+        key = self._publishing_key(name)
+        if not key.recovery_here and not request.words:
+            raise UsageError(f"the recovery key of {name} was erased from here", code="recovery_needed")
+        self.known_keys[name] = msgspec.structs.replace(key, public="ef" * 32, recovery_here=True)
+        return km.KeyRotated(
+            self.known_keys[name], key.public, (f"magnet:?xs=urn:btpk:{'ef' * 32}",), request.good, 8,
+            bool(request.good), ("77622d6368",) if request.words else ())
 
     async def access(self) -> m.AccessView:
         return await self.who.access()

@@ -100,7 +100,8 @@ def test_ctrl_c_ends_player_and_daemon_and_the_next_time_goes_on_there(cli: Comm
     mediafiles.copy(mediafiles.mkv(seconds=60), folder, "Film.mkv")
     (folder / "Film.de.srt").write_text(mediafiles.srt(60))
     with seeded(folder, tmp_path) as (magnet, peer):
-        with cli.start("play", magnet, "--peer", peer, "--player", "mpv", "--from", "0:20", "--audio", "ger") as process:
+        order = ("play", magnet, "--peer", peer, "--player", "mpv", "--from", "0:20", "--audio", "ger")
+        with cli.start(*order) as process:
             until_said(process, "playing Film.mkv")
             # mpv plays in real time: so long it takes until its place is kept for the first time, and a while more.
             time.sleep(9)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
@@ -469,6 +470,43 @@ class Api(Protocol):
     @operation("POST", "/publications")
     async def publish_site(self, request: sm.SitePublication) -> m.Job:
         """Publish a folder as a site, or say what would change. The job's `result` has its key, number and link."""
+        ...
+
+    # -- keys that sites, channels and torrents are published under
+
+    @operation("GET", "/publishing/keys")
+    async def publishing_keys(self) -> km.PublishingKeys:
+        """The keys there are, without their secrets."""
+        ...
+
+    @operation("POST", "/publishing/keys")
+    async def make_publishing_key(self, request: km.PublishingKeyRequest) -> km.PublishingKey:
+        """A new key, with a recovery key."""
+        ...
+
+    @operation("POST", "/publishing/keys/{name}/export")
+    async def export_publishing_key(self, name: str, request: km.KeyExport) -> km.KeyFile:
+        """A copy of a key, sealed with a passphrase."""
+        ...
+
+    @operation("POST", "/publishing/imports")
+    async def import_publishing_key(self, request: km.KeyImport) -> km.PublishingKey:
+        """Take a key on from a copy. The same again changes nothing."""
+        ...
+
+    @operation("POST", "/publishing/keys/{name}/recovery")
+    async def recovery_words(self, name: str, request: km.RecoveryWish) -> km.RecoveryWords:
+        """The recovery key, to be written down; while it was not erased."""
+        ...
+
+    @operation("POST", "/publishing/keys/{name}/recovery/erasure")
+    async def erase_recovery(self, name: str, request: km.RecoveryWords) -> km.PublishingKey:
+        """Erase the recovery key here. The words show that it was written down."""
+        ...
+
+    @operation("POST", "/publishing/keys/{name}/rotation")
+    async def rotate_publishing_key(self, name: str, request: km.KeyRotation) -> km.KeyRotated:
+        """Put a new key in the place of one that was stolen. Followers move; it cannot be undone."""
         ...
 
     # -- who may

@@ -27,6 +27,7 @@ from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.grouping import Grouping
 from wildbach.interfaces.api.importing import Importing
 from wildbach.interfaces.api.jobs import JobList
+from wildbach.interfaces.api.keeping import Keeping, Keyring
 from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
@@ -34,7 +35,7 @@ from wildbach.interfaces.api.notifying import Notifying
 from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
-from wildbach.interfaces.api.siting import Siting, folder_of
+from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
@@ -60,7 +61,7 @@ log = logging.getLogger("wildbach")
 
 class LocalApi(
     Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
-    Demonstrating, Siting,
+    Demonstrating, Siting, Keeping,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
@@ -116,6 +117,9 @@ async def open_api(
             scope.spawn("load", _load(core, loaded), contain=report)
             await session.count(started=1)
             api = LocalApi(core, notifier)
+            keys = Keys(data_dir)
+            session.mutables.use_keys(keys)
+            api.keyring = Keyring(keys, threads, session.mutables, time.time)
             await api.tokens.load()
             await api.positions.load()
             patterns = Threads(1, "feeds")
@@ -129,8 +133,8 @@ async def open_api(
             stack.push_async_callback(feeds.close)
             api.site_service = sites = Sites(
                 scope, settings=lambda: choices.settings.sites, keeper=session,
-                heads=SiteHeads(session, Keys(data_dir), core), torrents=SiteTorrents(core, core.restored),
-                root=folder_of(settings.sites.folder, data_dir), publish=library.bus.publish, report=report)
+                heads=SiteHeads(session, keys, core), torrents=SiteTorrents(core, core.restored),
+                publish=library.bus.publish, report=report)
             api.site_publisher = Publisher(sites, session, SiteMaker(threads))
             await sites.load()
             stack.push_async_callback(sites.close)

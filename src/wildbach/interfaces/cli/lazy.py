@@ -19,6 +19,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "config": "Show or change the settings of the daemon.",
         "password": "Set the password of the web interface and of programs that log in.",
         "keys": "List, make and remove keys for programs.",
+        "key": "Show, make, copy and replace the keys that sites, channels and torrents are published under.",
         "import": "Take on the torrents of another client.",
         "notify": "Try the notifications.",
         "jobs": "Show what takes a while: moves, imports, torrents being made.",
