@@ -68,6 +68,8 @@ test("a film with sound that no browser plays runs while it downloads, jumps, an
   assert.ok(Math.abs(line - (await seen()).time) < 2.5, `line ${line} at ${(await seen()).time}`);
   await page.getByRole("button", { name: "Later" }).click();
   await page.getByText("0.25 s").waitFor();
+  await page.getByRole("button", { name: "Figures" }).click();
+  await page.waitForFunction(() => (document.querySelector("video").textTracks[0]?.activeCues ?? []).length > 0);
   await picture(page, "player");
 
   await page.getByRole("combobox", { name: "Sound" }).selectOption({ index: 1 });
@@ -139,7 +141,7 @@ test("it fits a phone, in German and in the dark too", async () => {
   await world.enter(phone, daemon);
   await phone.goto(`${daemon.url}/#/play/${key}`);
   await phone.locator("video").waitFor();
-  await phone.getByRole("combobox", { name: "Untertitel" }).waitFor();
+  await phone.waitForFunction(() => document.querySelector("video").currentTime > 1);
   assert.deepEqual(await sticksOut(phone), []);
   await picture(phone, "player-phone");
 });
