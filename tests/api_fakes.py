@@ -11,6 +11,7 @@ import msgspec
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.server import WebServer
@@ -71,6 +72,9 @@ class FakeApi:
         self.works: dict[str, m.Job] = {}
         self.rules: dict[str, dict] = {}
         self.known_sites: dict[str, sm.Site] = {}
+        self.plays: dict[str, str] = {}
+        self.positions: dict[str, pm.PlayPosition] = {}
+        self.lan = False
         self.known_keys: dict[str, km.PublishingKey] = {}
         self.paths: dict[str, str] = {}
         self.values: dict[str, object] = {"api.metrics_public": False}
@@ -366,6 +370,65 @@ class FakeApi:
 
     async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
         return m.RuleMatches(())
+
+    def play_file(self, key: str) -> pm.PlayFile:
+        name = self.one(key).name
+        return pm.PlayFile(
+            0, name, "", 1000, 500, 0, "video", "video/mp4", "", -1, -1, False, "tag",
+            f"/{'0' * 32}/0/film.mp4", -1, (), self.positions.get(key, pm.PlayPosition()))
+
+    async def playables(self, key: str) -> pm.Playables:
+        return pm.Playables(
+            key, self.one(key).name, (self.play_file(key),), 0, f"/{'0' * 32}/playlist.m3u8", await self.media())
+
+    async def renew_media_token(self, key: str) -> pm.Playables:
+        return await self.playables(key)
+
+    async def forget_watched(self, key: str) -> None:
+        self.one(key)
+        self.positions.pop(key, None)
+
+    async def start_play(self, request: pm.PlayRequest) -> pm.Play:
+        if not request.key:
+            raise UsageError("a play is of one key, one url or one torrent file")
+        self.one(request.key)
+        self.plays[f"{len(self.plays):016x}"] = request.key
+        return await self.play(f"{len(self.plays) - 1:016x}")
+
+    async def play(self, id: str) -> pm.Play:
+        if id not in self.plays:
+            raise UsageError("there is no such play any more", code="not_found")
+        key = self.plays[id]
+        file = self.play_file(key)
+        return pm.Play(
+            id, key, self.one(key).name, "ready", "", "", file, None, f"http://127.0.0.1:9092{file.path}",
+            f"http://media.localhost:9092{file.path}", "", f"http://127.0.0.1:9092/{'0' * 32}/playlist.m3u8?from=0", 0,
+            500, None, 0, 0.0, 0.0, 0, 0, "#-", 20.0)
+
+    async def end_play(self, id: str) -> pm.PlayEnd:
+        await self.play(id)
+        del self.plays[id]
+        return pm.PlayEnd(False)
+
+    async def put_watched(self, watched: pm.Watched) -> pm.PlayPosition:
+        self.one(watched.key)
+        seconds = 0.0 if watched.seconds is msgspec.UNSET else watched.seconds
+        self.positions[watched.key] = pm.PlayPosition(seconds=seconds, resume=seconds, updated_at=1)
+        return self.positions[watched.key]
+
+    async def watching(self, query: pm.WatchingQuery) -> pm.Watching:
+        return pm.Watching(tuple(
+            pm.WatchingItem(key, self.one(key).name, self.play_file(key), False, 1) for key in self.positions))
+
+    async def media(self) -> pm.Media:
+        return pm.Media(
+            9092, "http://127.0.0.1:9092", "http://media.localhost:9092",
+            "http://192.168.1.5:9092" if self.lan else "", self.lan, "")
+
+    async def change_media(self, patch: pm.MediaPatch) -> pm.Media:
+        if patch.lan is not msgspec.UNSET:
+            self.lan = patch.lan
+        return await self.media()
 
     async def sites(self) -> sm.Sites:
         return sm.Sites(tuple(self.known_sites.values()), 9092)

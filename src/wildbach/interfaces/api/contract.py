@@ -11,6 +11,7 @@ from typing import Protocol
 
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.operation import operation
 
@@ -376,6 +377,62 @@ class Api(Protocol):
     @operation("POST", "/rules/try")
     async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
         """Which of the articles there are a rule would take, and why not the others."""
+        ...
+
+    # -- playing
+
+    @operation("GET", "/torrents/{key}/playables")
+    async def playables(self, key: str) -> pm.Playables:
+        """What of a torrent plays: in order, with subtitles and how far somebody got. Its paths have the torrent's
+        token in them: who has one reads the files.
+        """
+        ...
+
+    @operation("POST", "/torrents/{key}/media-token")
+    async def renew_media_token(self, key: str) -> pm.Playables:
+        """Links to files of this torrent are worth nothing any more; here are new ones."""
+        ...
+
+    @operation("POST", "/torrents/{key}/forget-watched")
+    async def forget_watched(self, key: str) -> None:
+        """Nothing of it was ever played."""
+        ...
+
+    @operation("POST", "/plays")
+    async def start_play(self, request: pm.PlayRequest) -> pm.Play:
+        """Play something: of a torrent in the list, or of one that is added for it, of which then only what is played
+        is fetched. The file is known once the metadata is here.
+        """
+        ...
+
+    @operation("GET", "/plays/{id}")
+    async def play(self, id: str) -> pm.Play:
+        """How it comes, and why it waits."""
+        ...
+
+    @operation("DELETE", "/plays/{id}")
+    async def end_play(self, id: str) -> pm.PlayEnd:
+        """It is over. Where that was wished, a torrent of which all was seen is removed with its files."""
+        ...
+
+    @operation("PUT", "/watched")
+    async def put_watched(self, watched: pm.Watched) -> pm.PlayPosition:
+        """How far somebody got: kept when this answers. At 95 % of its length a file was seen."""
+        ...
+
+    @operation("GET", "/watching")
+    async def watching(self, query: pm.WatchingQuery) -> pm.Watching:
+        """What to go on with: what was begun, and what comes after what was seen; the latest first."""
+        ...
+
+    @operation("GET", "/media")
+    async def media(self) -> pm.Media:
+        """Where players fetch."""
+        ...
+
+    @operation("PATCH", "/media")
+    async def change_media(self, patch: pm.MediaPatch) -> pm.Media:
+        """Let other machines of the network fetch what they have a link to, or do not. Holds at once."""
         ...
 
     # -- sites

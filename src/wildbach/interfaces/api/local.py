@@ -32,9 +32,10 @@ from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
 from wildbach.interfaces.api.notifying import Notifying
+from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
-from wildbach.interfaces.api.siting import Siting, folder_of
+from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
@@ -59,8 +60,8 @@ log = logging.getLogger("wildbach")
 
 
 class LocalApi(
-    Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying, Demonstrating,
-    Siting, Keeping,
+    Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
+    Demonstrating, Siting, Keeping,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
@@ -69,6 +70,7 @@ class LocalApi(
         self.looks = Looks(core.scope, core.report)
         self.notifier = notifier
         self.tokens = Tokens(core.session)
+        self.plays = plays_of(self)
         self.positions = Positions(core.session, time.time, core.report)
 
 
@@ -132,7 +134,7 @@ async def open_api(
             api.site_service = sites = Sites(
                 scope, settings=lambda: choices.settings.sites, keeper=session,
                 heads=SiteHeads(session, keys, core), torrents=SiteTorrents(core, core.restored),
-                root=folder_of(settings.sites.folder, data_dir), publish=library.bus.publish, report=report)
+                publish=library.bus.publish, report=report)
             api.site_publisher = Publisher(sites, session, SiteMaker(threads))
             await sites.load()
             stack.push_async_callback(sites.close)
