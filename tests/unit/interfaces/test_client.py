@@ -37,6 +37,7 @@ PAYLOADS: dict[str, Any] = {
     m.KeyRequest("k"), "open_site": sm.SiteOpening(f"{1:064x}"), "publish_site": sm.SitePublication("/x"),
     "put_watched": pm.Watched(f"{1:040x}", 0, seconds=5.0), "change_media": pm.MediaPatch(lan=True),
     "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
+    "put_watched": pm.Watched(f"{1:040x}", 0, 1.0),
     "make_publishing_key": km.PublishingKeyRequest(f"{1:040x}"), "export_publishing_key": km.KeyExport("secret"),
     "import_publishing_key": km.KeyImport("text", PASSWORD), "recovery_words": km.RecoveryWish(),
     "erase_recovery": km.RecoveryWords("wbr-0000"),
