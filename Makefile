@@ -48,7 +48,7 @@ web: $(VENV)/.runtime
 
 # The pictures of the guides are taken by the browser tests.
 pictures: web
-	WILDBACH_PICTURES=$(CURDIR)/docs/pictures WILDBACH=$(CURDIR)/$(BIN)/wildbach node --test web/e2e/journey.test.mjs
+	WILDBACH_PICTURES=$(CURDIR)/docs/pictures WILDBACH=$(CURDIR)/$(BIN)/wildbach node --test web/e2e/journey.test.mjs web/e2e/sites.test.mjs
 
 demo: $(VENV)/.runtime
 	$(BIN)/wildbach demo
