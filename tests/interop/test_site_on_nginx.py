@@ -62,6 +62,6 @@ def test_readers_fetch_from_the_web_server_what_the_author_does_not_give(tmp_pat
                     assert data == FILES[file.path.parts]
 
     with nginx(tmp_path / "nginx", tmp_path / "author" / "www") as url:
-        with urlopen(f"{url}/blog/") as answer:  # noqa: S310 - our own server
+        with urlopen(f"{url}/blog/") as answer:
             assert answer.read() == FILES["index.html",]
         asyncio.run(main(url))

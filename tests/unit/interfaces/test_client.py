@@ -12,6 +12,7 @@ from tests.api_fakes import PASSWORD, row, serving
 from tests.certificates import self_signed
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
+from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.contract import Api
@@ -34,6 +35,10 @@ PAYLOADS: dict[str, Any] = {
     "try_feed_rule": m.FeedRule("r", {}), "set_password": m.Password("new", PASSWORD), "make_api_key":
     m.KeyRequest("k"), "open_site": sm.SiteOpening(f"{1:064x}"), "publish_site": sm.SitePublication("/x"),
     "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
+    "make_publishing_key": km.PublishingKeyRequest(f"{1:040x}"), "export_publishing_key": km.KeyExport("secret"),
+    "import_publishing_key": km.KeyImport("text", PASSWORD), "recovery_words": km.RecoveryWish(),
+    "erase_recovery": km.RecoveryWords("wbr-0000"),
+    "rotate_publishing_key": km.KeyRotation("wbr-0000", (km.GoodHead("ab" * 20),)),
 }
 
 
