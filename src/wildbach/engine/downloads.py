@@ -563,7 +563,9 @@ class Downloads:
     def delay(self, number: int) -> float:
         """Seconds until an answer of this peer could be here, behind what it owes; for ever where it serves nobody."""
         peer = self.peers.get(number)
-        return _FOR_EVER if peer is None or peer.snubbed or peer.choked else _wait(peer, peer.owed.blocks, self._clock())
+        if peer is None or peer.snubbed or peer.choked:
+            return _FOR_EVER
+        return _wait(peer, peer.owed.blocks, self._clock())
 
     def _take_back(self, peer: Peer, runs: Sequence[Run], now: float) -> None:
         """Cancel what a peer was asked for. What is on its way already may still come."""

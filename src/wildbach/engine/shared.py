@@ -27,6 +27,7 @@ from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
 from wildbach.engine.weblane import Fetches
+from wildbach.net.http import HttpClient
 from wildbach.net.transport import Transport
 from wildbach.runtime.bus import Bus
 from wildbach.runtime.tasks import Scope
@@ -46,6 +47,8 @@ class Shared:
     network: Network
     web: Fetches | None
     "For web seeds; None where there are none."
+    http: HttpClient | None
+    "For torrent files at URLs; None in a simulated network."
     threads: Threads
     pool: ChunkPool
     writer: Writer

@@ -20,7 +20,8 @@ class ChannelFeed:
 
     def write(self, channel: Channel, items: Sequence[Item], link: str) -> bytes:
         """feed.xml of a version: up to CHANNEL_FEED_ITEMS items in CHANNEL_FEED_BYTES bytes, the newest first. `items`:
-        the oldest first, as in head.json. The same items give the same bytes. Raises FormatError where the link is none.
+        the oldest first, as in head.json. The same items give the same bytes. Raises FormatError where the link is
+        none.
         """
         there = (item for item in reversed(items) if not item.removed and item.renditions)
         head = feedwriter.FeedHead(
