@@ -12,6 +12,7 @@ from tests.api_fakes import PASSWORD, row, serving
 from tests.certificates import self_signed
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
+from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.contract import Api
@@ -33,6 +34,8 @@ PAYLOADS: dict[str, Any] = {
     "put_feed_rule": m.FeedRule("r", {}), "rename_feed_rule": m.RuleName("r", "s"), "remove_feed_rule": m.RuleName("s"),
     "try_feed_rule": m.FeedRule("r", {}), "set_password": m.Password("new", PASSWORD), "make_api_key":
     m.KeyRequest("k"), "open_site": sm.SiteOpening(f"{1:064x}"), "publish_site": sm.SitePublication("/x"),
+    "keep_storage": cm.StorageKeeping((f"{1:040x}",), "/x"), "free_storage": cm.StorageNeed(10),
+    "evict_storage": cm.StorageEviction((f"{1:040x}",)), "pin_storage": cm.StoragePins((f"{1:040x}",)),
     "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
 }
 
