@@ -62,7 +62,7 @@ class FakeHeads:
         if key in self.told:
             self.told[key]()
 
-    async def newest(self, key: bytes) -> Head | None:
+    async def newest(self, key: bytes, link: str) -> Head | None:
         self.asked.append(key)
         if self.silent:
             raise NetworkError("the DHT has no nodes")
@@ -118,6 +118,7 @@ class FakeCopy:
         self.there = asyncio.Event()
         self.begun = False
         self.failure = ""
+        self.pinned = False
         self.reading = 0
         self.opened = 0
 
@@ -169,7 +170,9 @@ class FakeTorrents:
         self.copies: dict[bytes, FakeCopy] = {}
         self.elsewhere: dict[bytes, tuple[Metainfo, Files]] = {}
         "What can be fetched."
-        self.removed: list[tuple[InfoHashes, bool]] = []
+        self.removed: list[InfoHashes] = []
+        self.touched: list[InfoHashes] = []
+        self.met: list[str] = []
         self.fetched: list[InfoHashes] = []
         self.at_once = True
         self.back = asyncio.Event()
@@ -187,12 +190,11 @@ class FakeTorrents:
         return self.copies.get(hashes.v2 or b"")
 
     async def fetch(
-        self, hashes: InfoHashes, folder: Path, *, link: str, web_seeds: tuple[str, ...], similar: Copy | None,
-        name: str,
+        self, hashes: InfoHashes, *, link: str, web_seeds: tuple[str, ...], similar: Copy | None, name: str,
     ) -> FakeCopy:
         made, files = self.elsewhere[hashes.v2 or b""]
         self.fetched.append(hashes)
-        copy = self.copies[hashes.v2 or b""] = FakeCopy(made, files, folder=folder)
+        copy = self.copies[hashes.v2 or b""] = FakeCopy(made, files)
         if self.at_once:
             copy.come()
         return copy
@@ -202,9 +204,20 @@ class FakeTorrents:
         copy = self.copies[metainfo.info.hashes.v2 or b""] = FakeCopy(metainfo, files, folder=folder).come()
         return copy
 
-    async def remove(self, copy: Copy, *, files: bool) -> None:
+    async def meet(self, copy: Copy, link: str) -> None:
+        self.met.append(link)
+
+    def touch(self, copy: Copy) -> None:
         assert isinstance(copy, FakeCopy)
-        self.removed.append((copy.hashes, files))
+        self.touched.append(copy.hashes)
+
+    async def pin(self, copy: Copy, pinned: bool) -> None:
+        assert isinstance(copy, FakeCopy)
+        copy.pinned = pinned
+
+    async def remove(self, copy: Copy) -> None:
+        assert isinstance(copy, FakeCopy)
+        self.removed.append(copy.hashes)
         del self.copies[copy.hashes.v2 or b""]
 
 
@@ -231,14 +244,14 @@ class FakeMaker:
 class Bed:
     """`sites` with all it needs. `now` is the wall clock."""
 
-    def __init__(self, scope: Scope, keeper: FakeKeeper, root: Path) -> None:
+    def __init__(self, scope: Scope, keeper: FakeKeeper) -> None:
         self.heads, self.torrents, self.keeper = FakeHeads(), FakeTorrents(), keeper
         self.settings = SiteSettings()
         self.events: list[Event] = []
         self.bugs: list[Exception] = []
         self.now = 1_000_000.0
         self.sites = Sites(
-            scope, settings=lambda: self.settings, keeper=keeper, heads=self.heads, torrents=self.torrents, root=root,
+            scope, settings=lambda: self.settings, keeper=keeper, heads=self.heads, torrents=self.torrents,
             publish=self.events.append, report=self.bugs.append, wall=lambda: self.now)
 
     def publish(self, key: bytes, files: Files, seq: int, signer: bytes = b"") -> Metainfo:
@@ -266,9 +279,9 @@ class Bed:
 
 
 @contextlib.asynccontextmanager
-async def bed(root: Path, keeper: FakeKeeper | None = None) -> AsyncIterator[Bed]:
+async def bed(keeper: FakeKeeper | None = None) -> AsyncIterator[Bed]:
     async with Scope("test") as scope:
-        made = Bed(scope, keeper if keeper is not None else FakeKeeper(), root)
+        made = Bed(scope, keeper if keeper is not None else FakeKeeper())
         await made.sites.load()
         yield made
         await made.sites.close()

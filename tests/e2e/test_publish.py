@@ -37,7 +37,7 @@ def test_a_torrent_is_published_and_got_by_its_link(command: Command) -> None:
             assert "Asking the DHT" in done.stdout and "complete: " in done.stdout
             for parts, data in CONTENT.items():
                 assert folder.joinpath("out", "things", *parts).read_bytes() == data
-    key = folder / "state" / "published" / "keys" / "mine.key"
+    key = folder / "state" / "daemon" / "keys" / "mine.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 

@@ -34,7 +34,7 @@ def test_a_harness_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_every_parser_has_a_harness_with_seeds() -> None:
     assert set(names()) == {
-        "api_headers", "api_json", "bencode", "client_files", "compact", "countries", "dns", "donthave",
+        "api_headers", "api_json", "bencode", "channels", "client_files", "compact", "countries", "dns", "donthave",
         "ext_handshake", "fastresume", "feed_rules", "feeds", "forms", "handshake", "hash_messages", "heads", "igd",
         "info", "ipfilter", "keyfile", "krpc", "lan", "magnet", "media_matroska", "media_mp4", "media_probe",
         "media_simple", "metainfo", "mse", "natpmp_pcp", "paths", "pickle", "proxy", "ranges", "settings", "sites",

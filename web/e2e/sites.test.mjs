@@ -8,7 +8,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { PATIENCE, picture, World } from "./world.mjs";
+import { PATIENCE, picture, sticksOut, World } from "./world.mjs";
 
 const world = new World();
 let hub, author, reader, foreign, blog, other, unknown;
@@ -121,6 +121,8 @@ test("a key that was never opened is asked about first, and fetched after a yes"
   assert.ok(!(await known(reader)).includes(other.key));
   await picture(tab, "site-question");
   await tab.locator("button").click();
+  // On loopback nobody is found by hearsay.
+  await reader.command("site", "open", `${other.link}&x.pe=127.0.0.1:${author.port}`, "--json");
   await tab.waitForFunction(() => document.title === "docs", null, { timeout: PATIENCE });
   assert.equal(new URL(tab.url()).pathname, "/docs/");
   assert.ok((await known(reader)).includes(other.key));
@@ -147,7 +149,7 @@ const tries = async ([url, wsUrl]) => {
     element("link", "link", (made) => { made.rel = "stylesheet"; made.href = `${url}/style.css`; }),
     element("prefetch", "link", (made) => { made.rel = "prefetch"; made.href = `${url}/`; }),
     element("preload", "link", (made) => { made.rel = "preload"; made.as = "image"; made.href = `${url}/img/x.png`; }),
-    element("iframe", "iframe", (made) => (made.src = `${url}/`)).then(() => (seen.frames = frames.length)),
+    element("iframe", "iframe", (made) => (made.src = `${url}/`)),
     element("object", "object", (made) => (made.data = `${url}/`)),
     element("embed", "embed", (made) => (made.src = `${url}/img/x.png`)),
     element("video", "video", (made) => (made.src = `${url}/img/x.png`)),
@@ -155,6 +157,7 @@ const tries = async ([url, wsUrl]) => {
     element("import", "style", (made) => (made.textContent = `@import url("${url}/style.css");`)),
     element("background", "div", (made) => (made.style.background = `url("${url}/img/x.png")`)),
   ]);
+  seen.frames = frames.length;
   seen.ruled = [...document.styleSheets].map((sheet) => {
     try {
       return sheet.cssRules.length;
@@ -356,6 +359,41 @@ test("a new version comes while the site is open, and the old one has an address
   await tab.goto(`http://v-${unknown.version}.localhost:${new URL(blog.url).port}/`);
   assert.match(await tab.title(), /not known here/);
   await tab.context().close();
+});
+
+test("sites are opened, steered and published by mouse", async () => {
+  for (const [language, words] of [["en-GB", ["Publish", "What would change?", "Versions", "Sites"]], ["de-DE", ["Veröffentlichen", "Was würde sich ändern?", "Fassungen", "Seiten"]]]) {
+    const tab = await world.page({ language });
+    await world.enter(tab, author);
+    await tab.goto(`${author.url}/#/sites`);
+    await tab.getByRole("heading", { name: words[3], exact: true }).waitFor();
+    await tab.getByRole("link", { name: "blog" }).waitFor();
+    assert.deepEqual(await sticksOut(tab), []);
+    if (language === "en-GB") await picture(tab, "sites");
+    await tab.getByRole("button", { name: words[0], exact: true }).click();
+    const dialog = tab.getByRole("dialog");
+    await dialog.locator("input").first().fill(folder(`page-${language}`, SITE("page")));
+    await dialog.getByText(words[1]).click();
+    await dialog.getByText("js/main.mjs").waitFor();
+    assert.equal(lines(await author.command("site", "list", "--json")).filter((site) => site.own === `page-${language}`).length, 0);
+    await dialog.locator("label", { hasText: language === "de-DE" ? "Geheimer Schlüssel" : "Secret key" }).locator("input").fill(`page-${language}`);
+    await dialog.getByRole("button", { name: words[0], exact: true }).click();
+    await dialog.locator("input[readonly]").waitFor();
+    assert.match(await dialog.locator("input[readonly]").inputValue(), /^magnet:\?xs=urn:btpk:/);
+    assert.deepEqual(await sticksOut(tab), []);
+    await tab.keyboard.press("Escape");
+    await tab.getByRole("button", { name: `${words[2]}: blog` }).click();
+    await tab.getByRole("dialog").locator("li").first().waitFor();
+    assert.deepEqual(await sticksOut(tab), []);
+    assert.deepEqual(tab.wrong, []);
+    await tab.context().close();
+  }
+  const small = await world.page({ width: 380, height: 700 });
+  await world.enter(small, author);
+  await small.goto(`${author.url}/#/sites`);
+  await small.getByRole("link", { name: "blog" }).waitFor();
+  assert.deepEqual(await sticksOut(small), []);
+  await small.context().close();
 });
 
 test("the author leaves: who reads it gives it to others", async () => {

@@ -555,6 +555,44 @@ SITE_TREES = 32
 "Versions whose files are kept by path."
 SITE_LISTED = 2000
 "Entries of a folder that its page shows, and changed files that a comparison names."
+# channels
+CHANNEL_TITLE = 300
+"Characters of the title of a channel or item."
+CHANNEL_TEXT = 10_000
+"Characters of the text of a channel or item."
+CHANNEL_GUID = 200
+"Characters that tell an item from others of its channel."
+CHANNEL_WORD = 100
+"Characters of a tag, a licence, a MIME type, a list of codecs."
+CHANNEL_TAGS = 30
+CHANNEL_LINKS = 50
+CHANNEL_URL = 1000
+"Characters."
+CHANNEL_RENDITIONS = 16
+CHANNEL_CHAPTERS = 300
+CHANNEL_SUBTITLES = 60
+CHANNEL_WEB_SEEDS = 8
+"Of one rendition."
+CHANNEL_ITEM_BYTES = 32 * KIB
+"One item as JSON."
+CHANNEL_INFO_BYTES = 64 * KIB
+"channel.json."
+CHANNEL_HEAD_BYTES = 1 * MIB
+"head.json of a channel that is followed."
+CHANNEL_FULL_BYTES = 384 * KIB
+"head.json as it is published: of a longer one the oldest items are sealed, so that an update stays below 1 MiB."
+CHANNEL_HEAD_ITEMS = 400
+"With so many items in head.json the oldest are sealed."
+CHANNEL_SEALED = 200
+"Items of an archive."
+CHANNEL_ARCHIVE_BYTES = 1 * MIB
+"An archive, packed as well as unpacked."
+CHANNEL_ARCHIVES = 1000
+CHANNEL_ART_BYTES = 256 * KIB
+CHANNEL_FEED_BYTES = 256 * KIB
+"feed.xml."
+CHANNEL_FEED_ITEMS = 100
+"The newest, as far as they have room."
 # reading while it comes
 READERS = 256
 "Open readers of one torrent."

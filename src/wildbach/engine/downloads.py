@@ -35,6 +35,9 @@ _DUE_SECONDS: Final = 2.0
 "What has a deadline so soon is asked of a second peer too."
 _AT_A_TIME: Final = 0.5
 "Of what is due, a peer is asked for as much at a time as it gives in so many seconds: others shall help."
+_HEAD: Final = 8
+"The first so many blocks of what somebody waits for hold up all that follow."
+_HEAD_SECONDS: Final = 0.05
 _QUEUE_SECONDS: Final = 0.1
 "While readers wait, a peer owes no more than it gives in this time and a round trip: deep queues make seeks slow."
 _SPARED: Final = 1.2
@@ -95,6 +98,8 @@ class Downloads:
         "Bytes of blocks that came."
         self.wasted = 0
         "Bytes of blocks that were not needed."
+        self.doubled = 0
+        "Bytes of blocks that a second peer was asked for."
         self._pool = pool
         self._writer = writer
         self._storage = storage
@@ -215,14 +220,17 @@ class Downloads:
         found = peer.owed.take(index, offset)
         self.received += len(data)
         peer.down.add(len(data))
+        if found is None and peer.late > 0:
+            peer.late -= 1
+            found = self._belated(peer, index, offset, len(data))
+            if found is None:
+                self.wasted += len(data)
+                return
         if found is None:
             self.wasted += len(data)
-            if peer.late > 0:
-                peer.late -= 1
-            else:
-                peer.odd_pieces += 1
-                if peer.odd_pieces > _UNASKED:
-                    raise RemoteError("sends blocks that were not asked for", piece=index)
+            peer.odd_pieces += 1
+            if peer.odd_pieces > _UNASKED:
+                raise RemoteError("sends blocks that were not asked for", piece=index)
             return
         piece, block = found
         if len(data) != piece.block_size(block):
@@ -236,6 +244,23 @@ class Downloads:
         if piece.doubled >> block & 1:
             self._cancel(peer, piece, block)
         self._arrived(peer, piece, block, block + 1)
+
+    def _belated(self, peer: Peer, index: int, offset: int, length: int) -> tuple[OpenPiece, int] | None:
+        """A block that was taken back from a peer has come all the same: its place, where it is still of use."""
+        piece = self.picker.open.get(index)
+        block, odd = divmod(offset, BLOCK)
+        if (
+            piece is None or odd or block >= piece.blocks or piece.got >> block & 1 or peer.suspect
+            or piece.sole not in (None, peer.number) or piece.doubtful or piece.chunks[block // CHUNK_BLOCKS] is None
+            or length != piece.block_size(block)
+        ):
+            return None
+        if piece.asked >> block & 1:
+            piece.doubled |= 1 << block  # somebody else owes it too, and is told
+        else:
+            piece.asked |= 1 << block
+            self.picker.note_asked(piece)
+        return piece, block
 
     def _cancel(self, winner: Peer, piece: OpenPiece, block: int) -> None:
         """Tell the others that were asked for a block that it is here."""
@@ -267,7 +292,9 @@ class Downloads:
         window = peer.window(now)
         if self.picker.has_deadlines and not peer.snubbed:
             rate = peer.pace.rate
-            window = min(window, 2 + int(rate * (_QUEUE_SECONDS + peer.rtt) / BLOCK)) if rate else min(window, 2)
+            # Its round trip was seen with a block, which takes its time too.
+            most = 2 + int(rate * (_QUEUE_SECONDS + peer.rtt) / BLOCK - 1.0) if rate else 2
+            window = min(window, max(most, 2))
         return window
 
     def _hungry(self, peer: Peer, now: float) -> bool:
@@ -328,6 +355,7 @@ class Downloads:
             if among is not None:
                 piece.duplicated = True
                 piece.doubled |= (1 << stop) - (1 << begin)
+                self.doubled += (stop - begin) * BLOCK
             else:
                 self.picker.note_asked(piece)
                 peer.mine = piece
@@ -457,8 +485,8 @@ class Downloads:
             return None, None
         picker = self.picker
         have = bitfield.of(peer.allowed_in, picker.width) & peer.have if peer.choked else peer.have
-        eta = _wait(peer, peer.owed.blocks + 1)
-        late = None if peer.choked else self._overdue(peer, now, 2.5 * eta + _HURRY_SECONDS)
+        eta = _wait(peer, peer.owed.blocks + 1, now)
+        late = None if peer.choked else self._overdue(peer, now, eta)
         if late is not None:
             return None, late
         found = picker.urgent(
@@ -468,8 +496,10 @@ class Downloads:
             return (found if due is not None and due <= now + _DUE_SECONDS else None), None
         return found, None
 
-    def _overdue(self, peer: Peer, now: float, longest: float) -> tuple[OpenPiece, int] | None:
-        """Blocks are due soon, and who owes them takes longer than `longest` seconds: ask this peer as well."""
+    def _overdue(self, peer: Peer, now: float, eta: float) -> tuple[OpenPiece, int] | None:
+        """Blocks are due soon, and who owes them takes much longer than this peer, which needs `eta` seconds: ask it
+        as well.
+        """
         picker = self.picker
         for piece in picker.due(now + _DUE_SECONDS):
             pressing = picker.pressing(piece) & piece.missing
@@ -479,14 +509,18 @@ class Downloads:
             if among & piece.doubled:
                 among &= ~(piece.doubled & self._promised(piece, now))
             if among and not self._guarded(piece, peer):
-                among &= self._late(piece, peer, longest, now)
+                head = pressing if picker.timing(piece)[0] <= now else 0
+                among &= self._late(piece, peer, eta, now, _lowest(head, _HEAD))
                 if among:
                     return piece, among
         return None
 
-    def _late(self, piece: OpenPiece, asking: Peer, longest: float, now: float) -> int:
-        """Blocks of a piece that others owe and will not have given after `longest` seconds, nor when they are due."""
+    def _late(self, piece: OpenPiece, asking: Peer, eta: float, now: float, head: int) -> int:
+        """Blocks of a piece that others owe and will have given neither when they are due, nor long after `asking`
+        could, in `eta` seconds. Of those at the `head`, which somebody waits for, it may be sooner.
+        """
         out = 0
+        longest, shortest = 2.5 * eta + _HURRY_SECONDS, 1.25 * eta + _HEAD_SECONDS
         due, row, each = self.picker.timing(piece)
         due -= now
         for peer in self.peers.values():
@@ -495,7 +529,7 @@ class Downloads:
             if _silent(peer, now):
                 out |= peer.owed.mask(piece.index)
                 continue
-            more = _wait(peer, 1) - peer.rtt
+            more = BLOCK / _rate(peer)
             # What it sends now began when the last block came; who is late already will be later than that.
             waited = now - (peer.waiting_since or now)
             comes = abs(more + peer.rtt - waited) - more
@@ -503,7 +537,7 @@ class Downloads:
                 if run.index == piece.index:
                     for block in range(run.block, run.stop):
                         comes += more
-                        if comes > longest and comes > due + (block - row) * each:
+                        if comes > (shortest if head >> block & 1 else longest) and comes > due + (block - row) * each:
                             out |= 1 << block
                 else:
                     comes += more * (run.stop - run.block)
@@ -517,22 +551,23 @@ class Downloads:
         rate = sum(peer.down.rate(now) for peer in self.peers.values() if not peer.web)
         return rate > _SPARED * focus.rate
 
-    def retarget(self, now: float) -> None:
-        """Readers have gone elsewhere: take back what was asked of peers and is not due, and ask for what is."""
+    def take_back(self, now: float) -> None:
+        """Readers have gone elsewhere: take back what was asked of peers and is not due. `hurry` asks for what is."""
         picker = self.picker
         for peer in list(self.peers.values()):
             if not peer.am_interested or peer.closing:
                 continue
             if not peer.choked:
-                self._take_back(peer, [run for run in peer.owed.runs if picker.deadline(run.index) is None])
-        self._hurry(now)
+                self._take_back(peer, [run for run in peer.owed.runs if picker.deadline(run.index) is None], now)
 
     def delay(self, number: int) -> float:
         """Seconds until an answer of this peer could be here, behind what it owes; for ever where it serves nobody."""
         peer = self.peers.get(number)
-        return _FOR_EVER if peer is None or peer.snubbed or peer.choked else _wait(peer, peer.owed.blocks + 1)
+        if peer is None or peer.snubbed or peer.choked:
+            return _FOR_EVER
+        return _wait(peer, peer.owed.blocks, self._clock())
 
-    def _take_back(self, peer: Peer, runs: Sequence[Run]) -> None:
+    def _take_back(self, peer: Peer, runs: Sequence[Run], now: float) -> None:
         """Cancel what a peer was asked for. What is on its way already may still come."""
         out: list[bytes] = []
         for run in runs:
@@ -544,6 +579,7 @@ class Downloads:
             peer.owed.cut(run, first)
             self._unask(run.piece, first, stop)
         if out:
+            peer.clear_at = max(peer.clear_at, now) + len(out) * BLOCK / _rate(peer)
             peer.send(b"".join(out))
 
     def _last_ones(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
@@ -591,13 +627,13 @@ class Downloads:
         if self._starved and self.in_hand:
             self._feed(now)
         if self.picker.has_deadlines:
-            self._hurry(now)
+            self.hurry(now)
         if self.picker.open and self.picker.ending:
             for peer in list(self.peers.values()):
                 if peer.am_interested and not peer.choked and peer.owed.blocks <= 2:
                     self.fill(peer, now)
 
-    def _hurry(self, now: float) -> None:
+    def hurry(self, now: float) -> None:
         """Readers wait: see who is how fast, and leave nobody idle who could help."""
         able = [
             peer for peer in self.peers.values()
@@ -605,9 +641,10 @@ class Downloads:
         ]
         for peer in able:
             peer.pace.see(now, peer.down.total, busy=peer.owed.blocks > 0)
-        self._soonest = min((_wait(peer, peer.owed.blocks + 1) for peer in able), default=_FOR_EVER)
+        waits = {peer.number: _wait(peer, peer.owed.blocks + 1, now) for peer in able}
+        self._soonest = min(waits.values(), default=_FOR_EVER)
         self._pace = sum(peer.pace.rate for peer in able) / BLOCK
-        for peer in able:
+        for peer in sorted(able, key=lambda peer: waits[peer.number]):  # who is soonest gets what is due first
             if self._hungry(peer, now):
                 self.fill(peer, now)
 
@@ -915,9 +952,24 @@ def _silent(peer: Peer, now: float) -> bool:
     return peer.snubbed or now - max(peer.waiting_since or 0.0, peer.owed.oldest) > _WAIT_SECONDS
 
 
-def _wait(peer: Peer, blocks: int) -> float:
-    """Seconds until a peer has given so many blocks more, by how fast it is when it is asked."""
-    return peer.rtt + blocks * BLOCK / (max(peer.pace.rate, 1024.0) if peer.pace.rate else 4.0 * BLOCK)
+def _lowest(blocks: int, count: int) -> int:
+    """The first of a set of blocks."""
+    out = 0
+    while blocks and count:
+        out |= blocks & -blocks
+        blocks &= blocks - 1
+        count -= 1
+    return out
+
+
+def _rate(peer: Peer) -> float:
+    """Bytes a second that a peer gives when it is asked; one not known yet is taken for slow."""
+    return max(peer.pace.rate, 1024.0) if peer.pace.rate else 2.0 * BLOCK
+
+
+def _wait(peer: Peer, blocks: int, now: float) -> float:
+    """Seconds until a peer has given so many blocks more, behind what it cannot take back any more."""
+    return peer.rtt + blocks * BLOCK / _rate(peer) + max(peer.clear_at - now, 0.0)
 
 
 def _seconds(peer: Peer, blocks: int, now: float) -> float:

@@ -33,7 +33,7 @@ class Fetcher(Protocol):
     @property
     def peers(self) -> int: ...
 
-    def want_leaves(self, tree: FileTree, piece: int, piece_hash: bytes) -> None: ...
+    def want_leaves(self, tree: FileTree, piece: int, piece_hash: bytes, *, twice: bool = False) -> None: ...
 
     def forget_leaves(self, root: bytes, piece: int) -> None: ...
 
@@ -76,8 +76,10 @@ class Early:
     def has(self, piece: int) -> bool:
         return piece in self._leaves
 
-    def want(self, piece: int, now: float) -> bool:
-        """Ask for the leaves of a piece. False where they are not to be counted on."""
+    def want(self, piece: int, now: float, *, soon: bool) -> bool:
+        """Ask for the leaves of a piece, two peers where they are needed `soon`: they are few bytes. False where they
+        are not to be counted on.
+        """
         if piece in self._leaves:
             return True
         if piece in self._asked:
@@ -87,7 +89,7 @@ class Early:
             return False
         tree, within = self._place(piece)
         self._asked[piece] = now
-        self._fetcher.want_leaves(tree, within, expected)
+        self._fetcher.want_leaves(tree, within, expected, twice=soon)
         return True
 
     def found(self, found: Fetched) -> bool:

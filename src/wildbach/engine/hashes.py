@@ -75,11 +75,13 @@ class Fetched:
 class _Job:
     """One piece layer, or the leaves of one piece: batches, and the hash they all must lead to."""
 
-    __slots__ = ("count", "expected", "parts", "piece", "requests", "tree")
+    __slots__ = ("count", "expected", "parts", "piece", "requests", "tree", "twice")
 
     def __init__(self, tree: FileTree, piece: int, expected: bytes) -> None:
         self.tree = tree
         self.piece = piece
+        self.twice = False
+        "Two peers are asked at once."
         if piece == _PIECE_LAYER:
             base, first, width = tree.piece_level, 0, 1 << (tree.height - tree.piece_level)
             self.count = tree.pieces
@@ -187,12 +189,15 @@ class HashFetcher(Generic[K]):
         if tree.pieces > 1:
             self._start(tree, _PIECE_LAYER, tree.root)
 
-    def want_leaves(self, tree: FileTree, piece: int, piece_hash: bytes) -> None:
-        """Fetch the leaves of a piece (counted within its file) whose v2 hash is known, ahead of all layers."""
+    def want_leaves(self, tree: FileTree, piece: int, piece_hash: bytes, *, twice: bool = False) -> None:
+        """Fetch the leaves of a piece (counted within its file) whose v2 hash is known, ahead of all layers. `twice`:
+        from two peers at once, as somebody waits.
+        """
         if tree.piece_level == 0:
             self._done.append(Fetched(tree, piece, piece_hash))
         else:
             self._start(tree, piece, piece_hash)
+            self._jobs[tree.root, piece].twice |= twice
 
     def forget_layer(self, root: bytes) -> None:
         """The piece layer came some other way."""
@@ -267,8 +272,12 @@ class HashFetcher(Generic[K]):
             self._give(request, free, now, out)
         while self._todo and free:
             request = self._todo.popleft()
-            if request in self._open and not self._give(request, free, now, out):
+            if request not in self._open:
+                continue
+            if not self._give(request, free, now, out):
                 passed.append(request)
+            elif self._open[request].job.twice:
+                self._give(request, free, now, out)
         self._todo.extendleft(reversed(passed))
         return out
 
@@ -307,18 +316,19 @@ class HashFetcher(Generic[K]):
                 del peer.refused[request]
 
     def _late(self, now: float) -> list[HashRequest]:
-        """Requests that one peer is slow to answer: a second one is asked too."""
-        late = []
+        """Requests that one peer is slow to answer: a second one is asked too, and a third where somebody waits."""
+        late: dict[HashRequest, None] = {}
         for peer in self._peers.values():
             for request, at in peer.asked.items():
                 batch = self._open.get(request)
-                if batch is None or len(batch.asked) > 1:
+                twice = batch is not None and batch.job.twice
+                if batch is None or len(batch.asked) > 1 + twice:
                     continue
                 # A bad piece waits for its leaves, and who sent it may be the one who was asked for them.
                 patience = limits.HASH_REQUEST_SECONDS / 3 if batch.job.piece == _PIECE_LAYER else _LEAF_SECONDS
-                if now - at >= patience:
-                    late.append(request)
-        return late
+                if now - at >= (0.0 if twice and len(batch.asked) == 1 else patience):
+                    late[request] = None
+        return list(late)
 
     def _give(
         self, request: HashRequest, free: list[tuple[K, _Peer[K]]], now: float, out: list[tuple[K, HashRequest]]

@@ -89,6 +89,7 @@ class Peer:
         "bad",
         "begun",
         "choked",
+        "clear_at",
         "client",
         "connection",
         "created",
@@ -192,6 +193,8 @@ class Peer:
         "How fast it is when it is asked; kept while readers wait."
         "The window grows by what arrives, so it doubles each round trip until the measured speed bounds it."
         self.late = 0
+        self.clear_at = 0.0
+        "When what was taken back from it will have come all the same, by how fast it is."
         "Blocks that may still come although they were given up."
         self.waiting_since: float | None = None
         "The later of when it was asked and when it last sent a block; meaningless while it owes none."

@@ -242,7 +242,6 @@ class Readers:
             return
         self._begun = content
         focus = self._focus(content, now)
-        self._owner.ask_for_hashes()
         if focus == Focus() and content.picker.focus == Focus():
             return
         before = content.picker.focus
@@ -250,9 +249,13 @@ class Readers:
         downloads = content.downloads
         downloads.watched = {piece: None for piece in focus.deadlines if self._early.has(piece)}
         downloads.on_watched = lambda _piece: self.news()
-        if jumped and not focus.deadlines.keys() <= before.deadlines.keys():
+        elsewhere = jumped and not focus.deadlines.keys() <= before.deadlines.keys()
+        if elsewhere:
+            downloads.take_back(now)
+        self._owner.ask_for_hashes()  # before blocks are: the answer would come behind them
+        if elsewhere:
+            downloads.hurry(now)
             self._owner.focused()
-            downloads.retarget(now)
 
     def _focus(self, content: Content, now: float) -> Focus:
         needs: dict[int, list[tuple[float, int, int]]] = {}
@@ -265,7 +268,8 @@ class Readers:
         pressing: dict[int, int] = {}
         for piece in sorted(deadlines, key=deadlines.__getitem__):
             single = self._early.has(piece) or (
-                deadlines[piece] <= now + _LEAF_SECONDS and self._early.want(piece, now))
+                deadlines[piece] <= now + _LEAF_SECONDS
+                and self._early.want(piece, now, soon=deadlines[piece] <= now + _NOW_SECONDS))
             blocks, pressing[piece] = self._blocks(piece, needs[piece], single=single)
             if single:
                 first[piece] = blocks

@@ -65,6 +65,7 @@ from wildbach.engine.talk import CLIENT
 from wildbach.engine.torrent import Torrent
 from wildbach.engine.uploads import SendBuffers
 from wildbach.engine.ways import Ways
+from wildbach.engine.weblane import Fetches
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Resolver
 from wildbach.net.transport import Connection, Transport
@@ -103,6 +104,7 @@ class Session:
         resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
         datagrams: DatagramService | None = None, shuns: Callable[[str], bool] | None = None,
         wall: Callable[[], float] = time.time,
+        web: Fetches | None = None,
     ) -> None:
         """`shuns` names addresses that nothing is exchanged with, besides those of the filter. `wall` tells seconds
         since 1970.
@@ -124,6 +126,7 @@ class Session:
         self._shunned = shuns
         self._wall = wall
         self._datagrams = datagrams
+        self._web = web
         self._ways: Ways | None = None
         "None in a simulated network."
         self._exits: list[Callable[[], None]] = []
@@ -205,7 +208,8 @@ class Session:
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
             roads=Roads(network.transports, lambda: self.settings, self._rng),
             utp=self._utp if self._utp is not None else network.utp, network=network,
-            web=ways.http if ways is not None else None, threads=self._threads, pool=self._pool,
+            web=self._web or (ways.http if ways is not None else None),
+            http=ways.http if ways is not None else None, threads=self._threads, pool=self._pool,
             writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
             announcing=announcing, dht=self.dht, heads=self.mutables.rooms, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=self._bans, dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),

@@ -26,6 +26,7 @@ from wildbach.engine.peer import Peer
 from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
+from wildbach.engine.weblane import Fetches
 from wildbach.net.http import HttpClient
 from wildbach.net.transport import Transport
 from wildbach.runtime.bus import Bus
@@ -44,8 +45,10 @@ class Shared:
     utp: Transport | None
     "For calls through a common peer (BEP 55), which only uTP can make; None where there is none."
     network: Network
-    web: HttpClient | None
-    "For web seeds; None in a simulated network."
+    web: Fetches | None
+    "For web seeds; None where there are none."
+    http: HttpClient | None
+    "For torrent files at URLs; None in a simulated network."
     threads: Threads
     pool: ChunkPool
     writer: Writer

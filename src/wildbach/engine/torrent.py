@@ -623,7 +623,7 @@ class Torrent:
 
     def look_for_file(self, urls: Sequence[str]) -> None:
         """The torrent file is said to be at these URLs."""
-        http = self._shared.web
+        http = self._shared.http
         if urls and http is not None and self.known is None:
             self.parts.scope.spawn(
                 "sources", exactsource.look(self, urls, http, self._shared.threads), contain=self._shared.report)

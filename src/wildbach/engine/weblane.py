@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from struct import Struct
 from typing import Final, Protocol
 
@@ -17,7 +17,7 @@ from wildbach.base import limits
 from wildbach.base.errors import NetworkError, WildbachError
 from wildbach.base.geometry import BLOCK, Geometry
 from wildbach.base.ids import Endpoint
-from wildbach.net.http import HttpClient, Streamed
+from wildbach.net.http import Streamed
 from wildbach.net.resolve import Purpose
 from wildbach.net.transport import Landing, Sink
 from wildbach.protocol.webseed import Part, Shelf, Verdict, Worth, judge
@@ -40,6 +40,17 @@ class Refused(NetworkError):
         self.verdict = verdict
 
 
+class Fetches(Protocol):
+    """`net.http.HttpClient`."""
+
+    async def stream(
+        self, url: str, take: Callable[[Streamed], Awaitable[None]], *, purpose: Purpose,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """GET a URL, and hand the reply to `take` once its head is here. Raises NetworkError."""
+        ...
+
+
 class LaneOwner(Protocol):
     def gave(self, count: int) -> None:
         """So many bytes came."""
@@ -54,7 +65,7 @@ class Lane:
     kind = "http"
 
     def __init__(
-        self, owner: LaneOwner, shelf: Shelf, geometry: Geometry, client: HttpClient, purpose: Purpose,
+        self, owner: LaneOwner, shelf: Shelf, geometry: Geometry, client: Fetches, purpose: Purpose,
         at: Endpoint, has: bytes, stall_seconds: float,
     ) -> None:
         """`has`: the bitfield of what the server can give; `at`: a name for blame, no place to connect to."""

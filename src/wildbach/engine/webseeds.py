@@ -18,8 +18,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.base.rate import RateMeter
 from wildbach.engine.peer import Peer
 from wildbach.engine.settings import WebSeedSettings
-from wildbach.engine.weblane import Lane, Refused
-from wildbach.net.http import HttpClient
+from wildbach.engine.weblane import Fetches, Lane, Refused
 from wildbach.net.resolve import ForbiddenURL, Purpose, split
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.webseed import Shelf, Style, Worth, host_of
@@ -125,10 +124,10 @@ class WebSeeds:
     """All of one torrent. `tick` once a second."""
 
     def __init__(
-        self, owner: WebSeedsOwner, client: HttpClient | None, settings: Callable[[], WebSeedSettings],
+        self, owner: WebSeedsOwner, client: Fetches | None, settings: Callable[[], WebSeedSettings],
         clock: Callable[[], float],
     ) -> None:
-        """Without a `client` (in a simulated network) there are none."""
+        """Without a `client` there are none."""
         self._owner = owner
         self._client = client
         self._settings = settings
@@ -228,7 +227,7 @@ class WebSeeds:
             able &= ~bitfield.span(pieces.start, pieces.stop, width)
         return able
 
-    def _open(self, seed: WebSeed, info: Info, client: HttpClient, able: int, settings: WebSeedSettings) -> bool:
+    def _open(self, seed: WebSeed, info: Info, client: Fetches, able: int, settings: WebSeedSettings) -> bool:
         lane = Lane(
             _Ending(self, seed), Shelf(info, seed.url, seed.style), info.geometry, client, seed.purpose, seed.at,
             bitfield.to_wire(able, info.geometry.piece_count), settings.stall_seconds,

@@ -35,7 +35,7 @@ from wildbach.interfaces.http.remuxparts import RemuxParts
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ClientSettings
-from wildbach.interfaces.stage import SessionStage
+from wildbach.interfaces.stage import Players, SessionStage
 from wildbach.interfaces.whereabouts import LOCK, SOCKET, TOKEN, Whereabouts, whereabouts
 from wildbach.net.httpd import server_tls
 from wildbach.net.listening import inherited_sockets
@@ -158,9 +158,10 @@ async def run_daemon(
 async def _media(api: LocalApi, stack: contextlib.AsyncExitStack) -> tuple[MediaServer, MediaHost]:
     """Where players fetch, and where sites are shown; it follows the settings until the stack is left."""
     core = api.core
-    stage = SessionStage(core.session, api.tokens, core.library)
-    host = MediaHost(stage, lambda request: root_of(core.settings.media, request))
     scope = await stack.enter_async_context(Scope("media"))
+    stage = SessionStage(core.session, api.tokens, core.library, scope, core.report)
+    host = MediaHost(stage, lambda request: root_of(core.settings.media, request))
+    api.play_host = Players(host, stage.indexes)
     remuxer = Remuxer(scope)
     stack.push_async_callback(remuxer.close)
     parts = RemuxParts(scope, stage, Remuxed(remuxer))
@@ -169,6 +170,7 @@ async def _media(api: LocalApi, stack: contextlib.AsyncExitStack) -> tuple[Media
     media = MediaServer(lambda: core.settings.media, or_site(host))
     media.gateway = Gateway(api.site_service, lambda: core.settings.sites)
     api.site_gateway = media
+    api.media_place = media
     await media.start()
     stack.push_async_callback(media.close)
 

@@ -102,7 +102,7 @@ class HookSettings(Section):
 
 HOST_ONLY = ("hooks.",)
 "Settings that only the configuration file, the environment and flags can have, and that the API does not show."
-HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries", "sites.folder")
+HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries")
 "Those that the API does not change: what holds for who uses it is not for them to choose."
 
 

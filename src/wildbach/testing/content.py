@@ -47,9 +47,11 @@ class Content:
 
 def content(
     size: int = 1 << 20, piece_length: int = 1 << 16, *, seed: int = 0, name: str = "content.bin", kind: Kind = "v1",
+    data: bytes | None = None,
 ) -> Content:
-    """`size` bytes drawn from `seed`, and the torrent of them."""
-    data = random.Random(seed).randbytes(size)
+    """`size` bytes drawn from `seed`, or `data`, and the torrent of them."""
+    data = random.Random(seed).randbytes(size) if data is None else data
+    size = len(data)
     plan = BuildPlan(name, [SourceFile((name,), size)], kind=kind, piece_length=piece_length, single=True)
     pieces = range(plan.geometry.piece_count)
     plan.add(pieces, *hash_pieces(plan, pieces, lambda _file, offset, length: data[offset : offset + length]))

@@ -19,7 +19,7 @@ from types import TracebackType
 from wildbach.base.ids import Endpoint
 from wildbach.engine import events
 from wildbach.engine.options import AddOptions
-from wildbach.engine.session import Session
+from wildbach.engine.session import Session, Source
 from wildbach.engine.settings import ConnectionSettings, DiskSettings, PeerSettings, Settings
 from wildbach.engine.torrent import Torrent
 from wildbach.runtime.tasks import Scope
@@ -28,6 +28,7 @@ from wildbach.testing.invariants import Watch
 from wildbach.testing.network import Host, Network
 from wildbach.testing.peers import Script, receive, visit
 from wildbach.testing.storage import SharedStorage
+from wildbach.testing.web import WebClient, WebServer
 
 PORT = 6881
 SETTINGS = Settings(
@@ -147,23 +148,34 @@ class Swarm:
         self.nodes.remove(node)
         await node.session.close()
 
-    async def leech(self, link: Link, options: AddOptions | None = None, *, settings: Settings | None = None) -> Node:
-        return await self._join("leech", link, options, complete=False, settings=settings)
+    async def leech(
+        self, link: Link, options: AddOptions | None = None, *, settings: Settings | None = None,
+        source: Source | None = None,
+    ) -> Node:
+        """`source`: what it knows of the torrent, a magnet link for example; without one it has the torrent file."""
+        return await self._join("leech", link, options, complete=False, settings=settings, source=source)
+
+    async def web_server(self, link: Link) -> WebServer:
+        """A machine that has the content as a file on the web. Name its `url` to those who shall use it."""
+        server = WebServer(link.host(self.network), "content", self.content.data)
+        await server.open()
+        return server
 
     async def _join(
         self, kind: str, link: Link, options: AddOptions | None, *, complete: bool, settings: Settings | None = None,
+        source: Source | None = None,
     ) -> Node:
         number = len(self.nodes)
         host = link.host(self.network)
         storage = SharedStorage(self.content.data, complete=complete)
         session = Session(
             settings or self.settings, transport=host.transport, storage=lambda info, chosen: storage,
-            rng=Random(f"{self.network.loop.seed}:{number}"), announcers=(),
+            rng=Random(f"{self.network.loop.seed}:{number}"), announcers=(), web=WebClient(host.transport),
         )
         await session.__aenter__()
         given = options if options is not None else AddOptions()
         told = replace(given, peers=(*given.peers, *self.endpoints), skip_check=complete)
-        torrent = await session.add(self.content.torrent, told)
+        torrent = await session.add(self.content.torrent if source is None else source, told)
         node = Node(f"{kind}{number}", host, session, torrent, storage, self.network.loop.time())
         self.nodes.append(node)
         self._scope.spawn(f"watch:{node.name}", self._follow(node))

@@ -13,7 +13,9 @@ from tests.certificates import self_signed
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
 from wildbach.interfaces.api import contentmodels as cm
+from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import operations
@@ -36,7 +38,12 @@ PAYLOADS: dict[str, Any] = {
     m.KeyRequest("k"), "open_site": sm.SiteOpening(f"{1:064x}"), "publish_site": sm.SitePublication("/x"),
     "keep_storage": cm.StorageKeeping((f"{1:040x}",), "/x"), "free_storage": cm.StorageNeed(10),
     "evict_storage": cm.StorageEviction((f"{1:040x}",)), "pin_storage": cm.StoragePins((f"{1:040x}",)),
+    "put_watched": pm.Watched(f"{1:040x}", 0),
     "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
+    "make_publishing_key": km.PublishingKeyRequest(f"{1:040x}"), "export_publishing_key": km.KeyExport("secret"),
+    "import_publishing_key": km.KeyImport("text", PASSWORD), "recovery_words": km.RecoveryWish(),
+    "erase_recovery": km.RecoveryWords("wbr-0000"),
+    "rotate_publishing_key": km.KeyRotation("wbr-0000", (km.GoodHead("ab" * 20),)),
 }
 
 

@@ -163,7 +163,8 @@ class Adding:
         entry.name = request.name or entry.name
         await core.library.book.write([there.key])
         core.library.kept(there.key)
-        core.jobs.start("move", f"{there.name} to {folder}", partial(_move, there, folder))
+        if there.options.layout != "none":  # else all its files would lie loose among others
+            core.jobs.start("move", f"{there.name} to {folder}", partial(_move, there, folder))
 
     async def _again(self, source: str, there: Torrent, loaded: Metainfo | Magnet, request: AddRequest) -> Added:
         """It is there already, or in the trash: then it comes back."""

@@ -27,13 +27,15 @@ from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.grouping import Grouping
 from wildbach.interfaces.api.importing import Importing
 from wildbach.interfaces.api.jobs import JobList
+from wildbach.interfaces.api.keeping import Keeping, Keyring
 from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
 from wildbach.interfaces.api.notifying import Notifying
+from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
-from wildbach.interfaces.api.siting import Siting, folder_of
+from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.storing import Storing
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
@@ -59,8 +61,8 @@ log = logging.getLogger("wildbach")
 
 
 class LocalApi(
-    Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying, Demonstrating,
-    Siting, Storing,
+    Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
+    Demonstrating, Siting, Storing, Keeping,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
@@ -69,6 +71,7 @@ class LocalApi(
         self.looks = Looks(core.scope, core.report)
         self.notifier = notifier
         self.tokens = Tokens(core.session)
+        self.plays = plays_of(self)
         self.positions = Positions(core.session, time.time, core.report)
 
 
@@ -115,6 +118,9 @@ async def open_api(
             scope.spawn("load", _load(core, loaded), contain=report)
             await session.count(started=1)
             api = LocalApi(core, notifier)
+            keys = Keys(data_dir)
+            session.mutables.use_keys(keys)
+            api.keyring = Keyring(keys, threads, session.mutables, time.time)
             await api.tokens.load()
             await api.positions.load()
             patterns = Threads(1, "feeds")
@@ -128,8 +134,8 @@ async def open_api(
             stack.push_async_callback(feeds.close)
             api.site_service = sites = Sites(
                 scope, settings=lambda: choices.settings.sites, keeper=session,
-                heads=SiteHeads(session, Keys(data_dir), core), torrents=SiteTorrents(core, core.restored),
-                root=folder_of(settings.sites.folder, data_dir), publish=library.bus.publish, report=report)
+                heads=SiteHeads(session, keys, core), torrents=SiteTorrents(core, core.restored),
+                publish=library.bus.publish, report=report)
             api.site_publisher = Publisher(sites, session, SiteMaker(threads))
             await sites.load()
             stack.push_async_callback(sites.close)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from wildbach.base.errors import FormatError, NetworkError, UsageError, WildbachError
+from wildbach.base.errors import FormatError, UsageError, WildbachError
 from wildbach.base.ids import InfoHashes
 from wildbach.disk.keys import Keys
 from wildbach.engine.mutable import Watched
@@ -27,6 +27,8 @@ from wildbach.services.library.entry import NONE, Entry
 from wildbach.services.library.events import TorrentEnlisted
 from wildbach.services.sites.seams import Copy, Head, Progress, ReadsFile, Sent
 
+CACHE: Final = "site"
+"Whose cache their files are."
 SOURCE: Final = "site "
 "What the entries of their torrents begin with."
 
@@ -41,22 +43,25 @@ class SiteHeads:
         self._watched: dict[bytes, Watched] = {}
         self._told: dict[bytes, Callable[[], None]] = {}
 
-    async def newest(self, key: bytes) -> Head | None:
+    async def newest(self, key: bytes, link: str) -> Head | None:
         mutables = self._session.mutables
         one = self._watched.get(key)
         if one is None:
-            one = self._watched[key] = await mutables.watch(MutableLink(key))
+            recovery = MutableLink.parse(link).recovery if link else b""
+            one = self._watched[key] = await mutables.watch(MutableLink(key, recovery=recovery))
         one.told = self._told.get(key)
         before = one.key
         await mutables.refresh(one)
+        signer = one.key if one.key != key else b""
         if one.hashes is not None and (one.heard or one.key != before):
-            return Head(one.hashes, one.seq, one.key if one.key != key else b"")
+            return Head(one.hashes, one.seq, signer)
+        if one.hashes is not None:
+            # What was seen before counts on, however silent it is now.
+            return Head(one.hashes, one.seq, signer, one.heard_at, one.reason)
         if one.failure is not None:
             raise one.failure
         if one.odd:
             raise FormatError(one.reason)
-        if one.hashes is not None:
-            raise NetworkError(one.reason)
         return None
 
     async def public_key(self, name: str, *, make: bool) -> bytes | None:
@@ -66,7 +71,7 @@ class SiteHeads:
 
     async def publish(self, name: str, hashes: InfoHashes, *, adopt: bool) -> Sent:
         done = await self._session.mutables.publish(hashes, key=name, adopt=adopt)
-        return Sent(done.link.public_key, done.seq, done.nodes)
+        return Sent(done.link.public_key, done.seq, done.nodes, done.confirmed, done.link.recovery)
 
     def forget(self, key: bytes) -> None:
         one = self._watched.pop(key, None)
@@ -144,20 +149,17 @@ class SiteTorrents:
         return SiteCopy(torrent)
 
     async def fetch(
-        self, hashes: InfoHashes, folder: Path, *, link: str, web_seeds: tuple[str, ...], similar: Copy | None,
-        name: str,
+        self, hashes: InfoHashes, *, link: str, web_seeds: tuple[str, ...], similar: Copy | None, name: str,
     ) -> SiteCopy:
-        named = MutableLink.parse(link) if link else None
-        magnet = Magnet(
-            hashes, name, named.trackers if named is not None else (), web_seeds,
-            named.peers if named is not None else ())
+        named = _magnet(hashes, link)
+        magnet = Magnet(hashes, name, named.trackers, web_seeds, named.peers)
         alike = similar.torrent.hashes.swarms if isinstance(similar, SiteCopy) else ()
         return await self._add(magnet, name, AddOptions(
-            save_path=folder, layout="none", existing="overwrite", metadata_only=True, similar=alike))
+            cache=CACHE, layout="none", existing="overwrite", metadata_only=True, similar=alike))
 
     async def seed(self, metainfo: Metainfo, folder: Path, *, name: str) -> SiteCopy:
         return await self._add(metainfo, name, AddOptions(
-            save_path=folder, layout="none", seed_only=True, skip_check=True))
+            save_path=folder, layout="none", in_place=True, skip_check=True))
 
     async def _add(self, source: Magnet | Metainfo, name: str, options: AddOptions) -> SiteCopy:
         core = self._core
@@ -180,23 +182,46 @@ class SiteTorrents:
             core.library.bus.publish(TorrentEnlisted(torrent.key))
             return SiteCopy(torrent)
 
-    async def remove(self, copy: Copy, *, files: bool) -> None:
-        if not isinstance(copy, SiteCopy):
-            raise UsageError("this is no torrent of the session")
-        torrent = copy.torrent
-        if files and not self._ours(torrent):
-            return  # somebody added it on their own, and has it where they want
-        folder = torrent.save_path
-        await self._core.library.remove(torrent.key, files=files)
-        if files:
-            await self._core.threads.run(_tidy, folder)
+    async def remove(self, copy: Copy) -> None:
+        torrent = _torrent_of(copy)
+        if self._core.library.entry(torrent.key).source.startswith(SOURCE):
+            # What somebody added on their own is theirs.
+            cached, folder = torrent.options.cache == CACHE, torrent.save_path
+            await self._core.library.remove(torrent.key, files=cached)
+            if cached:
+                await self._core.threads.run(_tidy, folder)
 
-    def _ours(self, torrent: Torrent) -> bool:
-        return self._core.library.entry(torrent.key).source.startswith(SOURCE)
+    async def meet(self, copy: Copy, link: str) -> None:
+        torrent = _torrent_of(copy)
+        if not self._core.library.in_trash(torrent.key):
+            # As who it is cache for: else it would be kept as a download.
+            options = AddOptions(cache=torrent.options.cache)
+            await self._core.session.add(_magnet(torrent.hashes, link), options)
+
+    def touch(self, copy: Copy) -> None:
+        self._core.session.content.touch(_torrent_of(copy).key)
+
+    async def pin(self, copy: Copy, pinned: bool) -> None:
+        torrent = _torrent_of(copy)
+        if torrent.options.cache != CACHE:
+            return
+        content = self._core.session.content
+        await (content.pin(torrent.key) if pinned else content.unpin(torrent.key))
+
+
+def _magnet(hashes: InfoHashes, link: str) -> Magnet:
+    """A torrent, with the trackers and peers of the link of its site."""
+    named = MutableLink.parse(link) if link else None
+    return Magnet(hashes, trackers=named.trackers, peers=named.peers) if named is not None else Magnet(hashes)
 
 
 def _tidy(folder: str) -> None:
-    """The empty folders that a version leaves: its own, and that of its site."""
+    """The empty folder that is left of a torrent of the cache."""
     with contextlib.suppress(OSError):
         os.rmdir(folder)
-        os.rmdir(os.path.dirname(folder))
+
+
+def _torrent_of(copy: Copy) -> Torrent:
+    if not isinstance(copy, SiteCopy):
+        raise UsageError("this is no torrent of the session")
+    return copy.torrent

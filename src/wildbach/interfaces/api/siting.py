@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Final, Protocol
 
 from msgspec import UNSET
@@ -153,14 +152,11 @@ def _outcome(done: Outcome) -> dict[str, object]:
     """As JSON."""
     changes = _difference(done.difference)
     return {
-        "key": addresses.label(done.key) if done.key else "", "seq": done.seq, "nodes": done.nodes, "link": done.link,
+        "key": addresses.label(done.key) if done.key else "", "seq": done.seq, "nodes": done.nodes,
+        "confirmed": done.confirmed, "link": done.link,
         "version": done.version, "size": done.size, "files": done.files, "hashed": done.hashed,
         "added": list(changes.added), "changed": list(changes.changed), "removed": list(changes.removed),
         "fetch": changes.fetch, "more": changes.more, "passed_over": list(done.passed_over[:100]),
         "has_start": done.has_start,
     }
 
-
-def folder_of(text: str, data_dir: Path) -> Path:
-    """Where sites go."""
-    return Path(text).expanduser() if text else data_dir / "sites"

@@ -10,13 +10,14 @@ from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import InfoHashes
 from wildbach.base.words import plural
+from wildbach.disk.keys import Keys
 from wildbach.engine.mutable import Published
 from wildbach.engine.session import Session
 from wildbach.interfaces.cli import output, running, sources
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.finding import until_ready
 from wildbach.interfaces.cli.running import Stop
-from wildbach.interfaces.cli.state import state_folder
+from wildbach.interfaces.cli.state import daemon_folder, state_folder
 from wildbach.interfaces.cli.wishes import Wishes, network, warn_of_variables
 from wildbach.protocol.metainfo import Metainfo, MutableLink
 
@@ -35,8 +36,7 @@ def command(source: str, key: str, salt: str, once: bool, adopt: bool, wishes: W
 
     TORRENT is a .torrent file, a magnet link or an info hash. Prints a link that does not change: who follows it gets
     whatever was published last. Runs until Ctrl-C and keeps what was published alive; `wildbach seed` gives the
-    content. The secret keys are in the folder `published/keys` below the state: keep a copy, for nobody can make them
-    again.
+    content. Make a copy of the key (`wildbach key export`), for nobody can make it again.
     """
     warn_of_variables()
     hashes = _hashes(source)
@@ -61,6 +61,7 @@ async def _publish(
     hashes: InfoHashes, key: str, salt: bytes, once: bool, adopt: bool, wishes: Wishes, stop: Stop,
 ) -> Exit:
     async with Session(wishes.settings(), data_dir=state_folder(wishes.state) / "published") as session:
+        session.mutables.use_keys(Keys(daemon_folder(wishes.state)))  # one place for all keys
         if not await until_ready(session, stop, wishes):
             return stop.code
         publish = partial(session.mutables.publish, hashes, key=key, salt=salt, adopt=adopt)

@@ -29,8 +29,9 @@ _POLICY: Final = "; ".join((
     "default-src 'none'", f"style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'",
     "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'",
 ))
+# With no referrer at all browsers would not say which page the answer to a question comes from.
 HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "X-DNS-Prefetch-Control": "off",
     "Origin-Agent-Cluster": "?1", "Vary": "Accept-Language",
@@ -163,7 +164,7 @@ def page(
         out.append(f'<meta http-equiv=refresh content="{refresh}">')
     name = html.escape(title)
     out.append(
-        f'<meta name=viewport content="width=device-width, initial-scale=1"><meta name=referrer content=no-referrer>'
+        f'<meta name=viewport content="width=device-width, initial-scale=1">'
         f"<title>{name}</title><style>{_STYLE}</style></head><body><h1>{name}</h1>")
     out += [f"<p>{html.escape(text)}</p>" for text in texts]
     if share is not None:

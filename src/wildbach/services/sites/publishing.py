@@ -56,6 +56,8 @@ class Outcome:
     seq: int = -1
     "-1: nothing was published."
     nodes: int = 0
+    confirmed: bool = False
+    "A fresh look into the network gave it back."
     version: str = ""
     link: str = ""
 
@@ -71,7 +73,7 @@ class Publisher:
         """Raises UsageError, StorageError; NetworkError where the head reached nobody, and then nothing has changed."""
         checked_name(plan.name)
         key = await self._sites.heads.public_key(plan.key, make=not plan.dry_run)
-        site = self._sites.get(key) if key is not None else None
+        site = (self._sites.get(key) if key is not None else None) or self._named(plan.key)
         former = await self._former(site)
         web_seeds, torrent_name = _web_seeds(plan.web_seeds)
         seeds = web_seeds or (site.web_seeds if site is not None else ())
@@ -96,7 +98,8 @@ class Publisher:
         outcome: Outcome,
     ) -> Outcome:
         sites, info = self._sites, metainfo.info
-        site = sites.get(key) or Site(key.hex(), opened_at=int(self._wall()))
+        old = self._named(plan.key)
+        site = sites.get(key) or Site(key.hex(), opened_at=int(self._wall()), name=old.name if old is not None else "")
         name = plan.name or site.name or plan.key
         there = sites.torrents.find(info.hashes)
         copy = there if there is not None else await sites.torrents.seed(metainfo, plan.folder, name=name)
@@ -105,7 +108,7 @@ class Publisher:
         except BaseException:
             # Nobody heard of it: what was published before goes on.
             if there is None:
-                await sites.torrents.remove(copy, files=False)
+                await sites.torrents.remove(copy)
             raise
         now = int(self._wall())
         before = {one.key for one in site.versions}
@@ -118,11 +121,20 @@ class Publisher:
             web_seeds=seeds), version)
         await self._keeper.keep(state.STAMPS, {site.key: state.encode_stamps(stamps)})
         await sites.save(site, durable=True)
+        if old is not None and old.id != key:
+            # Its key gave way to another: the old address is followed like that of anybody.
+            await sites.save(msgspec.structs.replace(old, own="", folder=""), durable=True)
         if former is not None and former is not copy and version.key not in before:
-            await sites.torrents.remove(former, files=False)
+            await sites.torrents.remove(former)
         sites.tell(SitePublished(site.label, site.name, sent.seq, version.label))
-        link = MutableLink(key, name=name, web_seeds=seeds)
-        return replace(outcome, seq=sent.seq, nodes=sent.nodes, version=version.label, link=link.to_uri())
+        link = MutableLink(key, name=name, web_seeds=seeds, recovery=sent.recovery)
+        return replace(
+            outcome, seq=sent.seq, nodes=sent.nodes, confirmed=sent.confirmed, version=version.label,
+            link=link.to_uri())
+
+    def _named(self, name: str) -> Site | None:
+        """The site that is published under this name of a key, whichever key that was."""
+        return next((view.site for view in self._sites.views() if view.site.own == name), None)
 
     async def _former(self, site: Site | None) -> Copy | None:
         """The version that was published from here last."""

@@ -21,6 +21,10 @@ class Head:
     seq: int
     signer: bytes = b""
     "The public key that signed it; another one than the site's once that has given way. Empty: the site's."
+    heard_at: int | None = None
+    "When somebody else last said so, seconds since 1970; 0 for never. None: just now."
+    reason: str = ""
+    "What is wrong all the same, in plain words: nobody answers, or somebody tells of an older one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,18 @@ class Sent:
     "The public key."
     seq: int
     nodes: int
+    confirmed: bool = True
+    "A fresh look gave it back."
+    recovery: bytes = b""
+    "The public half of the recovery key that readers may be told of."
 
 
 class Heads(Protocol):
     """Signed items of the DHT that lead to torrents. Signatures were checked before anything gets here."""
 
-    async def newest(self, key: bytes) -> Head | None:
-        """Ask now; None where the network answered and knows nothing. What is found is stored again every hour from
-        now on.
-        Raises NetworkError where nobody answered, FormatError where what is there leads to no torrent.
+    async def newest(self, key: bytes, link: str) -> Head | None:
+        """Ask now; None where nothing is known yet. `link`: the magnet link it was opened by, or empty. What is found
+        is stored again every hour from now on. Raises NetworkError where nobody answered and nothing is known.
         """
 
     async def public_key(self, name: str, *, make: bool) -> bytes | None:
@@ -122,17 +129,27 @@ class Torrents(Protocol):
 
     def find(self, hashes: InfoHashes) -> Copy | None: ...
 
-    async def fetch(self, hashes: InfoHashes, folder: Path, *, link: str, web_seeds: tuple[str, ...],
-        similar: Copy | None,
-                    name: str) -> Copy:
-        """Add it, and stop at its metadata. `link`: names trackers and peers. Files that `similar` has are taken from
-        it."""
+    async def fetch(
+        self, hashes: InfoHashes, *, link: str, web_seeds: tuple[str, ...], similar: Copy | None, name: str,
+    ) -> Copy:
+        """Add it to the cache, and stop at its metadata. `link`: names trackers and peers. Files that `similar` has are
+        taken from it.
+        """
 
     async def seed(self, metainfo: Metainfo, folder: Path, *, name: str) -> Copy:
         """Seed what was just hashed where it is; nothing is ever written there."""
 
-    async def remove(self, copy: Copy, *, files: bool) -> None:
-        """Forget it; `files`: with the folder it was fetched into."""
+    async def remove(self, copy: Copy) -> None:
+        """Forget it, with its files where they are in the cache."""
+
+    async def meet(self, copy: Copy, link: str) -> None:
+        """It learns the trackers and peers that a link names."""
+
+    def touch(self, copy: Copy) -> None:
+        """It was used: what was not used for longest leaves the cache first."""
+
+    async def pin(self, copy: Copy, pinned: bool) -> None:
+        """It stays in the cache whatever comes."""
 
 
 Stamps = Mapping[str, tuple[int, int]]

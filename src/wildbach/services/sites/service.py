@@ -13,7 +13,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -61,16 +60,14 @@ class Sites:
 
     def __init__(
         self, scope: Scope, *, settings: Callable[[], SiteSettings], keeper: Keeper, heads: Heads, torrents: Torrents,
-        root: Path, publish: Callable[[Event], None], report: Callable[[Exception], None],
-        wall: Callable[[], float] = time.time,
+        publish: Callable[[Event], None], report: Callable[[Exception], None], wall: Callable[[], float] = time.time,
     ) -> None:
-        """`root`: the folder that gets the files of sites; `wall`: seconds since 1970."""
+        """`wall`: seconds since 1970."""
         self._scope = scope.child("sites")
         self._settings = settings
         self._keeper = keeper
         self.heads = heads
         self.torrents = torrents
-        self._root = root
         self.tell = publish
         self._report = report
         self.wall = wall
@@ -243,7 +240,10 @@ class Sites:
             if most_size and site.newest is not None and site.newest.refused:
                 site = with_version(site, msgspec.structs.replace(site.newest, refused=""))
             await self.save(site, durable=True)
-        self._ensure(site)
+        newest = self.torrents.find(site.newest.hashes) if site.newest is not None else None
+        if newest is not None and link.mutable is not None:
+            await self.torrents.meet(newest, site.link)
+        self._ensure(site, used=True)
         self.look_soon(link.key, force=True)
         return site
 
@@ -282,7 +282,8 @@ class Sites:
                 site, name=site.name if name is None else checked_name(name), keep=site.keep if keep is None else keep,
                 foreign=site.foreign if foreign is None else foreign, pinned=site.pinned if pinned is None else pinned)
             await self.save(site, durable=True)
-        self._ensure(site)
+            await self._pins(site)
+        self._ensure(site, used=True)
         return site
 
     def use(self, key: bytes) -> None:
@@ -295,7 +296,11 @@ class Sites:
             noted = msgspec.structs.replace(site, used_at=now)
             self._take(noted)
             self._scope.spawn("note", self._note(noted), contain=self._report)
-        self._ensure(site)
+        self._ensure(site, used=True)
+        version = self._shown(site)
+        copy = self.torrents.find(version.hashes) if version is not None else None
+        if copy is not None:
+            self.torrents.touch(copy)
         self.look_soon(key)
 
     async def _note(self, site: Site) -> None:
@@ -367,7 +372,8 @@ class Sites:
 
     async def _ask(self, key: bytes, live: _Live) -> None:
         try:
-            head = await self.heads.newest(key)
+            site = self._sites.get(key)
+            head = await self.heads.newest(key, site.link if site is not None else "")
         except (NetworkError, FormatError) as error:
             live.problem = error.message
             live.fails += 1
@@ -398,9 +404,10 @@ class Sites:
             if moved == site.signer and not same and head.seq == site.seq:
                 live.problem = f"two versions have the number {head.seq}; the first one that was seen counts"
                 return
-            live.problem = ""
+            live.problem = head.reason
             now = int(self.wall())
-            site = msgspec.structs.replace(site, heard_at=now, seq=head.seq, signer=moved)
+            heard = now if head.heard_at is None else max(head.heard_at, site.heard_at)
+            site = msgspec.structs.replace(site, heard_at=heard, seq=head.seq, signer=moved)
             if not same:
                 site = led_to(site, head, now)
             elif newest is not None and newest.seq != head.seq:
@@ -410,14 +417,16 @@ class Sites:
 
     # -- fetching
 
-    def _ensure(self, site: Site) -> None:
-        """Have what the site is to show fetched, unless that goes on already."""
+    def _ensure(self, site: Site, *, used: bool = False) -> None:
+        """Have what the site is to show fetched, unless that goes on already. What the cache had no room for comes back
+        only when it is `used`.
+        """
         live = self._of(site.id)
         wanted = site.version(site.pinned) if site.pinned else site.newest
         if not self._back or wanted is None or wanted.refused:
             return
         copy = self.torrents.find(wanted.hashes)
-        if copy is not None and copy.whole and wanted.complete:
+        if wanted.complete and (copy.whole if copy is not None else not used):
             return
         if live.fetching is not None and not live.fetching.done():
             if live.fetched == wanted.key:
@@ -447,8 +456,7 @@ class Sites:
                 found for one in reversed(site.versions)
                 if one.key != version.key and (found := self.torrents.find(one.hashes)) is not None), None)
             copy = await self.torrents.fetch(
-                version.hashes, self.folder_of(site, version), link=site.link, web_seeds=site.web_seeds, similar=former,
-                name=site.name or site.label)
+                version.hashes, link=site.link, web_seeds=site.web_seeds, similar=former, name=site.name or site.label)
         info = await copy.metadata()
         live.changed.set()
         refused = "" if copy.whole else self._judge(self._must(key), info)
@@ -468,8 +476,8 @@ class Sites:
             self.tell(SiteUpdated(site.label, site.name, version.seq, version.label))
         live.problem = ""
         live.changed.set()
+        await self._pins(self._must(key))
         await self.tidy(key)
-        await self.make_room(sparing=key)
 
     def _judge(self, site: Site, info: Info) -> str:
         """Why a version is not fetched; empty where it is."""
@@ -491,9 +499,6 @@ class Sites:
 
     # -- what stays on the disk
 
-    def folder_of(self, site: Site, version: Version) -> Path:
-        return self._root / site.label / version.key[:32]
-
     async def tidy(self, key: bytes) -> None:
         """Let go of versions that are older than those that are to stay."""
         site = self._must(key)
@@ -510,31 +515,17 @@ class Sites:
                 continue
             await self._drop(site, version)
 
-    async def make_room(self, *, sparing: bytes = b"") -> None:
-        """Keep to the quota: what was not looked at for longest goes, older versions before the ones that are shown."""
-        quota = self._settings().quota
-        if not quota:
-            return
-        kept = [site for site in self._sites.values() if not site.folder]
-        used = sum(self.view(site).size for site in kept)
-        for newest_too in (False, True):
-            for site in sorted(kept, key=lambda one: one.used_at):
-                shown = self._shown(site)
-                for version in site.versions:
-                    if used <= quota:
-                        return
-                    copy = self.torrents.find(version.hashes)
-                    spared = site.keep or version.key == site.pinned or (version == shown and (
-                        not newest_too or site.id == sparing))
-                    if copy is None or spared:
-                        continue
-                    used -= copy.progress().done
-                    await self._drop(site, version)
+    async def _pins(self, site: Site) -> None:
+        """What is to stay stays; all else goes when the cache has no room."""
+        for version in site.versions:
+            copy = self.torrents.find(version.hashes)
+            if copy is not None and not site.folder:
+                await self.torrents.pin(copy, site.keep or version.key == site.pinned)
 
     async def _drop(self, site: Site, version: Version) -> None:
         copy = self.torrents.find(version.hashes)
         if copy is not None:
-            await self.torrents.remove(copy, files=not site.folder)
+            await self.torrents.remove(copy)
 
     # -- state
 

@@ -10,13 +10,9 @@ from wildbach.base.settings import Section, setting
 @dataclass(frozen=True, slots=True)
 class SiteSettings(Section):
     enabled: bool = setting(True, "Show sites, and look for newer versions of those that were opened.", live=True)
-    folder: str = setting("", "The folder that gets the files of sites. Empty: `sites` in the data directory.")
     most_size: int = setting(
         1 << 30, "A version of more bytes is not fetched before somebody said yes to its size.", live=True, min=0,
         unit="B")
-    quota: int = setting(
-        10 << 30, "Bytes that all sites may have on the disk, those published here not counted. What was not looked at "
-        "for longest goes first; sites that are kept stay. 0: no limit.", live=True, min=0, unit="B")
     versions: int = setting(
         2, "Older versions of a site that stay on the disk and are given to others.", live=True, min=0, max=100)
     refresh_minutes: float = setting(

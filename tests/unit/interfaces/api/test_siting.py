@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from cli_torrents import write_content
+from cli_torrents import torrent_of, write_content
 from clients import client, until
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import StorageError, UsageError
+from wildbach.disk.keys import Keys
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.protocol import sites
+from wildbach.protocol.dht import items
+from wildbach.protocol.heads import value_of
 
 FILES = {("index.html",): b"<h1>one</h1>", ("big.bin",): bytes(range(256)) * 1000, ("docs", "index.html"): b"docs"}
 
@@ -115,6 +118,43 @@ def test_what_was_published_is_there_after_a_restart(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_after_a_key_was_stolen_its_readers_go_back_and_move_on(tmp_path: Path) -> None:
+    folder = tmp_path / "one" / "dist"
+    write_content(folder, FILES)
+
+    async def main() -> None:
+        async with client(tmp_path / "hub", dht__enabled=True, dht__bootstrap=[]) as hub:
+            meet = {"dht__enabled": True, "dht__bootstrap": [port_of(hub)]}
+            async with client(tmp_path / "one", **meet) as author, client(tmp_path / "two", **meet) as reader:
+                keys = Keys(tmp_path / "one" / "data")
+                keys.create("blog")
+                first = await publish(author, folder)
+                at = f"127.0.0.1:{author.core.session.listening[0].port}"
+                link = f"{first['link']}&x.pe={at}"
+                assert "&rk=" in link
+                site = await reader.open_site(sm.SiteOpening(link))
+                await whole(reader, site.key, first["seq"])
+                stolen = torrent_of({("index.html",): b"<h1>thief</h1>"}, name="blog")
+                item = items.signed(keys.get("blog"), value_of(stolen.info.hashes), (1 << 63) - 1)
+                await hub.core.session.dht.put(item)
+                reader.site_service.look_soon(sites.id_of(site.key) or b"", force=True)
+                await until(lambda: reader.site_service.find(site.key).seq == (1 << 63) - 1, reader)
+                await author.core.session.mutables.rotate("blog")
+                for one in reader.core.session.mutables._followed.values():
+                    one.rotation_at = 0.0  # a day has gone by
+                reader.site_service.look_soon(sites.id_of(site.key) or b"", force=True)
+                await until(lambda: reader.site_service.find(site.key).signer != "", reader)
+                assert await read(reader, site.key, ("index.html",)) == FILES["index.html",]
+                (folder / "index.html").write_bytes(b"<h1>mine again</h1>")
+                second = await publish(author, folder)
+                assert second["key"] != first["key"] and second["changed"] == ["index.html"]
+                reader.site_service.look_soon(sites.id_of(site.key) or b"", force=True)
+                await whole(reader, site.key, second["seq"])
+                assert await read(reader, site.key, ("index.html",)) == b"<h1>mine again</h1>"
+                assert (folder / "big.bin").read_bytes() == FILES["big.bin",]
+    asyncio.run(main())
+
+
 def test_forgetting_a_site_takes_its_files(tmp_path: Path) -> None:
     folder = tmp_path / "one" / "dist"
     write_content(folder, FILES)
@@ -127,11 +167,28 @@ def test_forgetting_a_site_takes_its_files(tmp_path: Path) -> None:
             at = f"127.0.0.1:{author.core.session.listening[0].port}"
             site = await reader.open_site(sm.SiteOpening(f"{first['link']}&x.pe={at}", name="b"))
             await whole(reader, site.key, first["seq"])
-            assert list((tmp_path / "two" / "data" / "sites").rglob("index.html"))
+            assert list((tmp_path / "two" / "data" / "cache").rglob("index.html"))
             await reader.forget_site("b")
-            assert not list((tmp_path / "two" / "data" / "sites").rglob("*"))
+            assert not list((tmp_path / "two" / "data" / "cache").rglob("*"))
             with pytest.raises(UsageError):
                 await reader.site("b")
+    asyncio.run(main())
+
+
+def test_a_file_that_changed_since_it_was_published_is_not_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "one" / "dist"
+    write_content(folder, FILES)
+
+    async def main() -> None:
+        async with client(tmp_path / "hub", dht__enabled=True, dht__bootstrap=[]) as hub, \
+                client(tmp_path / "one", dht__enabled=True, dht__bootstrap=[port_of(hub)]) as author:
+            first = await publish(author, folder)
+            (folder / "index.html").write_bytes(b"<h1>a draft</h1>")
+            with pytest.raises(StorageError):
+                await read(author, first["key"], ("index.html",))
+            assert (await author.site("blog")).changed == ("index.html",)
+            second = await publish(author, folder)
+            assert await read(author, second["key"], ("index.html",)) == b"<h1>a draft</h1>"
     asyncio.run(main())
 
 

@@ -158,3 +158,14 @@ def test_removing_cache_from_the_list_goes_past_the_trash_and_takes_the_files(tm
         assert [path.name for path in (tmp_path / "data" / "cache").glob("*/*")] == ["b"]
 
     run(tmp_path, work)
+
+
+def test_peers_of_a_site_are_learned_and_it_stays_cache(tmp_path: Path) -> None:
+    async def work(api: LocalApi, seed: Films) -> None:
+        torrent = await seed.fetched(api.core.session, await seed.film("pages"), "site")
+        copy = api.site_service.torrents.find(torrent.hashes)
+        assert copy is not None
+        await api.site_service.torrents.meet(copy, "")
+        assert [one.owner for one in (await api.storage()).torrents] == ["site"]
+
+    run(tmp_path, work)

@@ -58,7 +58,7 @@ class There:
 
 def run(root: Path, work: Callable[[There], Awaitable[None]], *, patience: float = 0.01) -> None:
     async def main() -> None:
-        async with bed(root) as made:
+        async with bed() as made:
             shown = Gateway(made.sites, lambda: made.settings, wall=lambda: made.now, patience=patience)
             server = HttpServer(shown)
             at = await server.start("127.0.0.1", 0)

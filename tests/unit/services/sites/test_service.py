@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from api_fakes import FakeKeeper
 from sitebed import ONE, TWO, Bed, bed, key_of, story
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, StorageError, UsageError
-from wildbach.protocol.sites import SiteLink
+from wildbach.protocol.sites import SiteLink, parse_link
 from wildbach.services.sites import state
 from wildbach.services.sites.events import SiteFailed, SiteUpdated
 from wildbach.services.sites.state import Site
@@ -26,8 +25,8 @@ def shown_number(made: Bed, key: bytes = KEY) -> int:
 
 
 @story
-async def test_nothing_is_asked_for_a_key_that_nobody_said_yes_to(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_nothing_is_asked_for_a_key_that_nobody_said_yes_to() -> None:
+    async with bed() as made:
         made.publish(KEY, ONE, 1)
         assert made.sites.shown(KEY) is None and not made.sites.known(KEY)
         made.sites.use(KEY)
@@ -36,20 +35,19 @@ async def test_nothing_is_asked_for_a_key_that_nobody_said_yes_to(tmp_path: Path
 
 
 @story
-async def test_a_site_that_is_opened_is_fetched_whole_and_told_of(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_a_site_that_is_opened_is_fetched_whole_and_told_of() -> None:
+    async with bed() as made:
         torrent = made.publish(KEY, ONE, 7)
         site = await made.opened(KEY, name="mine")
         assert site.seq == 7 and site.heard_at == made.now and site.name == "mine"
         assert made.copy(torrent).begun
         assert site.newest is not None and site.newest.complete and site.newest.size == torrent.info.size
         assert [type(event) for event in made.events] == [SiteUpdated]
-        assert made.copy(torrent).folder == tmp_path / site.label / (torrent.info.hashes.v2 or b"").hex()[:32]
 
 
 @story
-async def test_the_old_version_is_shown_until_the_new_one_is_whole(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_the_old_version_is_shown_until_the_new_one_is_whole() -> None:
+    async with bed() as made:
         made.publish(KEY, ONE, 1)
         await made.opened(KEY)
         made.torrents.at_once = False
@@ -67,8 +65,8 @@ async def test_the_old_version_is_shown_until_the_new_one_is_whole(tmp_path: Pat
 
 
 @story
-async def test_an_older_head_changes_nothing_and_is_told_of(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_an_older_head_changes_nothing_and_is_told_of() -> None:
+    async with bed() as made:
         made.publish(KEY, TWO, 5)
         await made.opened(KEY)
         made.publish(KEY, ONE, 4)
@@ -77,12 +75,12 @@ async def test_an_older_head_changes_nothing_and_is_told_of(tmp_path: Path) -> N
 
 
 @story
-async def test_a_restart_believes_no_older_head_either(tmp_path: Path) -> None:
+async def test_a_restart_believes_no_older_head_either() -> None:
     keeper = FakeKeeper()
-    async with bed(tmp_path, keeper) as made:
+    async with bed(keeper) as made:
         made.publish(KEY, TWO, 5)
         await made.opened(KEY)
-    async with bed(tmp_path, keeper) as made:
+    async with bed(keeper) as made:
         made.torrents.offer(TWO)
         made.publish(KEY, ONE, 4)
         await made.opened(KEY)
@@ -91,8 +89,8 @@ async def test_a_restart_believes_no_older_head_either(tmp_path: Path) -> None:
 
 
 @story
-async def test_of_two_versions_with_one_number_the_first_counts(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_of_two_versions_with_one_number_the_first_counts() -> None:
+    async with bed() as made:
         first = made.publish(KEY, ONE, 5)
         await made.opened(KEY)
         made.publish(KEY, TWO, 5)
@@ -102,8 +100,8 @@ async def test_of_two_versions_with_one_number_the_first_counts(tmp_path: Path) 
 
 
 @story
-async def test_a_key_that_gave_way_outranks_every_number(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_a_key_that_gave_way_outranks_every_number() -> None:
+    async with bed() as made:
         made.publish(KEY, ONE, 2**63 - 1)
         await made.opened(KEY)
         made.publish(KEY, TWO, 3, signer=key_of("next"))
@@ -114,8 +112,8 @@ async def test_a_key_that_gave_way_outranks_every_number(tmp_path: Path) -> None
 
 
 @story
-async def test_silence_is_not_unchanged(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_silence_is_not_unchanged() -> None:
+    async with bed() as made:
         made.publish(KEY, ONE, 1)
         await made.opened(KEY)
         then, made.now, made.heads.silent = made.now, made.now + 1000, True
@@ -128,8 +126,8 @@ async def test_silence_is_not_unchanged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["nothing", "broken"])
 @story
-async def test_a_key_without_a_site_says_so(tmp_path: Path, how: str) -> None:
-    async with bed(tmp_path) as made:
+async def test_a_key_without_a_site_says_so(how: str) -> None:
+    async with bed() as made:
         made.heads.broken = how == "broken"
         await made.opened(KEY)
         assert made.sites.shown(KEY) is None
@@ -137,8 +135,8 @@ async def test_a_key_without_a_site_says_so(tmp_path: Path, how: str) -> None:
 
 
 @story
-async def test_a_large_version_waits_for_a_yes(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_a_large_version_waits_for_a_yes() -> None:
+    async with bed() as made:
         made.settings = replace(made.settings, most_size=100)
         made.torrents.at_once = False
         torrent = made.publish(KEY, ONE, 1)
@@ -152,8 +150,8 @@ async def test_a_large_version_waits_for_a_yes(tmp_path: Path) -> None:
 
 
 @story
-async def test_old_versions_stay_as_many_as_the_settings_say(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_old_versions_stay_as_many_as_the_settings_say() -> None:
+    async with bed() as made:
         made.settings = replace(made.settings, versions=1)
         versions = [{**ONE, ("n",): b"%d" % number} for number in range(4)]
         for number, files in enumerate(versions):
@@ -162,12 +160,12 @@ async def test_old_versions_stay_as_many_as_the_settings_say(tmp_path: Path) -> 
         site = made.sites.get(KEY)
         assert site is not None and [version.seq for version in site.versions] == [1, 2, 3, 4]
         assert [view.here for view in made.sites.versions(site)] == [True, True, False, False]
-        assert all(files for _, files in made.torrents.removed)
+        assert len(made.torrents.removed) == 2
 
 
 @story
-async def test_a_pinned_version_is_shown_and_stays(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_a_pinned_version_is_shown_and_stays() -> None:
+    async with bed() as made:
         made.settings = replace(made.settings, versions=0)
         first = made.publish(KEY, ONE, 1)
         await made.opened(KEY)
@@ -183,8 +181,8 @@ async def test_a_pinned_version_is_shown_and_stays(tmp_path: Path) -> None:
 
 
 @story
-async def test_a_version_has_an_address_of_its_own(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_a_version_has_an_address_of_its_own() -> None:
+    async with bed() as made:
         torrent = made.publish(KEY, ONE, 1)
         await made.opened(KEY)
         made.publish(KEY, TWO, 2)
@@ -195,39 +193,76 @@ async def test_a_version_has_an_address_of_its_own(tmp_path: Path) -> None:
 
 
 @story
-async def test_the_quota_takes_what_was_not_looked_at_for_longest(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
-        keys = [key_of(name) for name in "abc"]
-        torrents = []
-        for number, key in enumerate(keys):
-            made.now += 100
-            torrents.append(made.publish(key, {**ONE, ("n",): b"%d" % number}, 1))
-            await made.opened(key)
-        made.settings = replace(made.settings, quota=2 * torrents[0].info.size)
-        await made.sites.change(keys[0], keep=True)
-        await made.sites.make_room()
-        assert [made.torrents.find(torrent.info.hashes) is not None for torrent in torrents] == [True, False, True]
-        assert made.sites.known(keys[1])
-        await made.opened(keys[1])
-        assert made.torrents.find(torrents[1].info.hashes) is not None
+async def test_what_is_kept_is_pinned_and_what_is_used_is_told() -> None:
+    async with bed() as made:
+        first = made.publish(KEY, ONE, 1)
+        await made.opened(KEY)
+        assert not made.copy(first).pinned
+        await made.sites.change(KEY, keep=True)
+        assert made.copy(first).pinned
+        second = made.publish(KEY, TWO, 2)
+        await made.settled(KEY)
+        assert made.copy(second).pinned
+        await made.sites.change(KEY, keep=False, pinned="1")
+        assert made.copy(first).pinned and not made.copy(second).pinned
+        made.torrents.touched.clear()
+        made.sites.use(KEY)
+        assert made.torrents.touched == [first.info.hashes]
 
 
 @story
-async def test_what_was_forgotten_is_unknown_again(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_what_the_cache_had_no_room_for_comes_back_only_when_it_is_used() -> None:
+    async with bed() as made:
+        torrent = made.publish(KEY, ONE, 1)
+        await made.opened(KEY)
+        del made.torrents.copies[torrent.info.hashes.v2 or b""]
+        made.sites.look_soon(KEY, force=True)
+        await made.settled(KEY)
+        assert len(made.torrents.fetched) == 1 and made.sites.known(KEY)
+        made.sites.use(KEY)
+        await made.settled(KEY)
+        assert len(made.torrents.fetched) == 2 and made.copy(torrent).whole
+
+
+@story
+async def test_a_key_that_gave_way_goes_back_to_its_last_good_version() -> None:
+    async with bed() as made:
+        good = made.publish(KEY, ONE, 1)
+        await made.opened(KEY)
+        made.publish(KEY, TWO, 2**63 - 1)
+        await made.settled(KEY)
+        made.heads.put(KEY, good.info.hashes, -1, key_of("next"))
+        await made.settled(KEY)
+        shown = made.sites.shown(KEY)
+        assert shown is not None and shown.version.hashes == good.info.hashes and shown.newest
+
+
+@story
+async def test_a_link_that_comes_later_brings_its_peers() -> None:
+    async with bed() as made:
+        made.publish(KEY, ONE, 1)
+        await made.opened(KEY)
+        link = parse_link(f"magnet:?xs=urn:btpk:{KEY.hex()}&x.pe=1.2.3.4:5")
+        await made.sites.open(link)
+        assert link.mutable is not None and made.torrents.met == [link.mutable.to_uri()]
+
+
+@story
+async def test_what_was_forgotten_is_unknown_again() -> None:
+    async with bed() as made:
         torrent = made.publish(KEY, ONE, 1)
         await made.opened(KEY)
         await made.sites.forget(KEY)
         assert not made.sites.known(KEY) and made.sites.shown_version(torrent.info.hashes.v2 or b"") is None
-        assert made.torrents.removed == [(torrent.info.hashes, True)] and made.heads.forgotten == [KEY]
+        assert made.torrents.removed == [torrent.info.hashes] and made.heads.forgotten == [KEY]
         assert made.keeper.areas[state.AREA] == {}
         with pytest.raises(UsageError):
             await made.sites.forget(KEY)
 
 
 @story
-async def test_nothing_is_known_that_could_not_be_written(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_nothing_is_known_that_could_not_be_written() -> None:
+    async with bed() as made:
         made.keeper.full = True
         with pytest.raises(StorageError):
             await made.sites.open(SiteLink(KEY))
@@ -235,8 +270,8 @@ async def test_nothing_is_known_that_could_not_be_written(tmp_path: Path) -> Non
 
 
 @story
-async def test_a_full_disk_is_told_of_and_tried_again(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_a_full_disk_is_told_of_and_tried_again() -> None:
+    async with bed() as made:
         made.torrents.at_once = False
         torrent = made.publish(KEY, ONE, 1)
         await made.opened(KEY)
@@ -253,8 +288,8 @@ async def test_a_full_disk_is_told_of_and_tried_again(tmp_path: Path) -> None:
 
 
 @story
-async def test_a_torrent_that_somebody_removed_is_fetched_again_when_the_site_is_used(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_a_torrent_that_somebody_removed_is_fetched_again_when_the_site_is_used() -> None:
+    async with bed() as made:
         torrent = made.publish(KEY, ONE, 1)
         await made.opened(KEY)
         del made.torrents.copies[torrent.info.hashes.v2 or b""]
@@ -264,8 +299,8 @@ async def test_a_torrent_that_somebody_removed_is_fetched_again_when_the_site_is
 
 
 @story
-async def test_sites_are_found_by_name_and_by_the_beginning_of_their_key(tmp_path: Path) -> None:
-    async with bed(tmp_path) as made:
+async def test_sites_are_found_by_name_and_by_the_beginning_of_their_key() -> None:
+    async with bed() as made:
         site = await made.opened(KEY, name="blog")
         await made.opened(key_of("b"))
         for word in ("blog", site.label, site.label[:10], site.label[:10].upper(), site.key[:12]):
@@ -277,9 +312,9 @@ async def test_sites_are_found_by_name_and_by_the_beginning_of_their_key(tmp_pat
 
 
 @story
-async def test_there_are_only_so_many_sites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_there_are_only_so_many_sites(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SITES", 1)
-    async with bed(tmp_path) as made:
+    async with bed() as made:
         await made.opened(KEY)
         with pytest.raises(UsageError, match="SITES"):
             await made.sites.open(SiteLink(key_of("b")))
@@ -287,20 +322,20 @@ async def test_there_are_only_so_many_sites(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("name", ["x" * 101, "a\nb", "\x1b[31m"])
 @story
-async def test_names_can_be_shown(tmp_path: Path, name: str) -> None:
-    async with bed(tmp_path) as made:
+async def test_names_can_be_shown(name: str) -> None:
+    async with bed() as made:
         with pytest.raises(UsageError):
             await made.sites.open(SiteLink(KEY), name=name)
 
 
 @story
-async def test_a_restart_waits_for_the_torrents_before_it_fetches(tmp_path: Path) -> None:
+async def test_a_restart_waits_for_the_torrents_before_it_fetches() -> None:
     keeper = FakeKeeper()
-    async with bed(tmp_path, keeper) as made:
+    async with bed(keeper) as made:
         torrent = made.publish(KEY, ONE, 1)
         await made.opened(KEY)
         copy = made.copy(torrent)
-    async with bed(tmp_path, keeper) as made:
+    async with bed(keeper) as made:
         made.torrents.copies[torrent.info.hashes.v2 or b""] = copy
         await made.settled(KEY)
         assert made.torrents.fetched == [] and shown_number(made) == 1
@@ -321,10 +356,10 @@ def test_a_damaged_record_is_told_of(raw: bytes) -> None:
 
 
 @story
-async def test_a_damaged_record_stops_nobody(tmp_path: Path) -> None:
+async def test_a_damaged_record_stops_nobody() -> None:
     keeper = FakeKeeper()
     keeper.areas[state.AREA] = {KEY.hex(): b"{"}
-    async with bed(tmp_path, keeper) as made:
+    async with bed(keeper) as made:
         assert len(made.bugs) == 1
         made.bugs.clear()
         await made.opened(KEY)
