@@ -13,10 +13,10 @@ SEEDS = [
         _HASH, _V2, "1220" + _V2, "MMNDDXIKIYSX2UDYYDPOJZTOE33T4QVM", f"magnet:?xt=urn:btih:{_HASH}",
         f"magnet:?xt=urn:btih:{_HASH}&xt=urn:btmh:1220{_V2}&dn=a+b%20c&xl=5&tr=http%3A%2F%2Ft%2Fa&tr.1=udp://u:1",
         f"magnet:?xt=urn:btmh:1220{_V2}&so=0,2,4-6&x.pe=1.2.3.4:5&x.pe=[::1]:6&ws=http://w/%2525",
-        f"magnet:?xs=urn:btpk:{_V2}&s=6e&dn=x&xt=urn:btih:{_HASH}",
+        f"magnet:?xs=urn:btpk:{_V2}&s=6e&rk={_V2}&dn=x&xt=urn:btih:{_HASH}",
     )
 ]
-TOKENS = [b"&", b"=", b"%", b"%00", b"%ff", b"xt=", b"urn:btih:", b"urn:btmh:", b"xs=", b"urn:btpk:", b"s=",
+TOKENS = [b"&", b"=", b"%", b"%00", b"%ff", b"xt=", b"urn:btih:", b"urn:btmh:", b"xs=", b"urn:btpk:", b"s=", b"rk=",
           b"1220", b"so=", b"0-9", b"x.pe=",
           b"tr="]
 

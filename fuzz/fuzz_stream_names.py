@@ -1,4 +1,4 @@
-"""Names of files of a torrent: whatever they are, all that plays is there once, in some order, and the end is reached."""
+"""Names of files of a torrent: whatever they are, all that plays is there once, in an order that has an end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ SEEDS: list[bytes] = [
     b"Season 1/Episode 2.avi\nSpecials/01.avi", b"1x02-03.mp4\ns01e02-e03.mp4", b"x.mp3",
 ]
 TOKENS: list[bytes] = [
-    b"S01E", b"1x", b"\n", b"/", b".mkv", b".mp3", b".srt", b".forced", b"sample", b"Subs/", b"Season ", b"-e", b"99999",
-    b"\xd9\xa3", b".", b" ",
+    b"S01E", b"1x", b"\n", b"/", b".mkv", b".mp3", b".srt", b".forced", b"sample", b"Subs/", b"Season ", b"-e",
+    b"99999", b"\xd9\xa3", b".", b" ",
 ]
 
 

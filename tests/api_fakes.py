@@ -9,11 +9,15 @@ from dataclasses import dataclass
 import msgspec
 
 from wildbach.base.errors import StorageError, UsageError
+from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import playmodels as pm
+from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ApiSettings
+from wildbach.protocol.sites import label, parse_link
 
 PASSWORD = "correct horse"
 
@@ -67,6 +71,11 @@ class FakeApi:
         self.lines = tuple(m.LogLine(n, float(n), "info", f"line {n}") for n in range(5))
         self.works: dict[str, m.Job] = {}
         self.rules: dict[str, dict] = {}
+        self.known_sites: dict[str, sm.Site] = {}
+        self.plays: dict[str, str] = {}
+        self.positions: dict[str, pm.PlayPosition] = {}
+        self.lan = False
+        self.known_keys: dict[str, km.PublishingKey] = {}
         self.paths: dict[str, str] = {}
         self.values: dict[str, object] = {"api.metrics_public": False}
 
@@ -361,6 +370,154 @@ class FakeApi:
 
     async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
         return m.RuleMatches(())
+
+    def play_file(self, key: str) -> pm.PlayFile:
+        name = self.one(key).name
+        return pm.PlayFile(
+            0, name, "", 1000, 500, 0, "video", "video/mp4", "", -1, -1, False, "tag",
+            f"/{'0' * 32}/0/film.mp4", -1, (), self.positions.get(key, pm.PlayPosition()))
+
+    async def playables(self, key: str) -> pm.Playables:
+        return pm.Playables(
+            key, self.one(key).name, (self.play_file(key),), 0, f"/{'0' * 32}/playlist.m3u8", await self.media())
+
+    async def renew_media_token(self, key: str) -> pm.Playables:
+        return await self.playables(key)
+
+    async def forget_watched(self, key: str) -> None:
+        self.one(key)
+        self.positions.pop(key, None)
+
+    async def start_play(self, request: pm.PlayRequest) -> pm.Play:
+        if not request.key:
+            raise UsageError("a play is of one key, one url or one torrent file")
+        self.one(request.key)
+        self.plays[f"{len(self.plays):016x}"] = request.key
+        return await self.play(f"{len(self.plays) - 1:016x}")
+
+    async def play(self, id: str) -> pm.Play:
+        if id not in self.plays:
+            raise UsageError("there is no such play any more", code="not_found")
+        key = self.plays[id]
+        file = self.play_file(key)
+        return pm.Play(
+            id, key, self.one(key).name, "ready", "", "", file, None, f"http://127.0.0.1:9092{file.path}",
+            f"http://media.localhost:9092{file.path}", "", f"http://127.0.0.1:9092/{'0' * 32}/playlist.m3u8?from=0", 0,
+            500, None, 0, 0.0, 0.0, 0, 0, "#-", 20.0)
+
+    async def end_play(self, id: str) -> pm.PlayEnd:
+        await self.play(id)
+        del self.plays[id]
+        return pm.PlayEnd(False)
+
+    async def put_watched(self, watched: pm.Watched) -> pm.PlayPosition:
+        self.one(watched.key)
+        seconds = 0.0 if watched.seconds is msgspec.UNSET else watched.seconds
+        self.positions[watched.key] = pm.PlayPosition(seconds=seconds, resume=seconds, updated_at=1)
+        return self.positions[watched.key]
+
+    async def watching(self, query: pm.WatchingQuery) -> pm.Watching:
+        return pm.Watching(tuple(
+            pm.WatchingItem(key, self.one(key).name, self.play_file(key), False, 1) for key in self.positions))
+
+    async def media(self) -> pm.Media:
+        return pm.Media(
+            9092, "http://127.0.0.1:9092", "http://media.localhost:9092",
+            "http://192.168.1.5:9092" if self.lan else "", self.lan, "")
+
+    async def change_media(self, patch: pm.MediaPatch) -> pm.Media:
+        if patch.lan is not msgspec.UNSET:
+            self.lan = patch.lan
+        return await self.media()
+
+    async def sites(self) -> sm.Sites:
+        return sm.Sites(tuple(self.known_sites.values()), 9092)
+
+    def _site(self, word: str) -> sm.Site:
+        if word not in self.known_sites:
+            raise UsageError(f"there is no site {word}", code="not_found")
+        return self.known_sites[word]
+
+    async def open_site(self, opening: sm.SiteOpening) -> sm.Site:
+        link = parse_link(opening.address)
+        key = label(link.key)
+        self.known_sites[key] = sm.Site(
+            key=key, name=opening.name, url=link.url(9092), link=link.to_uri(), own="", folder="", seq=3, shown=3,
+            versions=1, pinned=-1, keep=False, foreign=False, opened_at=1, used_at=1, heard_at=1, size=10, progress=1.0,
+            updating=False, seeds=2, peers=3, reason="")
+        return self.known_sites[key]
+
+    async def site(self, word: str) -> sm.SiteVersions:
+        version = sm.SiteVersion(
+            seq=3, hash="0" * 64, url="", seen_at=1, size=10, files=2, here=True, progress=1.0, shown=True, reason="")
+        return sm.SiteVersions(self._site(word), (version,), ("index.html",))
+
+    async def change_site(self, word: str, patch: sm.SitePatch) -> sm.Site:
+        given = {key: value for key, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
+        if "pin" in given:
+            given["pinned"] = int(given.pop("pin") or -1)
+        self.known_sites[word] = msgspec.structs.replace(self._site(word), **given)
+        return self.known_sites[word]
+
+    async def forget_site(self, word: str) -> None:
+        self._site(word)
+        del self.known_sites[word]
+
+    async def site_difference(self, word: str, query: sm.SiteDifferenceQuery) -> sm.SiteDifference:
+        self._site(word)
+        return sm.SiteDifference(("new.html",), ("index.html",), (), 10)
+
+    async def publish_site(self, request: sm.SitePublication) -> m.Job:
+        result = {
+            "key": "", "seq": -1 if request.dry_run else 4, "nodes": 8, "link": "magnet:?xs=urn:btpk:", "version": "",
+            "size": 10, "files": 2, "hashed": 10, "added": ["new.html"], "changed": ["index.html"], "removed": ["old"],
+            "fetch": 10, "more": 0, "passed_over": [".git"], "has_start": True}
+        job = m.Job("abc", "publish", request.folder, "done", 1.0, "", 1, result)
+        self.works[job.id] = job
+        return job
+
+    async def publishing_keys(self) -> km.PublishingKeys:
+        return km.PublishingKeys(tuple(self.known_keys.values()))
+
+    def _publishing_key(self, name: str) -> km.PublishingKey:
+        if name not in self.known_keys:
+            raise UsageError(f"there is no key {name}", code="no_key")
+        return self.known_keys[name]
+
+    async def make_publishing_key(self, request: km.PublishingKeyRequest) -> km.PublishingKey:
+        if request.name in self.known_keys:
+            raise UsageError(f"there is a key {request.name} already", code="key_exists")
+        self.known_keys[request.name] = km.PublishingKey(request.name, "ab" * 32, "cd" * 32, True, 0, "")
+        return self.known_keys[request.name]
+
+    async def export_publishing_key(self, name: str, request: km.KeyExport) -> km.KeyFile:
+        self.known_keys[name] = msgspec.structs.replace(self._publishing_key(name), exported_at=1_800_000_000)
+        return km.KeyFile(f"wildbach-key 1\n{len(request.passphrase)}\n")
+
+    async def import_publishing_key(self, request: km.KeyImport) -> km.PublishingKey:
+        if request.passphrase != PASSWORD:
+            raise UsageError("the passphrase is another one, or the file was changed", code="wrong_passphrase")
+        return await self.make_publishing_key(km.PublishingKeyRequest(request.name or "copy"))
+
+    async def recovery_words(self, name: str, request: km.RecoveryWish) -> km.RecoveryWords:
+        if not self._publishing_key(name).recovery_here:
+            raise UsageError(f"the recovery key of {name} was erased from here", code="recovery_needed")
+        return km.RecoveryWords("wbr-0000")
+
+    async def erase_recovery(self, name: str, request: km.RecoveryWords) -> km.PublishingKey:
+        if request.words != "wbr-0000":
+            raise UsageError(f"this is not the recovery key of {name}, so nothing was erased", code="wrong_recovery")
+        self.known_keys[name] = msgspec.structs.replace(self._publishing_key(name), recovery_here=False)
+        return self.known_keys[name]
+
+    async def rotate_publishing_key(self, name: str, request: km.KeyRotation) -> km.KeyRotated:
+        key = self._publishing_key(name)
+        if not key.recovery_here and not request.words:
+            raise UsageError(f"the recovery key of {name} was erased from here", code="recovery_needed")
+        self.known_keys[name] = msgspec.structs.replace(key, public="ef" * 32, recovery_here=True)
+        return km.KeyRotated(
+            self.known_keys[name], key.public, (f"magnet:?xs=urn:btpk:{'ef' * 32}",), request.good, 8,
+            bool(request.good), ("77622d6368",) if request.words else ())
 
     async def access(self) -> m.AccessView:
         return await self.who.access()

@@ -28,6 +28,8 @@ from wildbach.testing.nat import NatKind
 from wildbach.testing.network import Host, Link, MemoryDatagrams, MemoryTransport, Network
 
 PORT = 6881
+EPOCH = 1_800_000_000
+"The date at which simulated time begins, in seconds since 1970."
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ async def node(
     session = Session(
         chosen or settings(), transport=road or host.transport, utp=road, storage=open_storage, rng=rng, announcers=(),
         resume=resume, datagrams=MemoryDatagrams(host) if udp else None,
+        wall=lambda: EPOCH + asyncio.get_running_loop().time(),
     )
     async with session:
         yield Node(host, session, filled, stores)

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     )
     from wildbach.base.events import Event
     from wildbach.base.ids import Endpoint, InfoHashes
+    from wildbach.engine.content import CachedView, ContentView
     from wildbach.engine.dht import DhtView
     from wildbach.engine.dhtqueue import DhtTorrentView
     from wildbach.engine.discovery import DiscoveryView
     from wildbach.engine.events import (
+        CacheEvicted,
         ExternalAddressChanged,
         FilterLoaded,
+        KeyRotated,
         MetadataReady,
         MutableUpdated,
         NetworkChanged,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
         PieceFailed,
         PortMapped,
         PortMappingFailed,
+        RecoveryDiffers,
         StateChanged,
         TorrentAdded,
         TorrentComplete,
@@ -50,9 +54,11 @@ if TYPE_CHECKING:
     from wildbach.engine.ipfilter import IpFilterView
     from wildbach.engine.network import NetworkView
     from wildbach.engine.options import AddOptions
+    from wildbach.engine.reuse import Place
     from wildbach.engine.session import Session
     from wildbach.engine.settings import (
         ConnectionSettings,
+        ContentSettings,
         DhtSettings,
         DiscoverySettings,
         DiskSettings,
@@ -74,7 +80,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AddOptions",
+    "CacheEvicted",
+    "CachedView",
     "ConnectionSettings",
+    "ContentSettings",
+    "ContentView",
     "DhtSettings",
     "DhtTorrentView",
     "DhtView",
@@ -92,6 +102,7 @@ __all__ = [
     "Info",
     "InfoHashes",
     "IpFilterView",
+    "KeyRotated",
     "Lagged",
     "LimitError",
     "Magnet",
@@ -110,9 +121,11 @@ __all__ = [
     "PeerView",
     "PieceDone",
     "PieceFailed",
+    "Place",
     "PortMapped",
     "PortMappingFailed",
     "RateSettings",
+    "RecoveryDiffers",
     "RemoteError",
     "Session",
     "Settings",
@@ -137,21 +150,24 @@ _HOMES = {
     ),
     "wildbach.base.events": ("Event",),
     "wildbach.base.ids": ("Endpoint", "InfoHashes"),
+    "wildbach.engine.content": ("CachedView", "ContentView"),
     "wildbach.engine.dht": ("DhtView",),
     "wildbach.engine.dhtqueue": ("DhtTorrentView",),
     "wildbach.engine.discovery": ("DiscoveryView",),
     "wildbach.engine.events": (
-        "ExternalAddressChanged", "FilterLoaded", "MetadataReady", "MutableUpdated", "NetworkChanged", "PeerBanned",
-        "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "PortMapped", "PortMappingFailed", "StateChanged",
-        "TorrentAdded", "TorrentComplete", "TorrentRemoved", "TorrentStopped", "TrackerAnnounced",
+        "CacheEvicted", "ExternalAddressChanged", "FilterLoaded", "KeyRotated", "MetadataReady", "MutableUpdated",
+        "NetworkChanged", "PeerBanned", "PeerConnected", "PeerDropped", "PieceDone", "PieceFailed", "PortMapped",
+        "PortMappingFailed", "RecoveryDiffers", "StateChanged", "TorrentAdded", "TorrentComplete", "TorrentRemoved",
+        "TorrentStopped", "TrackerAnnounced",
     ),
     "wildbach.engine.ipfilter": ("IpFilterView",),
     "wildbach.engine.network": ("NetworkView",),
     "wildbach.engine.options": ("AddOptions",),
     "wildbach.engine.session": ("Session",),
+    "wildbach.engine.reuse": ("Place",),
     "wildbach.engine.settings": (
-        "ConnectionSettings", "DhtSettings", "DiscoverySettings", "DiskSettings", "FilterSettings", "NetworkSettings",
-        "PeerSettings", "RateSettings", "Settings", "TrackerSettings",
+        "ConnectionSettings", "ContentSettings", "DhtSettings", "DiscoverySettings", "DiskSettings", "FilterSettings",
+        "NetworkSettings", "PeerSettings", "RateSettings", "Settings", "TrackerSettings",
     ),
     "wildbach.engine.torrent": ("Torrent",),
     "wildbach.engine.views": ("FileView", "PeerView", "TorrentView"),

@@ -9,12 +9,12 @@ from pathlib import Path
 from tests.folders import make_folder, make_torrent, same
 from tests.interop.engines import complete, settings, until
 
-from wildbach.engine.mutable import value_of
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import DhtSettings, Settings
 from wildbach.engine.torrent import Torrent
 from wildbach.protocol.dht.items import public_key, signed
+from wildbach.protocol.heads import value_of
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.magnet import MutableLink
 

@@ -31,13 +31,13 @@ def test_a_torrent_is_published_and_got_by_its_link(command: Command) -> None:
         with command.start("publish", "x.torrent", "--key", "mine", "--salt", "s", "--json", *meet) as publisher:
             told = next_event(publisher, "published")
             link = MutableLink.parse(told["link"])
-            assert (told["seq"], link.salt, told["nodes"]) == (1, b"s", 1)
+            assert (link.salt, told["nodes"], told["confirmed"]) == (b"s", 1, True)
             done = command.run("get", told["link"], "-o", "out", "--timeout", "40", *meet)
             assert done.returncode == 0, done.stderr
             assert "Asking the DHT" in done.stdout and "complete: " in done.stdout
             for parts, data in CONTENT.items():
                 assert folder.joinpath("out", "things", *parts).read_bytes() == data
-    key = folder / "state" / "published" / "keys" / "mine.key"
+    key = folder / "state" / "daemon" / "keys" / "mine.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 

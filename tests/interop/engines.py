@@ -34,7 +34,7 @@ def settings(
     return Settings(
         ConnectionSettings(listen=listen or ("127.0.0.1:0",)), RateSettings(down, up, limit_local=True),
         replace(PeerSettings(), **peers), DiskSettings(workers="threads"),  # type: ignore[arg-type]
-        trackers or TrackerSettings(),
+        trackers=trackers or TrackerSettings(),
     )
 
 

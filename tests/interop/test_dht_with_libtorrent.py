@@ -17,7 +17,9 @@ from tests.interop.peers import lt
 from tests.interop.peers.process import JsonProcess, lt_process
 
 from wildbach.base.ids import Endpoint, InfoHashes
+from wildbach.disk.keys import Keys
 from wildbach.engine import events
+from wildbach.engine.mutable import HeadAhead
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import DhtSettings
@@ -313,14 +315,14 @@ async def _follow(publisher: Session, follower: Session, old: Metainfo, new: Met
     seeded = await publisher.add(old, AddOptions(save_path=tmp_path / "source", seed_only=True))
     await finished(seeded)
     told = await publisher.mutables.publish(seeded, key="tunes")
-    assert told.seq == 1 and told.nodes >= 3
+    assert told.nodes >= 3 and told.confirmed
     first = await follower.add(told.link.to_uri(), AddOptions(save_path=tmp_path / "out"))
     await finished(first)
     assert not same(tmp_path / "source" / "tunes", tmp_path / "out" / "tunes")
     with follower.subscribe(events.MutableUpdated) as changes:
         fresh = await publisher.add(new, AddOptions(save_path=tmp_path / "next", seed_only=True))
         await finished(fresh)
-        assert (await publisher.mutables.publish(fresh, key="tunes")).seq == 2
+        assert (await publisher.mutables.publish(fresh, key="tunes")).seq > told.seq
         event = await anext(changes)
     assert isinstance(event, events.MutableUpdated)
     assert (event.torrent, event.former) == (new.info.hashes.key, old.info.hashes.key)
@@ -328,3 +330,42 @@ async def _follow(publisher: Session, follower: Session, old: Metainfo, new: Met
     await finished(second)
     assert not same(tmp_path / "next" / "tunes", tmp_path / "out" / "tunes")
     assert second.view().downloaded < 250_000, "what had not changed was fetched again"
+
+
+def test_a_head_that_libtorrent_put_is_not_written_over_and_libtorrent_gets_ours(
+    theirs: list[JsonProcess], tmp_path: Path,
+) -> None:
+    keys, salt = Keys(tmp_path), b"wb-ch"
+    secret = keys.get("k")
+    key, hashes = public_key(secret), InfoHashes(HASH, bytes(range(32)))
+    put = {"cmd": "dht_put_mutable", "secret": expanded(secret).hex(), "key": key.hex(), "salt": salt.hex()}
+
+    async def main() -> None:
+        async with ours(2, theirs) as (publisher, reader):
+            publisher.mutables.use_keys(keys)
+            theirs[0].send(**put, value=b"by another machine".hex())
+            assert (await heard(theirs[0], "dht_put"))["nodes"] >= 1
+            with pytest.raises(HeadAhead) as caught:
+                await publisher.mutables.publish(hashes, key="k", salt=salt)
+            assert caught.value.facts["torrent"] == ""
+            told = await publisher.mutables.publish(hashes, key="k", salt=salt, adopt=True, extra={b"n": 3})
+            assert told.confirmed and told.seq > 1_700_000_000
+            async with asyncio.timeout(SECONDS):
+                answer: dict[str, Any] = {"seq": 0}
+                while answer["seq"] < told.seq:
+                    theirs[1].send(cmd="dht_get_mutable", key=key.hex(), salt=salt.hex())
+                    answer = await heard(theirs[1], "dht_mutable", authoritative=True)
+            value = bencode.decode(bytes.fromhex(answer["value"]))
+            assert value == {b"ih": HASH, b"ih2": bytes(range(32)), b"n": 3, b"rk": told.link.recovery}
+            one = await reader.mutables.watch(told.link)
+            await reader.mutables.refresh(one)
+            assert (one.hashes, one.seq, one.value, one.heard) == (hashes, told.seq, {b"n": 3}, True)
+            # A thief with another program: what it puts is no torrent, so readers stay, and the owner is told.
+            theirs[2].send(**put, value=b"by a thief".hex())
+            assert (await heard(theirs[2], "dht_put"))["nodes"] >= 1
+            await reader.mutables.refresh(one)
+            assert one.odd and (one.hashes, one.seq) == (hashes, told.seq)
+            with pytest.raises(HeadAhead):
+                await publisher.mutables.publish(hashes, key="k", salt=salt, extra={b"n": 4})
+
+    asyncio.run(main())

@@ -241,6 +241,30 @@ DHT_ITEMS_KEPT = 1000
 "Items that are put again every hour."
 DHT_FOLLOWED = 1000
 "Mutable torrents that are followed (BEP 46)."
+KEY_FILE_BYTES = 64 * 1024
+"An exported key; it has less than one KiB."
+KEY_SCRYPT_COST = 1 << 17
+"How far a passphrase of a file is stretched at most: 128 MiB."
+KEY_WORDS_CHARS = 1000
+HEADS_KEPT = 5000
+"Keys whose newest head is remembered; those that are followed or published under do not go."
+HEAD_MESSAGE_BYTES = 8 * 1024
+"One message of `wb_head`: some items of 1,000 bytes, and places."
+HEAD_MESSAGE_TOKENS = 200
+HEAD_PLACES = 16
+"Keys of one torrent of which peers tell each other."
+HEAD_ITEMS = 4
+"In one message."
+HEAD_MESSAGES_PER_MINUTE = 20
+"Of one peer; more are passed over."
+HEAD_COMPANY = 8
+"Peers of a torrent that are kept for their heads alone."
+HEADS_GIVEN_OUT = 100
+"Torrents of which what was published here is remembered, for peers who ask."
+HEAD_INBOX = 8
+"Items from peers that wait until they are looked at, of one link."
+HEAD_ROTATIONS = 16
+"How often in a row a key may give way to another."
 
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
@@ -508,6 +532,67 @@ DOOR_VIEWERS = 200
 DOOR_ANSWERS = 4
 "Of each, the last answers, so that one that was lost can be asked for again."
 
+# sites
+SITE_PATH_BYTES = 2 * KIB
+"The path of a URL, as sent."
+SITES = 1000
+"Sites that are known at a time."
+SITE_FILES = 50_000
+"Files of a version that is taken, and that is published."
+SITE_VERSIONS = 200
+"Versions of a site that are remembered; the oldest are forgotten."
+SITE_NAME = 100
+"Characters of the name that a reader gives to a site."
+SITE_ASKERS = 64
+"Requests to sites under way that wait for content."
+SITE_TICKETS = 200
+"Questions whether to fetch a site that are open."
+SITE_FORM_BYTES = 4 * KIB
+"The answer to one."
+SITE_CHUNK_BYTES = 256 * KIB
+"What is read at once for one answer."
+SITE_TREES = 32
+"Versions whose files are kept by path."
+SITE_LISTED = 2000
+"Entries of a folder that its page shows, and changed files that a comparison names."
+# channels
+CHANNEL_TITLE = 300
+"Characters of the title of a channel or item."
+CHANNEL_TEXT = 10_000
+"Characters of the text of a channel or item."
+CHANNEL_GUID = 200
+"Characters that tell an item from others of its channel."
+CHANNEL_WORD = 100
+"Characters of a tag, a licence, a MIME type, a list of codecs."
+CHANNEL_TAGS = 30
+CHANNEL_LINKS = 50
+CHANNEL_URL = 1000
+"Characters."
+CHANNEL_RENDITIONS = 16
+CHANNEL_CHAPTERS = 300
+CHANNEL_SUBTITLES = 60
+CHANNEL_WEB_SEEDS = 8
+"Of one rendition."
+CHANNEL_ITEM_BYTES = 32 * KIB
+"One item as JSON."
+CHANNEL_INFO_BYTES = 64 * KIB
+"channel.json."
+CHANNEL_HEAD_BYTES = 1 * MIB
+"head.json of a channel that is followed."
+CHANNEL_FULL_BYTES = 384 * KIB
+"head.json as it is published: of a longer one the oldest items are sealed, so that an update stays below 1 MiB."
+CHANNEL_HEAD_ITEMS = 400
+"With so many items in head.json the oldest are sealed."
+CHANNEL_SEALED = 200
+"Items of an archive."
+CHANNEL_ARCHIVE_BYTES = 1 * MIB
+"An archive, packed as well as unpacked."
+CHANNEL_ARCHIVES = 1000
+CHANNEL_ART_BYTES = 256 * KIB
+CHANNEL_FEED_BYTES = 256 * KIB
+"feed.xml."
+CHANNEL_FEED_ITEMS = 100
+"The newest, as far as they have room."
 # reading while it comes
 READERS = 256
 "Open readers of one torrent."
@@ -519,3 +604,39 @@ READ_AHEAD_BYTES = 256 * MIB
 "How far ahead of a reader pieces are fetched before others."
 EARLY_PIECES = 64
 "Pieces whose leaves are kept for readers."
+# reading media, and the processes that do
+MEDIA_CHAPTERS = 500
+MEDIA_SEGMENTS = 30_000
+"Pieces a film is cut into for a browser: 33 hours of them."
+PLAYED_SECONDS = 400_000.0
+"The longest film that has a playlist, and the longest time that is asked for."
+MEDIA_WORKERS = 3
+"Processes that read media at once; each holds one file open."
+MEDIA_WAITING = 64
+"Requests that wait for one of them."
+MEDIA_WORK_SECONDS = 20.0
+"What one request may take of a process, not counting the time it waits for bytes; then it is killed."
+MEDIA_CPU_SECONDS = 60
+"Processor time of one request, over all threads."
+MEDIA_MEMORY = 2048 * MIB
+"Address space of one process."
+MEDIA_READ_BYTES = 256 * MIB
+"What one request may read of the file."
+MEDIA_SEGMENT_BYTES = 96 * MIB
+"One segment; some hundred Mbit/s."
+MEDIA_CACHE_BYTES = 64 * MIB
+"Segments, pictures and subtitles that were asked for lately."
+MEDIA_PROBES = 64
+"Files of which is remembered what is in them."
+MEDIA_INDEX_ENTRIES = 2_000_000
+"Of one track; above that its index is not used."
+STILL_WIDTH = 320
+"Pictures of the seek bar, at most so many pixels wide."
+STILL_BYTES = MIB
+SUBTITLE_BYTES = 4 * MIB
+"A file of subtitles."
+SUBTITLE_CUES = 20_000
+SUBTITLE_CUE_CHARS = 2000
+"Text of one subtitle; what is longer is cut."
+SUBTITLE_TEXT_BYTES = 8 * MIB
+"All that is made of one file or track."

@@ -51,7 +51,7 @@ class Brief:
 
 _ASKED: Final = (
     "sequential", "ends_first", "seed_only", "metadata_only", "check_only", "super_seed", "down_limit", "up_limit",
-    "exclude", "web_seeds", "http_seeds",
+    "exclude", "web_seeds", "http_seeds", "cache", "in_place",
 )
 "The options that a later run goes on with. Paths and names are in the record, files in the priorities."
 _DEFAULTS: Final = {name: getattr(AddOptions(), name) for name in _ASKED}

@@ -145,7 +145,8 @@ class Connections:
         settings = self._shared.settings.connections
         if not self._owner.open_to_peers or self._shared.network.shut:
             return
-        wants = self._owner.wants
+        heads = self._talk.heads
+        wants = self._owner.wants or (heads is not None and heads.seeking)
         while (
             self.calling < settings.half_open and self._shared.room()
             and len(self._swarm.peers) + self.calling < settings.per_torrent

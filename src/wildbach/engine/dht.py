@@ -56,6 +56,18 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What the nodes of the DHT say is the newest item under a key."""
+
+    item: Item | None
+    "None where none of them has one; its signature is good."
+    replied: int
+    "Nodes that were asked and replied."
+    copies: int
+    "Nodes that have this item."
+
+
+@dataclass(frozen=True, slots=True)
 class DhtView:
     """What the DHT of a session does."""
 
@@ -214,6 +226,19 @@ class Dht:
         kept = self._items.get(target(public_key, salt))
         found = [result.item for result in results if result.item is not None] + ([kept] if kept is not None else [])
         return max(found, key=lambda item: item.seq, default=None)
+
+    async def ask(self, public_key: bytes, salt: bytes = b"") -> Answer:
+        """The same from the nodes alone, never what is kept here. Raises NetworkError where nobody replied, which does
+        not mean that there is none.
+        """
+        results = await self._run(
+            lambda node, now, done: node.get_item(target(public_key, salt), now, salt=salt, done=done)
+        )
+        replied = sum(result.replied for result in results)
+        if not replied:
+            raise NetworkError("no node of the DHT replied")
+        newest = max((one.item for one in results if one.item is not None), key=lambda item: item.seq, default=None)
+        return Answer(newest, replied, sum(one.copies for one in results if one.item == newest and newest is not None))
 
     async def put(self, item: Item, *, cas: int | None = None, keep: bool = False) -> Stored:
         """Store an item made by `protocol.dht.items`. With `cas` only in the place of the one with that number. `keep`:

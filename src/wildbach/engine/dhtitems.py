@@ -14,8 +14,8 @@ from typing import Final
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, UsageError
-from wildbach.protocol import bencode
-from wildbach.protocol.dht.items import Item, genuine
+from wildbach.protocol.dht.items import Item
+from wildbach.protocol.heads import pack, unpack
 from wildbach.runtime.rng import Rng
 
 AREA: Final = "dht_items"
@@ -132,30 +132,3 @@ class DhtItems:
     def _stale(self, at: float, target: bytes) -> bool:
         kept = self._items.get(target)
         return kept is None or kept.flying or kept.due_at != at
-
-
-def pack(item: Item) -> bytes:
-    """An item for the store."""
-    if not item.mutable:
-        return bencode.encode({b"v": item.raw})
-    return bencode.encode(
-        {b"k": item.key, b"salt": item.salt, b"seq": item.seq, b"sig": item.signature, b"v": item.raw}
-    )
-
-
-def unpack(raw: bytes) -> Item:
-    """What `pack` made. Raises FormatError for anything else, and where the signature is not good."""
-    fields = bencode.decode(raw)
-    value = fields.get(b"v") if isinstance(fields, dict) else None
-    if not isinstance(fields, dict) or not isinstance(value, bytes):
-        raise FormatError("is no item", where="item")
-    key = fields.get(b"k")
-    if key is None:
-        return Item(value)
-    salt, seq, signature = fields.get(b"salt"), fields.get(b"seq"), fields.get(b"sig")
-    if (
-        not isinstance(key, bytes) or not isinstance(salt, bytes) or not isinstance(seq, int)
-        or not isinstance(signature, bytes) or seq < 0 or not genuine(key, signature, value, seq, salt)
-    ):
-        raise FormatError("is no mutable item", where="item")
-    return Item(value, key, salt, seq, signature)

@@ -346,7 +346,6 @@ class Downloads:
             piece, found, most, first = None, None, want, None
             if self.picker.has_deadlines:
                 urgent, found = self._pressing(peer, now)
-                want = min(want, 2) if found is not None else want
                 if urgent is not None:
                     piece, first = urgent
                     most = min(want, max(1, int(peer.pace.rate * _AT_A_TIME / BLOCK)))
@@ -356,7 +355,7 @@ class Downloads:
                     found = self._last_ones(peer, now)
             if found is not None:
                 piece, among = found
-                most = want
+                most = want = min(want, 2 if self.picker.has_deadlines else 4)
             if piece is None:
                 break
             span = piece.take(most, self._pool, first if among is None else among)
@@ -585,7 +584,9 @@ class Downloads:
     def delay(self, number: int) -> float:
         """Seconds until an answer of this peer could be here, behind what it owes; for ever where it serves nobody."""
         peer = self.peers.get(number)
-        return _FOR_EVER if peer is None or peer.snubbed or peer.choked else _wait(peer, peer.owed.blocks, self._clock())
+        if peer is None or peer.snubbed or peer.choked:
+            return _FOR_EVER
+        return _wait(peer, peer.owed.blocks, self._clock())
 
     def _take_back(self, peer: Peer, runs: Sequence[Run], now: float) -> None:
         """Cancel what a peer was asked for. What is on its way already may still come."""

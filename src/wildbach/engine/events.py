@@ -29,6 +29,17 @@ class TorrentRemoved(TorrentEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class CacheEvicted(TorrentEvent):
+    """A cache torrent was removed with its files, because room was needed or because somebody asked for it."""
+
+    title: str
+    owner: str
+    "For whom it was kept: `stream`, `site`, `channel`."
+    size: int
+    "Bytes it had on disk."
+
+
+@dataclass(frozen=True, slots=True)
 class MetadataReady(TorrentEvent):
     """A magnet's metadata has come and hashes to its info hash."""
 
@@ -106,6 +117,34 @@ class MutableUpdated(TorrentEvent):
     "The number of what was published."
     former: str
     "The key of the torrent that this one replaces; empty for the first."
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotated(TorrentEvent):
+    """The recovery key of a link that is followed says that another key has taken the place of the link's. The torrent
+    is the one it leads to now; empty while that is fetched.
+    """
+
+    public_key: str
+    "The link's, in hex."
+    salt: str
+    "In hex."
+    next_key: str
+    "The one that counts now, in hex."
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryDiffers(TorrentEvent):
+    """Under a key that is followed another recovery key is named than before: by its owner, or by a thief. Nothing
+    changes until somebody decides (`mutables.pin`).
+    """
+
+    public_key: str
+    "In hex."
+    salt: str
+    "In hex."
+    recovery: str
+    "The other one, in hex."
 
 
 @dataclass(frozen=True, slots=True)

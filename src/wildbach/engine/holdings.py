@@ -17,10 +17,11 @@ from wildbach.base.errors import StorageError, UsageError
 from wildbach.disk import moving
 from wildbach.disk.files import FileStorage
 from wildbach.disk.hasher import Checked, Expected
+from wildbach.disk.inplace import InPlaceFiles
 from wildbach.disk.journal import Journal
 from wildbach.disk.layout import Layout, free_name, free_suffix, look
 from wildbach.disk.resume import Progress, ResumeRecord
-from wildbach.disk.storage import Storage
+from wildbach.disk.storage import CHANGED, Storage
 from wildbach.engine import reuse
 from wildbach.engine.brief import FIELD, UNOPENED, new_record
 from wildbach.engine.options import AddOptions
@@ -31,6 +32,8 @@ from wildbach.runtime.tasks import Scope
 _ASSUMED: Final = "assumed"
 "The option of a `ResumeRecord` that holds the set of pieces nobody has hashed, in hexadecimal, or `all`."
 _ALL: Final = "all"
+_MARK: Final = "mark"
+"The option of a `ResumeRecord` that tells how files looked that are seeded in place (`InPlaceFiles.mark`)."
 
 OpenStorage = Callable[[Metainfo, AddOptions, ResumeRecord], Storage]
 
@@ -103,6 +106,10 @@ class Holdings:
         if isinstance(storage, FileStorage):
             moving.take_up(storage, known)
         progress = known.progress
+        if isinstance(storage, InPlaceFiles) and not await self._mark(storage):
+            # Whoever owns the files may have changed them since.
+            progress = Progress(self._geometry.piece_count, check=not fresh)
+            known.options.pop(_ASSUMED, None)
         self.assumed = _assumed(known, self._geometry.piece_count)
         if self._options.skip_check:
             claimed = self._pieces_of(wanted) | progress.durable
@@ -110,10 +117,10 @@ class Holdings:
             progress = Progress(self._geometry.piece_count, durable=claimed)
             self._note_assumed()
         elif fresh and isinstance(storage, FileStorage):
-            known.options[reuse.OWN] = not await self._first_look(storage)
+            known.options[reuse.OWN] = not (await self._first_look(storage) or self._options.in_place)
             storage, progress = self.storage, known.progress
         await run(storage.select, wanted)
-        if fresh and isinstance(storage, FileStorage) and not self._options.skip_check and not self._options.seed_only:
+        if fresh and isinstance(storage, FileStorage) and not self._options.skip_check and self._options.fetches:
             self._verified |= await self._adopt(storage, wanted)
         if brief is not None:
             known.options[FIELD] = brief
@@ -127,8 +134,24 @@ class Holdings:
         self.journal.found(self._verified)
         if self.journal.unchecked:
             await self._rehash(self.journal.unchecked)
+        if isinstance(storage, InPlaceFiles):
+            await self._unaltered(storage)
         await run(storage.prepare)
         return self.journal.claimed
+
+    async def _mark(self, storage: InPlaceFiles) -> bool:
+        """Note how files that are seeded in place look. True where they look as in the last run."""
+        mark = await self._shared.threads.run(storage.mark)
+        before = self.record.options.get(_MARK, "")
+        if mark != before:
+            self.record.options[_MARK] = mark
+            self._unsaved = True
+        return bool(mark) and mark == before
+
+    async def _unaltered(self, storage: InPlaceFiles) -> None:
+        altered = await self._shared.threads.run(storage.altered)
+        if altered:
+            raise StorageError(f"{altered} was changed while it was looked at", path=altered, code=CHANGED)
 
     def _pieces_of(self, files: Sequence[int]) -> int:
         width = bitfield.width_of(self._geometry.piece_count)
@@ -176,7 +199,7 @@ class Holdings:
         if not present.filled:
             return bool(present.existing)
         checked = await self.check(None)
-        if checked.good or self._options.existing == "overwrite" or self._options.seed_only:
+        if checked.good or self._options.existing == "overwrite" or not self._options.fetches:
             # Whoever wrote them may not have synced them: the journal does, and claims them then.
             self._verified = checked.good
             return True
@@ -204,7 +227,7 @@ class Holdings:
             pieces = self._geometry.file_pieces(file)
             mask = bitfield.span(pieces.start, pieces.stop, bitfield.width_of(self._geometry.piece_count))
             for origin in origins:
-                link = way == "link" and origin.own
+                link = origin.own and (way == "link" or (origin.cache and bool(self._options.cache)))
                 kept, part = await self._adopt_one(storage, file, mask, origin.path, link=link)
                 if kept:
                     good |= part
@@ -264,7 +287,11 @@ class Holdings:
         """Hash everything anew; the claims become what was found. Returns the verified pieces."""
         everything = bitfield.full(self._geometry.piece_count)
         await self.rest()
+        if isinstance(self.storage, InPlaceFiles):
+            await self._mark(self.storage)
         checked = await self.check(None)
+        if isinstance(self.storage, InPlaceFiles):
+            await self._unaltered(self.storage)
         self.assumed = 0
         self._note_assumed()
         self.journal.withdraw(everything & ~checked.good)
@@ -331,6 +358,8 @@ class Holdings:
         """The layout with another folder, or other names of some files. Raises UsageError where those are no files."""
         if not isinstance(self.storage, FileStorage):
             raise UsageError("the torrent's content is not in files")
+        if self._options.in_place:
+            raise UsageError("its files are seeded in place: they stay where they are", code="in_place")
         unknown = [index for index in renames if not 0 <= index < len(self._info.files)]
         if unknown:
             raise UsageError(f"there is no file {unknown[0]}")

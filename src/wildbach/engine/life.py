@@ -17,7 +17,7 @@ from wildbach.base.ids import InfoHashes
 from wildbach.base.words import plural
 from wildbach.disk.datadir import TorrentLock
 from wildbach.disk.piecework import ChunkResult
-from wildbach.disk.storage import Storage
+from wildbach.disk.storage import CHANGED, Storage
 from wildbach.disk.system import storage_error
 from wildbach.engine import events
 from wildbach.engine.assumed import Assumed
@@ -258,7 +258,19 @@ class Life:
             return
         if holdings.record.moving:
             self._owner.parts.scope.spawn("move", self._owner.parts.relocation.go_on(holdings), contain=self.died)
-        self._begin(known, holdings.storage, have)
+        if await self._admitted(known, have):
+            self._begin(known, holdings.storage, have)
+
+    async def _admitted(self, known: Known, have: int) -> bool:
+        """There is room for what is still to come of a cache torrent; it stops where there is none."""
+        options, wanted = self._owner.options, known.selection.pieces
+        if options.cache and options.fetches and wanted & ~have:
+            try:
+                await self._shared.admit(self._owner.key, known.info.geometry.bytes_in(wanted | have))
+            except StorageError as error:
+                self.stop(error.message, error.code)
+                return False
+        return True
 
     def _hold(self, known: Known) -> Holdings:
         return Holdings(
@@ -287,7 +299,7 @@ class Life:
         self._has_bits = bytearray(bitfield.to_wire(have, geometry.piece_count))
         self.content = Content(picker, downloads, uploads)
         known.specs.begin(shared.clock())
-        if picker.missing and self._owner.options.seed_only:
+        if picker.missing and not self._owner.options.fetches:
             self.content = None
             self._not_all_here(picker)
             return
@@ -314,6 +326,15 @@ class Life:
 
     def _not_all_here(self, picker: Picker) -> None:
         lack = picker.missing.bit_count()
+        known = self._owner.known
+        if self._owner.options.in_place and known is not None:
+            at = next(iter(bitfield.indices(picker.missing, picker.width))) * known.info.geometry.piece_length
+            file = known.info.files[known.info.geometry.extents(at, 1)[0].file]
+            self.stop(
+                f"{'/'.join(file.path.parts)} has changed, or is not there: what is seeded in place is left as it is",
+                CHANGED,
+            )
+            return
         self.stop(
             f"{lack:,} of {plural(picker.wanted.bit_count(), 'piece')} {'is' if lack == 1 else 'are'} not here "
             "or not good, and only seeding was asked for",
@@ -365,7 +386,7 @@ class Life:
         self._has_bits = bytearray(bitfield.to_wire(picker.have, picker.count))
         parts.swarm.suggestions = None
         parts.talk.lost(bitfield.indices(pieces, picker.width))
-        if self._owner.options.seed_only:
+        if not self._owner.options.fetches:
             self._not_all_here(picker)
             return
         self._shared.writer.prepare()
@@ -451,6 +472,9 @@ class Life:
         if content is None or self.holdings is None:
             return
         await self._shared.threads.run(self.holdings.storage.select, selection.wanted)
+        known = self._owner.known
+        if self.content is not content or known is None or not await self._admitted(known, content.picker.have):
+            return
         if self.content is not content:
             return
         picker = content.picker
@@ -495,7 +519,7 @@ class Life:
         self._owner.parts.complete.clear()
         self._set_state(State.CHECKING)
         have = await holdings.recheck()
-        if self._owner.known is not None:
+        if self._owner.known is not None and await self._admitted(self._owner.known, have):
             self._begin(self._owner.known, holdings.storage, have)
 
     async def _quiet(self) -> None:
@@ -547,7 +571,7 @@ class Life:
         elif self.holdings is not None and self._owner.known is not None:
             if self.state == State.STOPPED:
                 await self.recheck()
-            else:
+            elif await self._admitted(self._owner.known, self.holdings.journal.claimed):
                 self._begin(self._owner.known, self.holdings.storage, self.holdings.journal.claimed)
         else:
             self._go()
@@ -606,7 +630,8 @@ class Life:
         self.asleep = False
         if self.state in (State.PAUSED, State.STOPPED):
             return
-        self._begin(known, holdings.storage, have, again=True)
+        if await self._admitted(known, have):
+            self._begin(known, holdings.storage, have, again=True)
 
     # -- Judge
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.metainfo.info import File
 
+_OWNER: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 Select = Callable[[int, File], bool]
 "Chooses files: index and file in, wanted out."
 
@@ -51,6 +54,15 @@ class AddOptions:
     "Info hashes (20 bytes) of torrents that may have files of this one: what they have here is not fetched again."
     exclude: tuple[str, ...] = ()
     "Shell patterns of files that are not wanted: names, or paths below the torrent's folder; case does not matter."
+    cache: str = ""
+    """Whose cache it belongs to, such as `stream`, `site` or `channel`: it is removed with its files when room is
+    needed (`engine.content`), the longest unused first. Without a `save_path` it gets a folder of its own in the cache.
+    Empty: it is the user's own, and stays.
+    """
+    in_place: bool = False
+    """Its files are somebody else's, and stay where they are: they are verified and seeded, and never written, renamed,
+    moved or deleted. The torrent stops where they are not, or no longer, what it says.
+    """
     metadata_only: bool = False
     "Stop once the metadata is known; `resume` goes on."
     check_only: bool = False
@@ -60,7 +72,16 @@ class AddOptions:
     up_limit: int = 0
     "Bytes a second, 0 for none."
 
+    @property
+    def fetches(self) -> bool:
+        """What is missing is fetched."""
+        return not (self.seed_only or self.in_place)
+
     def __post_init__(self) -> None:
+        if self.cache and (self.in_place or not _OWNER.fullmatch(self.cache)):
+            raise UsageError(f"{self.cache[:100]!r} cannot have it in its cache")
+        if self.in_place and (self.suffix or self.incomplete_path is not None or self.renames):
+            raise UsageError("files that are seeded in place have the names and the folder they have")
         if "/" in self.suffix or "\\" in self.suffix or "\0" in self.suffix:
             raise UsageError(f"a suffix of file names cannot be {self.suffix!r}")
         for parts in self.renames.values():

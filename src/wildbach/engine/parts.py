@@ -8,6 +8,7 @@ from typing import Protocol
 from wildbach.disk.layout import excluded
 from wildbach.engine.brief import Brief
 from wildbach.engine.connections import Connections, ConnectionsOwner
+from wildbach.engine.headtalk import HeadTalk
 from wildbach.engine.options import AddOptions
 from wildbach.engine.piecespecs import PieceSpecs
 from wildbach.engine.ratelimits import Gate, Gates
@@ -49,6 +50,10 @@ class Parts:
         self.talk.port = torrent.port
         self.talk.hint = lambda endpoint, encrypted, utp: shared.roads.hint(endpoint, encrypted=encrypted, utp=utp)
         self.talk.external = shared.external
+        heads = self.talk.heads = HeadTalk(shared.heads, lambda: torrent.key, self.swarm.peers, shared.clock)
+        heads.on = not shared.settings.peers.anonymous
+        heads.review = self.swarm.review_use
+        self.swarm.keeps = heads.keeps
         self.gates = Gates(
             Gate(shared.down), Gate(shared.up),
             lambda peer: not shared.settings.rates.limit_local and shared.local(peer.remote),

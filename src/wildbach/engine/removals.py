@@ -19,6 +19,7 @@ from wildbach.disk.moving import delete, layouts_of
 from wildbach.disk.parts import parts_name
 from wildbach.disk.registry import PathRegistry, Places
 from wildbach.disk.resume import ResumeStore
+from wildbach.engine.brief import UNOPENED
 from wildbach.engine.torrent import Torrent
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.info import Info
@@ -63,6 +64,17 @@ class Removals:
             if self._marked is None:
                 self._marked = set(found)
         return self._marked
+
+    async def recorded(self, key: str, info: Info) -> list[Layout]:
+        """Where the files of a torrent are that is not open; nothing where nobody looked for them yet. Raises
+        StorageError.
+        """
+        record = await self._threads.run(self._store.load, key)
+        if record is None or record.options.get(UNOPENED) is True:
+            return []
+        layouts = layouts_of(record)
+        self._paths.register(key, [top for layout in layouts for top in layout.tops(info)])
+        return layouts
 
     async def wake_near(self, info: Info, layouts: Sequence[Layout]) -> None:
         """Torrents that may share files with this one are woken, to say which these are."""

@@ -7,6 +7,8 @@ nothing more: what is taken over is a copy, and each of its pieces is hashed bef
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +16,7 @@ from typing import Final
 from wildbach.base.errors import WildbachError
 from wildbach.disk import moving
 from wildbach.disk.resume import ResumeRecord, ResumeStore
+from wildbach.engine.brief import FIELD
 from wildbach.protocol.metainfo.document import Metainfo
 
 OWN: Final = "own"
@@ -25,12 +28,17 @@ _TORRENTS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Place:
     """A file that should have the wanted bytes."""
 
     path: str
+    torrent: str
+    "The key of the torrent that has it."
+    file: int
     own: bool
     "Only wildbach writes to it."
+    cache: bool
+    "So it is, and nobody else knows the folder."
 
 
 def marks(metainfo: Metainfo, files: Iterable[int]) -> dict[int, bytes]:
@@ -49,12 +57,12 @@ def marks(metainfo: Metainfo, files: Iterable[int]) -> dict[int, bytes]:
 
 def find(
     store: ResumeStore, key: str, metainfo: Metainfo, files: Sequence[int], similar: Sequence[bytes] = (),
-) -> dict[int, list[Origin]]:
+) -> dict[int, list[Place]]:
     """For each of the files that somebody may have, where it should be. `similar` are info hashes of torrents that
     may, besides those that the torrent itself names. Blocks. Raises StorageError.
     """
     library = _Library(store, key)
-    out: dict[int, list[Origin]] = {}
+    out: dict[int, list[Place]] = {}
     for number in files:
         file = metainfo.info.files[number]
         if not file.length or not file.written:
@@ -76,12 +84,39 @@ def find(
     return out
 
 
+def places(store: ResumeStore, mark: bytes) -> tuple[Place, ...]:
+    """Where a file with this mark (its `pieces root`, or its SHA-1) is, as far as its name and size tell. Blocks.
+    Raises StorageError.
+    """
+    library = _Library(store, "")
+    found: dict[int, list[Place]] = {}
+    for holder, theirs in store.holders(mark)[:_TORRENTS]:
+        if theirs >= 0:
+            library.add(found, 0, None, holder, theirs)
+    return tuple(found.get(0, ()))
+
+
 def _names(hashes: Iterable[bytes]) -> list[bytes]:
     return [b"torrent " + value[:20] for value in hashes]
 
 
 def _collections(metainfo: Metainfo) -> list[bytes]:
     return [b"collection " + hashlib.sha256(name.encode()).digest() for name in metainfo.collections]
+
+
+def is_cache(record: ResumeRecord) -> bool:
+    """Whether the torrent is part of the cache."""
+    written = record.options.get(FIELD)
+    asked = written.get("asked") if isinstance(written, dict) else None
+    return isinstance(asked, dict) and bool(asked.get("cache"))
+
+
+def _is_whole(path: str, size: int) -> bool:
+    try:
+        state = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(state.st_mode) and state.st_size == size
 
 
 class _Library:
@@ -92,19 +127,23 @@ class _Library:
         self._key = key
         self._read: dict[str, tuple[ResumeRecord, Metainfo] | None] = {}
 
-    def add(self, out: dict[int, list[Origin]], number: int, length: int, holder: str, theirs: int) -> None:
-        """Note where a holder has the file, where that can be told."""
+    def add(self, out: dict[int, list[Place]], number: int, length: int | None, holder: str, theirs: int) -> None:
+        """Note where a holder has the file, where that can be told; without a length, where it is there."""
         found = self._of(holder)
         if found is None or not 0 <= theirs < len(found[1].info.files):
             return
         record, metainfo = found
-        if metainfo.info.files[theirs].length != length:
+        size = metainfo.info.files[theirs].length
+        if length is not None and size != length:
             return
         for layout in moving.layouts_of(record):
             path = layout.path(metainfo.info, theirs)
-            origins = out.setdefault(number, [])
-            if all(path != origin.path for origin in origins):
-                origins.append(Origin(path, record.options.get(OWN) is True))
+            if length is None and not _is_whole(path, size):
+                continue
+            known = out.setdefault(number, [])
+            if all(path != place.path for place in known):
+                own = record.options.get(OWN) is True
+                known.append(Place(path, holder, theirs, own, own and is_cache(record)))
 
     def by_size(self, holder: str) -> dict[int, dict[int, str]]:
         """The files of a torrent by their length: number and name."""

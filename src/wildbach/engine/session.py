@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from wildbach.base.settings import options, to_flat
 from wildbach.disk.datadir import DataDir
 from wildbach.disk.files import FileOptions, FileStorage
 from wildbach.disk.hasher import Hasher
+from wildbach.disk.inplace import InPlaceFiles
 from wildbach.disk.keys import Keys
 from wildbach.disk.layout import Layout
 from wildbach.disk.pool import ChunkPool
@@ -41,6 +43,7 @@ from wildbach.engine.announcers import Announcer, Directed, HttpAnnouncer, UdpAn
 from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BLOCKED, Ban, BanList
 from wildbach.engine.brief import Brief
+from wildbach.engine.content import FOLDER, ContentStore
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.discovery import Discovery, DiscoveryView
@@ -100,9 +103,12 @@ class Session:
         storage: Callable[[Info, AddOptions], Storage] | None = None, rng: Random | None = None,
         resume: ResumeStore | None = None, announcers: Sequence[Announcer] | None = None,
         datagrams: DatagramService | None = None, shuns: Callable[[str], bool] | None = None,
+        wall: Callable[[], float] = time.time,
         web: Fetches | None = None,
     ) -> None:
-        """`shuns` names addresses that nothing is exchanged with, besides those of the filter."""
+        """`shuns` names addresses that nothing is exchanged with, besides those of the filter. `wall` tells seconds
+        since 1970.
+        """
         self.settings = settings if settings is not None else Settings()
         self.data_dir = data_dir
         self.internal_errors = 0
@@ -118,6 +124,7 @@ class Session:
         self._data: DataDir | None = None
         self._announcers = announcers
         self._shunned = shuns
+        self._wall = wall
         self._datagrams = datagrams
         self._web = web
         self._ways: Ways | None = None
@@ -179,6 +186,14 @@ class Session:
         )
         self._removals = Removals(
             self, self._threads, store, self._paths, self._dormitory.wake_up, lasting=resume is not None)
+        folder = Path(settings.content.folder) if settings.content.folder else None
+        if folder is None and self.data_dir is not None:
+            folder = self.data_dir / FOLDER
+        self.content = ContentStore(
+            self, self._scope, self._threads, store, self._bus, settings=lambda: self.settings.content,
+            report=self._report, folder=folder.absolute() if folder is not None else None,
+            real=self._make_storage is None,
+        )
         self.dht = Dht(
             network.datagrams, ways.guard if ways is not None else None, self._scope, store, self._threads, self._rng,
             settings=lambda: self.settings.dht, clock=loop.time, report=self._report, seen_at=self._external.dht_says,
@@ -187,17 +202,19 @@ class Session:
         self.mutables = Mutables(
             self, self.dht, self._scope, store, self._threads, self._bus, self._rng,
             settings=lambda: self.settings.dht, report=self._report,
-            keys=Keys(self.data_dir) if self.data_dir is not None else None,
+            keys=Keys(self.data_dir) if self.data_dir is not None else None, wall=self._wall,
         )
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
             roads=Roads(network.transports, lambda: self.settings, self._rng),
             utp=self._utp if self._utp is not None else network.utp, network=network,
-            web=self._web or (ways.http if ways is not None else None), threads=self._threads, pool=self._pool,
+            web=self._web or (ways.http if ways is not None else None),
+            http=ways.http if ways is not None else None, threads=self._threads, pool=self._pool,
             writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
-            announcing=announcing, dht=self.dht, resume=store, sync_gate=asyncio.Lock(),
+            announcing=announcing, dht=self.dht, heads=self.mutables.rooms, resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=self._bans, dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
             external=self._external,
+            admit=self.content.admit, use=self.content.claim,
             down=TokenBucket(settings.rates.down), up=TokenBucket(settings.rates.up), wake=self._wake,
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
@@ -211,6 +228,7 @@ class Session:
             self._filter.demand_files()
             await network.open()
             await self._reached()
+            self.content.start()
         except BaseException:
             await self.close()
             raise
@@ -235,6 +253,7 @@ class Session:
         self._network.stop_listening()
         await self._filter.close()
         await self.mutables.close()
+        await self.content.close()
         if self._discovery is not None:
             await self._discovery.close()
         await self._dormitory.close()
@@ -307,6 +326,8 @@ class Session:
         for torrent in list(self._dormitory.awake.values()):
             torrent.talk.pex = settings.peers.pex
         self._wake()
+        if any(key.startswith("content.") for key in changed):
+            self.content.review()
         if any(key.startswith("filter.") for key in changed):
             await self._filter.reload()
 
@@ -497,6 +518,11 @@ class Session:
             await self._removals.over(hashes.key)
             there = self.known(hashes)
             if there is not None:
+                await self.content.over(there.key)
+                there = self.known(hashes)
+            if there is not None:
+                if there.options.cache:
+                    await self._take_from_cache(there, options)
                 there.add_peers(options.peers, "user")
                 for tier in tiers:
                     for url in tier:
@@ -508,6 +534,7 @@ class Session:
                     there.look_for_file(magnet.sources)
                     await _want_too(there, magnet)
                 return there
+            options = self.content.placed(hashes.key, options)
             lock = await self._dormitory.claim(hashes.key)
             if metainfo is None:
                 link = magnet if magnet is not None else Magnet(hashes)
@@ -525,6 +552,13 @@ class Session:
             self._add_peers(torrent, magnet)
             torrent.look_for_file(magnet.sources)
         return torrent
+
+    async def _take_from_cache(self, torrent: Torrent, options: AddOptions) -> None:
+        """A cache torrent is added again: by its user it is asked to stay, by whoever it is cache for it is used."""
+        if options.cache:
+            self.content.touch(torrent.key)
+        else:
+            await self.content.keep(torrent.key)
 
     def _add_peers(self, torrent: Torrent, magnet: Magnet) -> None:
         """The peers a magnet link names, those with a host name as soon as that is found."""
@@ -549,7 +583,9 @@ class Session:
         StorageError where the state cannot be read.
         """
         followed = await self.mutables.remembered()
+        await self.content.load()
         count = await self._dormitory.restore(leaving=frozenset(await self._removals.marked()))
+        await self.content.settle()
         self._scope.spawn("removals", self._removals.go_on(), contain=self._report)
         self.mutables.restore(followed)
         return count
@@ -561,6 +597,7 @@ class Session:
             port=self._public_port or self._port,
         )
         self._torrents[key] = torrent
+        self.content.listed(torrent)
         for swarm in hashes.swarms:
             self._by_hash[swarm] = torrent
         self._door.open_for(hashes.swarms)
@@ -611,20 +648,36 @@ class Session:
 
     async def remove(self, torrent: Torrent, delete_files: bool = False) -> None:
         """Stop a torrent and forget it. Its files stay, but for `delete_files`: then those go that no other torrent of
-        the session has. Raises StorageError.
+        the session has; what is seeded in place stays all the same. Raises StorageError.
         """
+        delete_files = delete_files and not torrent.options.in_place
         if delete_files and torrent.asleep:
             await self._dormitory.wake_up(torrent.key)
+        layouts: Sequence[Layout] = torrent.layouts
         if delete_files and torrent.info is not None:
-            await self._removals.wake_near(torrent.info, torrent.layouts)
+            if not layouts and torrent.code != "in_use":
+                layouts = await self._removals.recorded(torrent.key, torrent.info)
+            await self._removals.wake_near(torrent.info, layouts)
         await self.mutables.removed(torrent.key)
-        layouts = torrent.layouts
+        layouts = torrent.layouts or layouts
         if delete_files and torrent.info is not None and layouts:
             await self._removals.remove(torrent.key, torrent.info, layouts, partial(self._let_go, torrent))
             self._paths.unregister(torrent.key)
             self._bus.publish(events.TorrentRemoved(torrent.key))
         else:
             await self.remove_all([torrent])
+
+    async def evict(self, key: str) -> None:
+        """Remove a cache torrent with its files. For the parts of a session only; `content.evict` is what callers want.
+        Raises StorageError.
+        """
+        torrent = self._torrents.get(key)
+        if torrent is None:
+            return
+        await self._dormitory.wake_up(key)
+        if torrent.code == "in_use":
+            raise StorageError(torrent.reason, code=torrent.code)
+        await self.remove(torrent, delete_files=True)
 
     async def remove_all(self, torrents: Sequence[Torrent]) -> None:
         """Stop torrents and forget them, in one durable step. Their files stay. Raises StorageError."""
@@ -656,6 +709,7 @@ class Session:
 
     async def _let_go(self, torrent: Torrent) -> None:
         self._torrents.pop(torrent.key, None)
+        self.content.forgotten(torrent.key)
         self._close_door(torrent)
         self._dormitory.forget(torrent)
         await torrent.close()
@@ -678,7 +732,8 @@ class Session:
             record.incomplete_path or record.save_path, record.layout, record.renames, record.suffix
         )
         self._paths.register(record.key, layout.tops(metainfo.info))
-        return FileStorage(metainfo.info, layout, options=chosen)
+        kind = InPlaceFiles if options.in_place else FileStorage
+        return kind(metainfo.info, layout, options=chosen)
 
     def _retired(self, file: int) -> None:
         """A file was closed (in any thread): worker processes close theirs too."""

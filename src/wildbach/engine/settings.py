@@ -100,6 +100,19 @@ class DiskSettings(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class ContentSettings(Section):
+    quota: int = setting(
+        20_000_000_000, "Bytes that streams, sites and channels may keep on disk besides what was downloaded. Where "
+        "more is needed, what was not used for longest goes; what is pinned stays.", live=True, min=0, unit="B",
+    )
+    disk_percent: int = setting(
+        50, "Of what would be free on the disk without them, so many percent at most.", live=True, min=1, max=100)
+    min_free: int = setting(
+        1_000_000_000, "Bytes of the disk that they leave free.", live=True, min=0, unit="B")
+    folder: str = setting("", "The folder that has them; empty: `cache` in the data directory.")
+
+
+@dataclass(frozen=True, slots=True)
 class TrackerSettings(Section):
     announce_all_tiers: bool = setting(False, "Announce to every tier, not only to the first that answers.", live=True)
     announce_all_trackers: bool = setting(False, "Announce to every tracker of a tier.", live=True)
@@ -185,6 +198,7 @@ class Settings(Section):
     rates: RateSettings = section(RateSettings, "Speed limits.")
     peers: PeerSettings = section(PeerSettings, "Dealing with peers.")
     disk: DiskSettings = section(DiskSettings, "Memory and files.")
+    content: ContentSettings = section(ContentSettings, "What is kept for streams, sites and channels.")
     trackers: TrackerSettings = section(TrackerSettings, "Announcing.")
     discovery: DiscoverySettings = section(DiscoverySettings, "Finding and being found without trackers.")
     web_seeds: WebSeedSettings = section(WebSeedSettings, "Downloading from web servers.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 
@@ -19,12 +20,14 @@ from wildbach.engine.blame import BanList
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.external import ExternalAddress
+from wildbach.engine.headtalk import HeadSource
 from wildbach.engine.network import Network
 from wildbach.engine.peer import Peer
 from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
 from wildbach.engine.uploads import SendBuffers
 from wildbach.engine.weblane import Fetches
+from wildbach.net.http import HttpClient
 from wildbach.net.transport import Transport
 from wildbach.runtime.bus import Bus
 from wildbach.runtime.tasks import Scope
@@ -44,6 +47,8 @@ class Shared:
     network: Network
     web: Fetches | None
     "For web seeds; None where there are none."
+    http: HttpClient | None
+    "For torrent files at URLs; None in a simulated network."
     threads: Threads
     pool: ChunkPool
     writer: Writer
@@ -52,6 +57,8 @@ class Shared:
     paths: PathRegistry
     announcing: Announcing
     dht: Dht
+    heads: HeadSource
+    "What is followed and published, for peers that do so too."
     resume: ResumeStore
     sync_gate: asyncio.Lock
     "One sync in flight."
@@ -65,6 +72,10 @@ class Shared:
     "The scheduler shall tick soon: there is something to do."
     number: Callable[[], int]
     "The next number, for peers and torrents."
+    admit: Callable[[str, int], Awaitable[None]]
+    "Returns when there is room for so many bytes of the cache torrent with this key. Raises StorageError."
+    use: Callable[[str], AbstractContextManager[None]]
+    "The torrent with this key is in use: no room is made by removing it."
     room: Callable[[], bool]
     "One more connection is within the limits."
     local: Callable[[Endpoint], bool]

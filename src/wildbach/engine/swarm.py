@@ -99,6 +99,8 @@ class Swarm:
         self._rounded = float("-inf")
         "When the choker was asked last."
         self.info_hash = b""
+        self.keeps: Callable[[Peer], bool] = lambda peer: False
+        "Whether a peer is of use though neither side has pieces for the other."
 
     # -- PeerOwner
 
@@ -358,7 +360,12 @@ class Swarm:
             if peer.closing:
                 continue
             self._set_interest(peer, content.downloads.running and content.picker.interesting(peer.have))
-            if self._redundant(peer):
+        self.review_use()
+
+    def review_use(self) -> None:
+        """Let go of those who are of no use."""
+        for peer in list(self.peers.values()):
+            if not peer.closing and self._redundant(peer):
                 peer.close(Parted("both sides have all they want"))
 
     def _redundant(self, peer: Peer) -> bool:
@@ -366,7 +373,7 @@ class Swarm:
         content = self.content
         if content is None or not self._settings().peers.close_redundant or content.picker.missing:
             return False
-        return peer.seed or peer.upload_only
+        return (peer.seed or peer.upload_only) and not self.keeps(peer)
 
     # -- having
 

@@ -1,6 +1,7 @@
-"""The extension messages of one torrent (BEP 10): who we are, metadata, peer exchange, lost pieces, hashes.
+"""The extension messages of one torrent (BEP 10): who we are, metadata, peer exchange, lost pieces, hashes, heads.
 
-Wires the state machines of `engine.metadata`, `engine.hashes` and `protocol.ext` to the peers. Decides nothing itself.
+Wires the state machines of `engine.metadata`, `engine.hashes`, `engine.headtalk` and `protocol.ext` to the peers.
+Decides nothing itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from wildbach.base.addresses import classify, may_dial
 from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine.external import ExternalAddress
 from wildbach.engine.hashes import FalseHashes, Fetched, FileTree, HashFetcher, HashServer
+from wildbach.engine.headtalk import HeadTalk
 from wildbach.engine.holepunch import HolePunch, by_utp, punched_at
 from wildbach.engine.leaves import Leaves
 from wildbach.engine.metadata import MetadataFetcher, MetadataServer
@@ -63,6 +65,8 @@ class Talk:
         self._hash_server: HashServer[int] | None = None
         self._leaves: Leaves | None = None
         self.punch = HolePunch(peers, clock, self._own)
+        self.heads: HeadTalk | None = None
+        "What peers tell each other of keys that are followed; None where nobody follows any."
         self.hint: Callable[[Endpoint, bool, bool], None] = lambda endpoint, encrypted, utp: None
         "Takes what PEX says of how an endpoint is called: encrypted, by uTP."
         self._by_endpoint: dict[Endpoint, Peer] = {}
@@ -74,6 +78,8 @@ class Talk:
         """The info dictionary is known: stop fetching it and serve it."""
         self.info = info
         self.private = info.private
+        if self.heads is not None and info.private:
+            self.heads.on = False
         self.fetcher = None
         self._server = MetadataServer(info.raw)
         if leaves is not None:
@@ -100,6 +106,8 @@ class Talk:
             off.append(Extension.UT_PEX)
         if self.private or not self.punch.on:
             off.append(Extension.UT_HOLEPUNCH)
+        if self.heads is None or not self.heads.on:
+            off.append(Extension.WB_HEAD)
         names = {NAMES[e]: int(e) for e in Extension if e not in off}
         # Who meets us by one IP version may tell others how to reach us by the other.
         six = ":" in peer.remote.host
@@ -135,6 +143,8 @@ class Talk:
         self._sent_pex.pop(peer.number, None)
         self._got_pex.pop(peer.number, None)
         self.punch.left(peer)
+        if self.heads is not None:
+            self.heads.left(peer)
 
     def extended(self, peer: Peer, message: codec.Extended) -> None:
         if message.id == 0:
@@ -146,6 +156,9 @@ class Talk:
         elif message.id == Extension.UT_HOLEPUNCH:
             if not self.private:
                 self.punch.received(peer, message.payload)
+        elif message.id == Extension.WB_HEAD:
+            if self.heads is not None:
+                self.heads.received(peer, message.payload)
         elif message.id == Extension.LT_DONTHAVE:
             if self.info is not None:
                 self._owner.dont_have(peer, donthave.decode(message.payload, self.info.geometry.piece_count))
@@ -162,6 +175,8 @@ class Talk:
         if says.upload_only != peer.upload_only:
             peer.upload_only = says.upload_only
             self._owner.upload_only(peer)
+        if self.heads is not None:
+            self.heads.hello(peer)
         if self.fetcher is not None and says.metadata_size and says.id_of(Extension.UT_METADATA):
             self.fetcher.on_peer(peer.remote, says.metadata_size)
             self._metadata_tick()
@@ -316,6 +331,8 @@ class Talk:
         self._metadata_tick()
         self.ask_for_hashes()
         self._exchange(now)
+        if self.heads is not None:
+            self.heads.tick(now)
 
     @property
     def reason(self) -> str:

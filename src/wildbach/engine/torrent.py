@@ -404,19 +404,20 @@ class Torrent:
             async with torrent.open(0) as reader:
                 start = await reader.read(0, 65536)
         """
-        await self.metadata()
-        if self.known is None:
-            raise UsageError("the torrent was removed", code="not_found")
-        if self.readers is None:
-            hashes, fetcher = self.known.specs.hashes, self.talk.hash_fetcher
-            self.readers = Readers(
-                self, self.known.info, hashes, fetcher, self._shared.clock, self._shared.threads)
-        readers = self.readers
-        with contextlib.closing(readers.open(file)) as reader:
-            if not (self.known.selection.priorities[file] or self._has_all_of(file)):
-                raise UsageError(f"file {file} is not chosen for download", code="not_chosen")
-            self._shared.wake()
-            yield reader
+        with self._shared.use(self.key):
+            await self.metadata()
+            if self.known is None:
+                raise UsageError("the torrent was removed", code="not_found")
+            if self.readers is None:
+                hashes, fetcher = self.known.specs.hashes, self.talk.hash_fetcher
+                self.readers = Readers(
+                    self, self.known.info, hashes, fetcher, self._shared.clock, self._shared.threads)
+            readers = self.readers
+            with contextlib.closing(readers.open(file)) as reader:
+                if not (self.known.selection.priorities[file] or self._has_all_of(file)):
+                    raise UsageError(f"file {file} is not chosen for download", code="not_chosen")
+                self._shared.wake()
+                yield reader
 
     def _has_all_of(self, file: int) -> bool:
         if self.known is None:
@@ -622,7 +623,7 @@ class Torrent:
 
     def look_for_file(self, urls: Sequence[str]) -> None:
         """The torrent file is said to be at these URLs."""
-        http = self._shared.web
+        http = self._shared.http
         if urls and http is not None and self.known is None:
             self.parts.scope.spawn(
                 "sources", exactsource.look(self, urls, http, self._shared.threads), contain=self._shared.report)

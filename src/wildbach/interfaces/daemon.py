@@ -27,15 +27,20 @@ from wildbach.interfaces.api.choices import AREA, decode
 from wildbach.interfaces.api.local import LocalApi, open_api
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.away import away_url
+from wildbach.interfaces.http.gateway import Gateway, or_site
 from wildbach.interfaces.http.mediahost import MediaHost
 from wildbach.interfaces.http.mediaserver import MediaServer, root_of
+from wildbach.interfaces.http.remuxed import Remuxed
+from wildbach.interfaces.http.remuxparts import RemuxParts
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ClientSettings
-from wildbach.interfaces.stage import SessionStage
+from wildbach.interfaces.stage import Players, SessionStage
 from wildbach.interfaces.whereabouts import LOCK, SOCKET, TOKEN, Whereabouts, whereabouts
 from wildbach.net.httpd import server_tls
 from wildbach.net.listening import inherited_sockets
+from wildbach.runtime.tasks import Scope
+from wildbach.services.stream.remux import Remuxer
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +141,7 @@ async def run_daemon(
         if mount is not None:
             mount(web, api)
         media, host = await _media(api, stack)
+        site.media = lambda: (media.browser_url, media.near_url, media.away)
         places = await _listen(web, whole.settings, folder, environ)
         scheme = "https" if whole.settings.api.tls_certificate else "http"
         urls = tuple(_url(scheme, at) for at in places)
@@ -150,11 +156,21 @@ async def run_daemon(
 
 
 async def _media(api: LocalApi, stack: contextlib.AsyncExitStack) -> tuple[MediaServer, MediaHost]:
-    """Where players fetch; it follows the settings until the stack is left."""
+    """Where players fetch, and where sites are shown; it follows the settings until the stack is left."""
     core = api.core
-    host = MediaHost(
-        SessionStage(core.session, api.tokens, core.library), lambda request: root_of(core.settings.media, request))
-    media = MediaServer(lambda: core.settings.media, host)
+    scope = await stack.enter_async_context(Scope("media"))
+    stage = SessionStage(core.session, api.tokens, core.library, scope, core.report)
+    host = MediaHost(stage, lambda request: root_of(core.settings.media, request))
+    api.play_host = Players(host, stage.indexes)
+    remuxer = Remuxer(scope)
+    stack.push_async_callback(remuxer.close)
+    parts = RemuxParts(scope, stage, Remuxed(remuxer))
+    stack.push_async_callback(parts.close)
+    parts.add_to(host.parts)
+    media = MediaServer(lambda: core.settings.media, or_site(host))
+    media.gateway = Gateway(api.site_service, lambda: core.settings.sites)
+    api.site_gateway = media
+    api.media_place = media
     await media.start()
     stack.push_async_callback(media.close)
 

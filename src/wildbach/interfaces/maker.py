@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wildbach.disk.files import FileStorage
@@ -42,20 +42,52 @@ async def make(found: Found, recipe: Recipe, progress: Callable[[int, int], None
 
 async def assemble(
     plan: BuildPlan, storage: Storage, recipe: Recipe, progress: Callable[[int, int], None],
+    known: Mapping[int, tuple[bytes, bytes]] | None = None,
 ) -> Metainfo:
-    """The same of content that is already laid out. Raises StorageError."""
+    """The same of content that is already laid out. `known`: the hashes of the pieces of some files (v1 and v2, as
+    `BuildPlan.add` takes them), which are not hashed again. Raises StorageError.
+    """
     with contextlib.ExitStack() as stack:
         threads = Threads(os.cpu_count() or 1)
         stack.callback(threads.close)
         hasher = Hasher(threads)
         stack.callback(hasher.close)
 
-        def tell(at: int, total: int, _good: int) -> None:
-            progress(at, total)
+        for number, (v1, v2) in (known or {}).items():
+            plan.add(plan.geometry.file_pieces(number), v1, v2)
+        gaps = list(_unknown(plan, known or {}))
+        sizes = [sum(plan.geometry.piece_size(piece) for piece in gap) for gap in gaps]
+        done = 0
 
-        digests = await hasher.digest(plan.geometry, storage, v1=plan.has_v1, v2=plan.has_v2, progress=tell)
-    plan.add(range(plan.geometry.piece_count), digests.v1, digests.v2)
+        def tell(at: int, _total: int, _good: int) -> None:
+            progress(done + at, sum(sizes))
+
+        for gap, size in zip(gaps, sizes, strict=True):
+            found = await hasher.digest(
+                plan.geometry, storage, v1=plan.has_v1, v2=plan.has_v2, progress=tell, pieces=gap)
+            plan.add(gap, found.v1, found.v2)
+            done += size
     return plan.finish(
         trackers=recipe.trackers, web_seeds=recipe.web_seeds, private=recipe.private, source=recipe.source,
         comment=recipe.comment, created_by="wildbach", creation_date=recipe.date,
     )
+
+
+def _unknown(plan: BuildPlan, known: Mapping[int, tuple[bytes, bytes]]) -> Iterator[range]:
+    """The runs of pieces whose hashes are not known. Where some are, every file begins with a piece."""
+    if not known:
+        yield range(plan.geometry.piece_count)
+        return
+    start = stop = 0
+    for number in range(len(plan.files)):
+        pieces = plan.geometry.file_pieces(number)
+        if number in known or not pieces:
+            continue
+        if pieces.start != stop and stop > start:
+            yield range(start, stop)
+            start = pieces.start
+        elif stop == start:
+            start = pieces.start
+        stop = pieces.stop
+    if stop > start:
+        yield range(start, stop)

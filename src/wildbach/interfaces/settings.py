@@ -16,6 +16,7 @@ from wildbach.services.library.settings import (
     TrashSettings,
 )
 from wildbach.services.notices.settings import NotifySettings
+from wildbach.services.sites.settings import SiteSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class ClientSettings(Settings):
     trash: TrashSettings = section(TrashSettings, "What was removed.")
     leeches: LeechSettings = section(LeechSettings, "Peers that take without giving.")
     feeds: FeedSettings = section(FeedSettings, "RSS.")
+    sites: SiteSettings = section(SiteSettings, "Sites that were opened, and those that are published from here.")
     hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")
     notify: NotifySettings = section(NotifySettings, "Notifications to phones, chats, mail and others.")
     api: ApiSettings = section(ApiSettings, "The web interface and the API.")

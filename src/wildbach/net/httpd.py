@@ -83,6 +83,8 @@ class Request:
     secure: bool = False
     "It came by TLS."
     read: Reader = field(default=_no_body, repr=False, compare=False)
+    with_client: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+    "From now on the handler is cancelled when the client goes away; else it works on to its end."
 
     async def body(self, limit: int) -> bytes:
         """The whole body of at most `limit` bytes; once. Raises BodyError: too long, too slow, packed or cut off."""
@@ -328,6 +330,7 @@ class HttpServer:
         try:
             return await self._answer(request)
         finally:
+            self._streams.pop(request.protocol, None)
             self._crowd.rest(request.protocol)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -360,8 +363,13 @@ class HttpServer:
         secure = transport is not None and transport.get_extra_info("sslcontext") is not None
         return Request(
             request.method, path, query, Endpoint(host.partition("%")[0], port), headers, secure,
-            lambda limit: _read_body(request, limit),
+            lambda limit: _read_body(request, limit), lambda: self._bind(request.protocol),
         )
+
+    def _bind(self, protocol: web.RequestHandler) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._streams[protocol] = task
 
     async def _stream(self, request: web.BaseRequest, answer: Stream) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers={"Server": self._name, **answer.headers})

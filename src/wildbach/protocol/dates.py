@@ -12,12 +12,14 @@ from typing import Final
 
 _CHARS: Final = 100
 "A longer text is no date."
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ZONES: Final = {
     "z": 0, "ut": 0, "utc": 0, "gmt": 0, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420, "mdt": -360,
     "pst": -480, "pdt": -420, "cet": 60, "cest": 120, "msk": 180,
 }
 "Minutes east of UTC."
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK: Final = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?"
 _ZONE: Final = r"([A-Za-z]{1,4}|[+-]\d{2}:?\d{2}|[+-]\d{2})?"
 _RFC: Final = re.compile(
@@ -42,6 +44,18 @@ def parse(text: str) -> float | None:
         year, month, day, *clock = found.groups()
         return _moment(int(year), int(month), int(day or "1"), *clock)
     return None
+
+
+def written(moment: float) -> str:
+    """A moment in the form of RFC 822 with a year of four digits, in UTC, as RSS and HTTP have it. `moment`: seconds
+    since 1970; raises ValueError for one after the year 9999.
+    """
+    try:
+        at = _EPOCH + timedelta(seconds=int(moment))
+    except OverflowError:
+        raise ValueError("after the year 9999") from None
+    month = _MONTHS[at.month - 1].capitalize()
+    return f"{_DAYS[at.weekday()]}, {at.day:02} {month} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
 
 
 def _moment(

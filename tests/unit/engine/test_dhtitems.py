@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, UsageError
-from wildbach.engine.dhtitems import DhtItems, pack, unpack
+from wildbach.engine.dhtitems import DhtItems
 from wildbach.protocol.dht.items import Item, immutable, signed
+from wildbach.protocol.heads import pack, unpack
 
 SECRET = bytes(range(32))
 ONE, TWO = signed(SECRET, b"one", 1, b"salt"), signed(SECRET, b"two", 2, b"salt")

@@ -12,7 +12,9 @@ from tests.api_fakes import PASSWORD, row, serving
 from tests.certificates import self_signed
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
+from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import operations
 from wildbach.interfaces.api.subscription import Shown, Subscription
@@ -31,7 +33,12 @@ PAYLOADS: dict[str, Any] = {
     "remove_feed": m.FeedPath("f"), "refresh_feed": m.FeedPath("f"), "mark_read": m.ReadMark("f"),
     "put_feed_rule": m.FeedRule("r", {}), "rename_feed_rule": m.RuleName("r", "s"), "remove_feed_rule": m.RuleName("s"),
     "try_feed_rule": m.FeedRule("r", {}), "set_password": m.Password("new", PASSWORD), "make_api_key":
-    m.KeyRequest("k"), "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
+    m.KeyRequest("k"), "open_site": sm.SiteOpening(f"{1:064x}"), "publish_site": sm.SitePublication("/x"),
+    "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
+    "make_publishing_key": km.PublishingKeyRequest(f"{1:040x}"), "export_publishing_key": km.KeyExport("secret"),
+    "import_publishing_key": km.KeyImport("text", PASSWORD), "recovery_words": km.RecoveryWish(),
+    "erase_recovery": km.RecoveryWords("wbr-0000"),
+    "rotate_publishing_key": km.KeyRotation("wbr-0000", (km.GoodHead("ab" * 20),)),
 }
 
 

@@ -299,6 +299,30 @@ def test_a_stream_with_nothing_to_send_ends_with_its_client_too() -> None:
     asyncio.run(main())
 
 
+def test_a_handler_that_was_bound_to_its_client_ends_with_it() -> None:
+    async def main() -> None:
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def handler(request: Request) -> Response:
+            request.with_client()
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+            return Response()
+
+        server = HttpServer(handler)
+        at = await server.start("127.0.0.1", 0)
+        _, writer = await asyncio.open_connection(at.host, at.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.wait_for(begun.wait(), 5)
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 5)
+        await server.close()
+    asyncio.run(main())
+
+
 def test_a_stream_that_fails_is_broken_off() -> None:
     async def failing() -> AsyncIterator[bytes]:
         yield b"half"

@@ -60,3 +60,14 @@ def test_any_text_is_a_moment_or_none(text: str) -> None:
 def test_a_moment_outside_the_calendar_is_refused() -> None:
     with pytest.raises(ValueError, match="no moment"):
         dates.to_rfc2822(1e20)
+
+
+@given(st.integers(0, 4_102_444_799))
+def test_a_moment_is_read_as_it_was_written(seconds: int) -> None:
+    assert dates.parse(dates.written(seconds)) == seconds
+
+
+def test_a_moment_is_written_in_english_and_utc() -> None:
+    assert dates.written(MOMENT) == "Thu, 26 Nov 2026 16:38:03 GMT"
+    with pytest.raises(ValueError, match="9999"):
+        dates.written(1e12)

@@ -8,6 +8,7 @@ export type Loaded = () => Promise<{ default: Component }>;
 export const pages = {
   login: () => import("./Login.svelte"),
   feeds: () => import("./feeds/Feeds.svelte"),
+  sites: () => import("./Sites.svelte"),
   groups: () => import("./Groups.svelte"),
   statistics: () => import("./Statistics.svelte"),
   trash: () => import("./Trash.svelte"),

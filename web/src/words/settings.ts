@@ -28,9 +28,9 @@ export const settingsWords = words(
       original: "as the torrent says", subfolder: "always a folder", none: "no folder", stop: "stop", remove: "remove", remove_files: "remove with files", super_seed: "super-seeding",
     } as Record<string, string>,
     sections: {
-      connections: "Connections", rates: "Speed", peers: "Peers", disk: "Disk", trackers: "Trackers", discovery: "Being found", web_seeds: "Web seeds", dht: "DHT",
+      connections: "Connections", rates: "Speed", peers: "Peers", disk: "Disk", content: "Cache", trackers: "Trackers", discovery: "Being found", web_seeds: "Web seeds", dht: "DHT",
       network: "Way out", filter: "IP filter", downloads: "Downloads", queue: "Queue", seeding: "Seeding", slow_mode: "Slow mode", trash: "Trash", leeches: "Leeches",
-      feeds: "Feeds", hooks: "Commands", notify: "Notifications", api: "Web and API", media: "Playing",
+      feeds: "Feeds", hooks: "Commands", notify: "Notifications", api: "Web and API", media: "Playing", sites: "Sites",
     } as Record<string, string>,
   },
   {
@@ -59,9 +59,9 @@ export const settingsWords = words(
       original: "wie der Torrent es sagt", subfolder: "immer ein Ordner", none: "kein Ordner", stop: "anhalten", remove: "entfernen", remove_files: "mit Dateien entfernen", super_seed: "Super-Seeding",
     } as Record<string, string>,
     sections: {
-      connections: "Verbindungen", rates: "Geschwindigkeit", peers: "Peers", disk: "Platte", trackers: "Tracker", discovery: "Gefunden werden", web_seeds: "Web-Seeds", dht: "DHT",
+      connections: "Verbindungen", rates: "Geschwindigkeit", peers: "Peers", disk: "Platte", content: "Zwischenspeicher", trackers: "Tracker", discovery: "Gefunden werden", web_seeds: "Web-Seeds", dht: "DHT",
       network: "Weg nach draußen", filter: "IP-Filter", downloads: "Downloads", queue: "Schlange", seeding: "Verteilen", slow_mode: "Langsam-Modus", trash: "Papierkorb", leeches: "Schmarotzer",
-      feeds: "Feeds", hooks: "Befehle", notify: "Benachrichtigungen", api: "Web und API", media: "Abspielen",
+      feeds: "Feeds", hooks: "Befehle", notify: "Benachrichtigungen", api: "Web und API", media: "Abspielen", sites: "Seiten",
     } as Record<string, string>,
   },
 );
@@ -81,7 +81,8 @@ const NAMED: Record<string, string> = {
   "downloads.watch": "Watched folders", "queue.enabled": "Use the queue", "seeding.seconds": "Seeding time", "seeding.idle_seconds": "Idle time",
   "seeding.action": "At a limit", "slow_mode.scheduled": "By the clock", "trash.hours": "Keep for", "leeches.hours": "Keep out for",
   "feeds.enabled": "Read feeds", "feeds.refresh_minutes": "Look every", "feeds.auto_download": "Download by rules",
-  "feeds.parallel": "At the same time", "feeds.host_seconds": "Pause for each site", "disk.reuse": "Use what is there", "filter.refresh_hours": "Get anew every",
+  "feeds.parallel": "At the same time", "feeds.host_seconds": "Pause for each site", "disk.reuse": "Use what is there", "content.disk_percent": "Share of the disk",
+  "content.min_free": "Leave free", "content.quota": "Size", "filter.refresh_hours": "Get anew every",
   "notify.events": "Tell about", "api.listen": "Listen at", "api.hosts": "Names of this page", "api.base_path": "Path below",
 };
 

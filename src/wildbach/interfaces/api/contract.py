@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import playmodels as pm
+from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.operation import operation
 
 
@@ -374,6 +377,136 @@ class Api(Protocol):
     @operation("POST", "/rules/try")
     async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
         """Which of the articles there are a rule would take, and why not the others."""
+        ...
+
+    # -- playing
+
+    @operation("GET", "/torrents/{key}/playables")
+    async def playables(self, key: str) -> pm.Playables:
+        """What of a torrent plays: in order, with subtitles and how far somebody got. Its paths have the torrent's
+        token in them: who has one reads the files.
+        """
+        ...
+
+    @operation("POST", "/torrents/{key}/media-token")
+    async def renew_media_token(self, key: str) -> pm.Playables:
+        """Links to files of this torrent are worth nothing any more; here are new ones."""
+        ...
+
+    @operation("POST", "/torrents/{key}/forget-watched")
+    async def forget_watched(self, key: str) -> None:
+        """Nothing of it was ever played."""
+        ...
+
+    @operation("POST", "/plays")
+    async def start_play(self, request: pm.PlayRequest) -> pm.Play:
+        """Play something: of a torrent in the list, or of one that is added for it, of which then only what is played
+        is fetched. The file is known once the metadata is here.
+        """
+        ...
+
+    @operation("GET", "/plays/{id}")
+    async def play(self, id: str) -> pm.Play:
+        """How it comes, and why it waits."""
+        ...
+
+    @operation("DELETE", "/plays/{id}")
+    async def end_play(self, id: str) -> pm.PlayEnd:
+        """It is over. Where that was wished, a torrent of which all was seen is removed with its files."""
+        ...
+
+    @operation("PUT", "/watched")
+    async def put_watched(self, watched: pm.Watched) -> pm.PlayPosition:
+        """How far somebody got: kept when this answers. At 95 % of its length a file was seen."""
+        ...
+
+    @operation("GET", "/watching")
+    async def watching(self, query: pm.WatchingQuery) -> pm.Watching:
+        """What to go on with: what was begun, and what comes after what was seen; the latest first."""
+        ...
+
+    @operation("GET", "/media")
+    async def media(self) -> pm.Media:
+        """Where players fetch."""
+        ...
+
+    @operation("PATCH", "/media")
+    async def change_media(self, patch: pm.MediaPatch) -> pm.Media:
+        """Let other machines of the network fetch what they have a link to, or do not. Holds at once."""
+        ...
+
+    # -- sites
+
+    @operation("GET", "/sites", role="guest")
+    async def sites(self) -> sm.Sites:
+        """Sites that were opened here or are published from here, what was used last first."""
+        ...
+
+    @operation("POST", "/sites")
+    async def open_site(self, opening: sm.SiteOpening) -> sm.Site:
+        """Open a site: it is looked up, fetched and given to others from now on."""
+        ...
+
+    @operation("GET", "/sites/{word}", role="guest")
+    async def site(self, word: str) -> sm.SiteVersions:
+        """A site by its name or the beginning of its key, with its versions."""
+        ...
+
+    @operation("PATCH", "/sites/{word}")
+    async def change_site(self, word: str, patch: sm.SitePatch) -> sm.Site:
+        """Rename a site, keep it, hold it at a version, or let it use other web sites."""
+        ...
+
+    @operation("DELETE", "/sites/{word}")
+    async def forget_site(self, word: str) -> None:
+        """Forget a site, with its files; a folder that it is published from stays."""
+        ...
+
+    @operation("GET", "/sites/{word}/difference", role="guest")
+    async def site_difference(self, word: str, query: sm.SiteDifferenceQuery) -> sm.SiteDifference:
+        """Which files are different in a version, by content."""
+        ...
+
+    @operation("POST", "/publications")
+    async def publish_site(self, request: sm.SitePublication) -> m.Job:
+        """Publish a folder as a site, or say what would change. The job's `result` has its key, number and link."""
+        ...
+
+    # -- keys that sites, channels and torrents are published under
+
+    @operation("GET", "/publishing/keys")
+    async def publishing_keys(self) -> km.PublishingKeys:
+        """The keys there are, without their secrets."""
+        ...
+
+    @operation("POST", "/publishing/keys")
+    async def make_publishing_key(self, request: km.PublishingKeyRequest) -> km.PublishingKey:
+        """A new key, with a recovery key."""
+        ...
+
+    @operation("POST", "/publishing/keys/{name}/export")
+    async def export_publishing_key(self, name: str, request: km.KeyExport) -> km.KeyFile:
+        """A copy of a key, sealed with a passphrase."""
+        ...
+
+    @operation("POST", "/publishing/imports")
+    async def import_publishing_key(self, request: km.KeyImport) -> km.PublishingKey:
+        """Take a key on from a copy. The same again changes nothing."""
+        ...
+
+    @operation("POST", "/publishing/keys/{name}/recovery")
+    async def recovery_words(self, name: str, request: km.RecoveryWish) -> km.RecoveryWords:
+        """The recovery key, to be written down; while it was not erased."""
+        ...
+
+    @operation("POST", "/publishing/keys/{name}/recovery/erasure")
+    async def erase_recovery(self, name: str, request: km.RecoveryWords) -> km.PublishingKey:
+        """Erase the recovery key here. The words show that it was written down."""
+        ...
+
+    @operation("POST", "/publishing/keys/{name}/rotation")
+    async def rotate_publishing_key(self, name: str, request: km.KeyRotation) -> km.KeyRotated:
+        """Put a new key in the place of one that was stolen. Followers move; it cannot be undone."""
         ...
 
     # -- who may

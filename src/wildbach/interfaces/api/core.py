@@ -51,6 +51,8 @@ class Core:
     "A peer from outside our network called, in this run."
     made: dict[str, bytes] = field(default_factory=dict)
     "Torrent files that were made lately, by key."
+    restored: asyncio.Event = field(default_factory=asyncio.Event)
+    "The torrents of the last run are listed."
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)
     "Held while a torrent is looked for and added."
     sorting: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from wildbach.base.settings import Layers
 from wildbach.base.words import clean
+from wildbach.disk.keys import Keys
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
 from wildbach.interfaces import config
@@ -26,14 +27,19 @@ from wildbach.interfaces.api.freespace import FreeSpace
 from wildbach.interfaces.api.grouping import Grouping
 from wildbach.interfaces.api.importing import Importing
 from wildbach.interfaces.api.jobs import JobList
+from wildbach.interfaces.api.keeping import Keeping, Keyring
 from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
 from wildbach.interfaces.api.notifying import Notifying
+from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
+from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
+from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
+from wildbach.interfaces.sitemaker import SiteMaker
 from wildbach.interfaces.web import DIST
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.tasks import Scope
@@ -44,6 +50,9 @@ from wildbach.services.library import events as library_events
 from wildbach.services.library.library import Library
 from wildbach.services.notices import notifier as notices
 from wildbach.services.notices.notifier import Notifier
+from wildbach.services.sites import events as site_events
+from wildbach.services.sites.publishing import Publisher
+from wildbach.services.sites.service import Sites
 from wildbach.services.stream.positions import Positions
 from wildbach.services.stream.tokens import Tokens
 
@@ -51,7 +60,8 @@ log = logging.getLogger("wildbach")
 
 
 class LocalApi(
-    Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying, Demonstrating,
+    Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
+    Demonstrating, Siting, Keeping,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
@@ -60,6 +70,7 @@ class LocalApi(
         self.looks = Looks(core.scope, core.report)
         self.notifier = notifier
         self.tokens = Tokens(core.session)
+        self.plays = plays_of(self)
         self.positions = Positions(core.session, time.time, core.report)
 
 
@@ -106,6 +117,9 @@ async def open_api(
             scope.spawn("load", _load(core, loaded), contain=report)
             await session.count(started=1)
             api = LocalApi(core, notifier)
+            keys = Keys(data_dir)
+            session.mutables.use_keys(keys)
+            api.keyring = Keyring(keys, threads, session.mutables, time.time)
             await api.tokens.load()
             await api.positions.load()
             patterns = Threads(1, "feeds")
@@ -117,6 +131,13 @@ async def open_api(
             )
             await feeds.load()
             stack.push_async_callback(feeds.close)
+            api.site_service = sites = Sites(
+                scope, settings=lambda: choices.settings.sites, keeper=session,
+                heads=SiteHeads(session, keys, core), torrents=SiteTorrents(core, core.restored),
+                publish=library.bus.publish, report=report)
+            api.site_publisher = Publisher(sites, session, SiteMaker(threads))
+            await sites.load()
+            stack.push_async_callback(sites.close)
             scope.spawn("watch", Watcher(api).run(), contain=report)
             yield api
     finally:
@@ -129,6 +150,7 @@ def _countries(settings: ClientSettings) -> Path:
 
 async def _load(core: Core, loaded: asyncio.Event | None) -> None:
     await core.session.restore()
+    core.restored.set()
     await core.library.run()
     await core.catalog.run()
     if loaded is not None:
@@ -173,7 +195,7 @@ async def _tell_library(core: Core, hooks: Hooks, notifier: Notifier) -> None:
     with library.bus.subscribe(
         library_events.TorrentEnlisted, library_events.DownloadFinished, library_events.LimitReached,
         library_events.SlowModeChanged, library_events.LeechBanned, feed_events.FeedFailed, feed_events.ArticleFailed,
-        feed_events.RuleMatched,
+        feed_events.RuleMatched, site_events.SiteUpdated, site_events.SiteFailed,
     ) as happenings:
         async for event in happenings:
             match event:
@@ -199,6 +221,10 @@ async def _tell_library(core: Core, hooks: Hooks, notifier: Notifier) -> None:
                     notifier.happened("feed_failed", "A feed cannot be fetched", f"{event.title}: {event.reason}")
                 case feed_events.RuleMatched():
                     notifier.happened("feed_match", f"The rule {clean(event.rule)} took an article", event.title)
+                case site_events.SiteUpdated():
+                    book.happened(event, f"the site {event.title or event.site} has number {event.seq} now")
+                case site_events.SiteFailed():
+                    book.happened(event, f"the site {event.title or event.site}: {event.reason}", "warning")
                 case feed_events.ArticleFailed():
                     book.happened(event, f"{event.title}: {event.reason}", "warning")
 

@@ -164,7 +164,7 @@ class Looking:
         count = info.geometry.piece_count
         each = max(1, -(-count // query.buckets)) if query.buckets else 1
         content = torrent.content
-        state = _cells(torrent.had[1], count, each)
+        state = cells(torrent.had[1], count, each)
         counts: list[int] = []
         if content is not None:
             for index in content.picker.open:
@@ -191,7 +191,7 @@ class Looking:
         return (await self.metainfo(key)).to_bytes()
 
 
-def _cells(held: int, count: int, each: int) -> list[str]:
+def cells(held: int, count: int, each: int) -> list[str]:
     """A set of pieces as the characters of a PieceMap."""
     text = bitfield.flags(held, count)
     if each == 1:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import InfoHashes
 from wildbach.base.words import plural
+from wildbach.disk.keys import Keys
 from wildbach.engine.mutable import Published
 from wildbach.engine.session import Session
 from wildbach.interfaces.cli import output, running, sources
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.finding import until_ready
 from wildbach.interfaces.cli.running import Stop
-from wildbach.interfaces.cli.state import state_folder
+from wildbach.interfaces.cli.state import daemon_folder, state_folder
 from wildbach.interfaces.cli.wishes import Wishes, network, warn_of_variables
 from wildbach.protocol.metainfo import Metainfo, MutableLink
 
@@ -25,21 +28,22 @@ from wildbach.protocol.metainfo import Metainfo, MutableLink
               help="The key to publish under; made when it is first used.  [default: default]")
 @click.option("--salt", default="", metavar="TEXT", help="Several torrents under one key: each has a salt of its own.")
 @click.option("--once", is_flag=True, help="End when it is stored. Nodes forget it in two hours.")
+@click.option("--adopt", is_flag=True,
+              help="Go on from what another machine with this key published, or this one before a backup was put back.")
 @network
-def command(source: str, key: str, salt: str, once: bool, wishes: Wishes) -> int:
+def command(source: str, key: str, salt: str, once: bool, adopt: bool, wishes: Wishes) -> int:
     """Publish a torrent in the DHT under a key, or put another one in its place.
 
     TORRENT is a .torrent file, a magnet link or an info hash. Prints a link that does not change: who follows it gets
     whatever was published last. Runs until Ctrl-C and keeps what was published alive; `wildbach seed` gives the
-    content. The secret keys are in the folder `published/keys` below the state: keep a copy, for nobody can make them
-    again.
+    content. Make a copy of the key (`wildbach key export`), for nobody can make it again.
     """
     warn_of_variables()
     hashes = _hashes(source)
     raw = salt.encode()
     if len(raw) > limits.DHT_SALT_BYTES:
         raise UsageError(f"a salt has at most {limits.DHT_SALT_BYTES} bytes")
-    return running.run(lambda stop: _publish(hashes, key, raw, once, wishes, stop))
+    return running.run(lambda stop: _publish(hashes, key, raw, once, adopt, wishes, stop))
 
 
 def _hashes(source: str) -> InfoHashes:
@@ -53,11 +57,15 @@ def _hashes(source: str) -> InfoHashes:
     return loaded.hashes
 
 
-async def _publish(hashes: InfoHashes, key: str, salt: bytes, once: bool, wishes: Wishes, stop: Stop) -> Exit:
+async def _publish(
+    hashes: InfoHashes, key: str, salt: bytes, once: bool, adopt: bool, wishes: Wishes, stop: Stop,
+) -> Exit:
     async with Session(wishes.settings(), data_dir=state_folder(wishes.state) / "published") as session:
+        session.mutables.use_keys(Keys(daemon_folder(wishes.state)))  # one place for all keys
         if not await until_ready(session, stop, wishes):
             return stop.code
-        found = await running.unless_stopped(stop, lambda: session.mutables.publish(hashes, key=key, salt=salt))
+        publish = partial(session.mutables.publish, hashes, key=key, salt=salt, adopt=adopt)
+        found = await running.unless_stopped(stop, publish)
         if found is None:
             return stop.code
         _say(found, wishes)
@@ -71,9 +79,12 @@ async def _publish(hashes: InfoHashes, key: str, salt: bytes, once: bool, wishes
 def _say(found: Published, wishes: Wishes) -> None:
     link = found.link.to_uri()
     if wishes.as_json:
-        output.record({"event": "published", "link": link, "seq": found.seq, "nodes": found.nodes})
+        output.record({"event": "published", "link": link, "seq": found.seq, "nodes": found.nodes,
+                       "confirmed": found.confirmed})
     elif wishes.quiet:
         output.line(link)
     else:
+        if not found.confirmed:
+            output.line("the DHT has not given it back yet: it is stored again, look once more in a while")
         output.line(f"published as number {found.seq} at {plural(found.nodes, 'node')}; the link for those who follow:")
         output.line(link)

@@ -126,6 +126,9 @@ _URL: Final = click.option(
 _KEY: Final = click.option(
     "--key", envvar="WILDBACH_KEY", metavar="KEY",
     help="The key for it, which `wildbach keys make` gives; better in $WILDBACH_KEY, which no list of processes shows.")
+_DAEMON_KEY: Final = click.option(
+    "--daemon-key", "key", envvar="WILDBACH_KEY", metavar="KEY",
+    help="The key for a daemon elsewhere, which `wildbach keys make` gives; better in $WILDBACH_KEY.")
 _CA: Final = click.option(
     "--ca", type=click.Path(dir_okay=False), metavar="FILE", help="Certificates to trust in place of the system's.")
 _STATE: Final = click.option(
@@ -141,6 +144,11 @@ def options(function: Callable[..., int]) -> Callable[..., int]:
 def options_but_state(function: Callable[..., int]) -> Callable[..., int]:
     """The same for a command that has `--state` of its own."""
     return _with(function, (_URL, _KEY, _CA))
+
+
+def options_but_key(function: Callable[..., int]) -> Callable[..., int]:
+    """The same for a command that has `--key` of its own."""
+    return _with(function, (_URL, _DAEMON_KEY, _CA, _STATE))
 
 
 def _with(function: Callable[..., int], flags: tuple[Callable[[Any], Any], ...]) -> Callable[..., int]:

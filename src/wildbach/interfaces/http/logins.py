@@ -17,7 +17,7 @@ from wildbach.interfaces.settings import ApiSettings
 from wildbach.net.httpd import Request, Response
 
 _SCRIPT: Final = """
-const token = location.hash.slice(1);
+const [token, ...page] = location.hash.slice(1).split("/");
 const say = (text) => { document.querySelector("p").textContent = text; };
 history.replaceState(null, "", location.pathname);
 if (token === "") {
@@ -26,7 +26,7 @@ if (token === "") {
   fetch(location.pathname, {
     method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({token: token}),
   }).then((answer) => {
-    if (answer.ok) { location.replace("../../"); return null; }
+    if (answer.ok) { location.replace("../../" + (page.length ? "#/" + page.join("/") : "")); return null; }
     return answer.json().then((problem) => say(problem.detail));
   }).catch(() => say("wildbach does not answer."));
 }

@@ -17,7 +17,7 @@ import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from urllib.parse import quote, unquote_to_bytes
 
@@ -26,7 +26,7 @@ from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import StorageError, UsageError, WildbachError
 from wildbach.base.words import clean
 from wildbach.net import ranges
-from wildbach.net.httpd import Answer, Request, Response, Stream
+from wildbach.net.httpd import Answer, Request, Response, Stream, WebSocketUpgrade
 from wildbach.protocol.metainfo.info import Info
 from wildbach.services.stream.kinds import Kind, type_of
 from wildbach.services.stream.playables import Named, playables
@@ -155,7 +155,10 @@ class MediaHost:
             part = self.parts.get(path[1])
             if part is None:
                 raise _nothing()
-            return await part(request, shown, index, tuple(_text(one) for one in path[2:]))
+            answer = await part(request, shown, index, tuple(_text(one) for one in path[2:]))
+            if isinstance(answer, WebSocketUpgrade):
+                return answer
+            return replace(answer, headers={**_ALWAYS, **_CORS, **answer.headers})
         return self.file(request, shown, index)
 
     # -- files

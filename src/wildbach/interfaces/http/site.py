@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,12 +18,24 @@ from wildbach.net.httpd import Request, Response
 
 _log = logging.getLogger(__name__)
 
-POLICY: Final = "; ".join((
-    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:", "font-src 'self'",
-    "connect-src 'self'", "manifest-src 'self'", "worker-src 'self'", "frame-ancestors 'none'", "base-uri 'none'",
-    "form-action 'none'", "require-trusted-types-for 'script'", "trusted-types svelte-trusted-html",
-))
-"What the pages of the UI may do, in the browser's words: nothing that is not from here."
+def policy(media: tuple[str, ...] = ()) -> str:
+    """What the pages of the UI may do, in the browser's words: nothing that is not from here, but for films, their
+    subtitles and pictures, which come from the media host, at the URLs in `media`. `blob:` is what a page itself feeds
+    to a player, piece by piece.
+    """
+    found = dict.fromkeys(match[0] for match in map(_ORIGIN.match, media) if match is not None)
+    hosts = "".join(f" {origin}" for origin in found)
+    return "; ".join((
+        "default-src 'none'", "script-src 'self'", "style-src 'self'", f"img-src 'self' data: blob:{hosts}",
+        "font-src 'self'", f"connect-src 'self'{hosts}", f"media-src 'self' blob:{hosts}", "manifest-src 'self'",
+        "worker-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'",
+        "require-trusted-types-for 'script'", "trusted-types svelte-trusted-html",
+    ))
+
+
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,300}(?=/|$)")
+POLICY: Final = policy()
+"Where nothing is played."
 
 _TYPES: Final = {
     ".css": "text/css", ".html": "text/html", ".ico": "image/x-icon", ".js": "text/javascript",
@@ -65,6 +77,8 @@ class Site:
         """`files` by path from the root, as `/index.html`; none for a UI that was not built. Packs them, which takes
         a while.
         """
+        self.media: Callable[[], tuple[str, ...]] = tuple
+        "Gives the URLs at which browsers reach the media host."
         self._files = {path: _file(path, body) for path, body in files.items() if Path(path).suffix in _TYPES}
         if "/index.html" in self._files:
             self._files["/"] = self._files["/index.html"]
@@ -89,7 +103,7 @@ class Site:
         file = self._files.get(request.path)
         if file is None:
             return Response(_NOT_BUILT, content_type="text/html") if request.path == "/" else None
-        body, headers = file.body, {"Cache-Control": file.cached, "Content-Security-Policy": POLICY}
+        body, headers = file.body, {"Cache-Control": file.cached, "Content-Security-Policy": policy(self.media())}
         tag = file.tag
         if file.packed:
             headers["Vary"] = "Accept-Encoding"

@@ -237,7 +237,8 @@ class PutItem(GetItem):
         if candidate.token is None or (self._refused is not None and not self._refused.tid):
             return None
         item = self._item
-        cas = self._cas if candidate.endpoint in self._have else None
+        # Who missed an update has an older number than the one to be replaced, and would refuse for that.
+        cas = self._cas if self._have.get(candidate.endpoint) == self._cas else None
         return krpc.Put(candidate.token, item.raw, item.key, item.salt, item.seq, item.signature, cas)
 
     def _result(self, lookup: Lookup, now: float) -> LookupResult:

@@ -33,6 +33,7 @@ class Extension(IntEnum):
     UT_METADATA = 2
     UPLOAD_ONLY = 3
     UT_HOLEPUNCH = 4
+    WB_HEAD = 5
     LT_DONTHAVE = 7
 
 
@@ -41,6 +42,7 @@ NAMES: Final[Mapping[Extension, bytes]] = {
     Extension.UT_METADATA: b"ut_metadata",
     Extension.UPLOAD_ONLY: b"upload_only",
     Extension.UT_HOLEPUNCH: b"ut_holepunch",
+    Extension.WB_HEAD: b"wb_head",
     Extension.LT_DONTHAVE: b"lt_donthave",
 }
 

@@ -110,16 +110,24 @@ class MutableLink:
     peers: tuple[tuple[str, int], ...] = ()
     first: Magnet | None = None
     "The torrent the link names besides (`xt`): it may have been the newest when the link was made."
+    recovery: bytes = b""
+    "The public half of the key that may put another in the place of this one (`rk`), 32 bytes; empty for none."
+    web_seeds: tuple[str, ...] = ()
+    "Web servers that have the content (`ws`), whatever it is by then: what is another file there is not taken."
 
     def __post_init__(self) -> None:
         if len(self.public_key) != 32:
             raise UsageError("a public key has 32 bytes")
         if len(self.salt) > limits.DHT_SALT_BYTES:
             raise UsageError(f"a salt has at most DHT_SALT_BYTES = {limits.DHT_SALT_BYTES} bytes")
+        if len(self.recovery) not in (0, 32):
+            raise UsageError("a recovery key has 32 bytes")
 
     @classmethod
     def parse(cls, text: str) -> MutableLink:
-        """Read such a link. Raises FormatError where there is no public key, or two that differ."""
+        """Read such a link. Raises FormatError where there is no public key, two that differ, or a recovery key that
+        is none: passed over, it would leave the follower without the protection that the link is to give.
+        """
         text = _plain(text)
         if len(text) > limits.MAGNET_BYTES:
             raise LimitError(f"longer than MAGNET_BYTES = {limits.MAGNET_BYTES}", where="magnet")
@@ -139,13 +147,20 @@ class MutableLink:
         peers = _peers(fields.get("x.pe", []))
         topics = fields.get("xt", [])
         first = Magnet(_hashes(topics), name, trackers, peers=peers) if any(map(_is_hash, topics)) else None
-        return cls(keys[0], bytes.fromhex(salt), name, trackers, peers, first)
+        recovery = fields.get("rk", [""])[0]
+        if recovery and (len(recovery) != 64 or _HEX.fullmatch(recovery) is None):
+            raise FormatError("a recovery key is 64 hex digits", where="magnet.rk")
+        web_seeds = _urls(fields.get("ws", []), limits.WEB_SEEDS_PER_TORRENT)
+        return cls(
+            keys[0], bytes.fromhex(salt), name, trackers, peers, first, bytes.fromhex(recovery), web_seeds=web_seeds)
 
     def to_uri(self) -> str:
         """The link in one fixed order of keys. `MutableLink.parse` reads the same value from it."""
         parts = [f"xs=urn:btpk:{self.public_key.hex()}"]
         if self.salt:
             parts.append(f"s={self.salt.hex()}")
+        if self.recovery:
+            parts.append(f"rk={self.recovery.hex()}")
         if self.first is not None:
             hashes = self.first.hashes
             parts += [f"xt=urn:btih:{hashes.v1.hex()}"] if hashes.v1 is not None else []
@@ -153,6 +168,7 @@ class MutableLink:
         if self.name:
             parts.append(f"dn={quote(self.name, safe='')}")
         parts += [f"tr={quote(url, safe='')}" for url in self.trackers]
+        parts += [f"ws={quote(url, safe='')}" for url in self.web_seeds]
         parts += [f"x.pe={f'[{host}]' if ':' in host else host}:{port}" for host, port in self.peers]
         return "magnet:?" + "&".join(parts)
 

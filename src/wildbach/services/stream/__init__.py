@@ -1,5 +1,7 @@
-"""Playing: what of a torrent can be played, in which order, with which subtitles, and how far somebody got.
+"""Playing: what of a torrent can be played, in which order, with which subtitles, how far somebody got, and films as
+browsers play them.
 
 `kinds` and `names` read file names, `playables` puts them together; `positions` and `tokens` are remembered by a
-keeper. Nothing here opens a file or a socket.
+keeper.
+`remux` makes of media what browsers take, by processes of its own.
 """

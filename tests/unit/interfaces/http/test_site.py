@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.api_fakes import Serving, serving
 
 from wildbach.base.ids import Endpoint
-from wildbach.interfaces.http.site import POLICY, Site
+from wildbach.interfaces.http.site import POLICY, Site, policy
 from wildbach.interfaces.settings import ApiSettings
 from wildbach.net.httpd import Request
 
@@ -81,6 +81,17 @@ def test_a_file_comes_with_its_type_its_policy_and_how_long_it_is_good(
         async with session.post(path) as answer:
             assert answer.status == 401
     run(work, site)
+
+
+def test_films_come_from_the_media_host_and_from_nowhere_else() -> None:
+    said = dict(part.split(" ", 1) for part in policy(("http://media.localhost:9092", "https://media.example.org/x",
+                                                       "http://media.localhost:9092", "http://a b; script-src *", ""))
+                .split("; "))
+    hosts = "http://media.localhost:9092 https://media.example.org"
+    assert said["media-src"] == f"'self' blob: {hosts}"
+    assert said["connect-src"] == f"'self' {hosts}"
+    assert said["img-src"] == f"'self' data: blob: {hosts}"
+    assert said["script-src"] == said["worker-src"] == "'self'"
 
 
 def test_the_policy_lets_nothing_in_that_is_not_from_here() -> None:

@@ -245,7 +245,7 @@ def test_the_links_of_bep_46_are_read_and_lead_to_its_targets() -> None:
 
 def test_a_mutable_link_may_name_trackers_peers_and_the_torrent_of_today() -> None:
     first = Magnet(InfoHashes(V1, V2), "a b", ("http://t/announce",), peers=(("::1", 6),))
-    link = MutableLink(KEY, b"\0salt", "a b", ("http://t/announce",), (("::1", 6),), first)
+    link = MutableLink(KEY, b"\0salt", "a b", ("http://t/announce",), (("::1", 6),), first, V2)
     assert MutableLink.parse(link.to_uri()) == link
     assert MutableLink.parse(f"magnet:?s=&xs=URN:BTPK:{KEY.hex().upper()}&xs=http://x/") == MutableLink(KEY)
 
@@ -254,7 +254,8 @@ def test_a_mutable_link_may_name_trackers_peers_and_the_torrent_of_today() -> No
     "magnet:?xs=urn:btpk:00", f"magnet:?xt=urn:btih:{V1.hex()}", KEY.hex(), f"magnet:?xs=urn:btpk:{KEY.hex()[1:]}g",
     f"magnet:?xs=urn:btpk:{KEY.hex()}&s=6", f"magnet:?xs=urn:btpk:{KEY.hex()}&s=zz",
     f"magnet:?xs=urn:btpk:{KEY.hex()}&s={'00' * 65}", f"magnet:?xs=urn:btpk:{KEY.hex()}&xs=urn:btpk:{'00' * 32}",
-    f"magnet:?xs=urn:btpk:{KEY.hex()}&xt=urn:btih:00",
+    f"magnet:?xs=urn:btpk:{KEY.hex()}&xt=urn:btih:00", f"magnet:?xs=urn:btpk:{KEY.hex()}&rk=00",
+    f"magnet:?xs=urn:btpk:{KEY.hex()}&rk={'0g' * 32}",
 ])
 def test_what_is_no_mutable_link_is_refused(text: str) -> None:
     with pytest.raises(FormatError):

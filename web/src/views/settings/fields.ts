@@ -46,7 +46,7 @@ interface Branch {
 }
 
 /** What people look for comes first; what is not here comes after. */
-const ORDER = ["downloads", "rates", "slow_mode", "queue", "seeding", "connections", "network", "feeds", "notify", "trash", "discovery", "peers", "dht", "trackers", "filter", "leeches", "web_seeds", "disk", "api", "media"];
+const ORDER = ["downloads", "rates", "slow_mode", "queue", "seeding", "connections", "network", "feeds", "notify", "trash", "discovery", "peers", "dht", "trackers", "filter", "leeches", "web_seeds", "disk", "content", "media", "api"];
 
 function rank(name: string): number {
   const at = ORDER.indexOf(name);

@@ -15,6 +15,7 @@ export interface Place {
 const PLACES: readonly Place[] = [
   { page: "", icon: "list", label: () => common.t.torrents, guest: true },
   { page: "feeds", icon: "feed", label: () => common.t.feeds, guest: true },
+  { page: "sites", icon: "globe", label: () => common.t.sites, guest: true },
   { page: "groups", icon: "tag", label: () => common.t.groups, guest: false },
   { page: "statistics", icon: "chart", label: () => common.t.statistics, guest: true },
   { page: "trash", icon: "trash", label: () => common.t.trash, guest: true },
