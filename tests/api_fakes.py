@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from wildbach.base.errors import StorageError, UsageError
-from wildbach.interfaces.api import channelmodels as cm
+from wildbach.interfaces.api import channelmodels as chm
+from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
@@ -60,19 +61,19 @@ def row(number: int, **different: object) -> m.TorrentRow:
     return m.TorrentRow(**{**values, **different})
 
 
-def channel_view(title: str, *, name: str = "", **more: object) -> cm.Channel:
+def channel_view(title: str, *, name: str = "", **more: object) -> chm.Channel:
     fields: dict[str, object] = {
         "text": "", "author": "", "lang": "", "links": (), "art": "", "payout": "", "payout_was": "", "own": "",
         "auto": False, **more}
-    return cm.Channel(
+    return chm.Channel(
         key="a" * 52, title=name or title, says=title, link="magnet:?xs=urn:btpk:" + "ab" * 32, torrent="", seq=3,
         shown=3, heard_at=1, followed_at=1, items=2, new=1, drafts=0, rotated=False, recovery_differs=False,
         progress=1.0, seeds=2, reason="", **fields)  # type: ignore[arg-type]  # fields by name
 
 
-def channel_item(title: str) -> cm.ChannelItem:
+def channel_item(title: str) -> chm.ChannelItem:
     item = Item("g1", title, date=1, duration=61.0)
-    return cm.ChannelItem("a" * 52, "Birds", item, "video", "magnet:?xt=urn:btih:" + "ab" * 20, "", new=True)
+    return chm.ChannelItem("a" * 52, "Birds", item, "video", "magnet:?xt=urn:btih:" + "ab" * 20, "", new=True)
 
 
 class FakeApi:
@@ -89,8 +90,9 @@ class FakeApi:
         self.lines = tuple(m.LogLine(n, float(n), "info", f"line {n}") for n in range(5))
         self.works: dict[str, m.Job] = {}
         self.rules: dict[str, dict] = {}
+        self.cached: dict[str, cm.CachedTorrent] = {}
         self.known_sites: dict[str, sm.Site] = {}
-        self.known_channels: dict[str, cm.Channel] = {}
+        self.known_channels: dict[str, chm.Channel] = {}
         self.queries: list[object] = []
         self.plays: dict[str, str] = {}
         self.positions: dict[str, pm.PlayPosition] = {}
@@ -391,6 +393,47 @@ class FakeApi:
     async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
         return m.RuleMatches(())
 
+    async def storage(self) -> cm.Storage:
+        torrents = tuple(self.cached.values())
+        used = sum(one.size for one in torrents)
+        owners = {"stream": cm.StorageOwner(len(torrents), used)} if torrents else {}
+        return cm.Storage(1000, 800, used, sum(one.planned for one in torrents), 500, owners, torrents)
+
+    def _cached(self, keys: tuple[str, ...]) -> tuple[list[str], tuple[m.Failure, ...]]:
+        missing = [key for key in keys if key not in self.cached]
+        return [key for key in keys if key in self.cached], tuple(
+            m.Failure(key, "not_found", "that is no torrent of the cache") for key in missing)
+
+    async def pin_storage(self, pins: cm.StoragePins) -> m.Outcome:
+        there, missing = self._cached((*pins.pin, *pins.unpin))
+        for key in there:
+            self.cached[key] = msgspec.structs.replace(self.cached[key], pinned=key in pins.pin)
+        return m.Outcome(len(there), missing)
+
+    async def keep_storage(self, keeping: cm.StorageKeeping) -> cm.StorageKept:
+        there, missing = self._cached(keeping.keys)
+        jobs = tuple(m.Job("abc", "move", keeping.folder, "done", 1.0, "", 1) for _ in there if keeping.folder)
+        self.works |= {job.id: job for job in jobs}
+        for key in there:
+            del self.cached[key]
+        return cm.StorageKept(len(there), missing, jobs)
+
+    async def free_storage(self, need: cm.StorageNeed) -> cm.StorageFreed:
+        freed = 0
+        for key, one in list(self.cached.items()):
+            if freed < need.size and not one.pinned:
+                freed += one.size
+                del self.cached[key]
+        return cm.StorageFreed(freed)
+
+    async def evict_storage(self, eviction: cm.StorageEviction) -> m.Outcome:
+        there, failed = self._cached(eviction.keys)
+        pinned = [key for key in there if self.cached[key].pinned]
+        for key in set(there).difference(pinned):
+            del self.cached[key]
+        return m.Outcome(len(there) - len(pinned), (
+            *failed, *(m.Failure(key, "pinned", "it is pinned: unpin it first") for key in pinned)))
+
     def play_file(self, key: str) -> pm.PlayFile:
         name = self.one(key).name
         return pm.PlayFile(
@@ -539,25 +582,25 @@ class FakeApi:
             self.known_keys[name], key.public, (f"magnet:?xs=urn:btpk:{'ef' * 32}",), request.good, 8,
             bool(request.good), ("77622d6368",) if request.words else ())
 
-    async def channels(self) -> cm.Channels:
-        return cm.Channels(tuple(self.known_channels.values()))
+    async def channels(self) -> chm.Channels:
+        return chm.Channels(tuple(self.known_channels.values()))
 
-    async def channel(self, word: str) -> cm.Channel:
+    async def channel(self, word: str) -> chm.Channel:
         if word not in self.known_channels:
             raise UsageError(f"there is no channel {word}", code="not_found")
         return self.known_channels[word]
 
-    async def follow_channel(self, following: cm.ChannelFollowing) -> cm.Channel:
+    async def follow_channel(self, following: chm.ChannelFollowing) -> chm.Channel:
         made = channel_view("Birds", name=following.name, auto=following.auto)
         self.known_channels[made.title] = made
         return made
 
-    async def create_channel(self, making: cm.ChannelMaking) -> cm.Channel:
+    async def create_channel(self, making: chm.ChannelMaking) -> chm.Channel:
         made = channel_view(making.title, own=making.key, text=making.text, payout=making.payout)
         self.known_channels[made.title] = made
         return made
 
-    async def change_channel(self, word: str, patch: cm.ChannelPatch) -> cm.Channel:
+    async def change_channel(self, word: str, patch: chm.ChannelPatch) -> chm.Channel:
         there = await self.channel(word)
         given = {key: value for key, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
         given.pop("picture", None)
@@ -572,40 +615,40 @@ class FakeApi:
         await self.channel(word)
         del self.known_channels[word]
 
-    async def channel_items(self, query: cm.ItemQuery) -> cm.ChannelItems:
+    async def channel_items(self, query: chm.ItemQuery) -> chm.ChannelItems:
         self.queries.append(query)
-        return cm.ChannelItems((channel_item("The owl"),), more=False)
+        return chm.ChannelItems((channel_item("The owl"),), more=False)
 
-    async def look_at_channel(self, word: str) -> cm.Channel:
+    async def look_at_channel(self, word: str) -> chm.Channel:
         self.known_channels[word] = msgspec.structs.replace(await self.channel(word), new=0)
         return self.known_channels[word]
 
-    async def download_item(self, word: str, item: cm.ItemWord) -> cm.Download:
+    async def download_item(self, word: str, item: chm.ItemWord) -> chm.Download:
         await self.channel(word)
-        return cm.Download("ab" * 20)
+        return chm.Download("ab" * 20)
 
     async def channel_feed(self, word: str) -> bytes:
         await self.channel(word)
         return b"<rss/>"
 
-    async def channel_drafts(self, word: str) -> cm.ChannelItems:
+    async def channel_drafts(self, word: str) -> chm.ChannelItems:
         await self.channel(word)
-        return cm.ChannelItems((channel_item("Waiting"),), more=False)
+        return chm.ChannelItems((channel_item("Waiting"),), more=False)
 
-    async def add_channel_items(self, word: str, making: cm.ItemMaking) -> m.Job:
+    async def add_channel_items(self, word: str, making: chm.ItemMaking) -> m.Job:
         await self.channel(word)
         self.queries.append(making)
         made = [{"guid": f"g{number}", "title": path} for number, path in enumerate((*making.paths, *making.torrents))]
         return self._worked("channel_add", word, {"items": made, "count": len(made)})
 
-    async def change_channel_item(self, word: str, change: cm.ItemChange) -> cm.ChannelItem:
+    async def change_channel_item(self, word: str, change: chm.ItemChange) -> chm.ChannelItem:
         await self.channel(word)
         return channel_item(str(change.words.title))
 
-    async def remove_channel_item(self, word: str, item: cm.ItemWord) -> None:
+    async def remove_channel_item(self, word: str, item: chm.ItemWord) -> None:
         await self.channel(word)
 
-    async def publish_channel(self, word: str, publishing: cm.Publishing) -> m.Job:
+    async def publish_channel(self, word: str, publishing: chm.Publishing) -> m.Job:
         await self.channel(word)
         self.queries.append(publishing)
         return self._worked("channel_publish", word, {

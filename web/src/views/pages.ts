@@ -9,12 +9,14 @@ export const pages = {
   login: () => import("./Login.svelte"),
   feeds: () => import("./feeds/Feeds.svelte"),
   sites: () => import("./Sites.svelte"),
+  library: () => import("./library/Library.svelte"),
   groups: () => import("./Groups.svelte"),
   statistics: () => import("./Statistics.svelte"),
   trash: () => import("./Trash.svelte"),
   log: () => import("./Log.svelte"),
   settings: () => import("./settings/Settings.svelte"),
   access: () => import("./Access.svelte"),
+  play: () => import("./play/Play.svelte"),
 } satisfies Record<string, Loaded>;
 
 export const dialogs = {

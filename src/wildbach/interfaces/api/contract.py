@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from wildbach.interfaces.api import channelmodels as cm
+from wildbach.interfaces.api import channelmodels as chm
+from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
@@ -380,6 +381,33 @@ class Api(Protocol):
         """Which of the articles there are a rule would take, and why not the others."""
         ...
 
+    # -- the cache
+
+    @operation("GET", "/storage", role="guest")
+    async def storage(self) -> cm.Storage:
+        """What is kept only for now: the quota, how full it is, and the torrents, the longest unused first."""
+        ...
+
+    @operation("POST", "/storage/pins")
+    async def pin_storage(self, pins: cm.StoragePins) -> m.Outcome:
+        """Let torrents of the cache stay, or go when room is needed."""
+        ...
+
+    @operation("POST", "/storage/keep")
+    async def keep_storage(self, keeping: cm.StorageKeeping) -> cm.StorageKept:
+        """Make downloads of torrents of the cache: they stay, and count for it no more."""
+        ...
+
+    @operation("POST", "/storage/free")
+    async def free_storage(self, need: cm.StorageNeed) -> cm.StorageFreed:
+        """Remove what was not used for longest, with its files, until so much is free."""
+        ...
+
+    @operation("POST", "/storage/evict")
+    async def evict_storage(self, eviction: cm.StorageEviction) -> m.Outcome:
+        """Remove these torrents of the cache now, with their files. What is pinned or in use stays."""
+        ...
+
     # -- playing
 
     @operation("GET", "/torrents/{key}/playables")
@@ -513,29 +541,29 @@ class Api(Protocol):
     # -- channels
 
     @operation("GET", "/channels", role="guest")
-    async def channels(self) -> cm.Channels:
+    async def channels(self) -> chm.Channels:
         """Channels that are followed here or published from here, by title."""
         ...
 
     @operation("POST", "/channels")
-    async def follow_channel(self, following: cm.ChannelFollowing) -> cm.Channel:
+    async def follow_channel(self, following: chm.ChannelFollowing) -> chm.Channel:
         """Follow a channel: it is looked up, fetched and given to others from now on. Nothing that its items lead to is
         fetched.
         """
         ...
 
     @operation("POST", "/channels/own")
-    async def create_channel(self, making: cm.ChannelMaking) -> cm.Channel:
+    async def create_channel(self, making: chm.ChannelMaking) -> chm.Channel:
         """Begin a channel under a secret key of the data directory. Nobody hears of it before it is published."""
         ...
 
     @operation("GET", "/channels/{word}", role="guest")
-    async def channel(self, word: str) -> cm.Channel:
+    async def channel(self, word: str) -> chm.Channel:
         """A channel by its title, the name of its secret key, or the beginning of its key."""
         ...
 
     @operation("PATCH", "/channels/{word}")
-    async def change_channel(self, word: str, patch: cm.ChannelPatch) -> cm.Channel:
+    async def change_channel(self, word: str, patch: chm.ChannelPatch) -> chm.Channel:
         """Rename a channel, have what is new downloaded, accept its address for tips; of an own one change what it says
         of itself.
         """
@@ -547,17 +575,17 @@ class Api(Protocol):
         ...
 
     @operation("GET", "/items", role="guest")
-    async def channel_items(self, query: cm.ItemQuery) -> cm.ChannelItems:
+    async def channel_items(self, query: chm.ItemQuery) -> chm.ChannelItems:
         """Search the items of all channels, or of one."""
         ...
 
     @operation("POST", "/channels/{word}/look")
-    async def look_at_channel(self, word: str) -> cm.Channel:
+    async def look_at_channel(self, word: str) -> chm.Channel:
         """What is there now is new no longer."""
         ...
 
     @operation("POST", "/channels/{word}/download")
-    async def download_item(self, word: str, item: cm.ItemWord) -> cm.Download:
+    async def download_item(self, word: str, item: chm.ItemWord) -> chm.Download:
         """Download an item's best rendition, like any torrent."""
         ...
 
@@ -567,27 +595,27 @@ class Api(Protocol):
         ...
 
     @operation("GET", "/channels/{word}/drafts", role="guest")
-    async def channel_drafts(self, word: str) -> cm.ChannelItems:
+    async def channel_drafts(self, word: str) -> chm.ChannelItems:
         """The items of an own channel that wait to be published, in order."""
         ...
 
     @operation("POST", "/channels/{word}/items")
-    async def add_channel_items(self, word: str, making: cm.ItemMaking) -> m.Job:
+    async def add_channel_items(self, word: str, making: chm.ItemMaking) -> m.Job:
         """Have files or torrents wait to be published. The job's `result` has the `items` that were made of them."""
         ...
 
     @operation("POST", "/channels/{word}/items/edit")
-    async def change_channel_item(self, word: str, change: cm.ItemChange) -> cm.ChannelItem:
+    async def change_channel_item(self, word: str, change: chm.ItemChange) -> chm.ChannelItem:
         """Change the words of an item, from the next version on."""
         ...
 
     @operation("POST", "/channels/{word}/items/remove")
-    async def remove_channel_item(self, word: str, item: cm.ItemWord) -> None:
+    async def remove_channel_item(self, word: str, item: chm.ItemWord) -> None:
         """Remove an item, from the next version on."""
         ...
 
     @operation("POST", "/channels/{word}/publish")
-    async def publish_channel(self, word: str, publishing: cm.Publishing) -> m.Job:
+    async def publish_channel(self, word: str, publishing: chm.Publishing) -> m.Job:
         """Publish what waits. The job's `result` has the number and the link."""
         ...
 
