@@ -198,7 +198,9 @@ class SiteTorrents:
     async def meet(self, copy: Copy, link: str) -> None:
         torrent = _torrent_of(copy)
         if not self._core.library.in_trash(torrent.key):
-            await self._core.session.add(_magnet(torrent.hashes, link))
+            # As who it is cache for: else it would be kept as a download.
+            options = AddOptions(cache=torrent.options.cache)
+            await self._core.session.add(_magnet(torrent.hashes, link), options)
 
     def touch(self, copy: Copy) -> None:
         self._core.session.content.touch(_torrent_of(copy).key)

@@ -49,6 +49,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "categories": "List, make and remove categories.",
         "tags": "List, make and remove tags.",
         "rss": "Follow RSS feeds, and download by rules.",
+        "storage": "Show what is kept only for now; pin, keep and remove of it.",
         "site": "Open sites that have no server, and publish your own.",
     },
     "Without a daemon": {
