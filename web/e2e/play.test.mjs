@@ -70,7 +70,11 @@ test("a film with sound that no browser plays runs while it downloads, jumps, an
   await page.getByText("0.25 s").waitFor();
   await page.getByRole("button", { name: "Figures" }).click();
   await page.waitForFunction(() => (document.querySelector("video").textTracks[0]?.activeCues ?? []).length > 0);
+  // Still, so that it is in the picture.
+  await page.evaluate(() => document.querySelector("video").pause());
+  await page.waitForTimeout(300);
   await picture(page, "player");
+  await page.evaluate(() => document.querySelector("video").play());
 
   await page.getByRole("combobox", { name: "Sound" }).selectOption({ index: 1 });
   await past((await seen()).time + 1);
@@ -133,6 +137,16 @@ test("pictures that this browser does not show are made anew when one says so", 
   await page.getByRole("button", { name: "Make them anew and play" }).click();
   await past(2);
   assert.equal((await seen()).direct, false);
+});
+
+test("what was watched to its end goes away, where that was wished", async () => {
+  const key = await add("Gone", 'mp4("first", seconds=6.0)', {});
+  await open(key);
+  await past(1);
+  await page.getByRole("checkbox", { name: "Delete it after watching" }).check();
+  await page.locator("#list").waitFor();
+  await page.getByText("It was watched to its end and is removed.").waitFor();
+  await assert.rejects(api(page, "GET", `/torrents/${key}`), /404/);
 });
 
 test("it fits a phone, in German and in the dark too", async () => {
