@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from wildbach.base.errors import StorageError, UsageError
+from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
@@ -71,6 +72,7 @@ class FakeApi:
         self.lines = tuple(m.LogLine(n, float(n), "info", f"line {n}") for n in range(5))
         self.works: dict[str, m.Job] = {}
         self.rules: dict[str, dict] = {}
+        self.cached: dict[str, cm.CachedTorrent] = {}
         self.known_sites: dict[str, sm.Site] = {}
         self.plays: dict[str, str] = {}
         self.positions: dict[str, pm.PlayPosition] = {}
@@ -370,6 +372,47 @@ class FakeApi:
 
     async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
         return m.RuleMatches(())
+
+    async def storage(self) -> cm.Storage:
+        torrents = tuple(self.cached.values())
+        used = sum(one.size for one in torrents)
+        owners = {"stream": cm.StorageOwner(len(torrents), used)} if torrents else {}
+        return cm.Storage(1000, 800, used, sum(one.planned for one in torrents), 500, owners, torrents)
+
+    def _cached(self, keys: tuple[str, ...]) -> tuple[list[str], tuple[m.Failure, ...]]:
+        missing = [key for key in keys if key not in self.cached]
+        return [key for key in keys if key in self.cached], tuple(
+            m.Failure(key, "not_found", "that is no torrent of the cache") for key in missing)
+
+    async def pin_storage(self, pins: cm.StoragePins) -> m.Outcome:
+        there, missing = self._cached((*pins.pin, *pins.unpin))
+        for key in there:
+            self.cached[key] = msgspec.structs.replace(self.cached[key], pinned=key in pins.pin)
+        return m.Outcome(len(there), missing)
+
+    async def keep_storage(self, keeping: cm.StorageKeeping) -> cm.StorageKept:
+        there, missing = self._cached(keeping.keys)
+        jobs = tuple(m.Job("abc", "move", keeping.folder, "done", 1.0, "", 1) for _ in there if keeping.folder)
+        self.works |= {job.id: job for job in jobs}
+        for key in there:
+            del self.cached[key]
+        return cm.StorageKept(len(there), missing, jobs)
+
+    async def free_storage(self, need: cm.StorageNeed) -> cm.StorageFreed:
+        freed = 0
+        for key, one in list(self.cached.items()):
+            if freed < need.size and not one.pinned:
+                freed += one.size
+                del self.cached[key]
+        return cm.StorageFreed(freed)
+
+    async def evict_storage(self, eviction: cm.StorageEviction) -> m.Outcome:
+        there, failed = self._cached(eviction.keys)
+        pinned = [key for key in there if self.cached[key].pinned]
+        for key in set(there).difference(pinned):
+            del self.cached[key]
+        return m.Outcome(len(there) - len(pinned), (
+            *failed, *(m.Failure(key, "pinned", "it is pinned: unpin it first") for key in pinned)))
 
     def play_file(self, key: str) -> pm.PlayFile:
         name = self.one(key).name

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from wildbach.base.events import Event
     from wildbach.base.ids import Endpoint, InfoHashes
-    from wildbach.engine.content import CachedView, ContentView
+    from wildbach.engine.contentviews import CachedView, ContentView
     from wildbach.engine.dht import DhtView
     from wildbach.engine.dhtqueue import DhtTorrentView
     from wildbach.engine.discovery import DiscoveryView
@@ -150,7 +150,7 @@ _HOMES = {
     ),
     "wildbach.base.events": ("Event",),
     "wildbach.base.ids": ("Endpoint", "InfoHashes"),
-    "wildbach.engine.content": ("CachedView", "ContentView"),
+    "wildbach.engine.contentviews": ("CachedView", "ContentView"),
     "wildbach.engine.dht": ("DhtView",),
     "wildbach.engine.dhtqueue": ("DhtTorrentView",),
     "wildbach.engine.discovery": ("DiscoveryView",),

@@ -20,16 +20,13 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from wildbach.base.errors import StorageError, UsageError
-from wildbach.base.words import plural
 from wildbach.disk import system
-from wildbach.disk.layout import Layout
 from wildbach.disk.resume import ResumeStore
 from wildbach.engine import events, eviction, reuse
-from wildbach.engine.brief import FIELD, Brief
+from wildbach.engine.brief import FIELD
+from wildbach.engine.contentviews import Cached, CachedView, ContentView, sizes_of, view_of
 from wildbach.engine.eviction import Bounds, Need, Stock
-from wildbach.engine.holdings import Holdings
 from wildbach.engine.options import AddOptions
-from wildbach.engine.parts import Known
 from wildbach.engine.reuse import Place
 from wildbach.engine.settings import ContentSettings
 from wildbach.engine.state import State
@@ -44,48 +41,6 @@ AREA: Final = "content"
 FOLDER: Final = "cache"
 "Of the data directory."
 _LOOK_SECONDS: Final = 30.0
-
-
-class Cached(Protocol):
-    """A torrent."""
-
-    key: str
-    options: AddOptions
-    brief: Brief | None
-    known: Known | None
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def state(self) -> State: ...
-
-    @property
-    def code(self) -> str: ...
-
-    @property
-    def asleep(self) -> bool: ...
-
-    @property
-    def had(self) -> tuple[int, int]:
-        """The pieces that are wanted, and those that are verified."""
-        ...
-
-    @property
-    def holdings(self) -> Holdings | None: ...
-
-    @property
-    def layouts(self) -> list[Layout]: ...
-
-    def change_options(self, options: AddOptions) -> None: ...
-
-    def written(self) -> dict[str, object]:
-        """What the next run is to know of it, as JSON values."""
-        ...
-
-    async def resume(self) -> None: ...
-
-    async def move(self, folder: Path) -> None: ...
 
 
 class ContentOwner(Protocol):
@@ -103,49 +58,6 @@ class _Use:
     used_at: float
     "In seconds of wall clock time."
     pinned: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CachedView:
-    """One cache torrent."""
-
-    key: str
-    name: str
-    owner: str
-    "For whom it is kept: `stream`, `site`, `channel`."
-    size: int
-    "Bytes on disk."
-    planned: int
-    "Those and what is still to come."
-    used_at: float
-    pinned: bool
-    in_use: bool
-    "Somebody reads it just now."
-
-
-@dataclass(frozen=True, slots=True)
-class ContentView:
-    """The cache, and how full it is. Sizes are in bytes."""
-
-    quota: int
-    "As it was set."
-    limit: int
-    "What it may have now, as the disk is."
-    used: int
-    planned: int
-    free: int
-    "On the disk of the cache."
-    torrents: tuple[CachedView, ...]
-    "The longest unused first."
-
-    @property
-    def owners(self) -> dict[str, tuple[int, int]]:
-        """How many torrents each has, and their bytes on disk."""
-        out: dict[str, tuple[int, int]] = {}
-        for one in self.torrents:
-            count, size = out.get(one.owner, (0, 0))
-            out[one.owner] = count + 1, size + one.size
-        return dict(sorted(out.items()))
 
 
 class ContentStore:
@@ -428,7 +340,7 @@ class ContentStore:
         for key, use in self._uses.items():
             torrent = self._owner.torrent(key)
             if torrent is not None:
-                size, coming = _sizes(torrent)
+                size, coming = sizes_of(torrent)
                 if torrent is chosen:
                     coming = max(planned, size)
                 found.append((key, self._root(torrent), size, coming, use))
@@ -467,12 +379,11 @@ class ContentStore:
             torrent = self._owner.torrent(key)
             if torrent is None:
                 return
-            size, folder = _sizes(torrent)[0], torrent.options.save_path
+            size, folder = sizes_of(torrent)[0], torrent.options.save_path
             name, owner = torrent.name, torrent.options.cache
             await self._owner.evict(key)
             if self.folder is not None and self.folder in folder.parents:
                 await self._threads.run(_remove_empty, folder)
-            log.info("%s (%s, %s) was removed from the cache", name, owner, plural(size, "byte"))
             self._bus.publish(events.CacheEvicted(key, name, owner, size))
         finally:
             self._going.pop(key).set()
@@ -488,7 +399,7 @@ class ContentStore:
                 torrent = self._owner.torrent(event.torrent)
                 if torrent is None or torrent.state is not State.STOPPED or torrent.code != event.code:
                     continue
-                size, coming = _sizes(torrent, going_on=True)
+                size, coming = sizes_of(torrent, going_on=True)
                 before = set(self._uses)
                 with contextlib.suppress(StorageError):
                     room = await self._make_room(torrent, planned=coming, more=max(1, coming - size))
@@ -532,42 +443,20 @@ class ContentStore:
         for key, use in self._uses.items():
             torrent = self._owner.torrent(key)
             if torrent is not None:
-                size, planned = _sizes(torrent)
+                size, planned = sizes_of(torrent)
                 rows.append(CachedView(
                     key, torrent.name, torrent.options.cache, size, planned, use.used_at, use.pinned,
                     self._busy(key),
                 ))
-        rows.sort(key=lambda row: (row.used_at, row.key))
-        used = sum(row.size for row in rows)
         settings = self._settings()
-        free, limit = 0, settings.quota
+        bounds = Bounds(settings.quota, settings.disk_percent, settings.min_free)
+        free: int | None = None
         if self._real and self.folder is not None:
             free = (await self._threads.run(self._device, str(self.folder)))[1]
-            limit = max(0, min(
-                limit, (free + used) * settings.disk_percent // 100, used + free - settings.min_free))
-        return ContentView(
-            settings.quota, limit, used, sum(row.planned for row in rows), free, tuple(rows))
+        return view_of(rows, bounds, free)
 
 
 Admit = Callable[[str, int], Awaitable[None]]
-
-
-def _sizes(torrent: Cached, *, going_on: bool = False) -> tuple[int, int]:
-    """Bytes it has on disk, and those it has or will have as things are; `going_on`: as if it went on."""
-    known = torrent.known
-    if known is None:
-        size = torrent.brief.size if torrent.asleep and torrent.brief is not None else 0
-        return size, size
-    geometry = known.info.geometry
-    wanted, have = torrent.had
-    if torrent.holdings is None:
-        # Nobody looked yet: what is wanted may be there.
-        size = geometry.bytes_in(wanted)
-        return size, size
-    size = geometry.bytes_in(have)
-    if torrent.state in (State.PAUSED, State.STOPPED) and not going_on:
-        return size, size
-    return size, geometry.bytes_in(wanted | have)
 
 
 def _to_bytes(use: _Use) -> bytes:

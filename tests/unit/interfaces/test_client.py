@@ -12,8 +12,10 @@ from tests.api_fakes import PASSWORD, row, serving
 from tests.certificates import self_signed
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
+from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import operations
@@ -34,6 +36,9 @@ PAYLOADS: dict[str, Any] = {
     "put_feed_rule": m.FeedRule("r", {}), "rename_feed_rule": m.RuleName("r", "s"), "remove_feed_rule": m.RuleName("s"),
     "try_feed_rule": m.FeedRule("r", {}), "set_password": m.Password("new", PASSWORD), "make_api_key":
     m.KeyRequest("k"), "open_site": sm.SiteOpening(f"{1:064x}"), "publish_site": sm.SitePublication("/x"),
+    "put_watched": pm.Watched(f"{1:040x}", 0, seconds=5.0), "change_media": pm.MediaPatch(lan=True),
+    "keep_storage": cm.StorageKeeping((f"{1:040x}",), "/x"), "free_storage": cm.StorageNeed(10),
+    "evict_storage": cm.StorageEviction((f"{1:040x}",)), "pin_storage": cm.StoragePins((f"{1:040x}",)),
     "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
     "make_publishing_key": km.PublishingKeyRequest(f"{1:040x}"), "export_publishing_key": km.KeyExport("secret"),
     "import_publishing_key": km.KeyImport("text", PASSWORD), "recovery_words": km.RecoveryWish(),

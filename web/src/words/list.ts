@@ -12,6 +12,7 @@ export const listWords = words(
     states: {
       metadata: "finding files", checking: "checking", moving: "moving", downloading: "downloading", seeding: "seeding", queued: "queued",
       stopped: "stopped", error: "error", active: "active", stalled: "stalled", complete: "complete", incomplete: "incomplete", running: "running",
+      cache: "kept for now",
     } as Record<string, string>,
     complete: "complete",
     groups: { state: "State", category: "Category", tag: "Tag", tracker: "Tracker" } as Record<string, string>,
@@ -49,6 +50,7 @@ export const listWords = words(
     states: {
       metadata: "sucht Dateien", checking: "prüft", moving: "verschiebt", downloading: "lädt", seeding: "verteilt", queued: "wartet",
       stopped: "angehalten", error: "Fehler", active: "aktiv", stalled: "stockt", complete: "fertig", incomplete: "unfertig", running: "läuft",
+      cache: "vorläufig hier",
     } as Record<string, string>,
     complete: "fertig",
     groups: { state: "Zustand", category: "Kategorie", tag: "Schlagwort", tracker: "Tracker" } as Record<string, string>,

@@ -172,6 +172,8 @@ class Acting:
         keys = self._chosen(removal.keys, removal.all)
         library = self.core.library
         missing = self._outcome(removal.keys, removal.all, keys).failed
+        # What is cache is removed as such: with its files, which nobody would find, and not by way of the trash.
+        cached = {key for key in keys if library.cached(key)}
         now = removal.now or self.core.settings.trash.hours == 0
 
         async def remove(keys: Sequence[str]) -> None:
@@ -186,8 +188,27 @@ class Acting:
             self._log_removed(names, files=removal.files)
 
         # Where files go each is a step of its own, and what fails does not hold up the others.
-        failed = await self._in_batches(keys, remove, most=1 if now and removal.files else BATCH)
+        failed = await self._in_batches(
+            [key for key in keys if key not in cached], remove, most=1 if now and removal.files else BATCH)
+        failed += (await self.evict_all(key for key in keys if key in cached)).failed
         return m.Outcome(len(keys) - len(failed), (*failed, *missing))
+
+    async def evict_all(self, keys: Iterable[str]) -> m.Outcome:
+        """Remove torrents of the cache."""
+        return await self.each_key(keys, self.core.session.content.evict)
+
+    async def each_key(self, keys: Iterable[str], work: Callable[[str], Awaitable[None]]) -> m.Outcome:
+        """What fails of one does not hold up the others."""
+        done, failed = 0, list[m.Failure]()
+        for key in dict.fromkeys(keys):
+            try:
+                await work(key)
+            except WildbachError as error:
+                failed.append(m.Failure(key, error.code, error.message))
+            else:
+                done += 1
+            self.core.catalog.touch(key)
+        return m.Outcome(done, tuple(failed))
 
     def _log_removed(self, names: dict[str, str], *, files: bool) -> None:
         if len(names) > _NAMED:

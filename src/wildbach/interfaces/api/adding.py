@@ -15,6 +15,7 @@ from wildbach.engine.options import AddOptions, Select
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import places
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.jobs import Progress
 from wildbach.interfaces.api.models import Added, AddRequest, AddResult
 from wildbach.interfaces.api.tree import FileTree
 from wildbach.interfaces.selection import Selection
@@ -113,6 +114,8 @@ class Adding:
         hashes = loaded.info.hashes if isinstance(loaded, Metainfo) else loaded.hashes
         there = session.known(hashes)
         if there is not None:
+            if there.options.cache:
+                await self._keep(there, request, folder)
             return await self._again(source, there, loaded, request)
         chosen = await self._chosen_files(request, loaded.info) if isinstance(loaded, Metainfo) else {}
         stopped = not settings.start if request.stopped is None else request.stopped
@@ -149,6 +152,19 @@ class Adding:
         core.log.write("info", f"added {torrent.name}", key)
         library.bus.publish(TorrentEnlisted(key))
         return Added(source, key, torrent.name, False, "", "")
+
+    async def _keep(self, there: Torrent, request: AddRequest, folder: Path) -> None:
+        """What was only cache is a download from now on, and goes where it was asked to be."""
+        core = self.core
+        await core.session.content.keep(there.key)
+        entry = core.library.entry(there.key)
+        entry.category = request.category or entry.category
+        entry.tags = tuple(dict.fromkeys((*entry.tags, *request.tags)))
+        entry.name = request.name or entry.name
+        await core.library.book.write([there.key])
+        core.library.kept(there.key)
+        if there.options.layout != "none":  # else all its files would lie loose among others
+            core.jobs.start("move", f"{there.name} to {folder}", partial(_move, there, folder))
 
     async def _again(self, source: str, there: Torrent, loaded: Metainfo | Magnet, request: AddRequest) -> Added:
         """It is there already, or in the trash: then it comes back."""
@@ -199,6 +215,14 @@ class Adding:
         return chosen | {
             int(index): priority for index, priority in request.priorities.items()
             if index.isascii() and index.isdecimal() and len(index) < 10 and int(index) < count}
+
+
+async def _move(torrent: Torrent, folder: Path, progress: Progress) -> None:
+    def moved(done: int, total: int) -> None:
+        progress.share = done / total if total else 1.0
+
+    progress.result["key"] = torrent.key
+    await torrent.move(folder, moved)
 
 
 def _select(request: AddRequest, loaded: Metainfo | Magnet, chosen: dict[int, int]) -> Select | None:

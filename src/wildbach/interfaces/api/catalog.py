@@ -364,8 +364,10 @@ class Catalog:
         state = state_of(torrent, entry, self.library)
         row = self._rows.get(torrent.key)
         active = row is not None and (row.down_rate >= 1 or row.up_rate >= 1)
-        return Kind(
-            _STATE_SETS[state, entry.complete, active], entry.category, entry.tags, host_of(first_tracker(torrent)))
+        states = _STATE_SETS[state, entry.complete, active]
+        if torrent.options.cache:
+            states = (*states, "cache")
+        return Kind(states, entry.category, entry.tags, host_of(first_tracker(torrent)))
 
     # -- what happens
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
@@ -377,6 +378,33 @@ class Api(Protocol):
     @operation("POST", "/rules/try")
     async def try_feed_rule(self, rule: m.FeedRule) -> m.RuleMatches:
         """Which of the articles there are a rule would take, and why not the others."""
+        ...
+
+    # -- the cache
+
+    @operation("GET", "/storage", role="guest")
+    async def storage(self) -> cm.Storage:
+        """What is kept only for now: the quota, how full it is, and the torrents, the longest unused first."""
+        ...
+
+    @operation("POST", "/storage/pins")
+    async def pin_storage(self, pins: cm.StoragePins) -> m.Outcome:
+        """Let torrents of the cache stay, or go when room is needed."""
+        ...
+
+    @operation("POST", "/storage/keep")
+    async def keep_storage(self, keeping: cm.StorageKeeping) -> cm.StorageKept:
+        """Make downloads of torrents of the cache: they stay, and count for it no more."""
+        ...
+
+    @operation("POST", "/storage/free")
+    async def free_storage(self, need: cm.StorageNeed) -> cm.StorageFreed:
+        """Remove what was not used for longest, with its files, until so much is free."""
+        ...
+
+    @operation("POST", "/storage/evict")
+    async def evict_storage(self, eviction: cm.StorageEviction) -> m.Outcome:
+        """Remove these torrents of the cache now, with their files. What is pinned or in use stays."""
         ...
 
     # -- playing

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from wildbach.base.settings import Layers
-from wildbach.base.words import clean
+from wildbach.base.words import clean, plural
 from wildbach.disk.keys import Keys
 from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
@@ -36,6 +36,7 @@ from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
 from wildbach.interfaces.api.siting import Siting
+from wildbach.interfaces.api.storing import Storing
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.settings import ClientSettings
@@ -61,7 +62,7 @@ log = logging.getLogger("wildbach")
 
 class LocalApi(
     Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
-    Demonstrating, Siting, Keeping,
+    Demonstrating, Siting, Storing, Keeping,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
@@ -163,6 +164,8 @@ async def _tell_engine(core: Core, hooks: Hooks, notifier: Notifier) -> None:
     kinds = (
         engine_events.TorrentStopped, engine_events.PeerBanned, engine_events.NetworkChanged, engine_events.PortMapped,
         engine_events.PortMappingFailed, engine_events.ExternalAddressChanged, engine_events.MetadataReady,
+        engine_events.KeyRotated, engine_events.RecoveryDiffers,
+        engine_events.CacheEvicted,
     )
     with session.subscribe(*kinds) as happenings:
         async for event in happenings:
@@ -184,8 +187,17 @@ async def _tell_engine(core: Core, hooks: Hooks, notifier: Notifier) -> None:
                     book.happened(event, f"no router lets peers in: {event.reason}")
                 case engine_events.ExternalAddressChanged():
                     book.happened(event, f"our address is {event.address}")
+                case engine_events.CacheEvicted():
+                    size = plural(event.size, "byte")
+                    book.happened(event, f"{event.title} ({event.owner}, {size}) left the cache")
                 case engine_events.MetadataReady():
                     book.happened(event, f"the metadata of {event.title} is here")
+                case engine_events.KeyRotated():
+                    book.happened(event, f"the key {event.public_key} has given way to {event.next_key}", "warning")
+                case engine_events.RecoveryDiffers():
+                    book.happened(
+                        event, f"under the key {event.public_key} another recovery key is named, {event.recovery}: "
+                        "by its owner, or by a thief; nothing changes", "warning")
                 case Lagged():
                     book.write("warning", f"{event.count} events were not written down")
 

@@ -108,6 +108,8 @@ class TorrentRow(Model, frozen=True, gc=False):
     "Seconds of seeding without anybody to give to."
     limit_action: LimitAction
     "At a limit; empty: as the settings say."
+    cache: str = ""
+    "Whose cache it is, `stream`, `site` or `channel`: it leaves when room is needed. Empty: it is a download."
 
 
 class Listing(Model, frozen=True):
@@ -119,7 +121,7 @@ class Listing(Model, frozen=True):
     offset: Annotated[int, Meta(ge=0)] = 0
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     state: Annotated[tuple[str, ...], Meta(max_length=20)] = ()
-    "States, or `active`, `stalled`, `complete`, `incomplete`, `running`."
+    "States, or `active`, `stalled`, `complete`, `incomplete`, `running`, `cache`."
     category: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
     "With all below it; an empty one for those without."
     tag: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()

@@ -157,4 +157,5 @@ def row_of(torrent: Torrent, library: Library) -> TorrentRow:
         down_limit=options.down_limit, up_limit=options.up_limit, ratio_limit=entry.ratio_limit,
         seeding_limit=entry.seeding_limit, idle_limit=entry.idle_limit,
         limit_action=entry.limit_action,  # type: ignore[arg-type]  # checked where it came in
+        cache=options.cache,
     )

@@ -29,6 +29,10 @@ from wildbach.services.sites.seams import Copy, Head, Progress, ReadsFile, Sent
 
 CACHE: Final = "site"
 "Whose cache their files are."
+_DIFFERS: Final = (
+    """another recovery key is named under this key than before, by its owner or by a thief; the one that was heard
+    first """
+    "counts")
 SOURCE: Final = "site "
 "What the entries of their torrents begin with."
 
@@ -54,7 +58,7 @@ class SiteHeads:
         await mutables.refresh(one)
         signer = one.key if one.key != key else b""
         if one.hashes is not None and (one.heard or one.key != before):
-            return Head(one.hashes, one.seq, signer)
+            return Head(one.hashes, one.seq, signer, reason=_DIFFERS if one.recovery_differs else "")
         if one.hashes is not None:
             # What was seen before counts on, however silent it is now.
             return Head(one.hashes, one.seq, signer, one.heard_at, one.reason)
@@ -194,7 +198,9 @@ class SiteTorrents:
     async def meet(self, copy: Copy, link: str) -> None:
         torrent = _torrent_of(copy)
         if not self._core.library.in_trash(torrent.key):
-            await self._core.session.add(_magnet(torrent.hashes, link))
+            # As who it is cache for: else it would be kept as a download.
+            options = AddOptions(cache=torrent.options.cache)
+            await self._core.session.add(_magnet(torrent.hashes, link), options)
 
     def touch(self, copy: Copy) -> None:
         self._core.session.content.touch(_torrent_of(copy).key)

@@ -1,4 +1,8 @@
-"""The library: what was said of each torrent, and what follows from it, once a second."""
+"""The library: what was said of each torrent, and what follows from it, once a second.
+
+A torrent of the cache (`AddOptions.cache`) is nobody's download: it does not wait in the queue, meets no limit, is in
+no trash, and nobody is told that it is complete, until it is kept.
+"""
 
 from __future__ import annotations
 
@@ -226,7 +230,8 @@ class Library:
         """Its place in the queue of downloads, from 1; 0 for none."""
         if self._ranks is None:
             order = sorted(
-                (key for key in self._incomplete if key in self.entries and not self.entries[key].trashed),
+                (key for key in self._incomplete
+                 if key in self.entries and not self.entries[key].trashed and not self.cached(key)),
                 key=lambda key: self.entries[key].place)
             self._ranks = {key: number for number, key in enumerate(order, 1)}
         return self._ranks.get(key, 0)
@@ -281,7 +286,8 @@ class Library:
         queue = self._settings().queue
         if not queue.enabled or not queue.downloads:
             return True
-        running = sum(1 for key in self._incomplete if self.wants(key) and key not in self.held)
+        running = sum(
+            1 for key in self._incomplete if self.wants(key) and key not in self.held and not self.cached(key))
         return running < queue.downloads
 
     async def start(self, keys: Iterable[str], *, forced: bool | None = None) -> None:
@@ -316,7 +322,9 @@ class Library:
 
     async def reorder(self, keys: Iterable[str], to: str | int) -> None:
         """To the `top` or the `bottom` of the queue, one place `up` or `down`, or to a place from 1."""
-        order = sorted(self._incomplete & self.entries.keys(), key=lambda key: self.entries[key].place)
+        order = sorted(
+            (key for key in self._incomplete & self.entries.keys() if not self.cached(key)),
+            key=lambda key: self.entries[key].place)
         picked = set(keys).intersection(order)
         if not picked:
             return
@@ -434,6 +442,18 @@ class Library:
             known = self._thrown[key] = entry.removed_at, self._clock() - before
         return self._clock() - known[1]
 
+    def cached(self, key: str) -> bool:
+        """It is only cache: it leaves when room is needed."""
+        torrent = self._session.torrent(key)
+        return torrent is not None and bool(torrent.options.cache)
+
+    def kept(self, key: str) -> None:
+        """A torrent of the cache is a download from now on."""
+        entry, torrent = self.entry(key), self._session.torrent(key)
+        self.changed(key)
+        if torrent is not None and entry.complete and entry.completed_at:
+            self.bus.publish(DownloadFinished(key, torrent.name, torrent.save_path))
+
     def _forget(self, key: str) -> None:
         self.entries.pop(key, None)
         self.trash.pop(key, None)
@@ -468,7 +488,7 @@ class Library:
 
     async def _follow(self) -> None:
         with self._session.subscribe(
-            engine_events.StateChanged, engine_events.TorrentAdded, size=20_000
+            engine_events.StateChanged, engine_events.TorrentAdded, engine_events.CacheEvicted, size=20_000
         ) as happenings:
             async for event in happenings:
                 if isinstance(event, Lagged):
@@ -478,6 +498,9 @@ class Library:
                 found = self._session.torrent(event.torrent)
                 if found is not None:
                     self._look(found)
+                elif isinstance(event, engine_events.CacheEvicted):
+                    self._forget(event.torrent)
+                    self.book.touch(event.torrent)
 
     def _look(self, torrent: Torrent) -> None:
         """Its state may be another."""
@@ -511,7 +534,8 @@ class Library:
         entry.done = torrent.view().done
         entry.completed_at = int(self._wall())
         self.book.touch(torrent.key)
-        self.bus.publish(DownloadFinished(torrent.key, torrent.name, torrent.save_path))
+        if not torrent.options.cache:
+            self.bus.publish(DownloadFinished(torrent.key, torrent.name, torrent.save_path))
 
     async def _ticking(self) -> None:
         while True:
@@ -600,7 +624,8 @@ class Library:
             entry = self.entries[key]
             since = self._slow_since.get(key)
             slow = since is not None and now - since >= settings.slow_seconds and torrent.state is not State.PAUSED
-            wanting.append(Candidate(key, entry.place, entry.complete, entry.forced, slow))
+            forced = entry.forced or bool(torrent.options.cache)  # somebody watches it now
+            wanting.append(Candidate(key, entry.place, entry.complete, forced, slow))
         run = plan(wanting, settings)
         for one in wanting:
             torrent = self._session.torrent(one.key)
@@ -705,7 +730,7 @@ class Library:
 
     def _limit(self, key: str, entry: Entry) -> None:
         torrent = self._session.torrent(key)
-        if torrent is None or torrent.state is not State.SEEDING or entry.forced:
+        if torrent is None or torrent.state is not State.SEEDING or entry.forced or torrent.options.cache:
             return
         limits = self.limits(key)
         since = max(entry.active_at, entry.completed_at)

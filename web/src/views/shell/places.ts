@@ -2,6 +2,7 @@
 
 import type { IconName } from "../../ui/Icon.svelte";
 import { common } from "../../words/common";
+import { libraryWords } from "../../words/library";
 import { pages } from "../pages";
 
 export interface Place {
@@ -16,6 +17,7 @@ const PLACES: readonly Place[] = [
   { page: "", icon: "list", label: () => common.t.torrents, guest: true },
   { page: "feeds", icon: "feed", label: () => common.t.feeds, guest: true },
   { page: "sites", icon: "globe", label: () => common.t.sites, guest: true },
+  { page: "library", icon: "play", label: () => libraryWords.t.title, guest: true },
   { page: "groups", icon: "tag", label: () => common.t.groups, guest: false },
   { page: "statistics", icon: "chart", label: () => common.t.statistics, guest: true },
   { page: "trash", icon: "trash", label: () => common.t.trash, guest: true },
