@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from hashlib import sha256
+from random import Random
 
 import pytest
 
 from nodes import done, make, node
 from wildbach.base import limits
 from wildbach.base.errors import StorageError, UsageError
+from wildbach.base.ids import Endpoint
 from wildbach.engine import events
 from wildbach.engine.reader import Reader
 from wildbach.runtime.tasks import Scope
+from wildbach.testing import peers
 from wildbach.testing.loop import sim, simloop
 from wildbach.testing.network import Network
 
@@ -196,3 +200,57 @@ def test_a_file_that_sleeps_is_woken_by_its_reader() -> None:
                 assert not torrent.life.may_sleep
 
     sim().run(main())
+
+
+@pytest.mark.parametrize("share", [1.0, 0.2])
+def test_a_reader_gets_true_bytes_only_and_who_sends_false_ones_goes_at_once(share: float) -> None:
+    made = make("v2", {"a": 24 * PIECE}, piece_length=4 * PIECE)
+
+    async def main() -> tuple[float, list[str], set[str]]:
+        network = Network()
+        banned: list[str] = []
+        tally: Counter[str] = Counter()
+        async with Scope("poison") as scope, node(network, 1, up=1e6) as seed, node(network, 2) as leech:
+            await seed.seed(made)
+            liars = []
+            for number in range(3):
+                host = network.host(up=1e6)
+                listener = await peers.receive(
+                    scope, host.transport, Endpoint(host.address, 7000), peers.poison(share), made.told,
+                    Random(number), tally)
+                liars.append(listener.endpoint)
+            with leech.session.subscribe(events.PeerBanned) as bans:
+                torrent = await leech.add(made.metainfo, seed.at, *liars)
+                async with torrent.open(0) as reader:
+                    start = simloop().time()
+                    assert await read_all(reader, 9 * PIECE, 11 * PIECE) == made.contents[0][9 * PIECE : 11 * PIECE]
+                    seconds = simloop().time() - start
+                    assert await read_all(reader) == made.contents[0]
+                leech.session._bus.close()
+                banned = [event.peer async for event in bans if isinstance(event, events.PeerBanned)]
+            scope.cancel()
+        return seconds, banned, {str(liar) for liar in liars}
+
+    seconds, banned, liars = sim().run(main())
+    assert set(banned) == liars and len(banned) == 3
+    assert seconds < 8.0, "two seconds of reading, and what three of four spoil of it"
+
+
+def test_where_nobody_gives_leaves_whole_pieces_are_waited_for() -> None:
+    made = make("v2", {"a": 8 * PIECE}, piece_length=PIECE)
+
+    async def main() -> float:
+        network = Network()
+        async with node(network, 1, up=1e6) as seed, node(network, 2, up=1e6) as other, node(network, 3) as leech:
+            for each in (seed, other):
+                torrent = await each.seed(made)
+                torrent.parts.talk._leaves = None  # as in a program that has none at hand: it rejects
+            torrent = await leech.add(made.metainfo, seed.at, other.at)
+            async with torrent.open(0) as reader:
+                start = simloop().time()
+                assert await reader.read(5 * PIECE + 10, 100) == made.contents[0][5 * PIECE + 10 : 5 * PIECE + 110]
+                seconds = simloop().time() - start
+                assert await read_all(reader) == made.contents[0]
+            return seconds
+
+    assert sim().run(main()) < 2.5, "a piece takes half a second"

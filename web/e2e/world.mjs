@@ -9,14 +9,16 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 const WILDBACH = process.env.WILDBACH ?? "wildbach";
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const ARGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+  "--autoplay-policy=no-user-gesture-required", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ];
 /** A machine with two busy cores needs its time; what never comes is told all the same. */
 export const PATIENCE = 30_000;
@@ -34,10 +36,12 @@ export class World {
     writeFileSync(join(this.folder, "config.toml"), "");
     this.processes = new Set();
     this.browser = null;
+    /** Environment variables of what is started next. */
+    this.more = {};
   }
 
   get #environment() {
-    return { ...process.env, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "config.toml"), NO_COLOR: "1" };
+    return { ...process.env, ...this.more, WILDBACH_STATE: join(this.folder, "state"), WILDBACH_CONFIG: join(this.folder, "config.toml"), NO_COLOR: "1" };
   }
 
   /** Start a command; resolves with it and the first line of its output that `looked` finds something in. */
@@ -86,9 +90,9 @@ export class World {
 
   /**
    * A daemon: `url`, `link` (lets one in, once), `downloads`, `stop()`, `kill()` and `again()` on the same state and port.
-   * `fixed`: a flag says where downloads go, so nobody else may.
+   * `fixed`: a flag says where downloads go, so nobody else may. `without`: a package that it does not find.
    */
-  async daemon({ name = "daemon", settings = [], port = 0, fixed = true } = {}) {
+  async daemon({ name = "daemon", settings = [], port = 0, fixed = true, without = "" } = {}) {
     const downloads = join(this.folder, `${name}-downloads`);
     const state = join(this.folder, `${name}-state`);
     mkdirSync(downloads, { recursive: true });
@@ -96,11 +100,13 @@ export class World {
       "serve", "--listen", `127.0.0.1:${to}`, "--state", state, ...(fixed ? ["--downloads", downloads] : []), ...QUIET,
       "--set", `downloads.allowed=${this.folder}`, ...settings.flatMap((word) => ["--set", word]),
     ];
+    if (without) this.more = { PYTHONPATH: this.#hiding(without) };
     const begin = async (to) => {
       const { child, found } = await this.start(at(to), (line) => /listens at (http\S+)/.exec(line)?.[1]);
       return { child, url: found };
     };
     let { child, url } = await begin(port);
+    this.more = {};
     const world = this;
     const ended = (process) => new Promise((resolve) => (process.exitCode !== null || process.signalCode !== null ? resolve() : process.on("exit", resolve)));
     const daemon = {
@@ -137,9 +143,36 @@ export class World {
     return folder;
   }
 
+  /** A folder for PYTHONPATH with which a package seems not to be installed. */
+  #hiding(name) {
+    const folder = join(this.folder, `without-${name}`);
+    mkdirSync(folder, { recursive: true });
+    const lines = ["import importlib.util", "_found = importlib.util.find_spec", `importlib.util.find_spec = lambda name, *more: None if name == "${name}" else _found(name, *more)`];
+    writeFileSync(join(folder, "sitecustomize.py"), lines.join("\n"));
+    return folder;
+  }
+
+  /** A folder with films or songs made for it: `made` is an expression of tests/mediafiles.py that gives a path. */
+  media(name, made) {
+    const folder = join(this.folder, "content", name);
+    mkdirSync(folder, { recursive: true });
+    const lines = ["import shutil, sys", "from tests.mediafiles import *", `path = ${made}`,
+      "shutil.copytree(path, sys.argv[1], dirs_exist_ok=True) if path.is_dir() else shutil.copy(path, sys.argv[1])"];
+    return new Promise((resolve, reject) => {
+      const child = spawn(join(dirname(WILDBACH), "python"), ["-c", lines.join("\n"), folder], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
+      let said = "";
+      child.stderr.on("data", (data) => (said += data));
+      child.on("exit", (code) => (code === 0 ? resolve(folder) : reject(new Error(said))));
+    });
+  }
+
   /** A torrent with a tracker and a seed: `file`, `magnet`, `name`. */
-  async swarm(name, tree, { rate = "" } = {}) {
-    const content = this.content(name, tree);
+  swarm(name, tree, options) {
+    return this.share(name, this.content(name, tree), options);
+  }
+
+  /** The same of a folder that is there. */
+  async share(name, content, { rate = "" } = {}) {
     const tracker = await this.start(["tracker", "--listen", "127.0.0.1:0"], (line) => /(http:\/\/127\.0\.0\.1:\d+\/announce)/.exec(line)?.[1]);
     const file = join(this.folder, `${name}.torrent`);
     await this.run("create", content, "--tracker", tracker.found, "-o", file);

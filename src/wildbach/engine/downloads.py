@@ -40,6 +40,13 @@ _HEAD: Final = 8
 _HEAD_SECONDS: Final = 0.05
 _QUEUE_SECONDS: Final = 0.1
 "While readers wait, a peer owes no more than it gives in this time and a round trip: deep queues make seeks slow."
+_SPARE_SECONDS: Final = 0.1
+"The next block is asked of a slow peer so long before it has to be."
+_KNOWN_SECONDS: Final = 2.0
+"Until then nobody knows well how fast a peer is."
+_WEB_QUEUE_SECONDS: Final = 0.3
+"A web server is asked for one range after the other, so each has to be longer than a round trip."
+_WEB_BLOCKS: Final = 16
 _SPARED: Final = 1.2
 "Web servers are let go of where the other peers give so many times what is read."
 _PATIENCE: Final = 1.5
@@ -292,10 +299,22 @@ class Downloads:
         window = peer.window(now)
         if self.picker.has_deadlines and not peer.snubbed:
             rate = peer.pace.rate
-            # Its round trip was seen with a block, which takes its time too.
-            most = 2 + int(rate * (_QUEUE_SECONDS + peer.rtt) / BLOCK - 1.0) if rate else 2
+            if peer.web:
+                most = 2 + int(rate * (_WEB_QUEUE_SECONDS + peer.rtt) / BLOCK) if rate else _WEB_BLOCKS
+            else:
+                # Its round trip was seen with a block, which takes its time too.
+                most = 2 + int(rate * (_QUEUE_SECONDS + peer.rtt) / BLOCK - 1.0) if rate else 2
+                if most <= 2 and peer.owed.blocks == 1 and self._early(peer, now):
+                    return min(window, 1)
             window = min(window, max(most, 2))
         return window
+
+    def _early(self, peer: Peer, now: float) -> bool:
+        """A slow peer owes one block, and will for longer than it takes to ask for the next."""
+        if not peer.pace.rate or now - peer.created < _KNOWN_SECONDS:
+            return False
+        block = BLOCK / peer.pace.rate
+        return block - (now - (peer.waiting_since or now)) > max(peer.rtt - block, 0.0) + _SPARE_SECONDS
 
     def _hungry(self, peer: Peer, now: float) -> bool:
         """It owes so little that it could be idle soon."""
@@ -510,7 +529,9 @@ class Downloads:
                 among &= ~(piece.doubled & self._promised(piece, now))
             if among and not self._guarded(piece, peer):
                 head = pressing if picker.timing(piece)[0] <= now else 0
-                among &= self._late(piece, peer, eta, now, _lowest(head, _HEAD))
+                if picker.by_blocks(piece.index):
+                    head = _lowest(head, _HEAD)  # of others all have to be here before one is of use
+                among &= self._late(piece, peer, eta, now, head)
                 if among:
                     return piece, among
         return None
@@ -520,7 +541,7 @@ class Downloads:
         could, in `eta` seconds. Of those at the `head`, which somebody waits for, it may be sooner.
         """
         out = 0
-        longest, shortest = 2.5 * eta + _HURRY_SECONDS, 1.25 * eta + _HEAD_SECONDS
+        longest, shortest = 2.5 * eta + _HURRY_SECONDS, eta + _HEAD_SECONDS
         due, row, each = self.picker.timing(piece)
         due -= now
         for peer in self.peers.values():
@@ -917,7 +938,12 @@ class Downloads:
             number for number, first, stop in piece.from_
             if false & ((1 << stop) - (1 << first)) and not piece.restored
         ]
-        if false:
+        if false & piece.saved and any(
+            false & piece.chunk_mask(number) for number, chunk in enumerate(piece.chunks) if chunk is None
+        ):
+            self.wasted += piece.got.bit_count() * BLOCK  # the writer has begun to hash it
+            self.abandon(piece)
+        elif false:
             self.wasted += false.bit_count() * BLOCK
             piece.lose(false)
             self.picker.note_asked(piece)

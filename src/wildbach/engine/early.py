@@ -47,14 +47,17 @@ class Kept:
     stop: int
     leaves: bytes
 
-    def load(self, storage: Storage, base: int, size: int) -> bytes | None:
-        """Read them; None where one is not good. `base` is where the piece begins, `size` its bytes. Blocks. Raises
-        StorageError.
+    def load(self, storage: Storage, base: int, size: int) -> tuple[bytes, int]:
+        """Read them: the bytes of those before the first that is not good, and those that are not, as bits of the
+        piece. `base` is where the piece begins, `size` its bytes. Blocks. Raises StorageError.
         """
         begin = self.first * BLOCK
         data = bytearray(min(self.stop * BLOCK, size) - begin)
         storage.read_into(base + begin, [memoryview(data)])
-        return bytes(data) if leaf_hashes(memoryview(data)) == self.leaves else None
+        found = leaf_hashes(memoryview(data))
+        bad = [at for at in range(0, len(found), HASH) if found[at : at + HASH] != self.leaves[at : at + HASH]]
+        good = bad[0] // HASH * BLOCK if bad else len(data)
+        return bytes(data[:good]), sum(1 << self.first + at // HASH for at in bad)
 
 
 class Early:

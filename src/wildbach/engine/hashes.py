@@ -316,17 +316,21 @@ class HashFetcher(Generic[K]):
                 del peer.refused[request]
 
     def _late(self, now: float) -> list[HashRequest]:
-        """Requests that one peer is slow to answer: a second one is asked too, and a third where somebody waits."""
+        """Requests that one peer is slow to answer: a second one is asked too, and one more after the other where
+        somebody waits.
+        """
         late: dict[HashRequest, None] = {}
         for peer in self._peers.values():
             for request, at in peer.asked.items():
                 batch = self._open.get(request)
                 twice = batch is not None and batch.job.twice
-                if batch is None or len(batch.asked) > 1 + twice:
+                if batch is None or (len(batch.asked) > 1 and not twice):
                     continue
                 # A bad piece waits for its leaves, and who sent it may be the one who was asked for them.
                 patience = limits.HASH_REQUEST_SECONDS / 3 if batch.job.piece == _PIECE_LAYER else _LEAF_SECONDS
-                if now - at >= (0.0 if twice and len(batch.asked) == 1 else patience):
+                if twice:
+                    at, patience = max(batch.asked.values()), patience if len(batch.asked) > 1 else 0.0
+                if now - at >= patience:
                     late[request] = None
         return list(late)
 

@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Final
 
 from wildbach.base import bitfield
 from wildbach.base.geometry import BLOCK, Geometry
 from wildbach.engine.availability import Availability
 from wildbach.engine.openpiece import OpenPiece
+
+_TAIL_SECONDS: Final = 0.3
+"Who ends a piece so much later than all others together may help with it: they are not quite that fast."
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,13 @@ class Picker:
             if not bitfield.has(self.have, piece, self.width)
         }
 
+    def by_blocks(self, index: int) -> bool:
+        """Blocks of this piece are of use before all of it is here."""
+        return index in self.focus.first and index not in self._asked
+
     def pressing(self, piece: OpenPiece) -> int:
         """The blocks of a piece that is due soon which are due themselves and were asked for."""
-        if piece.index in self._asked or piece.index not in self.focus.first:
+        if not self.by_blocks(piece.index):
             due = piece.index in self._asked or self.focus.pressing.get(piece.index, 0)
             return piece.all if due and piece.asked == piece.all else 0
         due = self.focus.pressing.get(piece.index, 0) & piece.all
@@ -171,7 +179,7 @@ class Picker:
                 continue
             blocks = (1 << -(-self.geometry.piece_size(index) // BLOCK)) - 1
             free = blocks if piece is None else blocks & ~piece.asked
-            single = index not in self._asked and index in self.focus.first
+            single = self.by_blocks(index)
             if single:
                 free &= self.focus.first[index]
             if free and arrives > max(when, bound):
@@ -179,7 +187,9 @@ class Picker:
                     first = self.focus.first[index]
                     skip = (first & -first).bit_length() - 1 + int((arrives - when) * self.focus.rate / BLOCK)
                     free = free >> skip << skip
-                elif arrives > now + (blocks if piece is None else piece.missing).bit_count() / (pace or 1.0):
+                elif arrives > now + _TAIL_SECONDS + (
+                    (blocks if piece is None else piece.missing).bit_count() / (pace or 1.0)
+                ):
                     continue
             if free:
                 return piece or self.start(index), free

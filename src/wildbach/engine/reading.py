@@ -163,8 +163,10 @@ class Readers:
         if isinstance(found, Kept):
             size = self._geometry.piece_size(piece)
             start = piece * self._geometry.piece_length
-            data = await self._threads.run(found.load, holdings.storage, start, size)
-            return data[skip : skip + limit] if data else b""
+            data, false = await self._threads.run(found.load, holdings.storage, start, size)
+            if false and content.picker.open.get(piece) is opened and opened.saved & false == false:
+                self._owner.false_blocks(piece, false)
+            return data[skip : skip + limit]
         return found[skip : skip + limit] if found else b""
 
     def ready(self, start: int, stop: int) -> int:

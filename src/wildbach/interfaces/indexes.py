@@ -57,7 +57,7 @@ class Indexes:
         waiting.pop(reader, None)
         if not waiting:
             self._waiting.pop(reader.tag, None)
-            task = self._tasks.get(reader.tag)
+            task = self._tasks.pop(reader.tag, None)
             if task is not None:
                 task.cancel()
 
@@ -70,8 +70,10 @@ class Indexes:
             for reader in self._waiting.get(tag, ()):
                 reader.set_map(found)
         finally:
-            self._tasks.pop(tag, None)
-            self._waiting.pop(tag, None)
+            # Of one that was ended another may be under way already.
+            if self._tasks.get(tag) is asyncio.current_task():
+                self._tasks.pop(tag, None)
+                self._waiting.pop(tag, None)
 
     async def _scan(self, key: str, index: int) -> MediaIndex | None:
         try:

@@ -262,7 +262,8 @@ def test_what_a_choking_peer_owes_is_asked_elsewhere_and_may_still_come(bed: Bed
     bed.downloads.release(one, late=True)
     assert bed.ask(two) == asked
     bed.give(one, asked)  # crossed on the way
-    assert one.late == 0 and one.odd_pieces == 0 and bed.downloads.wasted == len(asked) * BLOCK
+    assert one.late == 0 and one.odd_pieces == 0 and bed.downloads.wasted == 0
+    assert not two.owed.blocks and two.late == len(asked), "it is told"
 
 
 def test_a_rejected_block_is_asked_elsewhere(bed: Bed) -> None:
@@ -538,8 +539,72 @@ def test_a_limit_holds_the_reading_and_the_window(bed: Bed) -> None:
 def test_what_is_due_soon_is_asked_of_a_second_peer(bed: Bed) -> None:
     slow, fast = bed.peer(1), bed.peer(2)
     asked = [item for item in bed.ask(slow) if item[0] == 0]
-    bed.picker.set_deadline(0, 0.5)
-    assert bed.ask(fast)[:1] == asked[3:4], "what the other one is about to send is not worth asking for"
+    paced(slow, 2 * BLOCK)
+    paced(fast, 20 * BLOCK)
+    bed.picker.set_deadline(0, 1.2)
+    assert bed.ask(fast)[:2] == asked[2:4], "what the other one is about to send is not worth asking for"
+    assert bed.downloads.doubled == 2 * BLOCK
+
+
+def paced(of: Peer, rate: float) -> None:
+    """It is known to be so fast, in bytes a second."""
+    of.pace.see(0.0, -int(rate), busy=True)
+    of.pace.see(1.0, 0, busy=True)
+
+
+def test_what_somebody_waits_for_is_asked_of_a_second_peer_sooner(bed: Bed) -> None:
+    slow, fast = bed.peer(1), bed.peer(2)
+    asked = [item for item in bed.ask(slow) if item[0] == 0]
+    paced(slow, 15 * BLOCK)
+    paced(fast, 20 * BLOCK)
+    bed.picker.set_deadline(0, 0.1)
+    assert not set(bed.ask(fast)) & set(asked), "a fifteenth of a second each is soon enough"
+    bed.downloads.release(fast, late=False)
+    bed.picker.set_deadline(0, 0.0)
+    assert bed.ask(fast)[:2] == asked[1:3]
+
+
+def test_what_was_taken_back_and_comes_all_the_same_is_used(bed: Bed) -> None:
+    one, two = bed.peer(1), bed.peer(2)
+    asked = bed.ask(one)
+    bed.picker.set_deadline(7, 0.0)
+    bed.downloads.take_back(bed.now)
+    wire(one).messages()
+    assert one.owed.blocks == 1 and one.late == len(asked) - 1 and one.clear_at > bed.now
+    bed.give(one, asked[:4])
+    assert bed.downloads.wasted == 0 and bed.picker.open[0].whole, "the first had to come, three came all the same"
+    bed.give(one, asked[4:])
+    other = [item for item in bed.ask(two) if item[0] == 7]
+    bed.give(one, other[:1])
+    assert bed.downloads.wasted == BLOCK, "that was never asked of it"
+
+
+def test_what_was_taken_back_comes_while_somebody_else_owes_it(bed: Bed) -> None:
+    one, two = bed.peer(1), bed.peer(2)
+    asked = bed.ask(one)
+    bed.picker.set_deadline(7, 0.0)
+    bed.downloads.take_back(bed.now)
+    bed.picker.set_deadline(7, None)
+    again = bed.ask(two)
+    assert asked[1] in again
+    bed.give(one, asked[:2])
+    assert bed.downloads.wasted == 0 and two.late == 1 and two.owed.mask(0) & 0b10 == 0
+    bed.give(two, [asked[1]])
+    assert bed.downloads.wasted == BLOCK and two.late == 0
+
+
+def test_while_somebody_reads_a_slow_peer_owes_little(bed: Bed) -> None:
+    slow, fast = bed.peer(1), bed.peer(2)
+    paced(slow, 2 * BLOCK)
+    paced(fast, 100 * BLOCK)
+    bed.picker.set_deadline(0, 5.0)
+    assert len(bed.ask(slow)) == 2 < len(bed.ask(fast))
+    slow.created, bed.now = -9.0, 0.5
+    bed.give(slow, [(slow.owed.runs[0].index, slow.owed.runs[0].offset, BLOCK)])
+    assert slow.owed.blocks == 1, "half a second a block: the next one is asked for when this one nearly is here"
+    bed.now += 0.45
+    bed.ask(slow)
+    assert slow.owed.blocks == 2
 
 
 def test_stopping_gives_the_memory_back(bed: Bed) -> None:

@@ -11,7 +11,7 @@ from wildbach.base import bitfield
 from wildbach.base.geometry import BLOCK, Geometry
 from wildbach.disk.pool import SLAB, ChunkPool
 from wildbach.engine.openpiece import OpenPiece
-from wildbach.engine.picker import Picker
+from wildbach.engine.picker import Focus, Picker
 
 COUNT = 20
 
@@ -170,3 +170,72 @@ def test_every_piece_is_had_unwanted_open_or_waiting(have: set[int], steps: list
         assert ours.unasked == some(*unasked)
         assert ours.ending == (not unasked and not wanted - have - set(ours.open))
     pool.close()
+
+
+def focused(ours: Picker, when: float = 1.0, first: int = 0b1111) -> None:
+    """Somebody reads piece 5 block by block, and then piece 6, which is of use once it is whole."""
+    ours.set_focus(Focus({5: when, 6: when + 1}, {5: first}, {5: 0b0110}, some(7, 8), BLOCK * 4.0))
+
+
+def urgent(ours: Picker, have: int, **times: float) -> tuple[int, int] | None:
+    found = ours.urgent(have, 1, **times)
+    return None if found is None else (found[0].index, found[1])
+
+
+def test_what_is_due_first_is_urgent() -> None:
+    ours = picker()
+    assert ours.urgent(ours.full, 1) is None
+    focused(ours)
+    assert urgent(ours, ours.full) == (5, 0b1111)
+    assert urgent(ours, some(6, 7)) == (6, 0b1111)
+    assert urgent(ours, some(7, 8)) is None, "these are warm only"
+    assert index(ours.next_warm(some(1, 8), 1)) == 8 and ours.next_warm(some(1, 2), 1) is None
+
+
+def test_only_the_blocks_that_are_read_are_urgent() -> None:
+    ours = picker()
+    focused(ours, first=0b1100)
+    assert urgent(ours, some(5)) == (5, 0b1100)
+    ours.open[5].asked = 0b0100
+    assert urgent(ours, some(5)) == (5, 0b1000)
+    ours.open[5].asked = 0b1100
+    assert urgent(ours, some(5)) is None
+
+
+def test_a_slow_peer_is_given_a_later_block_it_can_give_in_time() -> None:
+    ours = picker()
+    focused(ours, when=1.0)
+    assert urgent(ours, some(5), arrives=1.2, bound=1.5) == (5, 0b1111), "nobody is much sooner"
+    assert urgent(ours, some(5), arrives=1.5, bound=0.5) == (5, 0b1100), "half a second is two blocks"
+    assert urgent(ours, some(5), arrives=9.0, bound=0.5) is None
+
+
+def test_a_slow_peer_helps_with_a_whole_piece_that_takes_long_anyway() -> None:
+    ours = picker()
+    ours.set_focus(Focus({6: 0.5}, {}, {}, 0, BLOCK * 4.0))
+    assert urgent(ours, some(6), arrives=3.0, bound=0.5, now=0.0, pace=1.0) == (6, 0b1111)
+    assert urgent(ours, some(6), arrives=3.0, bound=0.5, now=0.0, pace=4.0) is None
+
+
+def test_what_has_a_deadline_of_its_own_is_urgent_as_a_whole() -> None:
+    ours = picker()
+    focused(ours, first=0b1000)
+    assert ours.by_blocks(5) and not ours.by_blocks(6)
+    ours.set_deadline(5, 9.0)
+    assert not ours.by_blocks(5) and urgent(ours, some(5)) == (5, 0b1111) and ours.deadline(5) == 1.0
+    ours.set_deadline(5, None)
+    ours.set_focus(Focus())
+    assert not ours.has_deadlines
+
+
+def test_of_a_piece_read_by_blocks_those_before_the_first_unasked_one_press() -> None:
+    ours = picker()
+    focused(ours)
+    piece = ours.start(5)
+    piece.asked = 0b0010
+    assert ours.pressing(piece) == 0b0010, "block 2 is asked of somebody before block 1 is of two"
+    piece.asked = 0b1111
+    assert ours.pressing(piece) == 0b0110
+    whole = ours.start(6)
+    whole.asked = 0b0111
+    assert ours.pressing(whole) == 0

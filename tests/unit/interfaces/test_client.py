@@ -36,9 +36,9 @@ PAYLOADS: dict[str, Any] = {
     "put_feed_rule": m.FeedRule("r", {}), "rename_feed_rule": m.RuleName("r", "s"), "remove_feed_rule": m.RuleName("s"),
     "try_feed_rule": m.FeedRule("r", {}), "set_password": m.Password("new", PASSWORD), "make_api_key":
     m.KeyRequest("k"), "open_site": sm.SiteOpening(f"{1:064x}"), "publish_site": sm.SitePublication("/x"),
+    "put_watched": pm.Watched(f"{1:040x}", 0, seconds=5.0), "change_media": pm.MediaPatch(lan=True),
     "keep_storage": cm.StorageKeeping((f"{1:040x}",), "/x"), "free_storage": cm.StorageNeed(10),
     "evict_storage": cm.StorageEviction((f"{1:040x}",)), "pin_storage": cm.StoragePins((f"{1:040x}",)),
-    "put_watched": pm.Watched(f"{1:040x}", 0),
     "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
     "make_publishing_key": km.PublishingKeyRequest(f"{1:040x}"), "export_publishing_key": km.KeyExport("secret"),
     "import_publishing_key": km.KeyImport("text", PASSWORD), "recovery_words": km.RecoveryWish(),

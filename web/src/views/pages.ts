@@ -16,6 +16,7 @@ export const pages = {
   log: () => import("./Log.svelte"),
   settings: () => import("./settings/Settings.svelte"),
   access: () => import("./Access.svelte"),
+  play: () => import("./play/Play.svelte"),
 } satisfies Record<string, Loaded>;
 
 export const dialogs = {

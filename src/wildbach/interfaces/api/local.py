@@ -164,6 +164,7 @@ async def _tell_engine(core: Core, hooks: Hooks, notifier: Notifier) -> None:
     kinds = (
         engine_events.TorrentStopped, engine_events.PeerBanned, engine_events.NetworkChanged, engine_events.PortMapped,
         engine_events.PortMappingFailed, engine_events.ExternalAddressChanged, engine_events.MetadataReady,
+        engine_events.KeyRotated, engine_events.RecoveryDiffers,
         engine_events.CacheEvicted,
     )
     with session.subscribe(*kinds) as happenings:
@@ -191,6 +192,12 @@ async def _tell_engine(core: Core, hooks: Hooks, notifier: Notifier) -> None:
                     book.happened(event, f"{event.title} ({event.owner}, {size}) left the cache")
                 case engine_events.MetadataReady():
                     book.happened(event, f"the metadata of {event.title} is here")
+                case engine_events.KeyRotated():
+                    book.happened(event, f"the key {event.public_key} has given way to {event.next_key}", "warning")
+                case engine_events.RecoveryDiffers():
+                    book.happened(
+                        event, f"under the key {event.public_key} another recovery key is named, {event.recovery}: "
+                        "by its owner, or by a thief; nothing changes", "warning")
                 case Lagged():
                     book.write("warning", f"{event.count} events were not written down")
 

@@ -145,7 +145,9 @@ class Playing(Looking, Adding, Acting):
                 urls=(request.url,) if request.url else (), files=(request.torrent,) if request.torrent else (),
                 stopped=False, forced=True, peers=request.peers))).added[0]
             if not result.key:
-                raise UsageError(result.error, code=result.code)
+                raise UsageError(
+                    result.error or "what a link to a torrent that changes has plays once it is in the list",
+                    code=result.code or "unsupported")
             key, added = result.key, not result.duplicate
         torrent = self.core.catalog.torrent(key)
         unwilling = not torrent.whole and self.core.library.entry(key).stopped

@@ -29,6 +29,10 @@ from wildbach.services.sites.seams import Copy, Head, Progress, ReadsFile, Sent
 
 CACHE: Final = "site"
 "Whose cache their files are."
+_DIFFERS: Final = (
+    """another recovery key is named under this key than before, by its owner or by a thief; the one that was heard
+    first """
+    "counts")
 SOURCE: Final = "site "
 "What the entries of their torrents begin with."
 
@@ -54,7 +58,7 @@ class SiteHeads:
         await mutables.refresh(one)
         signer = one.key if one.key != key else b""
         if one.hashes is not None and (one.heard or one.key != before):
-            return Head(one.hashes, one.seq, signer)
+            return Head(one.hashes, one.seq, signer, reason=_DIFFERS if one.recovery_differs else "")
         if one.hashes is not None:
             # What was seen before counts on, however silent it is now.
             return Head(one.hashes, one.seq, signer, one.heard_at, one.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -125,7 +126,7 @@ class Siting:
     def _site(self, view: SiteView, *, path: str = "/") -> sm.Site:
         site = view.site
         pinned = next((version.seq for version in site.versions if version.key == site.pinned), -1)
-        link = MutableLink(site.id, name=site.name, web_seeds=site.web_seeds)
+        link = _link(site)
         whole = view.coming is None and view.share >= 1
         return sm.Site(
             key=site.label, name=site.name, url=self._url(Host("live", site.id), path), link=link.to_uri(),
@@ -133,6 +134,14 @@ class Siting:
             versions=len(site.versions), pinned=pinned, keep=site.keep, foreign=site.foreign, opened_at=site.opened_at,
             used_at=site.used_at, heard_at=site.heard_at, size=view.size, progress=1.0 if whole else view.share,
             updating=view.coming is not None, seeds=view.seeds, peers=view.peers, reason=view.reason)
+
+
+def _link(site: Site) -> MutableLink:
+    """To give to others: under the key that counts now, with what its readers were told of, and without peers."""
+    known = MutableLink.parse(site.link) if site.link else MutableLink(site.id)
+    if site.signer:
+        return MutableLink(bytes.fromhex(site.signer), name=site.name, web_seeds=site.web_seeds)
+    return replace(known, name=site.name, web_seeds=site.web_seeds, peers=(), first=None)
 
 
 def _version(site: Site, word: str) -> Version:

@@ -13,7 +13,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "top": "Show and steer the daemon on the whole terminal.",
         "open": "Open the daemon in the browser, by a link that lets you in.",
         "play": "Play a film or a song while it comes.",
-        "media": "Let televisions and phones of the network play, or not.",
+        "media": "Show where players fetch, or let other machines in.",
         "status": "Show speeds, limits, totals and whether peers can call.",
         "limits": "Show or set the speed limits of the whole.",
         "config": "Show or change the settings of the daemon.",

@@ -110,6 +110,7 @@ class Publisher:
             if there is None:
                 await sites.torrents.remove(copy)
             raise
+        link = MutableLink(key, name=name, web_seeds=seeds, recovery=sent.recovery)
         now = int(self._wall())
         before = {one.key for one in site.versions}
         site = sites.get(key) or site
@@ -118,7 +119,7 @@ class Publisher:
             site.versions[-1], size=info.size, files=outcome.files, complete=True, refused="")
         site = with_version(msgspec.structs.replace(
             site, name=name, own=plan.key, folder=str(plan.folder), seq=sent.seq, heard_at=now, used_at=now,
-            web_seeds=seeds), version)
+            link=link.to_uri(), web_seeds=seeds), version)
         await self._keeper.keep(state.STAMPS, {site.key: state.encode_stamps(stamps)})
         await sites.save(site, durable=True)
         if old is not None and old.id != key:
@@ -127,7 +128,6 @@ class Publisher:
         if former is not None and former is not copy and version.key not in before:
             await sites.torrents.remove(former)
         sites.tell(SitePublished(site.label, site.name, sent.seq, version.label))
-        link = MutableLink(key, name=name, web_seeds=seeds, recovery=sent.recovery)
         return replace(
             outcome, seq=sent.seq, nodes=sent.nodes, confirmed=sent.confirmed, version=version.label,
             link=link.to_uri())

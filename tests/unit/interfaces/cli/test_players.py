@@ -18,10 +18,10 @@ URL = "http://127.0.0.1:9092/token/0/-%20--script%3Dx.mkv"
 
 
 def test_what_comes_from_a_torrent_is_never_an_option() -> None:
-    ask = Ask(URL, "--script=evil\x1b[0m", 12.5, "de", ("http://x/1.srt", "/home/a.srt"), "en", -1.5, 1.25)
+    ask = Ask(URL, "--script=evil\x1b[0m", 12.5, "de", ("http://x/1.srt", "/mnt/a.srt"), "en", -1.5, 1.25)
     made = players.mpv_arguments("/usr/bin/mpv", ask, "/tmp/s")
     assert made[0] == "/usr/bin/mpv" and made[-2:] == ["--", URL]
-    assert {"--start=12.500", "--alang=de", "--sub-file=http://x/1.srt", "--sub-file=/home/a.srt", "--slang=en",
+    assert {"--start=12.500", "--alang=de", "--sub-file=http://x/1.srt", "--sub-file=/mnt/a.srt", "--slang=en",
             "--sub-delay=-1.500", "--speed=1.25", "--input-ipc-server=/tmp/s"} <= set(made)
     assert r"--title=--script=evil\x1b[0m" in made and not any(one.startswith("--script") for one in made)
     made = players.vlc_arguments("vlc", ask)

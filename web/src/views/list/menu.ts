@@ -7,6 +7,7 @@ import { link } from "../../lib/router.svelte";
 import { who } from "../../lib/session.svelte";
 import type { Item } from "../../ui/Menu.svelte";
 import { actionWords } from "../../words/actions";
+import { playWords } from "../../words/play";
 import { categorising, limiting, moving, removing, renaming, tagging } from "./dialogs.svelte";
 
 export function torrentMenu(keys: readonly string[]): Item[] {
@@ -18,6 +19,7 @@ export function torrentMenu(keys: readonly string[]): Item[] {
   const looks: Item[] = one
     ? [
         { label: t.details, icon: "list", run: () => (location.hash = link("t", key)), hint: "Enter" },
+        ...(who.user && rows[0]?.has_metadata ? [{ label: playWords.t.play, icon: "play", run: () => (location.hash = link("play", key)) } satisfies Item] : []),
         { label: t.copyMagnet, icon: "link", run: () => void magnet(key).then(copy), parted: true },
         { label: t.copyName, icon: "copy", run: () => void copy(rows[0]?.name ?? "") },
         { label: t.copyHash, run: () => void copy(key) },

@@ -95,7 +95,8 @@ export class Player {
     if (this.probe === null && !this.missing) await this.#look();
     if (turn !== this.#turn) return;
     this.error = "";
-    this.sound = sound >= 0 ? sound : (this.probe ? (usualSound(this.probe)?.index ?? -1) : -1);
+    const usual = this.probe ? (usualSound(this.probe)?.index ?? -1) : -1;
+    this.sound = this.sounds.some((track) => track.index === sound) ? sound : usual;
     this.height = height;
     this.duration = this.probe?.duration ?? 0;
     this.way = wayOf(this.probe, this.#type, { plays: (type) => this.#video.canPlayType(type) !== "", buffers }, { wish: height > 0, sound: this.sound });
@@ -109,7 +110,8 @@ export class Player {
       return;
     }
     this.#video.playbackRate = this.rate;
-    if (play) await this.play();
+    // Browsers promise it for when the first picture is there; that is not waited for.
+    if (play) void this.play();
   }
 
   async play(): Promise<void> {

@@ -17,19 +17,19 @@ FILES = {("index.html",): b"<h1>one</h1>", ("a", "b.txt"): b"b", (".env",): b"se
 @pytest.fixture
 def author(tmp_path: Path, house: House) -> Iterator[House]:
     """Another daemon, in whose DHT there is nobody else but a third."""
-    with House(tmp_path / "hub").open(dht__enabled=True, dht__bootstrap=[]) as hub:
+    with House(tmp_path / "h").open(dht__enabled=True, dht__bootstrap=[]) as hub:
         assert hub.daemon is not None
         at = str(hub.daemon.api.core.session.dht.endpoints[0])
-        with House(tmp_path / "author").open(dht__enabled=True, dht__bootstrap=[at]) as one:
+        with House(tmp_path / "a").open(dht__enabled=True, dht__bootstrap=[at]) as one:
             yield one
 
 
-def test_a_folder_is_published_and_its_site_is_steered(
+def test_a_site_is_published_and_steered(
     tmp_path: Path, author: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WILDBACH_STATE", str(author.state))
     shell = Shell(author, capsys)
-    dist = tmp_path / "author" / "dist"
+    dist = tmp_path / "a" / "dist"
     write_content(dist, FILES)
     dry = shell.good("site", "publish", dist, "--key", "blog", "--dry-run")
     assert "+ index.html" in dry and "left out: .env" in dry and dry.splitlines()[-1] == "nothing was published"
