@@ -17,7 +17,6 @@ from wildbach.base.geometry import BLOCK, Geometry
 from wildbach.engine.availability import Availability
 from wildbach.engine.openpiece import OpenPiece
 
-
 _TAIL_SECONDS: Final = 0.3
 "Who ends a piece so much later than all others together may help with it: they are not quite that fast."
 
