@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from wildbach.base.errors import StorageError, UsageError
+from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
@@ -18,6 +20,7 @@ from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
 from wildbach.interfaces.settings import ApiSettings
+from wildbach.protocol.channels.items import Item
 from wildbach.protocol.sites import label, parse_link
 
 PASSWORD = "correct horse"
@@ -58,6 +61,21 @@ def row(number: int, **different: object) -> m.TorrentRow:
     return m.TorrentRow(**{**values, **different})
 
 
+def channel_view(title: str, *, name: str = "", **more: object) -> chm.Channel:
+    fields: dict[str, object] = {
+        "text": "", "author": "", "lang": "", "links": (), "art": "", "payout": "", "payout_was": "", "own": "",
+        "auto": False, **more}
+    return chm.Channel(
+        key="a" * 52, title=name or title, says=title, link="magnet:?xs=urn:btpk:" + "ab" * 32, torrent="", seq=3,
+        shown=3, heard_at=1, followed_at=1, items=2, new=1, drafts=0, rotated=False, recovery_differs=False,
+        progress=1.0, seeds=2, reason="", **fields)  # type: ignore[arg-type]  # fields by name
+
+
+def channel_item(title: str) -> chm.ChannelItem:
+    item = Item("g1", title, date=1, duration=61.0)
+    return chm.ChannelItem("a" * 52, "Birds", item, "video", "magnet:?xt=urn:btih:" + "ab" * 20, "", new=True)
+
+
 class FakeApi:
     def __init__(self, access: Access | None = None) -> None:
         self.who = access
@@ -74,6 +92,8 @@ class FakeApi:
         self.rules: dict[str, dict] = {}
         self.cached: dict[str, cm.CachedTorrent] = {}
         self.known_sites: dict[str, sm.Site] = {}
+        self.known_channels: dict[str, chm.Channel] = {}
+        self.queries: list[object] = []
         self.plays: dict[str, str] = {}
         self.positions: dict[str, pm.PlayPosition] = {}
         self.lan = False
@@ -561,6 +581,83 @@ class FakeApi:
         return km.KeyRotated(
             self.known_keys[name], key.public, (f"magnet:?xs=urn:btpk:{'ef' * 32}",), request.good, 8,
             bool(request.good), ("77622d6368",) if request.words else ())
+
+    async def channels(self) -> chm.Channels:
+        return chm.Channels(tuple(self.known_channels.values()))
+
+    async def channel(self, word: str) -> chm.Channel:
+        if word not in self.known_channels:
+            raise UsageError(f"there is no channel {word}", code="not_found")
+        return self.known_channels[word]
+
+    async def follow_channel(self, following: chm.ChannelFollowing) -> chm.Channel:
+        made = channel_view("Birds", name=following.name, auto=following.auto)
+        self.known_channels[made.title] = made
+        return made
+
+    async def create_channel(self, making: chm.ChannelMaking) -> chm.Channel:
+        made = channel_view(making.title, own=making.key, text=making.text, payout=making.payout)
+        self.known_channels[made.title] = made
+        return made
+
+    async def change_channel(self, word: str, patch: chm.ChannelPatch) -> chm.Channel:
+        there = await self.channel(word)
+        given = {key: value for key, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
+        given.pop("picture", None)
+        if given.pop("payout_seen"):
+            given["payout_was"] = ""
+        if "name" in given:
+            given["title"] = given.pop("name")
+        self.known_channels[word] = msgspec.structs.replace(there, **given)
+        return self.known_channels[word]
+
+    async def unfollow_channel(self, word: str) -> None:
+        await self.channel(word)
+        del self.known_channels[word]
+
+    async def channel_items(self, query: chm.ItemQuery) -> chm.ChannelItems:
+        self.queries.append(query)
+        return chm.ChannelItems((channel_item("The owl"),), more=False)
+
+    async def look_at_channel(self, word: str) -> chm.Channel:
+        self.known_channels[word] = msgspec.structs.replace(await self.channel(word), new=0)
+        return self.known_channels[word]
+
+    async def download_item(self, word: str, item: chm.ItemWord) -> chm.Download:
+        await self.channel(word)
+        return chm.Download("ab" * 20)
+
+    async def channel_feed(self, word: str) -> bytes:
+        await self.channel(word)
+        return b"<rss/>"
+
+    async def channel_drafts(self, word: str) -> chm.ChannelItems:
+        await self.channel(word)
+        return chm.ChannelItems((channel_item("Waiting"),), more=False)
+
+    async def add_channel_items(self, word: str, making: chm.ItemMaking) -> m.Job:
+        await self.channel(word)
+        self.queries.append(making)
+        made = [{"guid": f"g{number}", "title": path} for number, path in enumerate((*making.paths, *making.torrents))]
+        return self._worked("channel_add", word, {"items": made, "count": len(made)})
+
+    async def change_channel_item(self, word: str, change: chm.ItemChange) -> chm.ChannelItem:
+        await self.channel(word)
+        return channel_item(str(change.words.title))
+
+    async def remove_channel_item(self, word: str, item: chm.ItemWord) -> None:
+        await self.channel(word)
+
+    async def publish_channel(self, word: str, publishing: chm.Publishing) -> m.Job:
+        await self.channel(word)
+        self.queries.append(publishing)
+        return self._worked("channel_publish", word, {
+            "key": "", "seq": 4, "nodes": 8, "link": "magnet:?xs=urn:btpk:", "added": 2, "sealed": 0, "items": 2})
+
+    def _worked(self, kind: str, title: str, result: dict[str, Any]) -> m.Job:
+        job = m.Job("abc", kind, title, "done", 1.0, "", 1, result)
+        self.works[job.id] = job
+        return job
 
     async def access(self) -> m.AccessView:
         return await self.who.access()

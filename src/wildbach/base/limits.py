@@ -556,6 +556,12 @@ SITE_TREES = 32
 SITE_LISTED = 2000
 "Entries of a folder that its page shows, and changed files that a comparison names."
 # channels
+CHANNELS = 500
+"That are followed at a time."
+CHANNEL_BYTES = 64 * MIB
+"All files of a version that are taken."
+CHANNEL_DRAFTS = 20_000
+"Items that wait to be published."
 CHANNEL_TITLE = 300
 "Characters of the title of a channel or item."
 CHANNEL_TEXT = 10_000

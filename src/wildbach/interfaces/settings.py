@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wildbach.base.settings import Section, section, setting
 from wildbach.engine.settings import Settings
+from wildbach.services.channels.settings import ChannelSettings
 from wildbach.services.feeds.settings import FeedSettings
 from wildbach.services.library.settings import (
     DownloadSettings,
@@ -117,6 +118,7 @@ class ClientSettings(Settings):
     trash: TrashSettings = section(TrashSettings, "What was removed.")
     leeches: LeechSettings = section(LeechSettings, "Peers that take without giving.")
     feeds: FeedSettings = section(FeedSettings, "RSS.")
+    channels: ChannelSettings = section(ChannelSettings, "Channels that are followed.")
     sites: SiteSettings = section(SiteSettings, "Sites that were opened, and those that are published from here.")
     hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")
     notify: NotifySettings = section(NotifySettings, "Notifications to phones, chats, mail and others.")

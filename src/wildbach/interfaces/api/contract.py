@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
@@ -535,6 +536,87 @@ class Api(Protocol):
     @operation("POST", "/publishing/keys/{name}/rotation")
     async def rotate_publishing_key(self, name: str, request: km.KeyRotation) -> km.KeyRotated:
         """Put a new key in the place of one that was stolen. Followers move; it cannot be undone."""
+        ...
+
+    # -- channels
+
+    @operation("GET", "/channels", role="guest")
+    async def channels(self) -> chm.Channels:
+        """Channels that are followed here or published from here, by title."""
+        ...
+
+    @operation("POST", "/channels")
+    async def follow_channel(self, following: chm.ChannelFollowing) -> chm.Channel:
+        """Follow a channel: it is looked up, fetched and given to others from now on. Nothing that its items lead to is
+        fetched.
+        """
+        ...
+
+    @operation("POST", "/channels/own")
+    async def create_channel(self, making: chm.ChannelMaking) -> chm.Channel:
+        """Begin a channel under a secret key of the data directory. Nobody hears of it before it is published."""
+        ...
+
+    @operation("GET", "/channels/{word}", role="guest")
+    async def channel(self, word: str) -> chm.Channel:
+        """A channel by its title, the name of its secret key, or the beginning of its key."""
+        ...
+
+    @operation("PATCH", "/channels/{word}")
+    async def change_channel(self, word: str, patch: chm.ChannelPatch) -> chm.Channel:
+        """Rename a channel, have what is new downloaded, accept its address for tips; of an own one change what it says
+        of itself.
+        """
+        ...
+
+    @operation("DELETE", "/channels/{word}")
+    async def unfollow_channel(self, word: str) -> None:
+        """Forget a channel, with its files. What was downloaded stays, and so does the key of an own one."""
+        ...
+
+    @operation("GET", "/items", role="guest")
+    async def channel_items(self, query: chm.ItemQuery) -> chm.ChannelItems:
+        """Search the items of all channels, or of one."""
+        ...
+
+    @operation("POST", "/channels/{word}/look")
+    async def look_at_channel(self, word: str) -> chm.Channel:
+        """What is there now is new no longer."""
+        ...
+
+    @operation("POST", "/channels/{word}/download")
+    async def download_item(self, word: str, item: chm.ItemWord) -> chm.Download:
+        """Download an item's best rendition, like any torrent."""
+        ...
+
+    @operation("GET", "/channels/{word}/feed", role="guest", content_type="application/rss+xml")
+    async def channel_feed(self, word: str) -> bytes:
+        """The newest items as RSS, with what Podcasting 2.0 says of torrents."""
+        ...
+
+    @operation("GET", "/channels/{word}/drafts", role="guest")
+    async def channel_drafts(self, word: str) -> chm.ChannelItems:
+        """The items of an own channel that wait to be published, in order."""
+        ...
+
+    @operation("POST", "/channels/{word}/items")
+    async def add_channel_items(self, word: str, making: chm.ItemMaking) -> m.Job:
+        """Have files or torrents wait to be published. The job's `result` has the `items` that were made of them."""
+        ...
+
+    @operation("POST", "/channels/{word}/items/edit")
+    async def change_channel_item(self, word: str, change: chm.ItemChange) -> chm.ChannelItem:
+        """Change the words of an item, from the next version on."""
+        ...
+
+    @operation("POST", "/channels/{word}/items/remove")
+    async def remove_channel_item(self, word: str, item: chm.ItemWord) -> None:
+        """Remove an item, from the next version on."""
+        ...
+
+    @operation("POST", "/channels/{word}/publish")
+    async def publish_channel(self, word: str, publishing: chm.Publishing) -> m.Job:
+        """Publish what waits. The job's `result` has the number and the link."""
         ...
 
     # -- who may

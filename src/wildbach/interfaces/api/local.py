@@ -16,6 +16,9 @@ from wildbach.engine import events as engine_events
 from wildbach.engine.session import Session
 from wildbach.interfaces import config
 from wildbach.interfaces.api.catalog import Catalog
+from wildbach.interfaces.api.channelfeed import ChannelFeed
+from wildbach.interfaces.api.channeling import Channeling
+from wildbach.interfaces.api.channelparts import ChannelHeads, ChannelTorrents
 from wildbach.interfaces.api.choices import Choices
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.countries import Countries
@@ -39,12 +42,17 @@ from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.storing import Storing
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
+from wildbach.interfaces.channelmaker import ChannelMaker
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.interfaces.sitemaker import SiteMaker
 from wildbach.interfaces.web import DIST
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
+from wildbach.services.channels import events as channel_events
+from wildbach.services.channels.authoring import Author
+from wildbach.services.channels.index import Index
+from wildbach.services.channels.service import Channels
 from wildbach.services.feeds import events as feed_events
 from wildbach.services.feeds.service import Feeds
 from wildbach.services.library import events as library_events
@@ -62,7 +70,7 @@ log = logging.getLogger("wildbach")
 
 class LocalApi(
     Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
-    Demonstrating, Siting, Storing, Keeping,
+    Demonstrating, Siting, Storing, Keeping, Channeling,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
@@ -139,10 +147,30 @@ async def open_api(
             api.site_publisher = Publisher(sites, session, SiteMaker(threads))
             await sites.load()
             stack.push_async_callback(sites.close)
+            await _open_channels(api, data_dir, stack)
             scope.spawn("watch", Watcher(api).run(), contain=report)
             yield api
     finally:
         log.removeHandler(book)
+
+
+async def _open_channels(api: LocalApi, data_dir: Path, stack: contextlib.AsyncExitStack) -> None:
+    core, library = api.core, api.core.library
+    writing, searching = Threads(1, "channels"), Threads(1, "search")
+    "A search waits for no update."
+    stack.callback(writing.close)
+    stack.callback(searching.close)
+    torrents = ChannelTorrents(core, core.restored)
+    api.channel_service = channels = Channels(
+        core.scope, settings=lambda: core.settings.channels, keeper=core.session,
+        heads=ChannelHeads(core.session, Keys(data_dir), core), torrents=torrents,
+        index=Index(data_dir / "channels.sqlite", time.time), writing=writing, searching=searching,
+        publish=library.bus.publish, report=core.report)
+    api.channel_author = author = Author(
+        channels, torrents, ChannelMaker(core.threads), core.threads, data_dir / "channels", ChannelFeed())
+    await author.load()
+    await channels.load()
+    stack.push_async_callback(channels.close)
 
 
 def _countries(settings: ClientSettings) -> Path:
@@ -208,6 +236,7 @@ async def _tell_library(core: Core, hooks: Hooks, notifier: Notifier) -> None:
         library_events.TorrentEnlisted, library_events.DownloadFinished, library_events.LimitReached,
         library_events.SlowModeChanged, library_events.LeechBanned, feed_events.FeedFailed, feed_events.ArticleFailed,
         feed_events.RuleMatched, site_events.SiteUpdated, site_events.SiteFailed,
+        channel_events.ChannelUpdated, channel_events.ChannelFailed, channel_events.PayoutChanged,
     ) as happenings:
         async for event in happenings:
             match event:
@@ -237,6 +266,15 @@ async def _tell_library(core: Core, hooks: Hooks, notifier: Notifier) -> None:
                     book.happened(event, f"the site {event.title or event.site} has number {event.seq} now")
                 case site_events.SiteFailed():
                     book.happened(event, f"the site {event.title or event.site}: {event.reason}", "warning")
+                case channel_events.ChannelUpdated():
+                    if event.new:
+                        book.happened(event, f"the channel {event.title} has {plural(event.new, 'new item')}")
+                case channel_events.ChannelFailed():
+                    book.happened(event, f"the channel {event.title}: {event.reason}", "warning")
+                case channel_events.PayoutChanged():
+                    book.happened(
+                        event, f"the channel {event.title} names another address for tips: {event.now or 'none'}, "
+                        f"which was {event.former}; its owner changed it, or a thief", "warning")
                 case feed_events.ArticleFailed():
                     book.happened(event, f"{event.title}: {event.reason}", "warning")
 

@@ -50,6 +50,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tags": "List, make and remove tags.",
         "rss": "Follow RSS feeds, and download by rules.",
         "storage": "Show what is kept only for now; pin, keep and remove of it.",
+        "channel": "Follow and search channels that have no server, and publish your own.",
         "site": "Open sites that have no server, and publish your own.",
     },
     "Without a daemon": {

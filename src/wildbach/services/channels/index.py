@@ -255,6 +255,12 @@ class Index:
             (count,) = db.execute("SELECT count(*) FROM shown WHERE channel=?", (row[0],)).fetchone()
             return Standing(row[1], row[2], count)
 
+    def archives(self, key: str, signer: str) -> tuple[str, ...]:
+        """The roots of the archives that were read of a channel, as long as this key signs it."""
+        with self._look() as db:
+            row = db.execute("SELECT archives FROM channels WHERE key=? AND signer=?", (key, signer)).fetchone()
+            return tuple(json.loads(row[0])) if row is not None else ()
+
     def count_newer(self, key: str, turn: int) -> int:
         """Items that came after this turn of a channel."""
         with self._look() as db:

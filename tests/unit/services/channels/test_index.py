@@ -215,6 +215,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     index.close()
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_items_are_searched_in_50_ms(large: Index) -> None:
     slow: dict[str, float] = {}
     for words, kind, lang, licence, lengths in product(
@@ -235,6 +236,7 @@ def test_a_hundred_thousand_items_are_searched_in_50_ms(large: Index) -> None:
     assert not slow
 
 
+@pytest.mark.slow
 def test_an_update_of_a_large_channel_reads_only_what_is_new(large: Index) -> None:
     def never() -> tuple[Item, ...]:
         raise AssertionError("an archive that is known is not read again")

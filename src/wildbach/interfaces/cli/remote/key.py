@@ -213,6 +213,11 @@ def rotate_command(name: str, good: tuple[str, ...], yes: bool, as_json: bool, r
     stdin. What a thief published is shown no more. New readers of the old link cannot be protected: give them the new
     one. It cannot be undone. SALT is text, such as wb-ch for a channel.
     """
+    return rotated(name, good, yes=yes, as_json=as_json, reach=reach)
+
+
+def rotated(name: str, good: tuple[str, ...], *, yes: bool, as_json: bool, reach: Reach) -> int:
+    """Ask what has to be asked, and rotate."""
     heads = tuple(_good(one) for one in good)
     if not yes and sys.stdin.isatty():
         click.confirm(f"Put a new key in the place of {text.clean(name)}? It cannot be undone", abort=True)
