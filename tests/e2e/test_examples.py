@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests import mediafiles
 
 from cli_process import SOURCE, Command
 from cli_torrents import torrent_of, write_content
@@ -68,7 +69,7 @@ def has_copy(folder: Path) -> bool:
 
 def test_each_example_has_10_to_60_lines_and_says_how_it_is_called() -> None:
     programs = sorted(EXAMPLES.glob("*.py"))
-    assert len(programs) == 6
+    assert len(programs) == 7
     for program in programs:
         text = program.read_text(encoding="utf-8")
         assert 10 <= len(text.splitlines()) <= 60, program.name
@@ -92,6 +93,20 @@ def test_inspect_torrent(stage: tuple[Path, Metainfo]) -> None:
     assert torrent.info.hashes.key in done.stdout and "sub/b.txt" in done.stdout
     (folder / "bad").write_bytes(b"de")
     assert "not a good torrent" in run([str(EXAMPLES / "inspect_torrent.py"), "bad"], folder).stderr
+
+
+def test_read_while_it_comes(tmp_path: Path) -> None:
+    film = mediafiles.mp4("first", seconds=20.0, bit_rate=1_000_000)
+    files = {(film.name,): film.read_bytes()}
+    torrent = torrent_of(files, name=NAME)
+    write_content(tmp_path / "src" / NAME, files)
+    (tmp_path / "film.torrent").write_bytes(torrent.to_bytes())
+    with Command(tmp_path).seed(tmp_path / "film.torrent", tmp_path / "src") as peer:
+        done = run([str(EXAMPLES / "read_while_it_comes.py"), "film.torrent", "out"], tmp_path, peer)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "20 seconds" and lines[1].startswith("second 0:") and lines[2].startswith("second 10:")
+    assert all(60_000 < int(line.split()[2]) < 250_000 for line in lines[1:]), "one Mbit is 125,000 bytes"
 
 
 def test_seed_folder(stage: tuple[Path, Metainfo]) -> None:

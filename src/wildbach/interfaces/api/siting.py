@@ -86,7 +86,7 @@ class Siting:
         infos = []
         for version in (old, new):
             copy = torrents.find(version.hashes) if version is not None else None
-            if version is not None and copy is None:
+            if version is not None and (copy is None or (copy.info is None and not copy.whole)):
                 raise UsageError(f"number {version.seq} is not here any more", code="not_found")
             infos.append(await copy.metadata() if copy is not None else None)
         if infos[1] is None:

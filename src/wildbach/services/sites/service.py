@@ -284,6 +284,8 @@ class Sites:
             await self.save(site, durable=True)
             await self._pins(site)
         self._ensure(site, used=True)
+        if pinned == "":
+            await self.tidy(key)
         return site
 
     def use(self, key: bytes) -> None:
@@ -425,13 +427,13 @@ class Sites:
         wanted = site.version(site.pinned) if site.pinned else site.newest
         if not self._back or wanted is None or wanted.refused:
             return
-        copy = self.torrents.find(wanted.hashes)
-        if wanted.complete and (copy.whole if copy is not None else not used):
-            return
         if live.fetching is not None and not live.fetching.done():
             if live.fetched == wanted.key:
                 return
             live.fetching.cancel()
+        copy = self.torrents.find(wanted.hashes)
+        if wanted.complete and (copy.whole if copy is not None else not used):
+            return
         live.fetched = wanted.key
         live.fetching = self._scope.spawn(
             f"fetch:{site.label[:8]}", self._fetch(site.id, wanted), contain=self._report)

@@ -181,6 +181,24 @@ async def test_a_pinned_version_is_shown_and_stays() -> None:
 
 
 @story
+async def test_a_version_that_is_not_held_at_any_more_is_not_fetched_on() -> None:
+    async with bed() as made:
+        first = made.publish(KEY, ONE, 1)
+        await made.opened(KEY)
+        made.settings = replace(made.settings, versions=0)
+        made.publish(KEY, TWO, 2)
+        await made.settled(KEY)
+        assert made.torrents.find(first.info.hashes) is None
+        made.torrents.at_once = False
+        await made.sites.change(KEY, pinned="1")
+        await made.settled(KEY)
+        assert made.torrents.find(first.info.hashes) is not None
+        await made.sites.change(KEY, pinned="")
+        await made.settled(KEY)
+        assert made.torrents.find(first.info.hashes) is None and shown_number(made) == 2
+
+
+@story
 async def test_a_version_has_an_address_of_its_own() -> None:
     async with bed() as made:
         torrent = made.publish(KEY, ONE, 1)
