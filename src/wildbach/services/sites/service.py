@@ -262,6 +262,8 @@ class Sites:
             for version in site.versions:
                 if version.v2:
                     self._versions.pop(bytes.fromhex(version.v2), None)
+            for other in list(self._sites.values()):
+                self._take(other)  # versions that it shared with others
         self.heads.tell(key, None)
         self.heads.forget(key)
         live.changed.set()
@@ -526,7 +528,11 @@ class Sites:
 
     async def _drop(self, site: Site, version: Version) -> None:
         copy = self.torrents.find(version.hashes)
-        if copy is not None:
+        if copy is None:
+            return
+        # A head may name any torrent, also one of another site: that is not this key's to take away.
+        others = (one for other in self._sites.values() if other.key != site.key for one in other.versions)
+        if not any(one.hashes.matches(version.hashes) for one in others):
             await self.torrents.remove(copy)
 
     # -- state

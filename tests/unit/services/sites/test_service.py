@@ -381,3 +381,20 @@ async def test_a_damaged_record_stops_nobody() -> None:
         assert len(made.bugs) == 1
         made.bugs.clear()
         await made.opened(KEY)
+
+
+@story
+async def test_a_site_takes_nothing_away_that_is_another_ones_too() -> None:
+    thief = key_of("thief")
+    async with bed() as made:
+        made.settings = replace(made.settings, versions=0)
+        torrent = made.publish(KEY, ONE, 1)
+        await made.opened(KEY)
+        made.publish(thief, ONE, 1)
+        await made.opened(thief)
+        made.publish(thief, TWO, 2)
+        await made.opened(thief)
+        assert shown_number(made, thief) == 2 and made.torrents.removed == []
+        await made.sites.forget(thief)
+        assert torrent.info.hashes not in made.torrents.removed and shown_number(made) == 1
+        assert made.sites.shown_version(torrent.info.hashes.v2 or b"") is not None
