@@ -19,6 +19,7 @@ from tests.mediafiles import Shape, Sound, Words
 from tests.unit.services.stream.files import Endless, Held
 from tests.unit.services.stream.remuxing import served
 
+from wildbach.base import limits
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.runtime.tasks import Scope
 from wildbach.services.stream import hls
@@ -484,3 +485,19 @@ async def test_a_picture_of_megabytes_is_read_in_parts(remuxer: Remuxer) -> None
     assert film.size > WANT_BYTES
     assert (await remuxer.still(film, 0.0)).startswith(b"\xff\xd8")
     assert max(limit for _, limit in film.asked) <= WANT_BYTES
+
+
+@served
+async def test_small_things_do_not_fill_the_memory_either(remuxer: Remuxer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a track, for ever other times: each answer is two bytes, and a key."""
+    monkeypatch.setattr(limits, "MEDIA_CACHE_BYTES", 50_000)
+    made = 0
+
+    async def make() -> bytes:
+        nonlocal made
+        made += 1
+        return b"[]"
+
+    for number in (*range(1000), 0):
+        await remuxer._once(("tag", "cues", 3, float(number), None), make)
+    assert made == 1001
