@@ -17,6 +17,7 @@ from wildbach.disk.pool import SLAB, Chunk, ChunkPool
 from wildbach.disk.storage import Storage
 from wildbach.disk.writer import Writer
 from wildbach.engine.doubts import Doubts
+from wildbach.engine.haste import FOR_EVER, Haste, promised, silent
 from wildbach.engine.landing import Landing, Planned, Scratch
 from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece
 from wildbach.engine.partials import Partials, Submit
@@ -31,31 +32,8 @@ _SNUB_SECONDS: Final = 20.0
 _HURRY_SECONDS: Final = 0.2
 "In the end game a block that is due within this time is not asked for again."
 _SPARE_OPEN: Final = 8
-_DUE_SECONDS: Final = 2.0
-"What has a deadline so soon is asked of a second peer too."
-_AT_A_TIME: Final = 0.5
-"Of what is due, a peer is asked for as much at a time as it gives in so many seconds: others shall help."
-_HEAD: Final = 8
-"The first so many blocks of what somebody waits for hold up all that follow."
-_HEAD_SECONDS: Final = 0.05
-_QUEUE_SECONDS: Final = 0.1
-"While readers wait, a peer owes no more than it gives in this time and a round trip: deep queues make seeks slow."
-_SPARE_SECONDS: Final = 0.1
-"The next block is asked of a slow peer so long before it has to be."
-_KNOWN_SECONDS: Final = 2.0
-"Until then nobody knows well how fast a peer is."
-_WEB_QUEUE_SECONDS: Final = 0.3
-"A web server is asked for one range after the other, so each has to be longer than a round trip."
-_WEB_BLOCKS: Final = 16
-_SPARED: Final = 1.2
-"Web servers are let go of where the other peers give so many times what is read."
-_PATIENCE: Final = 1.5
-"What is late goes to peers that are not slower than the best by this factor."
 _TESTED: Final = 8
 "Newcomers that fetch a piece alone at the same time."
-_FOR_EVER: Final = float("inf")
-_WAIT_SECONDS: Final = 1.0
-"In the end game a peer that owes and is silent for so long is no hope: what it owes is asked of one more."
 _BACKLOG: Final = 16
 "Chunks that may wait for the writer while it gets on: memory that was just used is faster than fresh memory."
 _STALL_SECONDS: Final = 0.02
@@ -130,10 +108,7 @@ class Downloads:
         self._keep = True
         "Unfinished pieces go to the disk when they are let go of."
         self._scratch = Scratch()
-        self._soonest = _FOR_EVER
-        "Seconds in which the best peer could have a block here; kept while something has a deadline."
-        self._pace = 0.0
-        "Blocks a second that all peers give together."
+        self.haste = Haste(picker, self.peers, clock, self._guarded)
         self.watched: dict[int, None] = {}
         "Pieces whose blocks somebody waits for."
         self.on_watched: Callable[[int], None] = lambda _piece: None
@@ -219,7 +194,7 @@ class Downloads:
             if not gate.open:
                 self._held[peer.number] = peer
                 peer.connection.pause()
-        if self._hungry(peer, now):
+        if self.haste.hungry(peer, now):
             self.fill(peer, now)
 
     def _odd(self, peer: Peer, index: int, offset: int, data: memoryview) -> None:
@@ -294,33 +269,6 @@ class Downloads:
 
     # -- asking
 
-    def _window(self, peer: Peer, now: float) -> int:
-        """Blocks to keep asked."""
-        window = peer.window(now)
-        if self.picker.has_deadlines and not peer.snubbed:
-            rate = peer.pace.rate
-            if peer.web:
-                most = 2 + int(rate * (_WEB_QUEUE_SECONDS + peer.rtt) / BLOCK) if rate else _WEB_BLOCKS
-            else:
-                # Its round trip was seen with a block, which takes its time too.
-                most = 2 + int(rate * (_QUEUE_SECONDS + peer.rtt) / BLOCK - 1.0) if rate else 2
-                if most <= 2 and peer.owed.blocks == 1 and self._early(peer, now):
-                    return min(window, 1)
-            window = min(window, max(most, 2))
-        return window
-
-    def _early(self, peer: Peer, now: float) -> bool:
-        """A slow peer owes one block, and will for longer than it takes to ask for the next."""
-        if not peer.pace.rate or now - peer.created < _KNOWN_SECONDS:
-            return False
-        block = BLOCK / peer.pace.rate
-        return block - (now - (peer.waiting_since or now)) > max(peer.rtt - block, 0.0) + _SPARE_SECONDS
-
-    def _hungry(self, peer: Peer, now: float) -> bool:
-        """It owes so little that it could be idle soon."""
-        window, owes = self._window(peer, now), peer.owed.blocks
-        return owes * 2 <= window or (owes < min(window, 8) and self.picker.has_deadlines)
-
     def fill(self, peer: Peer, now: float) -> None:
         """Ask a peer for as much as its window has room for."""
         if not self.running or peer.closing or (peer.choked and not peer.allowed_in):
@@ -329,7 +277,7 @@ class Downloads:
             return
         owed = peer.owed
         gate = self._gate(peer)
-        window = self._window(peer, now)
+        window = self.haste.window(peer, now)
         want = (window if gate is None else min(window, gate.window(peer.rtt))) - owed.blocks
         if want <= 0:
             return
@@ -345,10 +293,10 @@ class Downloads:
             among = None
             piece, found, most, first = None, None, want, None
             if self.picker.has_deadlines:
-                urgent, found = self._pressing(peer, now)
+                urgent, found = self.haste.pressing(peer, now)
                 if urgent is not None:
                     piece, first = urgent
-                    most = min(want, max(1, int(peer.pace.rate * _AT_A_TIME / BLOCK)))
+                    most = min(want, self.haste.at_a_time(peer))
             if piece is None and found is None:
                 piece = self._choose(peer)
                 if piece is None:
@@ -396,7 +344,7 @@ class Downloads:
             have = bitfield.of(peer.allowed_in, picker.width) & have
         if peer.suspect:
             return self._alone(peer, have) or self._afresh(peer, have)
-        if picker.focus.warm and not peer.choked and not (peer.web and self._enough(peer)):
+        if picker.focus.warm and not peer.choked and not (peer.web and self.haste.enough(peer)):
             warm = picker.next_warm(have, peer.number)
             if warm is not None:
                 return warm
@@ -494,84 +442,6 @@ class Downloads:
         holder = self.peers.get(piece.sole)
         return holder is not None and holder.suspect
 
-    def _pressing(
-        self, peer: Peer, now: float,
-    ) -> tuple[tuple[OpenPiece, int] | None, tuple[OpenPiece, int] | None]:
-        """What has a deadline and this peer should be asked for: blocks of a piece; or blocks that somebody else owes
-        too.
-        """
-        if peer.suspect or peer.snubbed:
-            return None, None
-        picker = self.picker
-        have = bitfield.of(peer.allowed_in, picker.width) & peer.have if peer.choked else peer.have
-        eta = _wait(peer, peer.owed.blocks + 1, now)
-        late = None if peer.choked else self._overdue(peer, now, eta)
-        if late is not None:
-            return None, late
-        found = picker.urgent(
-            have, peer.number, now + eta, now + _PATIENCE * self._soonest + _HURRY_SECONDS, now, self._pace)
-        if found is not None and peer.web and self._enough(peer):
-            due = picker.deadline(found[0].index)
-            return (found if due is not None and due <= now + _DUE_SECONDS else None), None
-        return found, None
-
-    def _overdue(self, peer: Peer, now: float, eta: float) -> tuple[OpenPiece, int] | None:
-        """Blocks are due soon, and who owes them takes much longer than this peer, which needs `eta` seconds: ask it
-        as well.
-        """
-        picker = self.picker
-        for piece in picker.due(now + _DUE_SECONDS):
-            pressing = picker.pressing(piece) & piece.missing
-            if not pressing or not bitfield.has(peer.have, piece.index, picker.width):
-                continue
-            among = pressing & ~peer.owed.mask(piece.index)
-            if among & piece.doubled:
-                among &= ~(piece.doubled & self._promised(piece, now))
-            if among and not self._guarded(piece, peer):
-                head = pressing if picker.timing(piece)[0] <= now else 0
-                if picker.by_blocks(piece.index):
-                    head = _lowest(head, _HEAD)  # of others all have to be here before one is of use
-                among &= self._late(piece, peer, eta, now, head)
-                if among:
-                    return piece, among
-        return None
-
-    def _late(self, piece: OpenPiece, asking: Peer, eta: float, now: float, head: int) -> int:
-        """Blocks of a piece that others owe and will have given neither when they are due, nor long after `asking`
-        could, in `eta` seconds. Of those at the `head`, which somebody waits for, it may be sooner.
-        """
-        out = 0
-        longest, shortest = 2.5 * eta + _HURRY_SECONDS, eta + _HEAD_SECONDS
-        due, row, each = self.picker.timing(piece)
-        due -= now
-        for peer in self.peers.values():
-            if peer is asking or not peer.owed.blocks:
-                continue
-            if _silent(peer, now):
-                out |= peer.owed.mask(piece.index)
-                continue
-            more = BLOCK / _rate(peer)
-            # What it sends now began when the last block came; who is late already will be later than that.
-            waited = now - (peer.waiting_since or now)
-            comes = abs(more + peer.rtt - waited) - more
-            for run in peer.owed.runs:
-                if run.index == piece.index:
-                    for block in range(run.block, run.stop):
-                        comes += more
-                        if comes > (shortest if head >> block & 1 else longest) and comes > due + (block - row) * each:
-                            out |= 1 << block
-                else:
-                    comes += more * (run.stop - run.block)
-        return out
-
-    def _enough(self, web: Peer) -> bool:
-        """The other peers give what is read and a little more: the web server is spared (it helps at the start)."""
-        focus, now = self.picker.focus, self._clock()
-        if not focus.rate:
-            return False
-        rate = sum(peer.down.rate(now) for peer in self.peers.values() if not peer.web)
-        return rate > _SPARED * focus.rate
-
     def take_back(self, now: float) -> None:
         """Readers have gone elsewhere: take back what was asked of peers and is not due. `hurry` asks for what is."""
         picker = self.picker
@@ -580,13 +450,6 @@ class Downloads:
                 continue
             if not peer.choked:
                 self._take_back(peer, [run for run in peer.owed.runs if picker.deadline(run.index) is None], now)
-
-    def delay(self, number: int) -> float:
-        """Seconds until an answer of this peer could be here, behind what it owes; for ever where it serves nobody."""
-        peer = self.peers.get(number)
-        if peer is None or peer.snubbed or peer.choked:
-            return _FOR_EVER
-        return _wait(peer, peer.owed.blocks, self._clock())
 
     def _take_back(self, peer: Peer, runs: Sequence[Run], now: float) -> None:
         """Cancel what a peer was asked for. What is on its way already may still come."""
@@ -600,7 +463,7 @@ class Downloads:
             peer.owed.cut(run, first)
             self._unask(run.piece, first, stop)
         if out:
-            peer.clear_at = max(peer.clear_at, now) + len(out) * BLOCK / _rate(peer)
+            self.haste.taken_back(peer, len(out), now)
             peer.send(b"".join(out))
 
     def _last_ones(self, peer: Peer, now: float) -> tuple[OpenPiece, int] | None:
@@ -615,7 +478,7 @@ class Downloads:
         for other in self.peers.values():
             if other is peer or not other.owed.blocks:
                 continue
-            wait = _FOR_EVER if _silent(other, now) else _seconds(other, other.owed.blocks, now)
+            wait = FOR_EVER if silent(other, now) else _seconds(other, other.owed.blocks, now)
             if wait <= longest:
                 continue
             for run in reversed(other.owed.runs):
@@ -624,19 +487,11 @@ class Downloads:
                     continue
                 among = ((1 << run.stop) - (1 << run.block)) & ~(piece.got | peer.owed.mask(piece.index))
                 if among & piece.doubled:
-                    among &= ~(piece.doubled & self._promised(piece, now))
+                    among &= ~(piece.doubled & promised(self.peers, piece, now))
                 if among:
                     longest, found = wait, (piece, among)
                     break
         return found
-
-    def _promised(self, piece: OpenPiece, now: float) -> int:
-        """Blocks of a piece that somebody owes who does not keep us waiting."""
-        out = 0
-        for peer in self.peers.values():
-            if peer.owed.blocks and not _silent(peer, now):
-                out |= peer.owed.mask(piece.index)
-        return out
 
     @property
     def crowded(self) -> bool:
@@ -655,18 +510,9 @@ class Downloads:
                     self.fill(peer, now)
 
     def hurry(self, now: float) -> None:
-        """Readers wait: see who is how fast, and leave nobody idle who could help."""
-        able = [
-            peer for peer in self.peers.values()
-            if peer.am_interested and not (peer.choked or peer.snubbed or peer.suspect or peer.closing)
-        ]
-        for peer in able:
-            peer.pace.see(now, peer.down.total, busy=peer.owed.blocks > 0)
-        waits = {peer.number: _wait(peer, peer.owed.blocks + 1, now) for peer in able}
-        self._soonest = min(waits.values(), default=_FOR_EVER)
-        self._pace = sum(peer.pace.rate for peer in able) / BLOCK
-        for peer in sorted(able, key=lambda peer: waits[peer.number]):  # who is soonest gets what is due first
-            if self._hungry(peer, now):
+        """Readers wait: leave nobody idle who could help."""
+        for peer in self.haste.look(now):
+            if self.haste.hungry(peer, now):
                 self.fill(peer, now)
 
     def release(self, peer: Peer, *, late: bool) -> None:
@@ -971,31 +817,6 @@ class Downloads:
         self._idle = call
         if call is not None and not self.in_hand:
             call()
-
-
-def _silent(peer: Peer, now: float) -> bool:
-    """It owes blocks and has not sent any for so long that it is no hope."""
-    return peer.snubbed or now - max(peer.waiting_since or 0.0, peer.owed.oldest) > _WAIT_SECONDS
-
-
-def _lowest(blocks: int, count: int) -> int:
-    """The first of a set of blocks."""
-    out = 0
-    while blocks and count:
-        out |= blocks & -blocks
-        blocks &= blocks - 1
-        count -= 1
-    return out
-
-
-def _rate(peer: Peer) -> float:
-    """Bytes a second that a peer gives when it is asked; one not known yet is taken for slow."""
-    return max(peer.pace.rate, 1024.0) if peer.pace.rate else 2.0 * BLOCK
-
-
-def _wait(peer: Peer, blocks: int, now: float) -> float:
-    """Seconds until a peer has given so many blocks more, behind what it cannot take back any more."""
-    return peer.rtt + blocks * BLOCK / _rate(peer) + max(peer.clear_at - now, 0.0)
 
 
 def _seconds(peer: Peer, blocks: int, now: float) -> float:

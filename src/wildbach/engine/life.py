@@ -317,7 +317,7 @@ class Life:
             shared.writer.prepare()
         if self._owner.options.super_seed and have == picker.full:
             self._owner.parts.swarm.super_seed = SuperSeed(picker.count)
-        self._owner.parts.talk.hash_fetcher.delay = downloads.delay
+        self._owner.parts.talk.hash_fetcher.delay = downloads.haste.delay
         self._owner.parts.swarm.start(self.content)
         self._owner.parts.web.tick(shared.clock())
         if not picker.missing:

@@ -12,6 +12,7 @@ from tests.api_fakes import PASSWORD, row, serving
 from tests.certificates import self_signed
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
+from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
@@ -39,6 +40,9 @@ PAYLOADS: dict[str, Any] = {
     "put_watched": pm.Watched(f"{1:040x}", 0, seconds=5.0), "change_media": pm.MediaPatch(lan=True),
     "keep_storage": cm.StorageKeeping((f"{1:040x}",), "/x"), "free_storage": cm.StorageNeed(10),
     "evict_storage": cm.StorageEviction((f"{1:040x}",)), "pin_storage": cm.StoragePins((f"{1:040x}",)),
+    "follow_channel": chm.ChannelFollowing(f"{1:064x}"), "create_channel": chm.ChannelMaking("Birds"),
+    "download_item": chm.ItemWord("a"), "change_channel_item": chm.ItemChange("a", chm.ItemPatch()),
+    "remove_channel_item": chm.ItemWord("a"),
     "add_torrents": m.AddRequest(urls=("magnet:?x",), files=(b"\0\xff",)),
     "make_publishing_key": km.PublishingKeyRequest(f"{1:040x}"), "export_publishing_key": km.KeyExport("secret"),
     "import_publishing_key": km.KeyImport("text", PASSWORD), "recovery_words": km.RecoveryWish(),

@@ -248,6 +248,7 @@ async def test_what_a_run_left_that_was_ended_in_the_middle_is_no_obstacle(tmp_p
         for left in (".2", "2"):
             lay(tmp_path / "a" / "versions" / channel.label / left / "channel", "head.json", "archive/0000.json.zst")
     async with bed(tmp_path / "a", net, keeper) as made:
+        made.heads.keys.add("birds")
         made.heads.wrote.update((KEY, head.hashes) for head in net.heads.values())
         made.torrents.copies.update({key: FakeCopy(*offered).come() for key, offered in net.offered.items()})
         await made.published()

@@ -16,10 +16,10 @@ PAYOUT = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
 @pytest.fixture
 def author(tmp_path: Path, house: House) -> Iterator[House]:
     """Another daemon, in whose DHT there is nobody else but a third."""
-    with House(tmp_path / "hub").open(dht__enabled=True, dht__bootstrap=[]) as hub:
+    with House(tmp_path / "h").open(dht__enabled=True, dht__bootstrap=[]) as hub:
         assert hub.daemon is not None
         at = str(hub.daemon.api.core.session.dht.endpoints[0])
-        with House(tmp_path / "author").open(dht__enabled=True, dht__bootstrap=[at]) as one:
+        with House(tmp_path / "a").open(dht__enabled=True, dht__bootstrap=[at]) as one:
             yield one
 
 
@@ -28,7 +28,7 @@ def test_a_channel_is_made_filled_published_and_steered(
 ) -> None:
     monkeypatch.setenv("WILDBACH_STATE", str(author.state))
     shell = Shell(author, capsys)
-    films = tmp_path / "author" / "films"
+    films = tmp_path / "a" / "films"
     films.mkdir(parents=True)
     for name in ("owl.mp4", "heron.mp3"):
         (films / name).write_bytes(name.encode() * 999)
