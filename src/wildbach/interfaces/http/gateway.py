@@ -185,7 +185,9 @@ class Gateway:
             say = words(lang)
             return page(lang, say["unknown_version"], [say["unknown_version_text"]], status=404)
         copy = shown.copy if shown is not None else None
-        if shown is None or copy is None or copy.info is None or (shown.version.refused and not copy.whole):
+        if shown is None or copy is None or copy.info is None or (
+            shown.version.refused and (copy.info.private or not copy.whole)
+        ):
             return self._waits(host, request, shown, lang, navigation)
         tree = await self._tree(shown, copy.info)
         try:

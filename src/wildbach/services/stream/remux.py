@@ -32,6 +32,8 @@ _NO_PROCESS: Final = "this system cannot bound a process that reads media"
 _ROWS: Final = msgspec.json.Decoder(list[CueRow])
 _STILL_STEP: Final = 2.0
 "Pictures of the seek bar are made for every so many seconds."
+_ENTRY_BYTES: Final = 1024
+"What keeping a thing costs besides: whoever asks for subtitles of ever other times gets very little each time."
 
 Key = tuple[object, ...]
 
@@ -146,9 +148,9 @@ class Remuxer:
         if len(made) > limits.MEDIA_CACHE_BYTES // 4:
             return
         self._kept[key] = made
-        self._kept_bytes += len(made)
+        self._kept_bytes += len(made) + _ENTRY_BYTES
         while self._kept_bytes > limits.MEDIA_CACHE_BYTES:
-            self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+            self._kept_bytes -= len(self._kept.popitem(last=False)[1]) + _ENTRY_BYTES
 
     @asynccontextmanager
     async def _alone(self, key: Key) -> AsyncIterator[None]:
