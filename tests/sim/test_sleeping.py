@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from random import Random
 
 import pytest
 
 from nodes import Made, Node, done, make, node, settings
+from tests.sim.test_dht import World
 from wildbach.base import bitfield
 from wildbach.disk.memory import MemoryStorage
 from wildbach.disk.resume import MemoryResume, Progress, ResumeRecord
@@ -22,6 +23,7 @@ from wildbach.protocol.metainfo.builder import Kind
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.metainfo.magnet import Magnet
 from wildbach.testing.loop import sim
+from wildbach.testing.nat import NatKind
 from wildbach.testing.network import Network
 
 SIZES = {"a": 300_001, "b/c": 70_000}
@@ -227,3 +229,28 @@ def test_what_was_not_complete_goes_on() -> None:
             assert again.session.torrents[0].asleep
 
     sim().run(main())
+
+
+def test_who_is_behind_a_router_wakes_when_the_dht_names_somebody() -> None:
+    """Nobody can call the sleeper, so it has to call; its next lookup names who came meanwhile."""
+    made = make("v2", SIZES)
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world = World(stack)
+            await world.grow(12)
+            home = await world.join(host=world.network.home(NatKind.PORT_RESTRICTED), resume=MemoryResume())
+            ours = await home.seed(made)
+            await asyncio.sleep(600)
+            assert ours.asleep
+            torrent = await world.nodes[9].add(Magnet(made.metainfo.info.hashes))
+            await asyncio.sleep(120)
+            assert torrent.view().done == 0 and ours.asleep
+            await done(torrent, seconds=1000)
+            assert world.nodes[9].holds(made)
+            # It sleeps again, also while the DHT goes on to name those it was woken for.
+            await torrent.pause()
+            await asyncio.sleep(2000)
+            assert ours.asleep
+
+    sim(1).run(main())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from random import Random
 
 import pytest
 
-from nodes import PORT, Made, done, make, node
+from nodes import PORT, Made, done, make, node, settings
 from wildbach.base.errors import NetworkError, RemoteError, StorageError
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint, InfoHashes
@@ -131,6 +132,26 @@ def test_both_swarms_of_a_hybrid_are_one() -> None:
             two = await second.add(link(made, "v2"), first.at)
             await done(two)
             assert second.holds(made)
+
+    sim().run(main())
+
+
+def test_who_gets_the_metadata_tells_those_who_wait_for_it_too() -> None:
+    """Both have only the link when they meet; the seed knows one of them."""
+    made = make("hybrid", SIZES)
+    hashes = made.metainfo.info.hashes
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as seed, node(network) as between, node(network, chosen=settings(pex=False)) as far:
+            await seed.seed(made)
+            first = await between.add(Magnet(hashes))
+            torrent = await far.add(Magnet(hashes), between.at)
+            await asyncio.sleep(10)
+            assert first.connected == 1 and "no connected peer has the metadata" in torrent.view().reason
+            first.add_peer(seed.at)
+            await done(torrent)
+            assert far.holds(made) and torrent.connected == 1
 
     sim().run(main())
 

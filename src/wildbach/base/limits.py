@@ -97,6 +97,10 @@ DIALS_HEARSAY_PER_MINUTE = 50
 "Calls to endpoints that other peers or the DHT named, of the whole session."
 DIALS_PER_NETWORK_PER_MINUTE = 20
 "Calls into one /24 (IPv6: /48). This machine, private networks and whom the user names are exempt."
+RUMOURS_PER_MINUTE = 6
+"Torrents that are woken because the DHT named somebody, of the whole session."
+RUMOUR_PEERS = 16
+"Whom a torrent is woken for at once, and so many it is not woken for again within the hour."
 HALF_OPEN = 50
 PEX_ENTRIES_PER_MINUTE = 50
 PEX_INTERVAL_SECONDS = 60.0

@@ -99,5 +99,6 @@ class DhtPart:
 
     def dht_peers(self, peers: Sequence[Endpoint]) -> None:
         owner = self._owner
-        if owner.open_to_peers and not owner.private and (owner.wants or not owner.connected):
+        able = owner.open_to_peers or (owner.asleep and owner.state is State.SEEDING)
+        if able and not owner.private and (owner.wants or not owner.connected):
             owner.add_peers(peers, "dht")

@@ -1,8 +1,8 @@
 """Which torrents of a session are awake.
 
 A complete torrent that nobody asks for is a few strings and its trackers: no files, no metainfo, no peers' state. It
-wakes when a peer calls whose handshake names it, when a tracker has peers for it, or when its user wants more than
-the list shows; it sleeps again after a while without peers. Only what is awake is ever looked at by a clock.
+wakes when a peer calls whose handshake names it, when a tracker or the DHT has peers for it (`engine.rumours`), or when
+its user wants more than the list shows; it sleeps again after a while without peers. Only what is awake is ever looked at by a clock.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from wildbach.engine import brief as briefs
 from wildbach.engine.brief import Brief, OptionsReader
 from wildbach.engine.options import AddOptions
 from wildbach.engine.reuse import OWN
+from wildbach.engine.rumours import Rumours
 from wildbach.engine.selection import Selection
 from wildbach.engine.settings import Settings
 from wildbach.engine.torrent import Torrent
@@ -82,6 +83,7 @@ class Dormitory:
         self._idle: dict[str, float] = {}
         "Since when torrents that may sleep are without peers, the longest first."
         self._turning: dict[str, asyncio.Task[None]] = {}
+        self._rumours = Rumours()
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._timer: asyncio.TimerHandle | None = None
         self._thresholds: tuple[int, int, int] | None = None
@@ -118,6 +120,7 @@ class Dormitory:
         self.awake.pop(torrent.key, None)
         self._idle.pop(torrent.key, None)
         self._unwritten.pop(torrent.key, None)
+        self._rumours.forget(torrent.key)
 
     async def wake_up(self, key: str) -> None:
         """Returns when a torrent that sleeps is awake, or has stopped because it cannot be."""
@@ -131,7 +134,11 @@ class Dormitory:
             await asyncio.wait([task])
 
     def wake_for(self, key: str, endpoints: tuple[Endpoint, ...], source: str) -> None:
-        """Wake a torrent to call these peers. Those that only a tracker named may have to wait for the next time."""
+        """Wake a torrent to call these peers. Those that the user did not name may have to wait for the next time."""
+        if source == "dht" and not self.closed:
+            # Those that are waking hear of no more: each reply of a lookup would have a task.
+            waking = key in self._turning or len(self._turning) >= _WAITING
+            endpoints = self._rumours.news(key, endpoints, self._clock()) if not waking else ()
         if endpoints and not self.closed and (source == "user" or len(self._turning) < _WAITING):
             self._scope.spawn(f"wake:{key[:8]}", self._wake_for(key, endpoints, source), contain=self._report)
 

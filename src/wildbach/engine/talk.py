@@ -82,6 +82,11 @@ class Talk:
             self.heads.on = False
         self.fetcher = None
         self._server = MetadataServer(info.raw)
+        if not self.private:
+            # Who met us while we had nothing to tell would wait for the metadata until it met somebody else.
+            for peer in list(self._by_endpoint.values()):
+                if peer.extension and not peer.closing and (peer.says is None or not peer.says.metadata_size):
+                    self._greet(peer)
         if leaves is not None:
             self._hash_server = HashServer(_trees(info), layers, leaves.get)
             self._leaves = leaves
@@ -99,8 +104,11 @@ class Talk:
 
     def joined(self, peer: Peer) -> None:
         self._by_endpoint[peer.remote] = peer
-        if not peer.extension:
-            return
+        if peer.extension:
+            self._greet(peer)
+
+    def _greet(self, peer: Peer) -> None:
+        """Our extension handshake; another one takes the place of the last (BEP 10)."""
         off: list[Extension] = []
         if self.private or not self.pex:
             off.append(Extension.UT_PEX)
