@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import libtorrent as lt
-
 from bench import viewing
 from tests.interop.peers.lt_child import LOOPBACK
+
 from wildbach.protocol.media.index import MediaIndex
 from wildbach.runtime.tasks import Scope
 from wildbach.testing.player import AHEAD_SECONDS
@@ -77,7 +77,6 @@ class Deadlines:
 async def view(asked: viewing.Words) -> None:
     index = await viewing.index_of(Path(asked.film))
     mask = lt.alert.category_t.status_notification | lt.alert.category_t.error_notification
-    # It ignores ports that several peers share an address with unless told; the rest is as it comes.
     session = lt.session({**LOOPBACK, "listen_interfaces": f"{asked.host}:0", "alert_mask": int(mask)})
     params = lt.load_torrent_file(asked.torrent)
     params.save_path = str(Path(asked.home) / "out")

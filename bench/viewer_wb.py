@@ -6,8 +6,9 @@ import os
 import time
 from pathlib import Path
 
-import wildbach
 from bench import viewing
+
+import wildbach
 from wildbach.base import bitfield
 from wildbach.base.settings import from_dict
 

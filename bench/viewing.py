@@ -86,8 +86,8 @@ async def evening(
         jumps.append(round(await read_picture(reader, index.offset(at)), 3))
         await player.play(at, _AFTER_JUMP)
     print(json.dumps({
-        "event": "watched", "first": round(first, 3), "begin": round(played.begin, 3),
-        "stalled": round(played.stalled, 3), "stops": played.stops, "jumps": jumps,
+        "event": "watched", "first": round(first, 3), "stalled": round(played.stalled, 3),
+        "stops": played.stops, "jumps": jumps,
     }), flush=True)
 
 
