@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from hashlib import sha256
 from random import Random
 
@@ -15,6 +16,7 @@ from wildbach.base.errors import StorageError, UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.engine import events
 from wildbach.engine.reader import Reader
+from wildbach.engine.settings import RateSettings
 from wildbach.runtime.tasks import Scope
 from wildbach.testing import peers
 from wildbach.testing.loop import sim, simloop
@@ -254,3 +256,32 @@ def test_where_nobody_gives_leaves_whole_pieces_are_waited_for() -> None:
             return seconds
 
     assert sim().run(main()) < 2.5, "a piece takes half a second"
+
+
+def test_uploads_are_slower_while_somebody_watches() -> None:
+    made = make("v1", {"a": 20 * PIECE}, piece_length=PIECE)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network, up=1e6) as seed, node(network) as leech:
+            await seed.seed(made)
+            session = leech.session
+            await session.configure(replace(session.settings, rates=RateSettings(up=500_000, watching_up=20_000)))
+            torrent = await leech.add(made.metainfo, seed.at)
+
+            def limit() -> int:
+                return session._shared.up.limit
+
+            async with torrent.open(0) as reader:
+                await reader.read(0, 10)
+                await asyncio.sleep(2)
+                assert limit() == 20_000
+            await asyncio.sleep(2)
+            assert limit() == 500_000
+            await done(torrent)
+            async with torrent.open(0) as reader:
+                await reader.read(0, 10)
+                await asyncio.sleep(2)
+                assert limit() == 500_000, "all of it is here"
+
+    sim().run(main())

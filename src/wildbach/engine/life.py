@@ -21,7 +21,7 @@ from wildbach.disk.storage import CHANGED, Storage
 from wildbach.disk.system import storage_error
 from wildbach.engine import events
 from wildbach.engine.assumed import Assumed
-from wildbach.engine.brief import Brief, Given
+from wildbach.engine.brief import FIELD, Brief, Given
 from wildbach.engine.downloads import Downloads
 from wildbach.engine.holdings import Holdings, OpenStorage
 from wildbach.engine.openpiece import OpenPiece
@@ -100,7 +100,7 @@ class Life:
     __slots__ = (
         "_began_incomplete", "_ended", "_has_bits", "_open_storage", "_owner", "_received_before", "_sent_before",
         "_shared", "_wasted_before", "asleep", "check_progress", "code", "content", "holdings", "lock", "opening",
-        "reason", "state",
+        "reason", "state", "unwritten",
     )
 
     def __init__(self, owner: Living, shared: Shared, open_storage: OpenStorage) -> None:
@@ -116,6 +116,8 @@ class Life:
         self.holdings: Holdings | None = None
         self.opening = False
         "Its record is being read or written: what is to be remembered meanwhile is written after that."
+        self.unwritten = False
+        "There is such a thing."
         self.lock: TorrentLock | None = None
         "The right to write to it, where other processes may want the same."
         self._ended: asyncio.Event | None = None
@@ -184,6 +186,11 @@ class Life:
             self.holdings = None
         if self._owner.awake_parts is not None:
             await self._owner.awake_parts.scope.close()
+        if self.unwritten:
+            # It was being opened, and what was asked for meanwhile has to come back all the same.
+            with contextlib.suppress(StorageError):
+                await self._shared.threads.run(
+                    self._shared.resume.change, FIELD, {self._owner.key: self._owner.written()})
         if self.lock is not None:
             self.lock.release()
 
@@ -252,6 +259,7 @@ class Life:
             self.holdings = holdings
         finally:
             self.opening = False
+        self.unwritten = False
         self._owner.remember()
         if self._owner.options.check_only or not begin:
             self._set_state(State.PAUSED)

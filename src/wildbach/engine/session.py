@@ -253,9 +253,9 @@ class Session:
         self._network.stop_listening()
         await self._filter.close()
         await self.mutables.close()
-        await self.content.close()
         if self._discovery is not None:
             await self._discovery.close()
+        await self.content.close()
         await self._dormitory.close()
         for torrent in list(self._torrents.values()):
             if not torrent.asleep:
@@ -322,7 +322,7 @@ class Session:
             raise UsageError(f"{', '.join(fixed)}: takes effect at the next start")
         self.settings = self._shared.settings = settings
         self._shared.down.limit = settings.rates.down
-        self._shared.up.limit = settings.rates.up
+        self._limit_up()
         for torrent in list(self._dormitory.awake.values()):
             torrent.talk.pex = settings.peers.pex
         self._wake()
@@ -330,6 +330,17 @@ class Session:
             self.content.review()
         if any(key.startswith("filter.") for key in changed):
             await self._filter.reload()
+
+    def _limit_up(self) -> None:
+        """Uploads may be slower while somebody reads what is still coming."""
+        rates = self.settings.rates
+        both = [rates.up]
+        awake = self._dormitory.awake.values()
+        if rates.watching_up and any(torrent.reading and not torrent.whole for torrent in awake):
+            both.append(rates.watching_up)
+        limit = min((limit for limit in both if limit), default=0)
+        if self._shared.up.limit != limit:
+            self._shared.up.limit = limit
 
     @property
     def http(self) -> HttpClient:
@@ -799,6 +810,7 @@ class Session:
         second = now >= self._next_second
         if second:
             self._next_second = now + _SLOW_SECONDS
+            self._limit_up()
             for peer in list(shared.greeting.values()):
                 if now - peer.created > limits.HANDSHAKE_SECONDS:
                     peer.close(NetworkError("no handshake in ten seconds"))

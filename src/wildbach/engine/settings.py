@@ -53,6 +53,9 @@ class RateSettings(Section):
         0, "Download limit of all torrents in bytes a second, 0 for none.", live=True, min=0, unit="B/s")
     up: int = setting(
         0, "Upload limit of all torrents in bytes a second, 0 for none.", live=True, min=0, unit="B/s")
+    watching_up: int = setting(
+        0, "Upload limit of all torrents in bytes a second while something is played that is not here yet, 0 for none: "
+        "what is watched comes first.", live=True, min=0, unit="B/s")
     limit_local: bool = setting(False, "Apply the limits to peers on this machine and in the local network.", live=True)
 
 

@@ -530,7 +530,9 @@ class Torrent:
         """What was asked for changed: the next run is to know."""
         if self.holdings is not None:
             self.parts.scope.spawn("remember", self.holdings.remember(self.written()), contain=self.life.died)
-        elif not self.life.opening:
+        elif self.life.opening:
+            self.life.unwritten = True
+        else:
             self._shared.remember(self.key)
         if self.brief is not None:
             self.brief = replace(self.describe(), tiers=())

@@ -14,6 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -43,6 +44,9 @@ from wildbach.runtime.tasks import Scope
 from wildbach.services.stream.remux import Remuxer
 
 log = logging.getLogger(__name__)
+
+_SOCKET_BYTES: Final = 103
+"The longest path of a Unix socket that all systems take."
 
 class DaemonLock:
     """The right to be the daemon of a data directory, until `release` or the end of the process."""
@@ -146,10 +150,11 @@ async def run_daemon(
         scheme = "https" if whole.settings.api.tls_certificate else "http"
         urls = tuple(_url(scheme, at) for at in places)
         away = await loop.run_in_executor(None, away_url, scheme, places)
-        if whole.settings.api.unix_socket:
-            stack.callback((folder / SOCKET).unlink, missing_ok=True)
+        door = _unix_socket(whole.settings, folder)
+        if door:
+            stack.callback(Path(door).unlink, missing_ok=True)
         lock.tell(Whereabouts(
-            os.getpid(), urls, str(folder / SOCKET) if whole.settings.api.unix_socket else "", away))
+            os.getpid(), urls, door, away))
         notify(environ, "READY=1")
         stack.callback(notify, environ, "STOPPING=1")
         yield Daemon(api, access, web, media, host, urls, away, loaded)
@@ -209,9 +214,16 @@ async def _listen(
                     raise NetworkError(
                         f"{error.message}; api.listen chooses another place", code=error.code,
                         setting="api.listen") from error
-    if options.unix_socket and len(str(folder / SOCKET)) < 100:
-        await web.http.start_unix(str(folder / SOCKET))
+    door = _unix_socket(settings, folder)
+    if door:
+        await web.http.start_unix(door)
     return tuple(places)
+
+
+def _unix_socket(settings: ClientSettings, folder: Path) -> str:
+    """Where it is; empty where there is none, as none is wanted or the system takes no name so long."""
+    path = str(folder / SOCKET)
+    return path if settings.api.unix_socket and len(os.fsencode(path)) <= _SOCKET_BYTES else ""
 
 
 def _url(scheme: str, at: Endpoint) -> str:

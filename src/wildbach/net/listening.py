@@ -95,7 +95,8 @@ class UnixDoor:
         """Bound beside its place, closed to others, and only then given its name; what a dead process left there is
         replaced. Raises NetworkError, code `port_in_use` where somebody listens.
         """
-        beside = f"{path}.{secrets.token_hex(4)}"
+        # As short as the name it gets: the system takes no long ones.
+        beside = os.path.join(os.path.dirname(path), f".{secrets.token_hex(3)}")
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)

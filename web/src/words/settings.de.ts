@@ -12,6 +12,7 @@ export const german: Record<string, readonly [string, string]> = {
   rates: ["Geschwindigkeit", "Grenzen der Geschwindigkeit."],
   "rates.down": ["Laden", "Höchstens so viele Bytes je Sekunde laden alle Torrents zusammen; 0: keine Grenze."],
   "rates.up": ["Geben", "Höchstens so viele Bytes je Sekunde geben alle Torrents zusammen; 0: keine Grenze."],
+  "rates.watching_up": ["Geben beim Zuschauen", "Höchstens so viele Bytes je Sekunde geben alle Torrents zusammen, solange etwas abgespielt wird, das noch nicht ganz da ist; 0: keine Grenze. Was man ansieht, geht vor."],
   "rates.limit_local": ["Auch im eigenen Netz", "Die Grenzen gelten auch für Peers auf diesem Rechner und im eigenen Netz."],
   peers: ["Peers", "Umgang mit Peers."],
   "peers.upload_slots": ["Plätze", "Peers eines Torrents, die gleichzeitig bedient werden. 0 bedient niemanden."],

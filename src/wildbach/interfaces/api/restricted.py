@@ -12,10 +12,13 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import UsageError, WildbachError
+from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import ROLES, Operation, Role, operations
+from wildbach.protocol.metainfo import MutableLink
 from wildbach.services.feeds.articles import mark_of
 
 _URL: Final = re.compile(r"""magnet:\?[^\s"'<>]*|[a-z][a-z0-9+.-]{0,15}://[^\s"'<>]*""", re.IGNORECASE)
@@ -99,8 +102,25 @@ def veiled(found: Any) -> Any:
             return replace(found, articles=tuple(
                 replace(one, id=mark_of(one.id), title=words(one.title), url=origin(one.url), page=origin(one.page),
                         description="") for one in found.articles))
+        case sm.Sites():
+            return replace(found, sites=tuple(replace(one, link=_link(one.link)) for one in found.sites))
+        case sm.SiteVersions():
+            return replace(found, site=replace(found.site, link=_link(found.site.link)))
+        case chm.Channels():
+            return chm.Channels(tuple(replace(one, link=_link(one.link)) for one in found.channels))
+        case chm.Channel():
+            return replace(found, link=_link(found.link))
         case _:
             return found
+
+
+def _link(text: str) -> str:
+    """A link to what a key publishes, without trackers and web servers."""
+    try:
+        link = MutableLink.parse(text)
+    except WildbachError:
+        return origin(text)
+    return MutableLink(link.public_key, link.salt, link.name, recovery=link.recovery).to_uri()
 
 
 def _row(row: m.TorrentRow) -> m.TorrentRow:

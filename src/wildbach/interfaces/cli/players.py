@@ -30,6 +30,9 @@ _LINE_BYTES: Final = 64 * limits.KIB
 _END_SECONDS: Final = 3.0
 _PATIENCE_SECONDS: Final = 2000
 "For what has no peers yet, as the command tells; mpv takes no more, for it counts microseconds in 32 bits."
+_ONE_FILE: Final = ("--access-references=no", "--demuxer-lavf-o-append=protocol_whitelist=none")
+"""mpv opens what it was given and nothing else: a film.mkv that is a playlist in truth would have it call whatever the
+maker of a torrent likes, in the home network and past the daemon's proxy."""
 _WATCHED: Final = {
     "time-pos": "seconds", "duration": "duration", "speed": "speed", "sub-delay": "subtitle_offset",
     "current-tracks/audio/lang": "audio", "current-tracks/sub/lang": "subtitle",
@@ -71,7 +74,7 @@ def mpv_arguments(program: str, ask: Ask, socket: str) -> list[str]:
     found = [
         program, "--no-terminal", "--force-window=yes", f"--input-ipc-server={socket}", f"--title={clean(ask.title)}",
         f"--force-media-title={clean(ask.title)}", "--save-position-on-quit=no",
-        "--resume-playback=no", f"--network-timeout={_PATIENCE_SECONDS}", "--ytdl=no",
+        "--resume-playback=no", f"--network-timeout={_PATIENCE_SECONDS}", "--ytdl=no", *_ONE_FILE,
     ]
     if ask.start > 0:
         found.append(f"--start={ask.start:.3f}")

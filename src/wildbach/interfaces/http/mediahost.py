@@ -12,10 +12,11 @@ Only what a browser can show without running it is shown; all else is a download
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -114,6 +115,8 @@ class MediaHost:
         "Under way; the one that began first is first."
         self._tables: OrderedDict[str, dict[tuple[bytes, ...], int]] = OrderedDict()
         self.parts: dict[str, PartHandler] = {}
+        self._making: list[tuple[str, bool]] = []
+        "The torrents of what parts are made of now, and whether for another machine."
 
     async def __call__(self, request: Request) -> Answer:
         if request.method == "OPTIONS":
@@ -155,7 +158,8 @@ class MediaHost:
             part = self.parts.get(path[1])
             if part is None:
                 raise _nothing()
-            answer = await part(request, shown, index, tuple(_text(one) for one in path[2:]))
+            with self._seat(shown.key, request.remote.host):
+                answer = await part(request, shown, index, tuple(_text(one) for one in path[2:]))
             if isinstance(answer, WebSocketUpgrade):
                 return answer
             return replace(answer, headers={**_ALWAYS, **_CORS, **answer.headers})
@@ -192,6 +196,23 @@ class MediaHost:
 
     def left(self, sending: Sending) -> None:
         self._going.pop(sending, None)
+
+    @contextlib.contextmanager
+    def _seat(self, key: str, host: str) -> Iterator[None]:
+        """Each part that is made has a reader, too. Raises UsageError, code `busy`, where too many are."""
+        mine = key, _is_remote(host)
+        for most, count in (
+            (limits.MEDIA_READERS_PER_TORRENT, sum(one == key for one, _ in self._making)),
+            (limits.MEDIA_READERS_REMOTE, sum(remote for _, remote in self._making) if mine[1] else 0),
+            (limits.MEDIA_READERS, len(self._making)),
+        ):
+            if count >= most:
+                raise UsageError(f"{most} answers are made already", code="busy")
+        self._making.append(mine)
+        try:
+            yield
+        finally:
+            self._making.remove(mine)
 
     def _make_room(self, key: str, host: str) -> None:
         """Who does not fetch what it asked for goes first: players leave answers behind when they jump."""

@@ -209,9 +209,8 @@ class Channels:
             if live.fetching is not None:
                 live.fetching.cancel()
             for version in (channel.wanted, channel.shown):
-                copy = self.torrents.find(version.hashes) if version is not None else None
-                if copy is not None:
-                    await self.torrents.remove(copy, files=not channel.own)
+                if version is not None:
+                    await self._drop(channel, version, files=not channel.own)
             drafts = self.drafts.pop(key, {})
             await self.keeper.keep(state.DRAFTS, {f"{key}.{number}": None for number in drafts})
             await self.keeper.keep(state.AREA, {key: None}, durable=True)
@@ -387,9 +386,8 @@ class Channels:
                 return
             await self.save(msgspec.structs.replace(
                 channel, wanted=msgspec.structs.replace(channel.wanted, refused=reason)))
-        copy = self.torrents.find(version.hashes)
-        if copy is not None and not channel.own:
-            await self.torrents.remove(copy, files=True)
+        if not channel.own:
+            await self._drop(channel, version, files=True)
         self.tell(ChannelFailed(channel.label, channel.title, reason))
 
     async def _bring(self, key: str, version: Version) -> None:
@@ -408,8 +406,16 @@ class Channels:
         await copy.complete()
         async with self._gate:
             await self.take(key, version, copy, parts)
-        if former is not None and former != copy and not channel.own:
-            await self.torrents.remove(former, files=True)
+        if former is not None and channel.shown is not None and former != copy and not channel.own:
+            await self._drop(channel, channel.shown, files=True)
+
+    async def _drop(self, channel: Followed, version: Version, *, files: bool) -> None:
+        """A version is not needed here. A head may name any torrent, also one of another channel: that stays."""
+        copy = self.torrents.find(version.hashes)
+        others = (
+            one for other in self._channels.values() if other.key != channel.key for one in (other.shown, other.wanted))
+        if copy is not None and not any(one is not None and one.hashes.matches(version.hashes) for one in others):
+            await self.torrents.remove(copy, files=files)
 
     async def take(self, key: str, version: Version, copy: Copy, parts: Parts) -> int:
         """Read the files of a version that is here, and show it; how many items are new. Raises FormatError."""

@@ -182,7 +182,8 @@ class Sites:
             if site.pinned and version.key == site.pinned:
                 return version
             copy = self.torrents.find(version.hashes) if not site.pinned else None
-            if copy is not None and copy.whole:
+            # Only what was looked at once: a head may name any torrent, also one that the reader has on their own.
+            if copy is not None and copy.whole and version.complete:
                 return version
             if best is None and copy is not None and copy.info is not None and not version.refused:
                 best = version
@@ -262,6 +263,8 @@ class Sites:
             for version in site.versions:
                 if version.v2:
                     self._versions.pop(bytes.fromhex(version.v2), None)
+            for other in list(self._sites.values()):
+                self._take(other)  # versions that it shared with others
         self.heads.tell(key, None)
         self.heads.forget(key)
         live.changed.set()
@@ -461,7 +464,7 @@ class Sites:
                 version.hashes, link=site.link, web_seeds=site.web_seeds, similar=former, name=site.name or site.label)
         info = await copy.metadata()
         live.changed.set()
-        refused = "" if copy.whole else self._judge(self._must(key), info)
+        refused = self._judge(self._must(key), info, here=copy.whole)
         v1, v2 = (info.hashes.v1 or b"").hex(), (info.hashes.v2 or b"").hex()
         version = msgspec.structs.replace(
             version, v1=v1, v2=v2, size=info.size, files=sum(file.written for file in info.files), refused=refused)
@@ -481,11 +484,13 @@ class Sites:
         await self._pins(self._must(key))
         await self.tidy(key)
 
-    def _judge(self, site: Site, info: Info) -> str:
-        """Why a version is not fetched; empty where it is."""
+    def _judge(self, site: Site, info: Info, *, here: bool) -> str:
+        """Why a version is not fetched, or not shown though all of it is `here`; empty where it is."""
         most = max(self._settings().most_size, site.most_size)
         if info.private:
             return "it is a private torrent, which no site can be"
+        if here:
+            return ""
         if len(info.files) > limits.SITE_FILES:
             return f"it has {plural(len(info.files), 'file')}, more than SITE_FILES = {limits.SITE_FILES}"
         if info.size > most:
@@ -526,7 +531,11 @@ class Sites:
 
     async def _drop(self, site: Site, version: Version) -> None:
         copy = self.torrents.find(version.hashes)
-        if copy is not None:
+        if copy is None:
+            return
+        # A head may name any torrent, also one of another site: that is not this key's to take away.
+        others = (one for other in self._sites.values() if other.key != site.key for one in other.versions)
+        if not any(one.hashes.matches(version.hashes) for one in others):
             await self.torrents.remove(copy)
 
     # -- state

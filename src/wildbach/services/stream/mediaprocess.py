@@ -20,6 +20,7 @@ from wildbach.base.errors import RemoteError, UsageError, WildbachError
 from wildbach.services.stream.mediatalk import (
     HEAD_BYTES,
     LENGTHS,
+    WANT_BYTES,
     Done,
     Failed,
     FromDaemon,
@@ -33,7 +34,6 @@ from wildbach.services.stream.mediatalk import (
 _DECODER: Final = msgspec.json.Decoder(FromWorker)
 _RECOVER_SECONDS: Final = 3.0
 "For a process to notice that its request is not wanted any more."
-_READ: Final = 1024 * 1024
 _BODY: Final = limits.MEDIA_SEGMENT_BYTES
 
 
@@ -164,7 +164,7 @@ class MediaProcess:
 
     async def _give(self, want: Want, file: ReadsFile) -> None:
         self._owed = True
-        if not (0 <= want.offset <= file.size and 0 < want.limit <= _READ):
+        if not (0 <= want.offset <= file.size and 0 < want.limit <= WANT_BYTES):
             raise self._broken()
         rest = min(want.limit, file.size - want.offset)
         data = await file.read(want.offset, rest) if rest else b""

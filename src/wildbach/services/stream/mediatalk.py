@@ -13,6 +13,8 @@ import msgspec
 
 LENGTHS: Final = struct.Struct(">II")
 HEAD_BYTES: Final = 64 * 1024
+WANT_BYTES: Final = 1024 * 1024
+"That a process may want at once."
 
 
 class _Said(msgspec.Struct, frozen=True, tag_field="say"):

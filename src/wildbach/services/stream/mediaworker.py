@@ -25,6 +25,7 @@ from wildbach.base import limits
 from wildbach.services.stream import probing, segmenting, stills
 from wildbach.services.stream.mediatalk import (
     LENGTHS,
+    WANT_BYTES,
     CuesOrder,
     Done,
     Failed,
@@ -97,7 +98,8 @@ class RemoteFile:
         self._start, self._held = self._position, b""
         if self._position >= self._size:
             return
-        wanted = min(max(count, _CHUNK), self._size - self._position)
+        # FFmpeg asks for a whole packet at once, and a picture of a large film has megabytes.
+        wanted = min(max(count, _CHUNK), WANT_BYTES, self._size - self._position)
         if self.left <= 0:
             raise TooMuch("more was read than one request may read")
         self._line.say(Want(self._position, wanted))

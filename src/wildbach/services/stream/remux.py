@@ -32,6 +32,8 @@ _NO_PROCESS: Final = "this system cannot bound a process that reads media"
 _ROWS: Final = msgspec.json.Decoder(list[CueRow])
 _STILL_STEP: Final = 2.0
 "Pictures of the seek bar are made for every so many seconds."
+_ENTRY_BYTES: Final = 1024
+"What keeping a thing costs besides: whoever asks for subtitles of ever other times gets very little each time."
 
 Key = tuple[object, ...]
 
@@ -123,8 +125,7 @@ class Remuxer:
             rows = _ROWS.decode(raw)
         except (msgspec.MsgspecError, ValueError):
             raise MediaError("the subtitles are none", "media_crashed") from None
-        cues = subtitles.of_track(found.codec, ((row.start, row.end, row.text) for row in rows))
-        return subtitles.webvtt(cues, offset=offset)
+        return await asyncio.to_thread(_cues, found.codec, rows, offset)
 
     async def _run(self, file: ReadsFile, order: Order, *, adorns: bool = False) -> bytes:
         if self.reason:
@@ -146,9 +147,9 @@ class Remuxer:
         if len(made) > limits.MEDIA_CACHE_BYTES // 4:
             return
         self._kept[key] = made
-        self._kept_bytes += len(made)
+        self._kept_bytes += len(made) + _ENTRY_BYTES
         while self._kept_bytes > limits.MEDIA_CACHE_BYTES:
-            self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+            self._kept_bytes -= len(self._kept.popitem(last=False)[1]) + _ENTRY_BYTES
 
     @asynccontextmanager
     async def _alone(self, key: Key) -> AsyncIterator[None]:
@@ -178,3 +179,9 @@ async def file_subtitles(file: ReadsFile, *, offset: float = 0.0) -> str:
         raw += part
     cues = await asyncio.to_thread(subtitles.parse, bytes(raw))
     return subtitles.webvtt(cues, offset=offset)
+
+
+def _cues(codec: str, rows: list[CueRow], offset: float) -> str:
+    """Takes a while where a track is large."""
+    return subtitles.webvtt(
+        subtitles.of_track(codec, ((row.start, row.end, row.text) for row in rows)), offset=offset)

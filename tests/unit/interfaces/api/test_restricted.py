@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from cli_torrents import torrent_of
 from clients import client
 from feedbed import rss
 from wildbach.base.errors import UsageError
+from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import operations
-from wildbach.interfaces.api.restricted import for_role, origin, words
+from wildbach.interfaces.api.restricted import for_role, origin, veiled, words
 from wildbach.net.httpd import HttpServer, Request, Response
 
 KEY = "s3cr3tpasskey"
@@ -77,3 +81,18 @@ def test_a_guest_changes_nothing_and_sees_no_key(tmp_path: Path) -> None:
         await server.close()
 
     asyncio.run(work())
+
+
+def test_links_of_sites_and_channels_lead_a_guest_to_the_key_and_not_to_private_trackers() -> None:
+    key = "ab" * 32
+    full = f"magnet:?xs=urn:btpk:{key}&s=77622d6368&rk={'cd' * 32}&dn=x&tr=https%3A%2F%2Ft.example%2Fsecret%2Fannounce"
+    full += "&ws=https%3A%2F%2Fw.example%2Fsecret%2F&x.pe=1.2.3.4:5"
+    plain = f"magnet:?xs=urn:btpk:{key}&s=77622d6368&rk={'cd' * 32}&dn=x"
+    site, channel = (
+        kind(**{field.name: full if field.name == "link" else "" for field in msgspec.structs.fields(kind)})
+        for kind in (sm.Site, chm.Channel))
+    for found in (sm.Sites((site,), 1), sm.SiteVersions(site, ()), chm.Channels((channel,)), channel):
+        shown = msgspec.json.encode(veiled(found))
+        assert b"secret" not in shown and plain.encode() in shown
+    odd = replace(channel, link="magnet:?tr=http://x/secret")
+    assert b"secret" not in msgspec.json.encode(veiled(odd))

@@ -255,6 +255,35 @@ def test_other_parts_answer_for_what_they_make() -> None:
     asyncio.run(main())
 
 
+def test_parts_that_are_made_are_as_many_as_readers_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MEDIA_READERS_PER_TORRENT", 2)
+
+    async def main() -> None:
+        async with hosting() as call:
+            goes, begun = asyncio.Event(), asyncio.Semaphore(0)
+
+            async def hls(request: Request, shown: Shown, index: int, rest: tuple[str, ...]) -> Response:
+                begun.release()
+                await goes.wait()
+                return Response(b"made")
+
+            call.host.parts["hls"] = hls
+            path = f"/{TOKEN}/{call.index('film.mkv')}/hls/probe.json"
+
+            async def one_more() -> int:
+                for _ in range(2):
+                    await begun.acquire()
+                async with asyncio.timeout(10):
+                    status = (await call.ask(path))[0]
+                goes.set()
+                return int(status)
+
+            first, second, third = await asyncio.gather(call.ask(path), call.ask(path), one_more())
+            assert (first[0], second[0], third) == (200, 200, 503)
+            assert (await call.ask(path))[0] == 200
+    asyncio.run(main())
+
+
 def test_who_vanishes_while_it_waits_lets_go_of_the_reader_at_once() -> None:
     async def main() -> None:
         async with hosting() as call:

@@ -361,3 +361,23 @@ def test_hashes_of_a_version_are_those_of_the_head() -> None:
     assert state.Version("", "ab" * 32).hashes == InfoHashes(None, bytes.fromhex("ab" * 32))
 
 
+
+
+@story
+async def test_a_channel_takes_nothing_away_that_is_another_ones_too(tmp_path: Path) -> None:
+    net = Net()
+    first = version(net, [film(1)], 1)
+    thief = key_of("thief")
+    async with bed(tmp_path, net) as made:
+        await made.followed(KEY)
+        net.put(thief, first.info.hashes, 1)
+        await made.followed(thief)
+        second = net.offer(EMPTY)
+        net.put(thief, second.info.hashes, 2)
+        now = await made.settled(thief)
+        assert now.shown is not None and now.shown.hashes.matches(second.info.hashes)
+        assert made.torrents.removed == []
+        net.put(thief, first.info.hashes, 3)
+        await made.settled(thief)
+        await made.channels.unfollow(thief)
+        assert (first.info.hashes, True) not in made.torrents.removed

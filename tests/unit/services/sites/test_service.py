@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from api_fakes import FakeKeeper
-from sitebed import ONE, TWO, Bed, bed, key_of, story
+from cli_torrents import torrent_of
+from sitebed import ONE, TWO, Bed, FakeCopy, bed, key_of, story
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, StorageError, UsageError
 from wildbach.protocol.sites import SiteLink, parse_link
@@ -381,3 +382,33 @@ async def test_a_damaged_record_stops_nobody() -> None:
         assert len(made.bugs) == 1
         made.bugs.clear()
         await made.opened(KEY)
+
+
+@story
+async def test_a_site_takes_nothing_away_that_is_another_ones_too() -> None:
+    thief = key_of("thief")
+    async with bed() as made:
+        made.settings = replace(made.settings, versions=0)
+        torrent = made.publish(KEY, ONE, 1)
+        await made.opened(KEY)
+        made.publish(thief, ONE, 1)
+        await made.opened(thief)
+        made.publish(thief, TWO, 2)
+        await made.opened(thief)
+        assert shown_number(made, thief) == 2 and made.torrents.removed == []
+        await made.sites.forget(thief)
+        assert torrent.info.hashes not in made.torrents.removed and shown_number(made) == 1
+        assert made.sites.shown_version(torrent.info.hashes.v2 or b"") is not None
+
+
+@story
+async def test_a_private_torrent_that_the_reader_has_is_no_site_either() -> None:
+    """Or who leads a key to it learns that it is here, and reads what is in it."""
+    async with bed() as made:
+        made.publish(KEY, ONE, 1)
+        await made.opened(KEY)
+        private = torrent_of(dict(TWO), private=True)
+        made.torrents.copies[private.info.hashes.v2 or b""] = FakeCopy(private, TWO).come()
+        made.heads.put(KEY, private.info.hashes, 2)
+        await made.settled(KEY)
+        assert shown_number(made) == 1 and "private" in made.sites.views()[0].reason

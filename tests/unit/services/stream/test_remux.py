@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+import random
 import signal
 from itertools import pairwise
 from pathlib import Path
@@ -18,10 +19,12 @@ from tests.mediafiles import Shape, Sound, Words
 from tests.unit.services.stream.files import Endless, Held
 from tests.unit.services.stream.remuxing import served
 
+from wildbach.base import limits
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.runtime.tasks import Scope
 from wildbach.services.stream import hls
 from wildbach.services.stream.mediaprocess import MediaError
+from wildbach.services.stream.mediatalk import WANT_BYTES
 from wildbach.services.stream.remux import Remuxer
 
 
@@ -460,3 +463,41 @@ async def test_an_idle_process_is_ended(remuxer: Remuxer) -> None:
     await remuxer.probe(Held.of(mediafiles.mp4()))
     while remuxer.pool.processes:
         await asyncio.sleep(0)
+
+
+def noisy_film() -> bytes:
+    """A picture that has more bytes than a process may want at once."""
+    held = io.BytesIO()
+    with av.open(held, "w", format="matroska") as out:
+        track = out.add_stream("mjpeg", rate=5, options={"qmin": "1", "qmax": "1"})
+        track.width, track.height, track.pix_fmt = 1920, 1080, "yuvj420p"
+        noise = random.Random(1)
+        picture = av.VideoFrame(1920, 1080, "yuvj420p")
+        for plane in picture.planes:
+            plane.update(noise.randbytes(plane.buffer_size))
+        out.mux([*track.encode(picture), *track.encode(None)])
+    return held.getvalue()
+
+
+@served
+async def test_a_picture_of_megabytes_is_read_in_parts(remuxer: Remuxer) -> None:
+    film = Held(noisy_film())
+    assert film.size > WANT_BYTES
+    assert (await remuxer.still(film, 0.0)).startswith(b"\xff\xd8")
+    assert max(limit for _, limit in film.asked) <= WANT_BYTES
+
+
+@served
+async def test_small_things_do_not_fill_the_memory_either(remuxer: Remuxer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a track, for ever other times: each answer is two bytes, and a key."""
+    monkeypatch.setattr(limits, "MEDIA_CACHE_BYTES", 50_000)
+    made = 0
+
+    async def make() -> bytes:
+        nonlocal made
+        made += 1
+        return b"[]"
+
+    for number in (*range(1000), 0):
+        await remuxer._once(("tag", "cues", 3, float(number), None), make)
+    assert made == 1001
