@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from wildbach.engine.reader import Reader
 from wildbach.engine.timemap import TimeMap
 
 BEGIN_SECONDS: Final = 1.0
@@ -21,6 +20,17 @@ BEGIN_SECONDS: Final = 1.0
 AHEAD_SECONDS: Final = 30.0
 "It reads no further ahead than this."
 _AT_ONCE: Final = 64 << 10
+
+
+class ReadsFile(Protocol):
+    """An `engine.reader.Reader`, or somebody else's in its place."""
+
+    @property
+    def size(self) -> int: ...
+
+    async def read(self, offset: int, limit: int) -> bytes:
+        """1 … limit bytes from there on, which it waits for; none at the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Played:
 
 
 class Player:
-    def __init__(self, reader: Reader, index: TimeMap) -> None:
+    def __init__(self, reader: ReadsFile, index: TimeMap) -> None:
         self._reader = reader
         self._map = index
 

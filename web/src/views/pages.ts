@@ -9,6 +9,7 @@ export const pages = {
   login: () => import("./Login.svelte"),
   feeds: () => import("./feeds/Feeds.svelte"),
   sites: () => import("./Sites.svelte"),
+  channels: () => import("./channels/Channels.svelte"),
   library: () => import("./library/Library.svelte"),
   groups: () => import("./Groups.svelte"),
   statistics: () => import("./Statistics.svelte"),

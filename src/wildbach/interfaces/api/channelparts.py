@@ -135,8 +135,8 @@ class ChannelCopy:
         return await self.torrent.metadata()
 
     async def begin(self, wanted: frozenset[int]) -> None:
-        if self.whole:
-            return
+        if self.whole or self.torrent.options.cache != _OWNER:
+            return  # a head may name whatever it likes: what the user added stays as it is
         info = await self.torrent.metadata()
         unwanted = {index: 0 for index in range(len(info.files)) if index not in wanted}
         if unwanted:
@@ -183,20 +183,23 @@ class ChannelTorrents:
         entry = Entry(
             forced=True, name=name, ratio_limit=NONE, seeding_limit=NONE, idle_limit=NONE, source=SOURCE + name)
         return ChannelCopy(await self._add(magnet, entry, AddOptions(
-            cache=_OWNER, metadata_only=True, similar=alike)))
+            cache=_OWNER, metadata_only=True, similar=alike), back=False))
 
     async def seed(self, metainfo: Metainfo, folder: Path, *, name: str) -> ChannelCopy:
         entry = Entry(
             forced=True, name=name, ratio_limit=NONE, seeding_limit=NONE, idle_limit=NONE, source=SOURCE + name)
-        return ChannelCopy(await self._add(metainfo, entry, AddOptions(save_path=folder, in_place=True)))
+        return ChannelCopy(await self._add(metainfo, entry, AddOptions(save_path=folder, in_place=True), back=True))
 
-    async def _add(self, source: Magnet | Metainfo, entry: Entry, options: AddOptions) -> Torrent:
+    async def _add(self, source: Magnet | Metainfo, entry: Entry, options: AddOptions, *, back: bool) -> Torrent:
+        """`back`: also out of the trash."""
         core = self._core
         hashes = source.info.hashes if isinstance(source, Metainfo) else source.hashes
         async with core.adding:
             there = core.session.known(hashes)
             if there is not None:
                 if core.library.in_trash(there.key):
+                    if not back:
+                        raise UsageError("this version lies in the trash: have it back from there", code="in_trash")
                     await core.library.take_back([there.key])
                 return there
             await core.library.enlist(hashes.key, entry)
@@ -233,7 +236,8 @@ class ChannelTorrents:
         torrent = await self._add(
             Magnet(named, item.title, web_seeds=best.ws), Entry(name=item.title, source=f"item of {channel}"),
             AddOptions(
-                save_path=folder, select=wanted, existing="rename", suffix=core.settings.downloads.incomplete_suffix))
+                save_path=folder, select=wanted, existing="rename", suffix=core.settings.downloads.incomplete_suffix),
+            back=True)
         if there is None:
             core.log.write("info", f"downloading {item.title} of the channel {channel}", torrent.key)
         return torrent.key

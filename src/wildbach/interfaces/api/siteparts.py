@@ -120,7 +120,8 @@ class SiteCopy:
         return await self.torrent.metadata()
 
     async def begin(self) -> None:
-        if not self.whole:
+        # A head may name whatever it likes: what the user added and stopped stays as it is.
+        if not self.whole and self.torrent.options.cache == CACHE:
             await self.torrent.resume()
 
     async def complete(self) -> None:
@@ -159,19 +160,22 @@ class SiteTorrents:
         magnet = Magnet(hashes, name, named.trackers, web_seeds, named.peers)
         alike = similar.torrent.hashes.swarms if isinstance(similar, SiteCopy) else ()
         return await self._add(magnet, name, AddOptions(
-            cache=CACHE, layout="none", existing="overwrite", metadata_only=True, similar=alike))
+            cache=CACHE, layout="none", existing="overwrite", metadata_only=True, similar=alike), back=False)
 
     async def seed(self, metainfo: Metainfo, folder: Path, *, name: str) -> SiteCopy:
         return await self._add(metainfo, name, AddOptions(
-            save_path=folder, layout="none", in_place=True, skip_check=True))
+            save_path=folder, layout="none", in_place=True, skip_check=True), back=True)
 
-    async def _add(self, source: Magnet | Metainfo, name: str, options: AddOptions) -> SiteCopy:
+    async def _add(self, source: Magnet | Metainfo, name: str, options: AddOptions, *, back: bool) -> SiteCopy:
+        """`back`: also out of the trash."""
         core = self._core
         hashes = source.info.hashes if isinstance(source, Metainfo) else source.hashes
         async with core.adding:
             there = core.session.known(hashes)
             if there is not None:
                 if core.library.in_trash(there.key):
+                    if not back:
+                        raise UsageError("this version lies in the trash: have it back from there", code="in_trash")
                     await core.library.take_back([there.key])
                 return SiteCopy(there)
             entry = Entry(

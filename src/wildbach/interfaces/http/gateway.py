@@ -161,8 +161,9 @@ class Gateway:
 
     async def _yes(self, request: Request, host: Host, own: headers.Place, lang: str) -> Response:
         """The answer to the question, from its own page only."""
-        if request.headers.get("sec-fetch-site") != "same-origin" or not is_page(request) or not headers.is_own(
-            request.headers.get("origin", ""), own
+        if (
+            request.headers.get("sec-fetch-site") != "same-origin" or request.headers.get("sec-fetch-user") != "?1"
+            or not is_page(request) or not headers.is_own(request.headers.get("origin", ""), own)
         ):
             return Response(_REFUSED, 403, headers=_REFUSED_HEADERS)
         try:
@@ -264,9 +265,13 @@ class Gateway:
     def _headers(self, host: Host, site: Site | None, *, missing: bool) -> dict[str, str]:
         for_ever = host.kind == "version" and not missing
         return {
-            **SITE_HEADERS, "Content-Security-Policy": FOREIGN_POLICY if site is not None and site.foreign else POLICY,
+            **SITE_HEADERS, "Content-Security-Policy": self._policy(host, site),
             "Cache-Control": "max-age=31536000, immutable" if for_ever else "no-cache",
         }
+
+    def _policy(self, host: Host, site: Site | None) -> str:
+        """A version may be that of several sites: what one of them may, it does not."""
+        return FOREIGN_POLICY if host.kind == "live" and site is not None and site.foreign else POLICY
 
     # -- what is not there
 

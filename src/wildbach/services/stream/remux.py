@@ -125,8 +125,7 @@ class Remuxer:
             rows = _ROWS.decode(raw)
         except (msgspec.MsgspecError, ValueError):
             raise MediaError("the subtitles are none", "media_crashed") from None
-        cues = subtitles.of_track(found.codec, ((row.start, row.end, row.text) for row in rows))
-        return subtitles.webvtt(cues, offset=offset)
+        return await asyncio.to_thread(_cues, found.codec, rows, offset)
 
     async def _run(self, file: ReadsFile, order: Order, *, adorns: bool = False) -> bytes:
         if self.reason:
@@ -180,3 +179,9 @@ async def file_subtitles(file: ReadsFile, *, offset: float = 0.0) -> str:
         raw += part
     cues = await asyncio.to_thread(subtitles.parse, bytes(raw))
     return subtitles.webvtt(cues, offset=offset)
+
+
+def _cues(codec: str, rows: list[CueRow], offset: float) -> str:
+    """Takes a while where a track is large."""
+    return subtitles.webvtt(
+        subtitles.of_track(codec, ((row.start, row.end, row.text) for row in rows)), offset=offset)

@@ -16,6 +16,7 @@ export interface Place {
 const PLACES: readonly Place[] = [
   { page: "", icon: "list", label: () => common.t.torrents, guest: true },
   { page: "feeds", icon: "feed", label: () => common.t.feeds, guest: true },
+  { page: "channels", icon: "feed", label: () => common.t.channels, guest: true },
   { page: "sites", icon: "globe", label: () => common.t.sites, guest: true },
   { page: "library", icon: "play", label: () => libraryWords.t.title, guest: true },
   { page: "groups", icon: "tag", label: () => common.t.groups, guest: false },
