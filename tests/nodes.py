@@ -138,13 +138,13 @@ async def node(
 ) -> AsyncIterator[Node]:
     """A session on a machine of its own, `behind` a router where one is named. Its ids and choices follow from `seed`.
     `utp`: all its streams are such, `fluid` ones of the simulator that look so to routers, or `real` ones made of
-    packets. `udp`: it speaks in datagrams too.
+    packets, at one socket with other datagrams as in the client. `udp`: it speaks in datagrams too.
     """
     if host is None:
         host = network.host(**link) if behind is None else network.home(behind, **link)  # type: ignore[arg-type]
     road: MemoryTransport | UtpTransport | None = None
+    datagrams = MemoryDatagrams(host)
     if utp == "real":
-        datagrams = MemoryDatagrams(host)
         datagrams.open([Endpoint("0.0.0.0", PORT)])
         road = UtpTransport(datagrams, rng=Random(seed))
         if link.get("up"):
@@ -165,7 +165,7 @@ async def node(
     rng = Random(hashlib.sha256(f"{seed} {host.address}".encode()).digest())
     session = Session(
         chosen or settings(), transport=road or host.transport, utp=road, storage=open_storage, rng=rng, announcers=(),
-        resume=resume, datagrams=MemoryDatagrams(host) if udp else None,
+        resume=resume, datagrams=datagrams if udp else None,
         wall=lambda: EPOCH + asyncio.get_running_loop().time(),
     )
     async with session:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from tests.sim.test_dht import World
 
 from nodes import Made, Node, done, make, node, settings
-from tests.sim.test_dht import World
 from wildbach.base import bitfield
 from wildbach.disk.memory import MemoryStorage
 from wildbach.disk.resume import MemoryResume, Progress, ResumeRecord

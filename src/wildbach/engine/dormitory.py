@@ -2,7 +2,8 @@
 
 A complete torrent that nobody asks for is a few strings and its trackers: no files, no metainfo, no peers' state. It
 wakes when a peer calls whose handshake names it, when a tracker or the DHT has peers for it (`engine.rumours`), or when
-its user wants more than the list shows; it sleeps again after a while without peers. Only what is awake is ever looked at by a clock.
+its user wants more than the list shows; it sleeps again after a while without peers. Only what is awake is ever looked
+at by a clock.
 """
 
 from __future__ import annotations
