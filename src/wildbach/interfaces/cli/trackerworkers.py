@@ -72,6 +72,8 @@ class Workers:
             process = self._processes[number] = await asyncio.create_subprocess_exec(
                 *worker_command(sys.argv[1:]), stdout=PIPE, limit=_LINE_BYTES,
             )
+            if self._closing:
+                process.terminate()  # `close` had not heard of it
             if process.stdout is not None:
                 async for line in process.stdout:
                     self._heard(number, line)

@@ -100,7 +100,8 @@ class MediaIndex:
         next_place, end = (self.size, self.duration) if last else (self.mark_offsets[n + 1], self.mark_seconds[n + 1])
         if next_place <= place or end <= start or (end > start + _LONGEST_GAP and not last):
             return start
-        return start + min(1.0, (offset - place) / (next_place - place)) * (end - start)
+        # The sum may be more than the end by the last digit.
+        return min(start + min(1.0, (offset - place) / (next_place - place)) * (end - start), end)
 
     def _end(self, n: int) -> int:
         """Where what begins with that keyframe ends. Keyframes may stand in any order; most stand in that of time."""

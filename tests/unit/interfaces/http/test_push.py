@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -164,9 +165,11 @@ def test_who_subscribes_all_the_time_is_not_served_all_the_time() -> None:
         message = json.dumps({"subscribe": {"torrents": {"sort": "key"}}})
         loop = asyncio.get_running_loop()
         began = loop.time()
-        while (took := loop.time() - began) < 0.5:
-            await websocket.send_str(message)
-            await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):  # who goes on and on may be cut off
+            while loop.time() - began < 0.5:
+                await websocket.send_str(message)
+                await asyncio.sleep(0)
+        took = loop.time() - began
         assert 0 < asked <= took / push._MESSAGE_SECONDS + 2
     run(work)
 
