@@ -276,7 +276,9 @@ def test_uploads_are_slower_while_somebody_watches() -> None:
                 await reader.read(0, 10)
                 await asyncio.sleep(2)
                 assert limit() == 20_000
-            await asyncio.sleep(2)
+            await asyncio.sleep(5)
+            assert limit() == 20_000, "a player that asks again soon is not done"
+            await asyncio.sleep(7)
             assert limit() == 500_000
             await done(torrent)
             async with torrent.open(0) as reader:

@@ -87,6 +87,8 @@ Source = Fixed | MutableLink
 
 _FAST_SECONDS: Final = 0.05
 _SLOW_SECONDS: Final = 1.0
+_WATCHED_SECONDS: Final = 10.0
+"Players close what they read, and ask again a moment later."
 _REMOVED: Final = 50
 "Torrents that are let go in one turn of the loop."
 _BUGS: Final = 3
@@ -145,6 +147,7 @@ class Session:
         self._bugs: deque[float] = deque(maxlen=_BUGS)
         self._timer: asyncio.TimerHandle | None = None
         self._next_second = 0.0
+        self._watched_until = -1.0
         self._closed = False
 
     async def __aenter__(self) -> Session:
@@ -335,8 +338,10 @@ class Session:
         """Uploads may be slower while somebody reads what is still coming."""
         rates = self.settings.rates
         both = [rates.up]
-        awake = self._dormitory.awake.values()
+        now, awake = self._shared.clock(), self._dormitory.awake.values()
         if rates.watching_up and any(torrent.reading and not torrent.whole for torrent in awake):
+            self._watched_until = now + _WATCHED_SECONDS
+        if now < self._watched_until:
             both.append(rates.watching_up)
         limit = min((limit for limit in both if limit), default=0)
         if self._shared.up.limit != limit:
