@@ -138,6 +138,8 @@ class Acting:
             value = getattr(patch, field)
             if value is not UNSET:
                 setattr(entry, field, value)
+                if field == "forced":
+                    entry.lent = None
                 if field.endswith(("_limit", "_action")):
                     entry.reached = False
         tags = list(entry.tags if patch.tags is UNSET else patch.tags)

@@ -41,6 +41,9 @@ class Entry(msgspec.Struct, omit_defaults=True, gc=False):
     stopped: bool = False
     "Somebody wants it to be stopped."
     forced: bool = False
+    lent: tuple[bool, bool, bool] | None = None
+    """It runs because somebody plays it: whether it was `stopped`, `forced` and `reached` before. None where it does
+    not, or somebody said anew how it shall run."""
     auto: bool = False
     ratio_limit: float = GLOBAL
     seeding_limit: int = GLOBAL

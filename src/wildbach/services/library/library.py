@@ -176,6 +176,7 @@ class Library:
         self._running = True
         self._scope.spawn("library:events", self._follow(), contain=self._report)
         self._scope.spawn("library:ticks", self._ticking(), contain=self._report)
+        self._scope.spawn("library:lent", self._give_all_back(), contain=self._report)
 
     async def close(self) -> None:
         """Write down what was counted."""
@@ -290,14 +291,19 @@ class Library:
             1 for key in self._incomplete if self.wants(key) and key not in self.held and not self.cached(key))
         return running < queue.downloads
 
-    async def start(self, keys: Iterable[str], *, forced: bool | None = None) -> None:
-        """Let them run, when their turn comes, or at once where forced."""
+    async def start(
+        self, keys: Iterable[str], *, forced: bool | None = None, lent: tuple[bool, bool, bool] | None = None,
+    ) -> None:
+        """Let them run, when their turn comes, or at once where forced. `lent`: as in an entry."""
         for batch in batches(list(keys), BATCH):
             for key in batch:
                 entry = self.entry(key)
                 entry.stopped = entry.reached = False
                 if forced is not None:
                     entry.forced = forced
+                elif entry.lent is not None:
+                    entry.forced = entry.lent[1]
+                entry.lent = lent
             await self.book.write(batch)
             async for key in in_turns(batch, _SLICE):
                 torrent = self._session.torrent(key)
@@ -311,7 +317,8 @@ class Library:
     async def stop(self, keys: Iterable[str]) -> None:
         for batch in batches(list(keys), BATCH):
             for key in batch:
-                self.entry(key).stopped = True
+                entry = self.entry(key)
+                entry.stopped, entry.lent = True, None
             await self.book.write(batch)
             async for key in in_turns(batch, _SLICE):
                 self.held.discard(key)
@@ -319,6 +326,31 @@ class Library:
                 if torrent is not None and torrent.state is not State.PAUSED:
                     self._turn(torrent, run=False)
                 self.changed(key)
+
+    async def lend(self, key: str) -> None:
+        """Let it run at once, until `give_back` or a restart: somebody plays it. Raises StorageError."""
+        entry = self.entry(key)
+        before = entry.lent if entry.lent is not None else (entry.stopped, entry.forced, entry.reached)
+        await self.start([key], forced=True, lent=before)
+
+    async def give_back(self, key: str) -> None:
+        """It is as before `lend`, unless somebody started, stopped or forced it since. Raises StorageError."""
+        entry = self.entries.get(key)
+        if entry is None or entry.lent is None:
+            return
+        stopped, entry.forced, entry.reached = entry.lent
+        if stopped:
+            await self.stop([key])
+            return
+        entry.lent = None
+        await self.book.write([key])
+        self.changed(key)
+        self._queue()
+
+    async def _give_all_back(self) -> None:
+        """What the last run lent: nobody plays it any more."""
+        for key in [key for key, entry in self.entries.items() if entry.lent is not None]:
+            await self.give_back(key)
 
     async def reorder(self, keys: Iterable[str], to: str | int) -> None:
         """To the `top` or the `bottom` of the queue, one place `up` or `down`, or to a place from 1."""
