@@ -152,6 +152,18 @@ test("what was watched to its end goes away, where that was wished", async () =>
   await assert.rejects(api(page, "GET", `/torrents/${key}`), /404/);
 });
 
+test("what is only played is here for now, and is kept with one button", async () => {
+  const swarm = await world.share("Now", await world.media("Now", 'mp4("first", seconds=6.0)'), {});
+  const { key } = await api(page, "POST", "/plays", { torrent: readFileSync(swarm.file).toString("base64") });
+  assert.equal((await api(page, "GET", `/torrents/${key}`)).row.cache, "stream");
+  await open(key);
+  await past(1);
+  await page.getByRole("button", { name: "Keep it" }).click();
+  await page.getByText("It is a download of yours now, and stays.").waitFor();
+  await page.getByRole("button", { name: "Keep it" }).waitFor({ state: "detached" });
+  assert.equal((await api(page, "GET", `/torrents/${key}`)).row.cache, "");
+});
+
 test("it fits a phone, in German and in the dark too", async () => {
   const key = (await api(page, "GET", "/torrents")).torrents?.[0]?.key;
   const phone = await world.page({ width: 390, height: 800, language: "de-DE", theme: "dark", touch: true });

@@ -181,7 +181,8 @@ class Adding:
         if not private:
             # Trackers of a private torrent are its own; others would give its peers away.
             await core.session.add(loaded, AddOptions(
-                trackers=request.trackers, web_seeds=request.web_seeds, peers=endpoints(request.peers)))
+                trackers=request.trackers, web_seeds=request.web_seeds, peers=endpoints(request.peers),
+                cache=there.options.cache))
         core.catalog.touch(there.key)
         return Added(source, there.key, there.name, duplicate, "duplicate" if duplicate else "restored", "")
 

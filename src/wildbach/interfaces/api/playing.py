@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fnmatch
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -15,16 +16,19 @@ from msgspec import UNSET
 
 from wildbach.base import bitfield, limits
 from wildbach.base.errors import UsageError, WildbachError
+from wildbach.engine.options import AddOptions
 from wildbach.engine.reader import ReaderView
 from wildbach.engine.state import State
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api.acting import Acting
-from wildbach.interfaces.api.adding import Adding
+from wildbach.interfaces.api.adding import Adding, endpoints
 from wildbach.interfaces.api.lately import Lately
 from wildbach.interfaces.api.looking import Looking, cells
+from wildbach.protocol.metainfo import Metainfo, MutableLink
 from wildbach.protocol.metainfo.info import Info
+from wildbach.services.library.entry import Entry
 from wildbach.services.stream.playables import Named, Playable, after, best, playables
 from wildbach.services.stream.positions import Position, Positions
 from wildbach.services.stream.tags import tag_of
@@ -33,6 +37,9 @@ from wildbach.services.stream.tokens import Tokens
 _UNASKED_SECONDS: Final = 6 * 3600.0
 "A play that nobody asked for in so long is over."
 _CELLS: Final = 100
+_OWNER: Final = "stream"
+"Whose cache it is that is added to be played."
+_LEAVE_TURNS: Final = 100
 _RECENT: Final = 500
 "Positions that are looked through for what to go on with."
 
@@ -84,11 +91,8 @@ class Played:
     "The torrent was added for it, so only what is played is fetched."
     problem: WildbachError | None = None
     task: asyncio.Task[None] | None = None
-
-
-def _over(play: Played) -> None:
-    if play.task is not None:
-        play.task.cancel()
+    claim: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    "While it is open, the torrent does not leave the cache."
 
 
 class Playing(Looking, Adding, Acting):
@@ -110,7 +114,8 @@ class Playing(Looking, Adding, Acting):
         first = best(found, lambda one: self._position(info, one.index).done)
         return pm.Playables(
             key, torrent.name, tuple(self._file(torrent, info, token, found, one) for one in found),
-            first.index if first is not None else -1, f"/{token}/playlist.m3u8", self._media())
+            first.index if first is not None else -1, f"/{token}/playlist.m3u8", self._media(),
+            bool(torrent.options.cache))
 
     async def watching(self, query: pm.WatchingQuery) -> pm.Watching:
         items: dict[tuple[str, int], pm.WatchingItem] = {}
@@ -139,27 +144,96 @@ class Playing(Looking, Adding, Acting):
     async def start_play(self, request: pm.PlayRequest) -> pm.Play:
         if sum(map(bool, (request.key, request.url, request.torrent))) != 1:
             raise UsageError("a play is of one key, one url or one torrent file")
-        key, added = request.key, False
-        if not key:
-            result = (await self.add_torrents(m.AddRequest(
-                urls=(request.url,) if request.url else (), files=(request.torrent,) if request.torrent else (),
-                stopped=False, forced=True, peers=request.peers))).added[0]
-            if not result.key:
-                raise UsageError(
-                    result.error or "what a link to a torrent that changes has plays once it is in the list",
-                    code=result.code or "unsupported")
-            key, added = result.key, not result.duplicate
-        torrent = self.core.catalog.torrent(key)
-        unwilling = not torrent.whole and self.core.library.entry(key).stopped
-        if unwilling or torrent.state in (State.PAUSED, State.STOPPED):
-            await self.core.library.start([key], forced=True)
-            self.core.catalog.touch(key)
-        play = Played(secrets.token_hex(8), key, request.index, request.name, request.delete_after, added)
+        with contextlib.ExitStack() as claim:
+            key, added = request.key, False
+            if not key:
+                key, added = await self._come_by(request, claim)
+            torrent = self.core.catalog.torrent(key)
+            if not added:
+                claim.enter_context(self.core.session.content.claim(key))
+                await self._let_run(torrent)
+            play = Played(
+                secrets.token_hex(8), key, request.index, request.name, request.delete_after, added,
+                claim=claim.pop_all())
         play.task = self.core.scope.spawn(f"play:{play.id}", self._settle(play), contain=self.core.report)
         self.plays.put(play.id, play)
         # Where all is known already, the answer has it.
         await asyncio.wait([play.task], timeout=0.5)
         return await self._view_of(play)
+
+    async def _come_by(self, request: pm.PlayRequest, claim: contextlib.ExitStack) -> tuple[str, bool]:
+        """The torrent of a link or a file, and whether it was added to the cache. One that is there stays as it is."""
+        core = self.core
+        source = request.url or "a torrent file"
+        loaded = await (self._fetch(request.url) if request.url else self._parse(request.torrent))
+        adding = m.AddRequest(stopped=False, peers=request.peers)
+        if isinstance(loaded, MutableLink):
+            followed = await self._add(source, loaded, adding)
+            if not followed.key:
+                raise UsageError(
+                    "what a link to a torrent that changes has plays once it is in the list", code="unsupported")
+            return followed.key, False
+        hashes = loaded.info.hashes if isinstance(loaded, Metainfo) else loaded.hashes
+        async with core.adding:
+            there = core.session.known(hashes)
+            if there is not None:
+                await core.session.content.over(there.key)
+                there = core.session.known(hashes)
+            if there is not None:
+                return (await self._again(source, there, loaded, adding)).key, False
+            await core.library.enlist(hashes.key, Entry())
+            try:
+                # Files are chosen before there has to be room for them.
+                torrent = await core.session.add(loaded, AddOptions(
+                    cache=_OWNER, metadata_only=True, existing="overwrite", peers=endpoints(request.peers)))
+            except WildbachError:
+                await core.library.unlist(hashes.key)
+                raise
+            claim.enter_context(core.session.content.claim(torrent.key))
+            core.catalog.touch(torrent.key)
+            core.log.write("info", f"{torrent.name} is played, from the cache", torrent.key)
+            return torrent.key, True
+
+    async def _let_run(self, torrent: Torrent) -> None:
+        """For as long as it is played; then it is as before."""
+        library = self.core.library
+        unwilling = not torrent.whole and library.entry(torrent.key).stopped
+        if unwilling or torrent.state in (State.PAUSED, State.STOPPED):
+            await library.lend(torrent.key)
+            self.core.catalog.touch(torrent.key)
+
+    def play_over(self, play: Played) -> None:
+        """It is not in the list any more."""
+        if play.task is not None:
+            play.task.cancel()
+        play.claim.close()
+        if not any(other.key == play.key for other in self.plays):
+            self.core.scope.spawn(f"played:{play.id}", self._give_back(play.key), contain=self.core.report)
+
+    async def _give_back(self, key: str) -> None:
+        await self.core.library.give_back(key)
+        if self.core.session.torrent(key) is not None:
+            self.core.catalog.touch(key)
+
+    async def remove_torrents(self, removal: m.Removal) -> m.Outcome:
+        """Nobody plays on what somebody removes: else it would be in use, and stay in the cache."""
+        library = self.core.library
+        for key in self.core.catalog.keys(removal.keys, everything=removal.all) if len(self.plays) else ():
+            if library.cached(key):
+                await self._leave(key)
+        return await super().remove_torrents(removal)
+
+    async def _leave(self, key: str) -> None:
+        """End what is played of a torrent."""
+        for id in [play.id for play in self.plays if play.key == key]:
+            self.plays.drop(id)
+        if self.play_host is not None:
+            self.play_host.drop(key)
+        torrent = self.core.session.torrent(key)
+        for _ in range(_LEAVE_TURNS):
+            if torrent is None or torrent.asleep or not torrent.reading:
+                break
+            await asyncio.sleep(0.02)  # answers that were broken off are about to end
 
     async def play(self, id: str) -> pm.Play:
         return await self._view_of(self._played(id))
@@ -246,8 +320,13 @@ class Playing(Looking, Adding, Acting):
             if play.delete_after:
                 await self.put_watched(pm.Watched(play.key, one.index, delete_after=True))
             await self._want(torrent, info, one, only=play.added)
+            if torrent.options.metadata_only:
+                await torrent.resume()
         except WildbachError as error:
             play.problem = error
+            if play.added:
+                play.claim.close()
+                await self.evict_all([play.key])  # nothing of it was fetched, and nobody asked for it to be here
 
     def _choose(self, play: Played, info: Info, found: Sequence[Playable]) -> Playable:
         if play.index is not None:
@@ -278,9 +357,9 @@ class Playing(Looking, Adding, Acting):
             await torrent.set_priorities(changes)
 
     async def _view_of(self, play: Played) -> pm.Play:
-        torrent = self.core.catalog.torrent(play.key)
         if play.problem is not None:
             raise play.problem
+        torrent = self.core.catalog.torrent(play.key)
         info, place = torrent.info, self.media_place
         view = torrent.view()
         if info is None or play.index is None or (play.task is not None and not play.task.done()):
@@ -363,15 +442,14 @@ class Playing(Looking, Adding, Acting):
         found = await self._found(info)
         if not all(self._position(info, one.index).done for one in found if not one.extra):
             return False
-        if self.play_host is not None:
-            self.play_host.drop(play.key)
+        await self._leave(play.key)
         outcome = await self.remove_torrents(m.Removal(keys=(play.key,), files=True))
         return outcome.done == 1
 
 
 def plays_of(api: Playing) -> Lately[Played]:
     """Where plays are kept."""
-    return Lately(api.core.scope, api.core.report, seconds=_UNASKED_SECONDS, most=limits.PLAYS, gone=_over)
+    return Lately(api.core.scope, api.core.report, seconds=_UNASKED_SECONDS, most=limits.PLAYS, gone=api.play_over)
 
 
 def _check_index(info: Info, index: int) -> None:

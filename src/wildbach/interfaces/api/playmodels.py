@@ -112,10 +112,14 @@ class Playables(Model, frozen=True):
     playlist: str
     "Below the URL of the media host; `?from=INDEX` begins there."
     media: Media
+    cache: bool = False
+    "It leaves when room is needed, unless it is kept."
 
 
 class PlayRequest(Model, frozen=True):
-    """What to play: a torrent that is in the list, or one that is added for it. One of `key`, `url` and `torrent`."""
+    """What to play: a torrent that is in the list, or one that is added to the cache for it. One of `key`, `url` and
+    `torrent`.
+    """
 
     key: Annotated[str, Meta(max_length=64)] = ""
     url: Annotated[str, Meta(max_length=1 << 16)] = ""

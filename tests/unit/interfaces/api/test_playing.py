@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from caches import SIZE, Films, films
 from cli_torrents import torrent_of, write_content
 from clients import client, layers_for, until
 from wildbach.base.errors import UsageError
+from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api.local import LocalApi
@@ -159,6 +161,134 @@ def test_without_the_wish_nothing_goes(tmp_path: Path) -> None:
                 await api.put_watched(pm.Watched(key, index, done=True))
                 assert not (await api.end_play(play.id)).removed
             assert api.core.catalog.there(key)
+    asyncio.run(main())
+
+
+@contextlib.asynccontextmanager
+async def cinema(folder: Path, quota: int = 10 * SIZE) -> AsyncIterator[tuple[LocalApi, Films]]:
+    """A seed, and a client with a cache."""
+    async with asyncio.timeout(60), films(folder) as seed, client(
+        folder, content__quota=quota, content__min_free=0, content__disk_percent=100,
+    ) as api:
+        yield api, seed
+
+
+async def watch(api: LocalApi, seed: Films, made: Metainfo, **more: object) -> pm.Play:
+    """Begin, and wait until the file is here."""
+    request = {"torrent": made.to_bytes(), "peers": (str(seed.cached().peers[0]),), **more}
+    play = await api.start_play(pm.PlayRequest(**request))  # type: ignore[arg-type]  # passed through
+    async with asyncio.timeout(20):
+        while play.state != "complete":
+            await asyncio.sleep(0.05)
+            play = await api.play(play.id)
+    return play
+
+
+EPISODES = {("Show.S01E01.mkv",): b"1" * SIZE, ("Show.S01E02.mkv",): b"2" * SIZE, ("Show.S01E03.mkv",): b"3" * SIZE}
+
+
+def test_what_is_added_to_be_played_is_cache_that_stays_while_it_is_played(tmp_path: Path) -> None:
+    async def main() -> None:
+        # All of the season would not fit: what is not played takes no room.
+        async with cinema(tmp_path, quota=2 * SIZE) as (api, seed):
+            made = await seed.film("Show", EPISODES)
+            play = await watch(api, seed, made, name="E02")
+            assert (await api.playables(play.key)).cache and api.core.catalog.fresh(play.key).cache == "stream"
+            assert not list((tmp_path / "downloads").glob("*")), "nothing is among the downloads"
+            refused = await api.evict_storage(cm.StorageEviction((play.key,)))
+            assert refused.failed[0].code == "in_use"
+            # A second player has the same one, and holds it too.
+            again = await api.start_play(pm.PlayRequest(torrent=made.to_bytes()))
+            assert again.key == play.key and api.core.catalog.fresh(play.key).cache == "stream"
+            await api.end_play(play.id)
+            assert (await api.free_storage(cm.StorageNeed(SIZE))).size == 0
+            await api.end_play(again.id)
+            assert (await api.free_storage(cm.StorageNeed(SIZE))).size >= SIZE
+            await until(lambda: play.key not in api.core.library.entries, api)
+            assert not api.core.catalog.there(play.key), "what left is remembered no more"
+    asyncio.run(main())
+
+
+def test_what_was_played_from_the_cache_is_kept_on_demand(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with cinema(tmp_path) as (api, seed):
+            play = await watch(api, seed, await seed.film("film"))
+            kept = await api.keep_storage(cm.StorageKeeping((play.key,), str(tmp_path / "downloads")))
+            assert kept.done == 1 and (await api.core.jobs.wait(kept.jobs[0].id)).state == "done"
+            assert (tmp_path / "downloads" / "film" / "film.mkv").stat().st_size == SIZE
+            assert not (await api.playables(play.key)).cache
+            await api.end_play(play.id)
+            assert (await api.free_storage(cm.StorageNeed(SIZE))).size == 0 and api.core.catalog.there(play.key)
+    asyncio.run(main())
+
+
+def test_a_torrent_of_the_list_is_no_cache_because_it_is_played(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with season(tmp_path) as (api, torrent, key):
+            play = await api.start_play(pm.PlayRequest(torrent=torrent.to_bytes()))
+            assert play.key == key and api.core.catalog.fresh(key).cache == ""
+            await api.end_play(play.id)
+            # Nor once it comes out of the trash for that, and all that was wanted of it still is.
+            await api.remove_torrents(m.Removal(keys=(key,)))
+            play = await api.start_play(pm.PlayRequest(torrent=torrent.to_bytes(), name="E02"))
+            ours = api.core.session.torrent(key)
+            assert play.key == key and ours is not None and ours.options.cache == ""
+            assert all(file.wanted for file in ours.files())
+    asyncio.run(main())
+
+
+def test_cache_that_is_to_go_after_it_was_seen_goes_at_once_and_so_does_what_does_not_play(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with cinema(tmp_path) as (api, seed):
+            made = await seed.film("film")
+            play = await watch(api, seed, made, delete_after=True)
+            assert play.file is not None
+            await api.put_watched(pm.Watched(play.key, play.file.index, done=True))
+            assert (await api.end_play(play.id)).removed
+            assert not api.core.catalog.there(play.key) and not (await api.trash()).torrents
+            assert not list((tmp_path / "data" / "cache").glob("*"))
+            # A person who removes what is played means it.
+            play = await watch(api, seed, made)
+            assert (await api.remove_torrents(m.Removal(keys=(play.key,)))).done == 1
+            assert not api.core.catalog.there(play.key)
+            with pytest.raises(UsageError, match="nothing in this torrent plays"):
+                await api.start_play(pm.PlayRequest(torrent=(torrent_of({("notes.txt",): b"n"})).to_bytes()))
+            await until(lambda: not api.core.session.torrents, api)
+            assert not api.core.library.entries
+    asyncio.run(main())
+
+
+def test_a_torrent_that_runs_for_a_play_is_afterwards_as_it_was(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with season(tmp_path, here=False) as (api, _torrent, key):
+            async def stopped() -> None:
+                await api.act(m.Action("stop", keys=(key,)))
+                await until(lambda: api.core.catalog.fresh(key).state == "stopped", api)
+
+            def state() -> tuple[str, bool]:
+                row = api.core.catalog.fresh(key)
+                return row.state, row.forced
+
+            await stopped()
+            first, second = await api.start_play(pm.PlayRequest(key)), await api.start_play(pm.PlayRequest(key))
+            await until(lambda: state() == ("downloading", True), api)
+            await api.end_play(first.id)
+            await asyncio.sleep(0)
+            assert state() == ("downloading", True), "somebody still plays it"
+            await api.end_play(second.id)
+            await until(lambda: state() == ("stopped", False), api)
+            # What a person says meanwhile holds.
+            play = await api.start_play(pm.PlayRequest(key))
+            await api.act(m.Action("start", keys=(key,)))
+            assert not api.core.catalog.fresh(key).forced
+            await api.end_play(play.id)
+            await until(lambda: api.core.library.entry(key).lent is None and state() == ("downloading", False), api)
+            await stopped()
+            await api.start_play(pm.PlayRequest(key))
+            await until(lambda: state() == ("downloading", True), api)
+        # A play does not outlive the daemon, and what ran for it does not run on.
+        async with client(tmp_path) as api:
+            await until(lambda: state() == ("stopped", False), api)
     asyncio.run(main())
 
 

@@ -1,6 +1,6 @@
 /** What the daemon says of playing a torrent: what plays, how it comes, how far one was. */
 
-import { api, type Model } from "../../lib/api";
+import { api, Problem, type Model } from "../../lib/api";
 
 export type PlayFile = Model<"PlayFile">;
 export type Playables = Model<"Playables">;
@@ -43,4 +43,10 @@ export async function end(id: string): Promise<boolean> {
 
 export function keep(key: string, index: number, kept: Kept): Promise<Model<"PlayPosition">> {
   return api.put("/watched", { body: { key, index, ...kept } as Model<"Watched"> });
+}
+
+/** From the cache to the downloads; its files stay where they are, as they are being read. */
+export async function stay(key: string): Promise<void> {
+  const { failed } = await api.post("/storage/keep", { body: { keys: [key], folder: "" } });
+  if (failed[0]) throw new Problem(409, failed[0].code, failed[0].error);
 }
