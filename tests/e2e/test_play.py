@@ -75,6 +75,7 @@ def until_said(process: Popen[str], words: str) -> str:
     raise AssertionError(f"{words!r} was never said: {process.stderr.read()}")
 
 
+@pytest.mark.slow
 @needs_mpv
 @pytest.mark.foreign("mpv")
 def test_a_season_plays_from_a_magnet_link_to_its_end_on_an_empty_machine(cli: Command, tmp_path: Path) -> None:
@@ -95,6 +96,7 @@ def test_a_season_plays_from_a_magnet_link_to_its_end_on_an_empty_machine(cli: C
         assert cli.run("ls", "--json").stdout == ""
 
 
+@pytest.mark.slow
 @needs_mpv
 @pytest.mark.foreign("mpv")
 def test_ctrl_c_ends_player_and_daemon_and_the_next_time_goes_on_there(cli: Command, tmp_path: Path) -> None:
