@@ -62,6 +62,35 @@ SHOWN_LIMITS = {
     "TRACKERS_PER_TORRENT": "trackers of a torrent",
     "CONNECTIONS": "connections in all",
     "CONNECTIONS_PER_TORRENT": "connections of a torrent",
+    "READERS": "readers of a torrent at a time",
+    "READ_AHEAD_BYTES": "how far ahead of a reader a torrent is fetched before all else",
+    "PLAYS": "plays at a time; the one that nobody asked for longest ends",
+    "PLAY_FILES": "files of a torrent that are looked through for what plays",
+    "PLAY_POSITIONS": "files of which is remembered where you were",
+    "PLAY_SUBTITLES": "subtitle files of a film",
+    "MEDIA_CONNECTIONS": "connections to the media host",
+    "MEDIA_READERS": "answers of the media host that are under way",
+    "MEDIA_READERS_PER_TORRENT": "of these, of one torrent",
+    "MEDIA_READERS_REMOTE": "of these, for other machines",
+    "MEDIA_INDEX_BYTES": "an index of a film by which jumps are planned",
+    "MEDIA_WORKERS": "processes that look into films at once",
+    "MEDIA_WAITING": "requests that wait for one of them",
+    "MEDIA_MEMORY": "memory of one of them",
+    "SUBTITLE_BYTES": "a file of subtitles",
+    "SUBTITLE_CUES": "subtitles of a file or track",
+    "SITES": "sites that are known at a time",
+    "SITE_FILES": "files of a version of a site",
+    "SITE_VERSIONS": "versions of a site that are remembered",
+    "SITE_PATH_BYTES": "bytes of a path on a site",
+    "SITE_ASKERS": "requests to sites that wait for content",
+    "CHANNELS": "channels that are followed",
+    "CHANNEL_BYTES": "all files of a version of a channel",
+    "CHANNEL_DRAFTS": "items of a channel that wait to be published",
+    "CHANNEL_TEXT": "characters of the text of a channel or item",
+    "CHANNEL_RENDITIONS": "renditions of an item",
+    "HEADS_KEPT": "keys whose newest head is remembered",
+    "HEAD_ROTATIONS": "how often in a row a key may give way to another",
+    "DHT_FOLLOWED": "torrents that change and are followed",
 }
 
 
@@ -239,7 +268,7 @@ def limit_rows() -> str:
     rows = []
     for name, what in SHOWN_LIMITS.items():
         value = getattr(limits, name)
-        is_size = (name.endswith("_BYTES") and value >= limits.MIB) or name == "PIECE_LENGTH"
+        is_size = (name.endswith("_BYTES") and value >= limits.MIB) or name in ("PIECE_LENGTH", "MEDIA_MEMORY")
         rows.append((f"`{name}`", what, text.size(value) if is_size else f"{value:,}"))
     return _table(("name", "of what", "at most"), rows)
 
