@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from tests import encounters, mediafiles
 from tests.interop.engines import until
+from tests.interop.peers.aria2 import MISSING as NO_ARIA2
+from tests.interop.peers.aria2 import Aria2
 from tests.interop.peers.lt import MISSING as NO_LIBTORRENT
 from tests.interop.peers.lt import Libtorrent, make_torrent
 
@@ -26,6 +28,7 @@ from wildbach.protocol.metainfo import Metainfo
 pytestmark = [
     pytest.mark.foreign("libtorrent"), pytest.mark.skipif(NO_LIBTORRENT is not None, reason=str(NO_LIBTORRENT))]
 KINDS = ("v1", "v2", "hybrid")
+MOST_SLOW = (*(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[:2]), KINDS[2])
 
 
 async def program(name: str, *args: str) -> str:
@@ -96,7 +99,7 @@ def test_ffprobe_reads_a_film_whose_index_is_at_its_end_before_it_is_there(kind:
 
 
 @pytest.mark.foreign("mpv")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MOST_SLOW)
 def test_mpv_plays_and_jumps_while_the_torrent_comes(kind: str, tmp_path: Path) -> None:
     async def main() -> None:
         film = mediafiles.mkv(seconds=20)
@@ -124,6 +127,31 @@ def test_libtorrent_downloads_from_it_as_a_web_seed(kind: str, tmp_path: Path) -
             again = Metainfo.from_info(seeded.info, web_seeds=(url,), piece_layers=seeded.piece_layers)
             (tmp_path / "web.torrent").write_bytes(again.to_bytes())
             other = await asyncio.to_thread(Libtorrent, tmp_path)
+            try:
+                await asyncio.to_thread(other.leech, tmp_path / "web.torrent", tmp_path / "out")
+                await asyncio.to_thread(other.wait_complete)
+            finally:
+                await asyncio.to_thread(other.close)
+            for file in films.iterdir():
+                assert (tmp_path / "out" / films.name / file.name).read_bytes() == file.read_bytes()
+    asyncio.run(main())
+
+
+@pytest.mark.foreign("aria2")
+@pytest.mark.skipif(NO_ARIA2 is not None, reason=str(NO_ARIA2))
+@pytest.mark.parametrize("kind", ["v1", "hybrid"])
+def test_aria2_downloads_from_it_as_a_web_seed(kind: str, tmp_path: Path) -> None:
+    """It knows no v2. There is no peer and no tracker: all of it comes over HTTP."""
+    async def main() -> None:
+        films = content(mediafiles.mp4(seconds=10), tmp_path / "seed" / "fil ms ü")
+        async with playing(kind, films, tmp_path) as (daemon, torrent):
+            async with asyncio.timeout(60):
+                await torrent.complete()
+            url = f"{daemon.media.near_url}/{await daemon.api.tokens.of(torrent.key)}/seed/"
+            seeded = Metainfo.parse((tmp_path / "a.torrent").read_bytes())
+            again = Metainfo.from_info(seeded.info, web_seeds=(url,), piece_layers=seeded.piece_layers)
+            (tmp_path / "web.torrent").write_bytes(again.to_bytes())
+            other = await asyncio.to_thread(Aria2, tmp_path / "aria2", ["--no-netrc", "--no-proxy=*"])
             try:
                 await asyncio.to_thread(other.leech, tmp_path / "web.torrent", tmp_path / "out")
                 await asyncio.to_thread(other.wait_complete)

@@ -58,6 +58,9 @@ PLAYLIST: Final = "playlist.m3u8"
 SEED: Final = "seed"
 _FROM: Final = re.compile(r"(?:^|&)from=(\d{1,7})(?:&|$)", re.ASCII)
 _INDEX_DIGITS: Final = 7
+_PAD_DIGITS: Final = 9
+"A pad file is shorter than a piece."
+_ANY: Final = "application/octet-stream"
 _MANY: Final = 5000
 "Files of which a table is made apart, so that nobody waits for it."
 
@@ -253,16 +256,31 @@ class MediaHost:
                 self._tables.popitem(last=False)
         index = table.get(tuple(unquote_to_bytes(part) for part in path))
         if index is None:
-            raise _nothing()
+            zeros = _padding(shown.info, path)
+            if not zeros:
+                raise _nothing()
+            return self._zeros(request, shown.key, zeros)
         if not self._stage.whole(shown.key, index):
             # A web seed is asked by peers: what they want is not what somebody here watches.
             raise UsageError("this file is not complete yet", code="incomplete")
         return self.file(request, shown, index)
 
+    def _zeros(self, request: Request, key: str, length: int) -> Answer:
+        part = ranges.part_of(request.headers, length, f"zeros-{length}")
+        headers = {**_ALWAYS, **_CORS, **dict(part.headers), "Content-Security-Policy": _SANDBOX}
+        if part.status in (304, 416):
+            return Response(status=part.status, headers=headers)
+        if request.method == "HEAD" or not part.length:
+            return Stream(_nothing_sent(), part.status, _ANY, headers, part.length)
+        self._make_room(key, request.remote.host)
+        sending = Sending(self, key, -1, request.remote.host, part.first, part.length)
+        self._going[sending] = None
+        return Stream(sending, part.status, _ANY, headers, part.length)
+
 
 class Sending:
     """A part of a file on its way to a client: an iterator over chunks, which reads the next one when the client has
-    taken the last. `aclose` lets go of the reader at once.
+    taken the last. `aclose` lets go of the reader at once. With -1 as its number it is zeros, which nobody has to have.
     """
 
     def __init__(self, host: MediaHost, key: str, index: int, remote: str, first: int, length: int) -> None:
@@ -302,6 +320,8 @@ class Sending:
         return data
 
     async def _read(self) -> bytes:
+        if self.index < 0:
+            return bytes(min(self._left, limits.MEDIA_CHUNK_BYTES))
         if self.reader is None:
             self.reader = await self._stack.enter_async_context(self._host.opened(self.key, self.index))
         data = await self.reader.read(self._at, min(self._left, limits.MEDIA_CHUNK_BYTES))
@@ -348,6 +368,16 @@ def _table(info: Info) -> dict[tuple[bytes, ...], int]:
                 for top in sorted(tops):
                     found.setdefault((top, *path) if info.multi_file else path, index)
     return found
+
+
+def _padding(info: Info, path: list[str]) -> int:
+    """How long a pad file is, by the name that BEP 47 gives them, `.pad/LENGTH`; 0 for what is none. Clients that know
+    no pad files ask for them, such as aria2.
+    """
+    length = path[2] if len(path) == 3 and path[1] == ".pad" and info.multi_file else ""
+    top = unquote_to_bytes(path[0]) if length else b""
+    known = top in (info.name_raw, info.name.encode()) and length.isascii() and length.isdecimal()
+    return int(length) if known and len(length) <= _PAD_DIGITS and int(length) < info.piece_length else 0
 
 
 def _text(part: str) -> str:

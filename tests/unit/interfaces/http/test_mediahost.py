@@ -238,6 +238,15 @@ def test_it_is_a_web_seed_of_what_is_complete() -> None:
             call.stage.all_here = False
             assert (await call.ask(f"/{TOKEN}/seed/Films/film.mkv"))[0] == 503
             assert call.stage.opened == 4
+            # Pad files (BEP 47) are there for clients that do not know what they are, and no longer than a piece.
+            most = call.stage.info.piece_length - 1
+            status, headers, body = await call.ask(f"/{TOKEN}/seed/Films/.pad/{most}")
+            assert (status, body) == (200, bytes(most)) and "sandbox" in headers["content-security-policy"]
+            status, _, body = await call.ask(f"/{TOKEN}/seed/Films/.pad/1000", Range="bytes=990-")
+            assert (status, body) == (206, bytes(10))
+            for odd in (f"Films/.pad/{most + 1}", "Films/.pad/0", "Films/.pad/x", "Films/.pad", "Other/.pad/5",
+                        "Films/.pad/5/5", f"Films/.pad/{'9' * 5000}", ".pad/5"):
+                assert (await call.ask(f"/{TOKEN}/seed/{odd}"))[0] == 404
     asyncio.run(main())
 
 
