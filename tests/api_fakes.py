@@ -518,7 +518,8 @@ class FakeApi:
     async def change_site(self, word: str, patch: sm.SitePatch) -> sm.Site:
         given = {key: value for key, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
         if "pin" in given:
-            given["pinned"] = int(given.pop("pin") or -1)
+            pin = given.pop("pin")
+            given["pinned"] = int(pin) if pin.isascii() and pin.isdigit() else -1
         self.known_sites[word] = msgspec.structs.replace(self._site(word), **given)
         return self.known_sites[word]
 

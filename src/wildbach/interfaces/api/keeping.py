@@ -12,6 +12,7 @@ from wildbach.base.ids import InfoHashes
 from wildbach.disk.keys import KeyFacts, Keys
 from wildbach.engine.mutable import Rotated
 from wildbach.interfaces.api import keymodels as km
+from wildbach.interfaces.api.core import Core
 from wildbach.protocol import keyfile
 from wildbach.protocol.dht import items
 from wildbach.protocol.metainfo import Magnet
@@ -88,6 +89,7 @@ class Keyring:
 class Keeping:
     """A part of the Api."""
 
+    core: Core
     keyring: Keyring
 
     async def publishing_keys(self) -> km.PublishingKeys:
@@ -109,6 +111,8 @@ class Keeping:
         return await self.keyring.erase_recovery(name, request)
 
     async def rotate_publishing_key(self, name: str, request: km.KeyRotation) -> km.KeyRotated:
+        if not self.core.settings.dht.enabled:
+            raise UsageError("a key is replaced by way of the DHT, which is off: set dht.enabled", code="no_dht")
         return await self.keyring.rotate_publishing_key(name, request)
 
 
