@@ -75,7 +75,7 @@ fuzz: $(VENV)/.dev
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --custom-compile-command 'make lock'
 lock:
-	$(LOCK) --extra tui --extra media pyproject.toml requirements/build.in -o requirements/runtime.lock
+	$(LOCK) --extra tui --extra media --extra devchain pyproject.toml requirements/build.in -o requirements/runtime.lock
 	$(LOCK) pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.lock
 	$(LOCK) requirements/web.in -o requirements/web.lock
 

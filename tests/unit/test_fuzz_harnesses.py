@@ -39,7 +39,7 @@ def test_every_parser_has_a_harness_with_seeds() -> None:
         "info", "ipfilter", "keyfile", "krpc", "lan", "magnet", "media_matroska", "media_mp4", "media_probe",
         "media_simple", "metainfo", "mse", "natpmp_pcp", "paths", "pickle", "proxy", "ranges", "settings", "sites",
         "ssdp", "state", "stream_names", "subtitles", "tracker_batch", "tracker_http", "tracker_lists",
-        "tracker_requests", "tracker_udp", "transmission_rpc", "ut_holepunch", "ut_metadata", "ut_pex", "utp",
-        "wb_head", "webseed", "wire",
+        "tracker_requests", "tracker_udp", "transmission_rpc", "tron", "ut_holepunch", "ut_metadata", "ut_pex",
+        "utp", "wb_head", "webseed", "wire",
     }
     assert all(load(name).seeds for name in names())

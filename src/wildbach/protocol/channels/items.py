@@ -14,7 +14,7 @@ from msgspec import Meta
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
 from wildbach.base.ids import InfoHashes
-from wildbach.protocol.channels import tron
+from wildbach.protocol.tron.address import is_address
 
 _LATEST: Final = 1 << 33
 "Seconds since 1970."
@@ -141,12 +141,12 @@ def read_channel(raw: bytes) -> Channel:
     """channel.json. A payout address that is none is left out: nobody shall send money there. Raises FormatError."""
     _bounded(raw, limits.CHANNEL_INFO_BYTES, "CHANNEL_INFO_BYTES", "channel.json")
     channel = _decoded(_CHANNEL, raw, "channel.json")
-    return channel if tron.is_address(channel.payout) else msgspec.structs.replace(channel, payout="")
+    return channel if is_address(channel.payout) else msgspec.structs.replace(channel, payout="")
 
 
 def write_channel(channel: Channel) -> bytes:
     """As `read_channel` reads it. Raises FormatError where it would not."""
-    if channel.payout and not tron.is_address(channel.payout):
+    if channel.payout and not is_address(channel.payout):
         raise FormatError(f"{channel.payout} is no address of TRON: a character is wrong or missing", where="payout")
     raw = msgspec.json.format(_encoded(channel), indent=1) + b"\n"
     read_channel(raw)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
-from wildbach.protocol.channels import items, tron
+from wildbach.protocol.channels import items
 from wildbach.protocol.channels.items import Channel, Item, Link, Rendition
+from wildbach.protocol.tron.address import Address
 
-ADDRESS = tron.address_of(bytes(range(20)))
+ADDRESS = str(Address(bytes(range(20))))
 FILM = Rendition(ih="ab" * 20, ih2="cd" * 32, root="ef" * 32, mime="video/mp4", height=720, length=10)
 ITEM = Item(
     "g1", "A film", "About it", ("nature",), "de", "CC-BY-4.0", 61.5, 1_700_000_000,

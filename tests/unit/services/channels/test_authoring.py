@@ -13,9 +13,10 @@ from channelbed import FACTS, FakeCopy, Net, bed, film, key_of
 from sitebed import story
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError, StorageError, UsageError
-from wildbach.protocol.channels import files, tron
+from wildbach.protocol.channels import files
 from wildbach.protocol.channels.items import Channel, Item, Link, read_channel
 from wildbach.protocol.metainfo import Magnet, MutableLink
+from wildbach.protocol.tron.address import Address
 from wildbach.services.channels.events import ChannelPublished
 
 KEY = key_of("birds")
@@ -143,7 +144,7 @@ async def test_what_a_channel_says_of_itself_is_checked(tmp_path: Path) -> None:
             await made.author.create("birds", FACTS)
         with pytest.raises(UsageError):
             await made.author.describe(channel, {"payout": "nonsense"})
-        paid = tron.address_of(bytes(20))
+        paid = str(Address(bytes(20)))
         await made.author.describe(channel, {"payout": paid, "text": "all of them"})
         await made.published()
         facts = made.channels.must(KEY).facts

@@ -13,15 +13,16 @@ from sitebed import story
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, UsageError
 from wildbach.base.ids import InfoHashes
-from wildbach.protocol.channels import files, tron
+from wildbach.protocol.channels import files
 from wildbach.protocol.channels.items import Channel, Item, write_channel, write_item, write_items
 from wildbach.protocol.metainfo import Metainfo, MutableLink
+from wildbach.protocol.tron.address import Address
 from wildbach.services.channels import state
 from wildbach.services.channels.events import ChannelFailed, ChannelUpdated, PayoutChanged
 
 KEY = key_of("fish")
 EMPTY = {"channel.json": b'{"title":"x"}', "head.json": b'{"items":[]}'}
-ONE, TWO = (tron.address_of(bytes([number]) * 20) for number in (1, 2))
+ONE, TWO = (str(Address(bytes([number]) * 20)) for number in (1, 2))
 
 
 def version(
