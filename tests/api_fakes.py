@@ -73,7 +73,7 @@ def channel_view(title: str, *, name: str = "", **more: object) -> chm.Channel:
 
 def channel_item(title: str) -> chm.ChannelItem:
     item = Item("g1", title, date=1, duration=61.0)
-    return chm.ChannelItem("a" * 52, "Birds", item, "video", "magnet:?xt=urn:btih:" + "ab" * 20, "", new=True)
+    return chm.ChannelItem("a" * 52, "Birds", item, "video", "magnet:?xt=urn:btih:" + "ab" * 20, "", False, new=True)
 
 
 class FakeApi:

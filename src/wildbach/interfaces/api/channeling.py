@@ -12,8 +12,10 @@ from msgspec import UNSET
 
 from wildbach.base import limits
 from wildbach.base.errors import StorageError, UsageError
+from wildbach.engine.torrent import Torrent
 from wildbach.interfaces.api import channelmodels as cm
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api.channelparts import belongs
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
 from wildbach.protocol.channels import items
@@ -188,13 +190,25 @@ class Channeling:
     def _item(self, hit: Hit) -> cm.ChannelItem:
         channel = self.channel_service.must(hit.channel)
         magnet = torrent = ""
+        coming = False
         if hit.item.renditions:
             best = hit.item.renditions[0]
             magnet = Magnet(best.hashes, hit.item.title, web_seeds=best.ws).to_uri()
             there = self.core.session.known(best.hashes)
-            torrent = there.key if there is not None else ""
+            if there is not None:
+                torrent = there.key
+                coming = not there.options.cache and _wanted(there, hit.item)
         return cm.ChannelItem(
-            channel.label, channel.title, hit.item, hit.item.kind, magnet, torrent, hit.turn > channel.looked)
+            channel.label, channel.title, hit.item, hit.item.kind, magnet, torrent, coming, hit.turn > channel.looked)
+
+
+def _wanted(torrent: Torrent, item: Item) -> bool:
+    """While its metadata is not at hand, it is."""
+    if torrent.known is None:
+        return True
+    files = zip(torrent.known.selection.priorities, torrent.known.info.files, strict=True)
+    return all(
+        priority > 0 for index, (priority, file) in enumerate(files) if not file.pad and belongs(item, index, file))
 
 
 def _words(patch: cm.ItemPatch) -> dict[str, Any]:

@@ -185,6 +185,8 @@ class ChannelItem(Model, frozen=True):
     "A link to its best rendition; empty where there is none."
     torrent: str
     "The key of the torrent, where it is here."
+    coming: bool
+    "Its file is downloaded, or will be."
     new: bool
 
 

@@ -225,13 +225,7 @@ class ChannelTorrents:
         core, best = self._core, item.renditions[0]
         folder = await core.apart(places.home(core.settings.downloads.folder))
         named = best.hashes
-        roots = {best.root, item.thumbnail, *(one.root for one in item.subtitles)}
-
-        def wanted(_index: int, file: File) -> bool:
-            if best.root:
-                return file.root is None or file.root.hex() in roots
-            return not best.path or "/".join(file.path.parts) == best.path
-
+        wanted = partial(belongs, item)
         there = core.session.known(named)
         torrent = await self._add(
             Magnet(named, item.title, web_seeds=best.ws), Entry(name=item.title, source=f"item of {channel}"),
@@ -240,6 +234,34 @@ class ChannelTorrents:
             back=True)
         if there is None:
             core.log.write("info", f"downloading {item.title} of the channel {channel}", torrent.key)
+        else:
+            core.scope.spawn(f"wanting:{torrent.key}", self._want_too(torrent, wanted), contain=core.report)
         return torrent.key
+
+    async def _want_too(self, torrent: Torrent, wanted: Callable[[int, File], bool]) -> None:
+        """One more file of a torrent that is here already: for another item, or as the cache of a play."""
+        core = self._core
+        if torrent.options.cache:
+            await core.session.content.keep(torrent.key)
+            core.library.kept(torrent.key)
+        info = await torrent.metadata()
+        priorities = torrent.known.selection.priorities if torrent.known is not None else ()
+        more = {
+            index: 1 for index, file in enumerate(info.files)
+            if not file.pad and index < len(priorities) and not priorities[index] and wanted(index, file)
+        }
+        if more:
+            await torrent.set_priorities(more)
+            await core.library.start([torrent.key])
+            core.catalog.touch(torrent.key)
+
+
+def belongs(item: Item, _index: int, file: File) -> bool:
+    """The file of an item's torrent is the item itself, its picture or its subtitles."""
+    best = item.renditions[0]
+    if best.root:
+        roots = {best.root, item.thumbnail, *(one.root for one in item.subtitles)}
+        return file.root is None or file.root.hex() in roots
+    return not best.path or "/".join(file.path.parts) == best.path
 
 

@@ -85,6 +85,7 @@ class Played:
     id: str
     key: str
     index: int | None
+    path: str
     name: str
     delete_after: bool
     added: bool
@@ -153,7 +154,7 @@ class Playing(Looking, Adding, Acting):
                 claim.enter_context(self.core.session.content.claim(key))
                 await self._let_run(torrent)
             play = Played(
-                secrets.token_hex(8), key, request.index, request.name, request.delete_after, added,
+                secrets.token_hex(8), key, request.index, request.path, request.name, request.delete_after, added,
                 claim=claim.pop_all())
         play.task = self.core.scope.spawn(f"play:{play.id}", self._settle(play), contain=self.core.report)
         self.plays.put(play.id, play)
@@ -336,6 +337,11 @@ class Playing(Looking, Adding, Acting):
                 raise UsageError(
                     f"file {play.index}, {info.files[play.index].path}, does not play", code="not_playable")
             return one
+        if play.path:
+            exact = next((one for one in found if "/".join(info.files[one.index].path.parts) == play.path), None)
+            if exact is None:
+                raise UsageError(f"no file that plays is {play.path!r} in this torrent", code="not_playable")
+            return exact
         word = play.name.casefold()
         named = [one for one in found if not word or word in "/".join(one.path).casefold()
                  or fnmatch.fnmatchcase(one.path[-1].casefold(), word)]

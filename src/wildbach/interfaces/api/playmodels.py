@@ -128,6 +128,8 @@ class PlayRequest(Model, frozen=True):
     "A torrent file (base64)."
     index: Index | None = None
     "Which file; None: by `name`, or the best one."
+    path: Annotated[str, Meta(max_length=1000)] = ""
+    "Which file, as the parts of its path below the torrent's folder joined by `/`; before `name`."
     name: Line = ""
     "A shell pattern or a part of the name of the file."
     delete_after: bool = False

@@ -10,8 +10,10 @@ import pytest
 
 from clients import client, until
 from wildbach.base.errors import UsageError
+from wildbach.base.ids import Endpoint
 from wildbach.interfaces.api import channelmodels as cm
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.protocol.metainfo import MutableLink
 
@@ -98,6 +100,44 @@ def test_a_channel_goes_from_one_to_another_and_outlives_its_author(tmp_path: Pa
                     await third.follow_channel(cm.ChannelFollowing(at))
                     await shown(third, key52, second["seq"])
                     assert sorted(await titles(third)) == ["The owl", "heron"]
+    asyncio.run(main())
+
+
+def test_two_items_of_one_folder_lead_to_two_files(tmp_path: Path) -> None:
+    films = tmp_path / "one" / "films"
+    films.mkdir(parents=True)
+    for name in ("a [1].mp4", "b [2].mp4", "c.mp4"):
+        (films / name).write_bytes(name.encode() * 30_000)
+
+    async def main() -> None:
+        async with client(tmp_path / "hub", dht__enabled=True, dht__bootstrap=[]) as hub:
+            meet = {"dht__enabled": True, "dht__bootstrap": [port_of(hub)]}
+            async with client(tmp_path / "one", **meet) as author, client(tmp_path / "two", **meet) as reader:
+                await author.create_channel(cm.ChannelMaking("Birds", "birds"))
+                await add(author, films)
+                first = await publish(author)
+                link = f"{first['link']}&x.pe={peer_of(author)}"
+                followed = await reader.follow_channel(cm.ChannelFollowing(link))
+                await shown(reader, followed.key, first["seq"])
+                found = {one.item.title: one for one in (await reader.channel_items(cm.ItemQuery())).items}
+                assert sorted(found) == ["a [1]", "b [2]", "c"] and not any(one.coming for one in found.values())
+                key = (await reader.download_item("Birds", cm.ItemWord(found["b [2]"].item.guid))).torrent
+                torrent = reader.core.session.torrent(key)
+                assert torrent is not None
+                torrent.add_peers([Endpoint("127.0.0.1", int(peer_of(author).rpartition(":")[2]))])
+                await until(lambda: torrent.whole, reader)
+                here = Path(torrent.save_path) / "films"
+                assert sorted(path.name for path in here.iterdir()) == ["b [2].mp4"]
+                coming = {one.item.title: one.coming for one in (await reader.channel_items(cm.ItemQuery())).items}
+                assert coming == {"a [1]": False, "b [2]": True, "c": False}
+                assert (await reader.download_item("Birds", cm.ItemWord(found["c"].item.guid))).torrent == key
+                await until(lambda: torrent.whole and (here / "c.mp4").exists(), reader)
+                assert (here / "c.mp4").read_bytes() == (films / "c.mp4").read_bytes()
+                path = found["a [1]"].item.renditions[0].path
+                play = await reader.start_play(pm.PlayRequest(key, path=path))
+                assert play.file is not None and play.file.name == "a [1].mp4"
+                with pytest.raises(UsageError):
+                    await reader.start_play(pm.PlayRequest(key, path="a [1]"))
     asyncio.run(main())
 
 
