@@ -650,3 +650,34 @@ SUBTITLE_CUE_CHARS = 2000
 "Text of one subtitle; what is longer is cut."
 SUBTITLE_TEXT_BYTES = 8 * MIB
 "All that is made of one file or track."
+# wallets
+WALLET_PHRASE_CHARS = 400
+"The words of a wallet as they are typed."
+WALLET_KEYSTORE_BYTES = 16 * KIB
+WALLET_KDF_MEMORY = 512 * MIB
+"What opening a keystore may take,"
+WALLET_KDF_WORK = 1 << 23
+"scrypt's n times r times p: four times as long as for our own,"
+WALLET_KDF_ROUNDS = 10_000_000
+"or rounds of PBKDF2."
+WALLET_AMOUNT = 10**17
+"SUN: a hundred billion TRX, about what there is."
+WALLET_SHARES = 1000
+"Torrents that one voucher pays for."
+WALLET_VOUCHERS = 1000
+"Vouchers that are signed in one step."
+WALLET_LANES = 200_000
+"Payees and epochs that were ever paid."
+WALLET_SENDS_OPEN = 100
+"Transactions that are neither confirmed nor given up."
+WALLET_SENDS = 200_000
+"Transactions that are remembered."
+WALLET_MEMO_BYTES = 500
+WALLET_NOTE_CHARS = 200
+"Of an answer of a node, or of a label."
+WALLET_BOOK = 5000
+"Addresses in the book."
+WALLET_PAYEES = 1000
+"Addresses that are made in one step."
+WALLET_FEE_LIMIT = 1_000_000_000
+"SUN that one transaction may burn: the hard cap, whatever a node says it needs."

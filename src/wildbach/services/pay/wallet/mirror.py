@@ -1,0 +1,104 @@
+"""How far the counters of a wallet are, in a file outside the data directory.
+
+A data directory that was restored from a backup or copied is older than this file, and so is noticed before it signs
+anything a second time. The file has two places that are written in turn, each with a check: a write that was cut off
+leaves the one before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from wildbach.disk import system
+from wildbach.protocol.tron.address import Address
+
+_FORM: Final = struct.Struct(">8s20sQQQQ")
+_MARK: Final = b"wbmirr01"
+_SUM: Final = 16
+_PLACE: Final = 512
+"Bytes between the two places: a sector is written whole, or not."
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mirrored:
+    """`turn`: how often the counters have changed. `total`: SUN that were ever signed. `day`: days since 1970. `nonce`:
+    random, another one with each turn.
+    """
+
+    turn: int
+    total: int
+    day: int = field(compare=False)
+    nonce: int
+
+
+_NOTHING: Final = Mirrored(-1, -1, -1, -1)
+
+
+class Mirror:
+    """One for each paying address. Blocks; raises StorageError."""
+
+    def __init__(self, folder: Path, payer: Address) -> None:
+        self.path = folder / f"{payer}.mirror"
+        self._payer = payer
+
+    def read(self) -> Mirrored | None:
+        """The newest place that is whole; None where there is none."""
+        with self._translated("read"):
+            try:
+                with open(self.path, "rb") as file:
+                    return max((one for one in self._places(file.read(2 * _PLACE)) if one is not None), default=None)
+            except FileNotFoundError:
+                return None
+
+    def write(self, at: Mirrored) -> Mirrored:
+        """What the file has then, and durably so: something else where there was a turn that is as new or newer."""
+        with self._translated("write"):
+            for grown in system.make_root(str(self.path.parent)):
+                system.sync_path(grown)
+            new = not self.path.exists()
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | system.CLOEXEC, 0o600)
+            try:
+                system.lock(descriptor, wait=True)
+                places = self._places(os.pread(descriptor, 2 * _PLACE, 0))
+                newest = max((one for one in places if one is not None), default=_NOTHING)
+                if newest.turn < at.turn:
+                    raw = _FORM.pack(_MARK, self._payer.raw, at.turn, at.total, at.day, at.nonce)
+                    older = min((0, 1), key=lambda number: places[number] or _NOTHING)
+                    system.write_fully(descriptor, [memoryview(raw + _sum(raw))], older * _PLACE)
+                    system.fdatasync(descriptor)
+                    newest = at
+            finally:
+                os.close(descriptor)
+            if new:
+                system.sync_path(str(self.path.parent))
+            return newest
+
+    def _places(self, raw: bytes) -> list[Mirrored | None]:
+        return [self._one(raw[place : place + _FORM.size + _SUM]) for place in (0, _PLACE)]
+
+    def _one(self, raw: bytes) -> Mirrored | None:
+        body = raw[: _FORM.size]
+        if len(raw) != _FORM.size + _SUM or raw[_FORM.size :] != _sum(body):
+            return None
+        mark, payer, *numbers = _FORM.unpack(body)
+        if mark != _MARK or payer != self._payer.raw or max(numbers) >= 1 << 60:
+            return None
+        return Mirrored(*numbers)
+
+    @contextlib.contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise system.storage_error(error, f"{doing} the counters of the wallet in", str(self.path)) from error
+
+
+def _sum(raw: bytes) -> bytes:
+    return hashlib.blake2b(raw, digest_size=_SUM).digest()
