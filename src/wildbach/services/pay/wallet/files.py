@@ -51,7 +51,7 @@ class WalletFolder:
             return None
         except OSError as error:
             raise system.storage_error(error, "read", path) from error
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 raise StorageError(f"{path} is not a file", path=path, code="key_damaged")
@@ -60,13 +60,13 @@ class WalletFolder:
                     f"{path} can be read by others, so its key may not be secret any more: chmod 600 it, or make "
                     "another wallet and send the money there", path=path, code="key_not_secret",
                 )
-            try:
-                data = file.read(most + 1)
-            except OSError as error:
-                raise system.storage_error(error, "read", path) from error
-        if len(data) > most:
-            raise StorageError(f"{path} is longer than it may be", path=path, code="key_damaged")
-        return data
+            if facts.st_size > most:
+                raise StorageError(f"{path} is longer than it may be", path=path, code="key_damaged")
+            return os.read(descriptor, most)
+        except OSError as error:
+            raise system.storage_error(error, "read", path) from error
+        finally:
+            os.close(descriptor)
 
     def remove(self, name: str) -> None:
         """Overwritten first: file systems that write in place have nothing left to find. Idempotent."""

@@ -92,5 +92,5 @@ def template(order: Order) -> RawTransaction:
 def raw(order: Order, reference: ChainReference, now: float, fee_limit: int) -> RawTransaction:
     """What is signed. `now`: seconds since 1970."""
     return RawTransaction(
-        reference.block_bytes, reference.block_hash, reference.time + _LASTS, order.contract, int(now * 1000), fee_limit,
-        order.memo)
+        reference.block_bytes, reference.block_hash, reference.time + _LASTS, order.contract, int(now * 1000),
+        fee_limit, order.memo)

@@ -86,7 +86,7 @@ class Send:
                 return None
 
     @property
-    def on_their_way(self) -> bool:
+    def open(self) -> bool:
         return self.state in (PREPARED, PENDING)
 
 
