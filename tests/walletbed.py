@@ -6,7 +6,6 @@ import asyncio
 import functools
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-
 from typing import ParamSpec
 
 from wildbach.base.errors import NetworkError
@@ -15,7 +14,12 @@ from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.keys import recover
 from wildbach.protocol.tron.transaction import Contract, Transfer
 from wildbach.services.pay.wallet.seams import (
-    ChainAccount, ChainAnswer, ChainOutcome, ChainPrices, ChainReference, ChainResources,
+    ChainAccount,
+    ChainAnswer,
+    ChainOutcome,
+    ChainPrices,
+    ChainReference,
+    ChainResources,
 )
 
 Arguments = ParamSpec("Arguments")

@@ -23,7 +23,7 @@ from Crypto.Cipher import AES
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, UsageError
 from wildbach.protocol.tron.address import Address, BadAddress
-from wildbach.protocol.tron.keys import SecretKey, keccak
+from wildbach.protocol.tron.keys import BadKey, SecretKey, keccak
 from wildbach.services.pay.wallet.derivation import HARDENED, cold_key
 from wildbach.services.pay.wallet.phrase import Phrase
 from wildbach.services.pay.wallet.secret import Passphrase
@@ -81,12 +81,12 @@ class Keystore:
 
     def open(self, passphrase: Passphrase) -> SecretKey:
         """Half a second. Raises WrongPassphrase, BadKeystore."""
-        secret = _opened(self._key, passphrase)
-        if secret is None:
+        # No frame that raises has a secret in it that prints itself: programs write the values of frames down.
+        key = _opened_key(self._key, passphrase)
+        if key is None:
             raise WrongPassphrase("this is not the passphrase of the wallet")
-        if len(secret) != 32:
-            raise BadKeystore("holds something else than a key", where="crypto")
-        key = SecretKey(secret)
+        if isinstance(key, str):
+            raise BadKeystore(key, where="crypto")
         if self.address is not None and key.address != self.address:
             raise BadKeystore("holds the key of another address than it says", where="address")
         return key
@@ -96,10 +96,9 @@ class Keystore:
         if self._words is None:
             raise UsageError(
                 "this wallet was not made of words, so no other address follows from it", code="no_words")
-        entropy = _opened(self._words, passphrase)
-        if entropy is None:
+        phrase = _opened_words(self._words, passphrase)
+        if phrase is None:
             raise WrongPassphrase("this is not the passphrase of the wallet")
-        phrase = Phrase(entropy)
         if cold_key(phrase.seed(), self.device).address != self.address:
             raise BadKeystore("its words lead to another address", where=_OURS)
         return phrase
@@ -155,6 +154,22 @@ def _closed(secret: bytes, passphrase: Passphrase) -> dict[str, object]:
         "kdfparams": {"dklen": 32, "n": _N, "r": _R, "p": _P, "salt": salt.hex()},
         "mac": keccak(stretched[16:] + text).hex(),
     }
+
+
+def _opened_key(box: _Box, passphrase: Passphrase) -> SecretKey | str | None:
+    """None for a wrong passphrase; what is wrong with a key that is none."""
+    secret = _opened(box, passphrase)
+    if secret is None:
+        return None
+    try:
+        return SecretKey(secret)
+    except BadKey:
+        return "holds something else than a key"
+
+
+def _opened_words(box: _Box, passphrase: Passphrase) -> Phrase | None:
+    entropy = _opened(box, passphrase)
+    return None if entropy is None else Phrase(entropy)
 
 
 def _opened(box: _Box, passphrase: Passphrase) -> bytes | None:

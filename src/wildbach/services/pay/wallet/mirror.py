@@ -38,6 +38,8 @@ class Mirrored:
     nonce: int
 
 
+BYTES: Final = 2 * _PLACE
+"Of the file, at most."
 _NOTHING: Final = Mirrored(-1, -1, -1, -1)
 
 
@@ -53,7 +55,7 @@ class Mirror:
         with self._translated("read"):
             try:
                 with open(self.path, "rb") as file:
-                    return max((one for one in self._places(file.read(2 * _PLACE)) if one is not None), default=None)
+                    return read(file.read(BYTES), self._payer)
             except FileNotFoundError:
                 return None
 
@@ -66,12 +68,11 @@ class Mirror:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | system.CLOEXEC, 0o600)
             try:
                 system.lock(descriptor, wait=True)
-                places = self._places(os.pread(descriptor, 2 * _PLACE, 0))
+                places = _places(os.pread(descriptor, BYTES, 0), self._payer)
                 newest = max((one for one in places if one is not None), default=_NOTHING)
                 if newest.turn < at.turn:
-                    raw = _FORM.pack(_MARK, self._payer.raw, at.turn, at.total, at.day, at.nonce)
                     older = min((0, 1), key=lambda number: places[number] or _NOTHING)
-                    system.write_fully(descriptor, [memoryview(raw + _sum(raw))], older * _PLACE)
+                    system.write_fully(descriptor, [memoryview(written(at, self._payer))], older * _PLACE)
                     system.fdatasync(descriptor)
                     newest = at
             finally:
@@ -80,24 +81,37 @@ class Mirror:
                 system.sync_path(str(self.path.parent))
             return newest
 
-    def _places(self, raw: bytes) -> list[Mirrored | None]:
-        return [self._one(raw[place : place + _FORM.size + _SUM]) for place in (0, _PLACE)]
-
-    def _one(self, raw: bytes) -> Mirrored | None:
-        body = raw[: _FORM.size]
-        if len(raw) != _FORM.size + _SUM or raw[_FORM.size :] != _sum(body):
-            return None
-        mark, payer, *numbers = _FORM.unpack(body)
-        if mark != _MARK or payer != self._payer.raw or max(numbers) >= 1 << 60:
-            return None
-        return Mirrored(*numbers)
-
     @contextlib.contextmanager
     def _translated(self, doing: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise system.storage_error(error, f"{doing} the counters of the wallet in", str(self.path)) from error
+
+
+def written(at: Mirrored, payer: Address) -> bytes:
+    """One place."""
+    raw = _FORM.pack(_MARK, payer.raw, at.turn, at.total, at.day, at.nonce)
+    return raw + _sum(raw)
+
+
+def read(raw: bytes, payer: Address) -> Mirrored | None:
+    """The newest of the places in a file that is whole and of `payer`."""
+    return max((one for one in _places(raw, payer) if one is not None), default=None)
+
+
+def _places(raw: bytes, payer: Address) -> list[Mirrored | None]:
+    return [_place(raw[at : at + _FORM.size + _SUM], payer) for at in (0, _PLACE)]
+
+
+def _place(raw: bytes, payer: Address) -> Mirrored | None:
+    body = raw[: _FORM.size]
+    if len(raw) != _FORM.size + _SUM or raw[_FORM.size :] != _sum(body):
+        return None
+    mark, whose, *numbers = _FORM.unpack(body)
+    if mark != _MARK or whose != payer.raw or max(numbers) >= 1 << 60:
+        return None
+    return Mirrored(*numbers)
 
 
 def _sum(raw: bytes) -> bytes:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from wildbach.base import limits
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import FormatError, UsageError
+from wildbach.protocol.tron.abi import Value, decode, encode, selector
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.transaction import Contract, CreateContract, RawTransaction, Transfer, TriggerContract
 from wildbach.services.pay.wallet.book import Caution
 from wildbach.services.pay.wallet.fees import Estimate
 from wildbach.services.pay.wallet.seams import ChainReference
-from wildbach.services.pay.wallet.signer import is_call_of
+from wildbach.services.pay.wallet.signer import ATTENDED, is_call_of
 
 _LASTS: Final = 300_000
 "Milliseconds from the newest block until a transaction expires."
@@ -55,11 +56,32 @@ def transfer(owner: Address, to: Address, amount: int, memo: bytes = b"") -> Ord
     return Order("transfer", Transfer(owner, to, amount), memo)
 
 
-def call(owner: Address, vault: Address, data: bytes, value: int = 0, hold: int = 0) -> Order:
+def call(owner: Address, vault: Address, data: bytes, value: int = 0) -> Order:
     """Of the vault. `data`: function and arguments; `value`: SUN that go with it. Raises UsageError."""
-    if not 0 <= value <= limits.WALLET_AMOUNT or not 0 <= hold <= limits.WALLET_AMOUNT:
+    name, values = asked(data)
+    held = {"reserve": values[1:2], "requestWithdraw": values[:1]}.get(name, ())
+    hold = next((one for one in held if isinstance(one, int)), 0)
+    if not 0 <= value <= limits.WALLET_AMOUNT or hold > limits.WALLET_AMOUNT:
         raise UsageError("an amount is out of range", code="bad_amount")
     return Order("call", TriggerContract(owner, vault, data, value), hold=hold)
+
+
+def asked(data: bytes) -> tuple[str, tuple[Value, ...]]:
+    """Which function of the vault `data` calls and with what, to be shown. Raises UsageError where it is none that the
+    cold key calls, or has something behind its arguments.
+    """
+    for signature in ATTENDED:
+        if data[:4] == selector(signature):
+            name, _, inner = signature[:-1].partition("(")
+            types = [inner] if inner.startswith("(") else [one for one in inner.split(",") if one]
+            try:
+                values = decode(types, data[4:])
+            except FormatError:
+                break
+            if data[4:] != encode(types, values):
+                break
+            return name, values
+    raise UsageError("the wallet calls nothing but the vault that is configured", code="not_our_vault")
 
 
 def deploy(new: CreateContract) -> Order:

@@ -328,9 +328,9 @@ class Wallet:
         """`amount`: SUN. Raises UsageError."""
         return orders.transfer(self.facts.address, to, amount, memo)
 
-    def call(self, vault: Address, data: bytes, *, value: int = 0, hold: int = 0) -> Order:
+    def call(self, vault: Address, data: bytes, *, value: int = 0) -> Order:
         """Of the vault. `data`: function and arguments; `value`: SUN that go with it."""
-        return orders.call(self.facts.address, vault, data, value, hold)
+        return orders.call(self.facts.address, vault, data, value)
 
     async def quote(self, chain: Chain, order: Order, *, vault: Address | None = None) -> Quote:
         """What it costs, and what to look out for. `vault`: the one that is configured; calls go there alone. Raises

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from walletbed import START, Clock
 
+from walletbed import START, Clock
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.protocol.tron.address import NOBODY, Address
@@ -25,14 +25,14 @@ def book(tmp_path: Path) -> Iterator[Book]:
     store.close()
 
 
-def twin(of: Address, *, first: int, last: int) -> Address:
-    """An address that shares so many characters behind the T, and so many at its end; found by trying few of them."""
+def twin(of: Address, *, first: int) -> Address:
+    """Another address that shares so many characters behind the T; found by trying few of them."""
     text = str(of)
     for number in range(1 << 20):
         middle = number.to_bytes(4, "big")
-        candidate = Address(of.raw[:8] + middle + of.raw[12:]) if not last else Address(number.to_bytes(20, "big"))
+        candidate = Address(of.raw[:8] + middle + of.raw[12:])
         other = str(candidate)
-        if other != text and other[1 : 1 + first] == text[1 : 1 + first] and (not last or other[-last:] == text[-last:]):
+        if other != text and other[: 1 + first] == text[: 1 + first]:
             return candidate
     raise AssertionError("none was found")
 
@@ -74,7 +74,7 @@ def test_the_first_time_is_said_and_the_second_is_not(book: Book) -> None:
 
 
 def test_an_address_with_the_same_ends_is_told_with_the_one_it_looks_like(book: Book) -> None:
-    like = twin(A, first=5, last=0)
+    like = twin(A, first=5)
     assert str(like)[:6] == str(A)[:6]
     for where in ("book", "paid", "own"):
         if where == "book":

@@ -9,8 +9,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from walletbed import START, Clock
 
+from walletbed import START, Clock
 from wildbach.base.errors import StorageError
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.typed import Voucher
@@ -238,7 +238,8 @@ def test_a_backup_that_is_put_back_is_closed(bed: Bed) -> None:
     assert bed.sign(8, B, epoch=usage.epoch_floor) == "beyond_deposit"
     assert bed.sign(7, B, epoch=usage.epoch_floor) == ""
     bed.reopen().forget_adrift()
-    assert bed.sign(25, B, epoch=usage.epoch_floor) == "" and bed.sign(1, B, epoch=usage.epoch_floor) == "beyond_deposit"
+    assert bed.sign(25, B, epoch=usage.epoch_floor) == ""
+    assert bed.sign(1, B, epoch=usage.epoch_floor) == "beyond_deposit"
     assert bed.reopen().usage().epoch_floor == usage.epoch_floor
 
 
@@ -382,7 +383,8 @@ def test_a_file_that_contradicts_itself_signs_nothing(bed: Bed, change: str) -> 
         assert caught.value.code == "wallet_damaged"
 
 
-@pytest.mark.parametrize("spoil", [lambda raw: b"no database" * 100, lambda raw: raw[:2000], lambda raw: raw[:4096] + bytes(8192)])
+@pytest.mark.parametrize("spoil", [
+    lambda raw: b"no database" * 100, lambda raw: raw[:2000], lambda raw: raw[:4096] + bytes(8192)])
 def test_a_file_that_is_damaged_signs_nothing_and_stays(bed: Bed, spoil: Callable[[bytes], bytes]) -> None:
     bed.sign(10)
     bed.close()
@@ -398,7 +400,8 @@ def test_a_file_that_is_damaged_signs_nothing_and_stays(bed: Bed, spoil: Callabl
 def test_a_statement_that_fails_counts_nothing(bed: Bed) -> None:
     bed.sign(10)
     with bed.opened[0].change() as db:
-        db.execute("CREATE TRIGGER full BEFORE INSERT ON spent WHEN new.kind='torrent' BEGIN SELECT RAISE(FAIL, 'x'); END")
+        db.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON spent WHEN new.kind='torrent' BEGIN SELECT RAISE(FAIL, 'x'); END")
     with pytest.raises(StorageError):
         bed.sign(5)
     with bed.opened[0].change() as db:

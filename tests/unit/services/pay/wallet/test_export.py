@@ -20,8 +20,8 @@ RAW = RawTransaction(b"ab", b"12345678", 5, Transfer(A, B, 1_234_567))
 
 def send(note: str = "") -> Send:
     return Send(
-        1, "key", "cold", "transfer", 1_800_000_000, 5, RAW.txid, RAW, RAW.encode(), bytes(65), 0, "confirmed", note, 77,
-        1_100_000, 1, 0, 0)
+        1, "key", "cold", "transfer", 1_800_000_000, 5, RAW.txid, RAW, RAW.encode(), bytes(65), 0, "confirmed", note,
+        77, 1_100_000, 1, 0, 0)
 
 
 def test_one_line_says_all_of_a_transaction() -> None:

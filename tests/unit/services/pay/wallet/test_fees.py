@@ -27,7 +27,8 @@ def test_bytes_are_those_of_the_whole_transaction_and_a_result() -> None:
     assert 260 <= size_of(TRANSFER, 0) <= 275
 
 
-@pytest.mark.parametrize(("free", "staked", "burns"), [(600, 0, False), (0, 600, False), (200, 200, True), (0, 0, True)])
+@pytest.mark.parametrize(("free", "staked", "burns"), [
+    (600, 0, False), (0, 600, False), (200, 200, True), (0, 0, True)])
 def test_bytes_burn_all_or_nothing(free: int, staked: int, burns: bool) -> None:
     costs = estimate(TRANSFER, 0, ChainResources(free, staked, 0), PRICES, KNOWN)
     assert costs.bandwidth == (costs.bytes * 1000 if burns else 0)

@@ -62,8 +62,8 @@ def test_theirs_opens_here(kdf: str, work: int) -> None:
 
 @pytest.mark.parametrize("name", ["v3 scrypt", "v3 pbkdf2"])
 def test_of_the_published_examples_one_opens_and_one_is_not_scrypt(name: str) -> None:
-    # Web3 Secret Storage Definition, test vectors (Ethereum wiki): password "testpassword". With r = 1 RFC 7914 allows n
-    # below 2^16 alone, and OpenSSL holds to it.
+    # Web3 Secret Storage Definition, test vectors (Ethereum wiki): password "testpassword". With r = 1 RFC 7914 allows
+    # n below 2^16 alone, and OpenSSL holds to it.
     common = {"cipher": "aes-128-ctr"}
     crypto: dict[str, Any] = {
         "v3 pbkdf2": common | {
@@ -113,6 +113,13 @@ def test_a_key_of_another_address_is_not_taken(cheap: None) -> None:
     document = json.loads(keystore.write(KEY, PASSPHRASE))
     document["address"] = str(cold_key(JUNK.seed()).address)
     with pytest.raises(keystore.BadKeystore, match="another address"):
+        keystore.read(json.dumps(document).encode()).open(PASSPHRASE)
+
+
+@pytest.mark.parametrize("secret", [bytes(32), b"\xff" * 32, bytes([1]) * 16])
+def test_what_is_no_key_is_not_taken_for_one(secret: bytes, cheap: None) -> None:
+    document = json.loads(keystore.write(KEY, PASSPHRASE)) | {"crypto": keystore._closed(secret, PASSPHRASE)}
+    with pytest.raises(keystore.BadKeystore, match="something else than a key"):
         keystore.read(json.dumps(document).encode()).open(PASSPHRASE)
 
 

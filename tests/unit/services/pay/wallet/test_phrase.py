@@ -22,7 +22,8 @@ def test_the_published_vectors_give_their_words_and_seeds() -> None:
     assert first.seed("TREZOR").hex() == (
         "c55257c360c07c72029aebc1b53c05ed0362ada38ead3e3e9efa3708e53495531f09a6987599d18264c1e1c92f2cf141"
         "630c7a3c4ab7c81b2f001698e7463b04")
-    assert " ".join(Phrase(bytes([0x7F] * 16)).words()) == "legal winner thank year wave sausage worth useful legal winner thank yellow"
+    assert " ".join(Phrase(bytes([0x7F] * 16)).words()) == (
+        "legal winner thank year wave sausage worth useful legal winner thank yellow")
 
 
 @given(ENTROPIES)

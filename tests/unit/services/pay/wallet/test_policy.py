@@ -40,7 +40,8 @@ def test_without_limits_nothing_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(("limit", "spent"), [
-    ("per_voucher", NOTHING), ("per_peer", replace(NOTHING, peer=60)), ("per_torrent", replace(NOTHING, torrents={TORRENT: 60})),
+    ("per_voucher", NOTHING), ("per_peer", replace(NOTHING, peer=60)),
+    ("per_torrent", replace(NOTHING, torrents={TORRENT: 60})),
     ("per_day", replace(NOTHING, today=60)), ("total", replace(NOTHING, total=60)),
 ])
 def test_each_limit_holds_to_the_sun(limit: str, spent: Spent) -> None:
@@ -130,7 +131,8 @@ def test_what_a_withdrawal_asks_for_is_not_free() -> None:
     assert Cover(1, balance=100, reserved=30, asked=90).free == 0
 
 
-@pytest.mark.parametrize(("torrent", "amount", "price"), [(b"x", 1, 0), (TORRENT, 0, 0), (TORRENT, -1, 0), (TORRENT, 1, -1)])
+@pytest.mark.parametrize(("torrent", "amount", "price"), [
+    (b"x", 1, 0), (TORRENT, 0, 0), (TORRENT, -1, 0), (TORRENT, 1, -1)])
 def test_a_share_is_of_something(torrent: bytes, amount: int, price: int) -> None:
     with pytest.raises(UsageError):
         Share(torrent, amount, price)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from walletbed import Clock, HandChain, story
 
+from walletbed import Clock, HandChain, story
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError, StorageError, UsageError
 from wildbach.protocol.tron import transaction

@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from walletbed import START, Clock
 
+from walletbed import START, Clock
 from wildbach.base import limits
 from wildbach.base.errors import LimitError, UsageError
 from wildbach.protocol.tron import transaction
@@ -106,7 +106,8 @@ def test_an_accept_is_signed_at_a_price_that_is_paid(hot: HotSigner, counters: C
     counters.set_limits(replace(WIDE, max_price=32_999))
     for asked, price, code in (
         (accept, 33_000, "max_price"), (replace(accept, payer=PAYEE), 1, "foreign_payer"),
-        (replace(accept, payee=PAYER), 1, "own_payee"), (replace(accept, expiry=int(START) + 400 * 86_400), 1, "bad_expiry"),
+        (replace(accept, payee=PAYER), 1, "own_payee"),
+        (replace(accept, expiry=int(START) + 400 * 86_400), 1, "bad_expiry"),
     ):
         with pytest.raises(Refused) as caught:
             hot.accept(asked, price)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import eth_keyfile
 import pytest
-from walletbed import Clock, HandChain, story
 
+from walletbed import Clock, HandChain, story
 from wildbach.base.errors import StorageError, UsageError, WildbachError
 from wildbach.protocol.tron import transaction
 from wildbach.protocol.tron.abi import encode, selector
@@ -256,7 +256,9 @@ async def test_another_passphrase_opens_the_same_wallet(bed: Bed) -> None:
 
 
 @story
-async def test_a_passphrase_that_cannot_be_written_leaves_the_old_one(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_passphrase_that_cannot_be_written_leaves_the_old_one(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch,
+) -> None:
     wallet = await bed.imported()
 
     def full(source: object, target: object) -> None:
@@ -371,8 +373,8 @@ async def test_one_passphrase_covers_a_list_that_was_shown(bed: Bed) -> None:
     wallet = await bed.imported()
     bed.chain.energy = 22_000
     deposit = wallet.call(VAULT, selector("deposit()"), value=50_000_000)
-    reserve = wallet.call(
-        VAULT, selector("reserve(address,uint128,uint64)") + encode(["address", "uint128", "uint64"], [TO, 7, 9]), hold=7)
+    arguments = encode(["address", "uint128", "uint64"], [TO, 7, 9])
+    reserve = wallet.call(VAULT, selector("reserve(address,uint128,uint64)") + arguments)
     quotes = [await wallet.quote(bed.chain, one, vault=VAULT) for one in (deposit, reserve)]
     assert [one.estimate.fee_limit for one in quotes] == [2_640_000] * 2
     sent = await wallet.send(bed.chain, [("a", quotes[0]), ("b", quotes[1])], PASS, vault=VAULT)
@@ -387,7 +389,8 @@ async def test_the_cold_key_calls_nothing_but_our_vault(bed: Bed) -> None:
     for order, vault, wanted in (
         (wallet.call(VAULT, selector("deposit()")), None, "not_our_vault"),
         (wallet.call(TO, selector("deposit()")), VAULT, "not_our_vault"),
-        (wallet.call(VAULT, approve), VAULT, "not_our_vault"), (wallet.call(VAULT, b""), VAULT, "not_our_vault"),
+        (Order("call", TriggerContract(COLD.address, VAULT, approve)), VAULT, "not_our_vault"),
+        (Order("call", TriggerContract(COLD.address, VAULT, b"")), VAULT, "not_our_vault"),
         (wallet.transfer(VAULT, 5), VAULT, "use_deposit"),
         (Order("transfer", Transfer(TO, COLD.address, 5)), VAULT, "foreign_account"),
         (Order("transfer", TriggerContract(COLD.address, VAULT, selector("deposit()"))), VAULT, "not_as_meant"),
@@ -470,7 +473,9 @@ def test_a_chain_of_another_time_gets_nothing(bed: Bed, ahead: float) -> None:
 
 
 @story
-async def test_where_no_node_answers_after_it_was_signed_it_goes_out_later(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_no_node_answers_after_it_was_signed_it_goes_out_later(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch,
+) -> None:
     wallet = await bed.imported()
     quote = await wallet.quote(bed.chain, wallet.transfer(TO, 5))
     real = HandChain.reference
