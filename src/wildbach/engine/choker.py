@@ -1,7 +1,7 @@
 """Who is unchoked: decided in rounds of ten seconds, from a list of candidates and nothing else.
 
 While we download, slots go to those who give most (tit for tat); while we seed, by the chosen policy. One slot is
-optimistic and moves on every thirty seconds, so that newcomers are tried. Money buys half of the slots at most. Between rounds free slots are filled at once,
+optimistic and moves on every thirty seconds, so that newcomers are tried. Between rounds free slots are filled at once,
 and nobody is choked who keeps to the rules. The same candidates in the same order give the same answer.
 """
 

@@ -190,7 +190,9 @@ def test_who_paid_goes_first_and_who_owes_gets_nothing() -> None:
 
 
 @given(st.sets(st.sampled_from("abcdefgh")), st.integers(0, 8), st.booleans(), st.integers(0, 30))
-def test_payers_have_half_of_the_slots_and_no_slot_stays_empty(paying: set[str], slots: int, seeding: bool, turns: int) -> None:
+def test_payers_have_half_of_the_slots_and_no_slot_stays_empty(
+    paying: set[str], slots: int, seeding: bool, turns: int,
+) -> None:
     payment = Payers(**dict.fromkeys(paying, Standing.PAID))
     swarm = Swarm(Choker(slots, payment=payment), *(peer(n, 10, rate_out=10.0) for n in "abcdefgh"))
     for turn in range(turns + 1):
@@ -203,7 +205,8 @@ def test_payers_have_half_of_the_slots_and_no_slot_stays_empty(paying: set[str],
 
 def test_who_pays_more_goes_first_and_the_rest_of_the_payers_waits_like_all() -> None:
     payment = Payers(**dict.fromkeys("abcd", Standing.PAID))
-    swarm = Swarm(Choker(4, payment=payment), *(peer(n, 1 if n in "abcd" else 50, rate_out=5) for n in "abcdxyz"))
+    peers = [peer(name, 1 if name in "abcd" else 50, rate_out=5) for name in "abcdxyz"]
+    swarm = Swarm(Choker(4, payment=payment), *peers)
     swarm.decide(0.0)
     assert {"d", "c", "x"} <= set(swarm.served) and len(set(swarm.served) & set("abcd")) <= 3
 
