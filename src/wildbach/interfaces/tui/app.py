@@ -87,7 +87,7 @@ class Top(App[None]):
         "What can be had back, the latest last."
         self._told: set[str] = set()
         "Jobs of which the end was told."
-        self._measured_at = 0.0
+        self._measured_at = float("-inf")
         self.ever = asyncio.Event()
         "Something is shown."
 
