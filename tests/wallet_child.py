@@ -82,7 +82,7 @@ def left(folder: Path) -> list[str]:
 
 def open_counters(folder: Path) -> tuple[WalletStore, Counters]:
     store = WalletStore(folder / "wallet.db")
-    return store, Counters(store, Mirror(folder / "mirrors", PAYER), PAYER, Clock())
+    return store, Counters(store, Mirror(folder / "mirrors", PAYER, "payer"), PAYER, Clock())
 
 
 def sign_all(folder: Path, counters: Counters) -> None:

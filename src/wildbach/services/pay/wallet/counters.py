@@ -185,13 +185,31 @@ class Counters:
 
     @_alone
     def seen(self, voucher: Voucher) -> bool:
-        """A voucher with our own signature was shown to us; whether we did not know of it, and so were restored."""
+        """A voucher with our own signature was shown to us; whether we did not know of it, and so were restored.
+
+        It is counted in its lane. What is adrift explains it, as far as it goes; what is beyond that, or in a lane that
+        is not closed, closes the lanes and the day.
+        """
         self._check()
-        with self._store.look() as db:
-            known = _lane(db, voucher.payee, voucher.epoch)
-        if voucher.payer != self._payer or voucher.cumulative <= known:
+        if voucher.payer != self._payer or voucher.epoch > policy.LAST_EPOCH:
             return False
-        self._restored(self._mirror.read(), min(voucher.cumulative, limits.WALLET_AMOUNT) - known)
+        total = min(voucher.cumulative, limits.WALLET_AMOUNT)
+        with self._store.change() as db:
+            more = total - _lane(db, voucher.payee, voucher.epoch)
+            if more <= 0:
+                return False
+            explained = min(more, number(db, "adrift"), number(db, "lost"))
+            for name, change in (("adrift", -explained), ("lost", -explained), ("total", more - explained)):
+                put_number(db, name, number(db, name) + change)
+            db.execute("INSERT OR REPLACE INTO lanes VALUES (?,?,?)", (voucher.payee.raw, voucher.epoch, total))
+            _add(db, "peer", voucher.payee.raw, more)
+            _add(db, "torrent", b"", more)
+            _turn(db)
+            news = more > explained or voucher.epoch >= number(db, "floor")
+        if news:
+            self._restored(self._mirror.read())
+        else:
+            self._reflect()
         return True
 
     @_alone
@@ -201,7 +219,7 @@ class Counters:
         """
         with self._store.change() as db:
             put_number(db, "unremembered", 1)
-        self._restored(self._mirror.read(), 0)
+        self._restored(self._mirror.read())
 
     @_alone
     def reopen_day(self) -> None:
@@ -223,9 +241,13 @@ class Counters:
 
     def covered(self, cover: Cover) -> None:
         """A newer state of the vault is known: where no stranger signs for us any more, what was forgotten is void."""
-        if not cover.strangers:
-            with self._store.change() as db:
-                put_number(db, "unremembered", 0)
+        if cover.strangers:
+            return
+        with self._store.look() as db:
+            if not number(db, "unremembered"):
+                return
+        with self._store.change() as db:
+            put_number(db, "unremembered", 0)
 
     def _check(self) -> None:
         if self._checked:
@@ -242,16 +264,16 @@ class Counters:
                     raise self._store.damaged("its sums do not agree")
         there = self._mirror.read()
         if (there is None and ours.turn) or (there is not None and there.turn >= ours.turn and there != ours):
-            self._restored(there, 0)
+            self._restored(there)
             return
         self._mirror.write(ours)
         self._checked = True
 
-    def _restored(self, there: Mirrored | None, more: int) -> None:
+    def _restored(self, there: Mirrored | None) -> None:
         now = self._wall()
         with self._store.change() as db:
             ours = _ours(db)
-            lost = more + (max(0, there.total - ours.total) if there is not None else 0)
+            lost = max(0, there.total - ours.total) if there is not None else 0
             for name in ("lost", "adrift", "total"):
                 put_number(db, name, number(db, name) + lost)
             (last,) = db.execute("SELECT coalesce(max(epoch), 0) FROM lanes").fetchone()
@@ -303,13 +325,14 @@ class Counters:
         day, today, _ = self._day(db)
         free = 0
         if cover is not None and not number(db, "unremembered"):
-            free = max(0, cover.free - number(db, "adrift") - _held(db, cover.block))
+            free = max(0, cover.free - _held(db, cover.block))
         return Spent(
             lane=_lane(db, voucher.payee, voucher.epoch), peer=_amount(db, "peer", voucher.payee.raw),
             torrents={one.torrent: _amount(db, "torrent", one.torrent) for one in wanted.shares}, today=today,
             total=number(db, "total"), closed_today=number(db, _CLOSED) >= day, epoch_floor=number(db, "floor"),
-            lanes=sums.lanes, beyond=sums.beyond, own_outstanding=sums.outstanding.get(voucher.payee, 0),
-            reservation=_reserved(cover, voucher.payee), free=free,
+            lanes=sums.lanes, adrift=number(db, "adrift"), beyond=sums.beyond,
+            own_outstanding=sums.outstanding.get(voucher.payee, 0), reservation=_reserved(cover, voucher.payee),
+            free=free,
         )
 
     def _sum(self, db: sqlite3.Connection, cover: Cover | None) -> _Sums:

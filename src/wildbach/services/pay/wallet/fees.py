@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wildbach.base import limits
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import FormatError, UsageError
 from wildbach.protocol.tron import transaction
 from wildbach.protocol.tron.keys import SIGNATURE_BYTES
 from wildbach.protocol.tron.transaction import CreateContract, RawTransaction, Transfer, TriggerContract
@@ -52,6 +52,9 @@ def estimate(
     """`raw`: with any block and times. `energy`: units that a call takes now. `recipient`: of a transfer. Raises
     UsageError where it would burn more than limits.WALLET_FEE_LIMIT.
     """
+    named = (prices.bandwidth, prices.energy, prices.create_account, prices.create_account_system, prices.memo)
+    if min(energy, *named) < 0:
+        raise FormatError("a node names a price below nothing")
     fee_limit = 0 if isinstance(raw.contract, Transfer) else -(-energy * prices.energy * 6 // 5)
     if fee_limit > limits.WALLET_FEE_LIMIT:
         raise UsageError(

@@ -44,10 +44,10 @@ _NOTHING: Final = Mirrored(-1, -1, -1, -1)
 
 
 class Mirror:
-    """One for each paying address. Blocks; raises StorageError."""
+    """One for each paying address on each chain. `name`: of the file. Blocks; raises StorageError."""
 
-    def __init__(self, folder: Path, payer: Address) -> None:
-        self.path = folder / f"{payer}.mirror"
+    def __init__(self, folder: Path, payer: Address, name: str) -> None:
+        self.path = folder / f"{name}.mirror"
         self._payer = payer
 
     def read(self) -> Mirrored | None:

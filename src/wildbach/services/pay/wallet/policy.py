@@ -118,7 +118,9 @@ class Spent:
     lanes: int
     "How many there are."
     beyond: int
-    "SUN over all payees that no reservation covers, signed and not redeemed; with what cannot be free any more."
+    "SUN over all payees that no reservation covers, signed and not redeemed."
+    adrift: int
+    "SUN that a lost state of the wallet signed, nobody knows to whom."
     own_outstanding: int
     "Of this payee, signed and not redeemed."
     reservation: int
@@ -159,10 +161,13 @@ def check(allowed: SpendingLimits, wanted: Wanted, spent: Spent) -> None:
     _check_limits(allowed, wanted, spent, more)
     before = max(0, spent.own_outstanding - spent.reservation)
     after = max(0, spent.own_outstanding + more - spent.reservation)
-    if spent.beyond - before + after > spent.free and after > before:
+    together = spent.beyond - before + after + spent.adrift <= spent.free
+    # What is adrift may be on this very reservation.
+    alone = spent.own_outstanding + more + spent.adrift <= spent.reservation if spent.adrift else after == before
+    if not (together or alone):
         raise Refused(
             "beyond_deposit", "the vault does not have so much for us that is neither reserved nor promised",
-            free=max(0, spent.free - spent.beyond), more=more)
+            free=max(0, spent.free - spent.beyond - spent.adrift), more=more)
 
 
 def _check_limits(allowed: SpendingLimits, wanted: Wanted, spent: Spent, more: int) -> None:

@@ -53,6 +53,7 @@ class WalletStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._closed = False
         with self._translated():
             new = not path.exists()
             if new:
@@ -92,6 +93,7 @@ class WalletStore:
     def change(self) -> Iterator[sqlite3.Connection]:
         """All of it or nothing, and durable at the end."""
         with self._lock, self._translated():
+            self._check_open()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -105,6 +107,7 @@ class WalletStore:
     def look(self) -> Iterator[sqlite3.Connection]:
         """One state of it, whatever others write meanwhile."""
         with self._lock, self._translated():
+            self._check_open()
             self._db.execute("BEGIN")
             try:
                 yield self._db
@@ -112,9 +115,14 @@ class WalletStore:
                 if self._db.in_transaction:
                     self._db.execute("COMMIT")
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError(f"{self.path} is closed", path=str(self.path), code="closed")
+
     def close(self) -> None:
         """Idempotent."""
         with self._lock:
+            self._closed = True
             self._db.close()
 
     @contextlib.contextmanager

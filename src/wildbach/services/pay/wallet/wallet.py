@@ -36,7 +36,7 @@ from wildbach.services.pay.wallet.seams import Chain, ChainAccount, ChainReferen
 from wildbach.services.pay.wallet.secret import Passphrase
 from wildbach.services.pay.wallet.sending import Send, Sends, Signed, check_same
 from wildbach.services.pay.wallet.signer import FeeSigner, HotSigner, checked
-from wildbach.services.pay.wallet.store import WalletStore
+from wildbach.services.pay.wallet.store import WalletStore, number, put_number
 
 _COLD: Final = "cold.json"
 _WATCHED: Final = "watched"
@@ -70,18 +70,23 @@ class _Open:
 
 
 class Wallet:
-    """`folder`: of the wallet, in the data directory. `mirrors`: outside it. `wall`: seconds since 1970. `skew`:
+    """On one chain: what was signed and sent is kept for each by itself, and so are the keys without a passphrase.
+    `chain_id`: 32 bits, of the first block; `play`: a chain for development, whose coins are worth nothing.
+    `folder`: of the wallet, in the data directory. `mirrors`: outside it. `wall`: seconds since 1970. `skew`:
     seconds that a chain's clock may be away from ours; None where it is moved by hand. Raises UsageError, StorageError.
     """
 
     def __init__(
-        self, folder: Path, mirrors: Path, threads: Threads, wall: Callable[[], float], *, skew: float | None = 3600.0,
+        self, folder: Path, mirrors: Path, chain_id: int, threads: Threads, wall: Callable[[], float], *,
+        play: bool = False, skew: float | None = 3600.0,
     ) -> None:
         self._folder = WalletFolder(folder)
         self._mirrors = mirrors
         self._threads = threads
         self._wall = wall
         self._skew = skew
+        self._chain_id = chain_id
+        self._play = play
         self._now: _Open | None = None
 
     # -- what there is
@@ -138,21 +143,32 @@ class Wallet:
             raise StorageError(f"{path} holds no address", path=path, code="key_damaged") from None
 
     def _open(self, kind: str, address: Address, device: int) -> _Open:
-        store = WalletStore(self._folder.path / f"{address}.db")
+        name = self._name(address)
+        store = WalletStore(self._folder.path / f"{name}.db")
         with contextlib.ExitStack() as undo:
             undo.callback(store.close)
-            signer, fee = self._folder.key(f"{address}.signer"), self._folder.key(f"{address}.fee")
-            with store.look() as db:
-                rows = db.execute("SELECT address FROM signers ORDER BY since, address").fetchall()
-            mine = tuple(Address(raw) for (raw,) in rows)
-            facts = Facts(
-                kind, address, device, signer.address if signer is not None else None,
-                fee.address if fee is not None else None, mine)
+            if kind != _WATCHED:
+                # Another chain than before: what was signed on it elsewhere, nobody knows here.
+                self._begin_chain(store, address, fresh=self._play)
+            counters = Counters(store, Mirror(self._mirrors, address, name), address, self._wall)
             made = _Open(
-                facts, store, Counters(store, Mirror(self._mirrors, address), address, self._wall),
-                Sends(store, self._threads, self._wall), Book(store, self._wall), Payees(store, address))
+                self._facts(kind, address, device, store), store, counters, Sends(store, self._threads, self._wall),
+                Book(store, self._wall), Payees(store, address))
             undo.pop_all()
         return made
+
+    def _facts(self, kind: str, address: Address, device: int, store: WalletStore) -> Facts:
+        name = self._name(address)
+        signer, fee = self._folder.key(f"{name}.signer"), self._folder.key(f"{name}.fee")
+        with store.look() as db:
+            rows = db.execute("SELECT address FROM signers ORDER BY since, address").fetchall()
+        return Facts(
+            kind, address, device, signer.address if signer is not None else None,
+            fee.address if fee is not None else None, tuple(Address(raw) for (raw,) in rows))
+
+    def _name(self, address: Address) -> str:
+        """Of the files that are of one chain."""
+        return f"{address}-{self._chain_id:08x}"
 
     # -- making one
 
@@ -204,18 +220,30 @@ class Wallet:
     def _begin(self, address: Address, sealed: bytes, fresh: bool) -> None:
         """The keystore comes last: with it the wallet is there, and all that has to hold of it holds."""
         self._folder.make()
-        store = WalletStore(self._folder.path / f"{address}.db")
+        store = WalletStore(self._folder.path / f"{self._name(address)}.db")
         try:
-            self._fresh_signer(store, address)
-            if not fresh:
-                Counters(store, Mirror(self._mirrors, address), address, self._wall).begin_from_words()
+            with store.change() as db:
+                put_number(db, "begun", 0)
+            self._begin_chain(store, address, fresh=fresh)
         finally:
             store.close()
         self._check_none()
         self._folder.write(_COLD, sealed, self._wall())
 
+    def _begin_chain(self, store: WalletStore, address: Address, *, fresh: bool) -> None:
+        """Once, and to the end: after a crash on the way from the start. `fresh`: nothing can have been signed before.
+        """
+        with store.look() as db:
+            if number(db, "begun"):
+                return
+        self._fresh_signer(store, address)
+        if not fresh:
+            Counters(store, Mirror(self._mirrors, address, self._name(address)), address, self._wall).begin_from_words()
+        with store.change() as db:
+            put_number(db, "begun", 1)
+
     def _fresh_signer(self, store: WalletStore, address: Address) -> None:
-        key = self._folder.new_key(f"{address}.signer", self._wall())
+        key = self._folder.new_key(f"{self._name(address)}.signer", self._wall())
         with store.change() as db:
             db.execute("UPDATE signers SET current=0")
             db.execute("INSERT INTO signers VALUES (?,?,1)", (key.address.raw, int(self._wall())))
@@ -279,15 +307,20 @@ class Wallet:
     # -- keys without a passphrase
 
     async def signer(self, domain: Domain) -> HotSigner:
-        """The hot signer, for one vault."""
+        """The hot signer, for one vault of this chain."""
         now = self._opened
-        key = await self._threads.run(self._folder.key, f"{now.facts.address}.signer")
+        self._check_chain(domain)
+        key = await self._threads.run(self._folder.key, f"{self._name(now.facts.address)}.signer")
         if key is None:
             raise UsageError("this wallet has no hot signer: make one", code="no_signer")
         payees = await self._threads.run(now.payees.all)
         return HotSigner(
             key, now.facts.address, domain, now.counters, self._wall,
             own=(*(one.address for one in payees), *now.facts.mine), former=now.facts.mine)
+
+    def _check_chain(self, domain: Domain) -> None:
+        if domain.chain_id != self._chain_id:
+            raise UsageError("this vault is on another chain", code="wrong_chain")
 
     async def new_signer(self) -> Facts:
         """A fresh hot signer in place of the one before, whose secret is gone then. The vault has to learn of it."""
@@ -304,13 +337,14 @@ class Wallet:
             raise UsageError("this wallet only looks: its key is elsewhere", code="watch_only")
         if now.facts.fee is not None:
             raise UsageError("there is a fee key already", code="key_exists")
-        await self._threads.run(self._folder.new_key, f"{now.facts.address}.fee", self._wall())
+        await self._threads.run(self._folder.new_key, f"{self._name(now.facts.address)}.fee", self._wall())
         return await self._again()
 
     async def _again(self) -> Facts:
-        self.close()
-        await self.load()
-        return self.facts
+        now = self._opened
+        facts = now.facts
+        now.facts = await self._threads.run(self._facts, facts.kind, facts.address, facts.device, now.store)
+        return now.facts
 
     # -- more addresses
 
@@ -388,7 +422,8 @@ class Wallet:
         used.
         """
         now = self._opened
-        secret = await self._threads.run(self._folder.key, f"{now.facts.address}.fee")
+        self._check_chain(domain)
+        secret = await self._threads.run(self._folder.key, f"{self._name(now.facts.address)}.fee")
         if secret is None:
             raise UsageError("this wallet has no fee key: make one", code="no_fee_key")
         there = await self._threads.run(now.sends.get, _key(key))

@@ -41,7 +41,7 @@ class Bed:
     def open(self, folder: str = "data") -> Counters:
         store = WalletStore(self.root / folder / "wallet.db")
         self.opened.append(store)
-        return Counters(store, Mirror(self.root / "mirrors", PAYER), PAYER, self.clock)
+        return Counters(store, Mirror(self.root / "mirrors", PAYER, "payer"), PAYER, self.clock)
 
     def reopen(self) -> Counters:
         self.close()
@@ -316,13 +316,34 @@ def test_our_own_signature_that_we_do_not_know_closes_the_lanes(bed: Bed) -> Non
     assert not bed.counters.usage().closed_today
     assert bed.counters.seen(Voucher(PAYER, A, EPOCH, 45))
     usage = bed.reopen().usage()
-    assert usage.closed_today and usage.total == 45 and usage.adrift == 35 and usage.epoch_floor > EPOCH
+    assert usage.closed_today and usage.total == 45 and usage.adrift == 0 and usage.epoch_floor > EPOCH
+    bed.signed[A, EPOCH] = 45
     assert bed.sign(1) == "epoch_closed"
+    # What was shown is out, on the reservation of its payee first.
+    bed.clock.now += DAY
+    bed.cover = Cover(2, balance=100, reserved=40, reservations={A: 40})
+    assert bed.sign(56, B, epoch=usage.epoch_floor) == "beyond_deposit"
+    assert bed.sign(55, B, epoch=usage.epoch_floor) == ""
 
 
-def test_a_total_that_nobody_signs_is_survived(bed: Bed) -> None:
-    assert bed.counters.seen(Voucher(PAYER, A, (1 << 64) - 1, (1 << 128) - 1))
-    assert bed.counters.usage().closed_today
+def test_what_the_mirror_said_was_lost_explains_what_is_shown(bed: Bed) -> None:
+    bed.sign(10)
+    bed.copy("backup")
+    bed.sign(25)
+    floor = bed.put_back("backup").usage().epoch_floor
+    bed.counters.reopen_day()
+    assert bed.counters.seen(Voucher(PAYER, A, EPOCH, 35))
+    usage = bed.reopen().usage()
+    assert (usage.total, usage.adrift, usage.closed_today, usage.epoch_floor) == (35, 0, False, floor)
+    # More than the mirror knows, or a signature in a lane that is open: somebody else signs.
+    assert bed.counters.seen(Voucher(PAYER, B, EPOCH, 1))
+    assert bed.counters.usage().closed_today and bed.counters.usage().total == 36
+
+
+def test_totals_and_epochs_that_nobody_signs_are_survived(bed: Bed) -> None:
+    assert not bed.counters.seen(Voucher(PAYER, A, (1 << 64) - 1, 1))
+    assert bed.counters.seen(Voucher(PAYER, A, EPOCH, (1 << 128) - 1))
+    assert bed.reopen().usage().closed_today
 
 
 def test_from_words_nothing_is_free_until_no_stranger_signs(bed: Bed) -> None:

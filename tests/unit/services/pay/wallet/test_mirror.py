@@ -16,7 +16,7 @@ PAYER = Address(bytes([7]) * 20)
 
 
 def test_the_newest_is_read(tmp_path: Path) -> None:
-    mirror = Mirror(tmp_path / "new" / "folder", PAYER)
+    mirror = Mirror(tmp_path / "new" / "folder", PAYER, "m")
     assert mirror.read() is None
     for turn in range(5):
         at = Mirrored(turn, turn * 10, 20_000, turn)
@@ -26,7 +26,7 @@ def test_the_newest_is_read(tmp_path: Path) -> None:
 
 
 def test_what_is_as_new_or_newer_stays_and_is_told(tmp_path: Path) -> None:
-    mirror = Mirror(tmp_path, PAYER)
+    mirror = Mirror(tmp_path, PAYER, "m")
     there = Mirrored(5, 50, 1, 99)
     mirror.write(there)
     assert mirror.write(Mirrored(5, 50, 1, 98)) == there
@@ -38,7 +38,7 @@ def test_what_is_as_new_or_newer_stays_and_is_told(tmp_path: Path) -> None:
 def test_a_write_that_is_cut_off_leaves_the_one_before(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject,
 ) -> None:
-    mirror = Mirror(tmp_path_factory.mktemp("m"), PAYER)
+    mirror = Mirror(tmp_path_factory.mktemp("m"), PAYER, "m")
     for turn in range(data.draw(st.integers(1, 4))):
         mirror.write(Mirrored(turn, 0, 0, turn))
     before = mirror.path.read_bytes()
@@ -57,7 +57,7 @@ def test_a_write_that_is_cut_off_leaves_the_one_before(
 
 @given(st.binary(max_size=1200))
 def test_other_bytes_are_nothing(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
-    mirror = Mirror(tmp_path_factory.mktemp("m"), PAYER)
+    mirror = Mirror(tmp_path_factory.mktemp("m"), PAYER, "m")
     mirror.path.write_bytes(raw)
     assert mirror.read() is None
     at = Mirrored(1, 2, 3, 4)
@@ -65,15 +65,15 @@ def test_other_bytes_are_nothing(tmp_path_factory: pytest.TempPathFactory, raw: 
 
 
 def test_the_file_of_another_address_is_nothing(tmp_path: Path) -> None:
-    other = Mirror(tmp_path, Address(bytes([8]) * 20))
+    other = Mirror(tmp_path, Address(bytes([8]) * 20), "other")
     other.write(Mirrored(1, 2, 3, 4))
-    mine = Mirror(tmp_path, PAYER)
+    mine = Mirror(tmp_path, PAYER, "m")
     other.path.rename(mine.path)
     assert mine.read() is None
 
 
 def test_numbers_that_no_wallet_has_are_nothing(tmp_path: Path) -> None:
-    mirror = Mirror(tmp_path, PAYER)
+    mirror = Mirror(tmp_path, PAYER, "m")
     mirror.write(Mirrored(1 << 62, 0, 0, 0))
     assert mirror.read() is None
 
@@ -81,7 +81,7 @@ def test_numbers_that_no_wallet_has_are_nothing(tmp_path: Path) -> None:
 def test_a_disk_that_says_no_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError):
-        Mirror(tmp_path / "file", PAYER).write(Mirrored(1, 2, 3, 4))
-    (tmp_path / f"{PAYER}.mirror").mkdir()
+        Mirror(tmp_path / "file", PAYER, "m").write(Mirrored(1, 2, 3, 4))
+    (tmp_path / "m.mirror").mkdir()
     with pytest.raises(StorageError):
-        Mirror(tmp_path, PAYER).read()
+        Mirror(tmp_path, PAYER, "m").read()

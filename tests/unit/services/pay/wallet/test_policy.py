@@ -18,7 +18,7 @@ PAYER, PAYEE = Address(b"p" * 20), Address(b"q" * 20)
 TORRENT = b"t" * 32
 WIDE = SpendingLimits(**{one.name: 10**9 for one in fields(SpendingLimits)})
 NOTHING = Spent(
-    lane=0, peer=0, torrents={}, today=0, total=0, closed_today=False, epoch_floor=0, lanes=0, beyond=0,
+    lane=0, peer=0, torrents={}, today=0, total=0, closed_today=False, epoch_floor=0, lanes=0, beyond=0, adrift=0,
     own_outstanding=0, reservation=0, free=10**9)
 
 
@@ -94,6 +94,14 @@ def test_a_reservation_covers_its_payee_before_free_balance() -> None:
     reserved = replace(NOTHING, free=0, beyond=500, reservation=100, own_outstanding=60)
     assert refusal(WIDE, wanted(40), reserved) == ""
     assert refusal(WIDE, wanted(41), reserved) == "beyond_deposit"
+
+
+def test_what_is_adrift_may_be_anywhere() -> None:
+    lost = replace(NOTHING, adrift=60, free=100)
+    assert refusal(WIDE, wanted(40), lost) == "" and refusal(WIDE, wanted(41), lost) == "beyond_deposit"
+    # More than is free was lost, so a part of it is on reservations: maybe on this one.
+    reserved = replace(NOTHING, adrift=150, free=100, reservation=200)
+    assert refusal(WIDE, wanted(50), reserved) == "" and refusal(WIDE, wanted(51), reserved) == "beyond_deposit"
 
 
 @given(

@@ -87,7 +87,7 @@ async def failed(doing: Coroutine[object, object, object]) -> str:
 async def test_no_text_has_a_secret_in_it(tmp_path: Path, log: io.StringIO) -> None:
     clock, threads = Clock(), Threads(1)
     chain = HandChain(clock, balances={COLD.address: 100_000_000})
-    wallet = Wallet(tmp_path / "data", tmp_path / "mirrors", threads, clock)
+    wallet = Wallet(tmp_path / "data", tmp_path / "mirrors", DOMAIN.chain_id, threads, clock)
     texts: list[str] = []
     await wallet.create(PHRASE, " ".join(PHRASE.words()), PASS)
     await wallet.make_fee_key()
@@ -129,7 +129,7 @@ async def test_no_text_has_a_secret_in_it(tmp_path: Path, log: io.StringIO) -> N
     texts.append(await failed(threads.run(keystore.read(json.dumps(document).encode()).open, PASS)))
     document["x-wildbach"]["device"], document["address"] = 1, str(COLD.address)
     texts.append(await failed(threads.run(keystore.read(json.dumps(document).encode()).open_words, PASS)))
-    path = tmp_path / "data" / f"{COLD.address}.signer"
+    path = tmp_path / "data" / f"{COLD.address}-cd8690dc.signer"
     path.chmod(0o644)
     texts.append(await failed(wallet.signer(DOMAIN)))
     path.chmod(0o600)

@@ -35,7 +35,7 @@ WIDE = SpendingLimits(**{one.name: 10**9 for one in fields(SpendingLimits)})
 @pytest.fixture
 def counters(tmp_path: Path) -> Iterator[Counters]:
     store = WalletStore(tmp_path / "wallet.db")
-    made = Counters(store, Mirror(tmp_path / "mirrors", PAYER), PAYER, Clock())
+    made = Counters(store, Mirror(tmp_path / "mirrors", PAYER, "payer"), PAYER, Clock())
     made.set_limits(WIDE)
     yield made
     store.close()
@@ -120,7 +120,7 @@ def test_only_our_own_signatures_close_lanes(hot: HotSigner, counters: Counters)
     assert not hot.seen(voucher, bytes(65)) and not hot.seen(voucher, b"")
     assert not counters.usage().closed_today
     assert hot.seen(voucher, KEY.sign(voucher.digest(DOMAIN)))
-    assert counters.usage().closed_today and counters.usage().adrift == 500
+    assert counters.usage().closed_today and counters.usage().total == 500
 
 
 def test_signatures_of_former_hot_keys_count_as_ours(counters: Counters) -> None:

@@ -25,6 +25,7 @@ from wildbach.protocol.tron.transaction import CreateContract, Transfer, Trigger
 from wildbach.protocol.tron.typed import Domain, Voucher
 from wildbach.runtime.workers import Threads
 from wildbach.services.pay.wallet import keystore, orders
+from wildbach.services.pay.wallet.counters import Counters
 from wildbach.services.pay.wallet.derivation import cold_key, payee_key
 from wildbach.services.pay.wallet.keystore import WrongPassphrase
 from wildbach.services.pay.wallet.orders import Order, Quote
@@ -56,8 +57,12 @@ class Bed:
         self.threads = Threads(1)
         self.wallet = self.make()
 
-    def make(self, where: str = "data", skew: float | None = 3600.0) -> Wallet:
-        return Wallet(self.root / where / "wallet", self.root / "mirrors", self.threads, self.clock, skew=skew)
+    def make(
+        self, where: str = "data", skew: float | None = 3600.0, chain_id: int = DOMAIN.chain_id, play: bool = False,
+    ) -> Wallet:
+        return Wallet(
+            self.root / where / "wallet", self.root / "mirrors", chain_id, self.threads, self.clock, play=play,
+            skew=skew)
 
     async def again(self) -> Wallet:
         self.wallet.close()
@@ -125,7 +130,9 @@ async def test_all_that_is_written_is_for_the_owner_alone(bed: Bed) -> None:
         os.umask(before)
     folder = bed.root / "data" / "wallet"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    names = {path.name.replace(str(COLD.address), "T"): stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    names = {
+        path.name.replace(f"{COLD.address}-cd8690dc", "T"): stat.S_IMODE(path.stat().st_mode)
+        for path in folder.iterdir()}
     assert {"cold.json", "T.db", "T.signer", "T.fee"} <= set(names)
     assert {mode for name, mode in names.items()} == {0o600}
 
@@ -330,12 +337,80 @@ async def test_the_hot_signer_pays_within_limits_without_a_passphrase(bed: Bed) 
 async def test_a_new_signer_knows_what_the_old_one_signed_as_ours(bed: Bed) -> None:
     wallet = await bed.imported()
     first = wallet.facts.signer
-    old = SecretKey(bytes.fromhex((bed.root / "data" / "wallet" / f"{COLD.address}.signer").read_text().strip()))
+    kept = bed.root / "data" / "wallet" / f"{COLD.address}-cd8690dc.signer"
+    old = SecretKey(bytes.fromhex(kept.read_text().strip()))
     bed.clock.now += 5
     facts = await wallet.new_signer()
     assert facts.signer != first and facts.mine == (first, facts.signer)
     voucher = Voucher(COLD.address, TO, 1, 500)
     assert (await wallet.signer(DOMAIN)).seen(voucher, old.sign(voucher.digest(DOMAIN)))
+
+
+@story
+async def test_signers_and_sends_go_on_while_keys_are_made(bed: Bed) -> None:
+    wallet = await bed.imported()
+    signer, sends = await wallet.signer(DOMAIN), wallet.sends
+    await wallet.make_fee_key()
+    await wallet.new_signer()
+    signer.set_cover(Cover(5, balance=100, reserved=0))
+    assert sends.history() == [] and sends is wallet.sends
+    wallet.close()
+    with pytest.raises(StorageError) as caught:
+        sends.history()
+    assert code(caught) == "closed"
+
+
+# -- chains
+
+
+@story
+async def test_what_was_signed_and_sent_on_one_chain_is_not_of_another(bed: Bed) -> None:
+    wallet = await bed.imported()
+    await wallet.set_limits(WIDE, PASS)
+    await wallet.reopen_day(PASS)
+    await wallet.send(bed.chain, [("k", await wallet.quote(bed.chain, wallet.transfer(TO, 5)))], PASS)
+    first = wallet.facts
+    with pytest.raises(UsageError) as caught:
+        await wallet.signer(Domain(5, VAULT))
+    assert code(caught) == "wrong_chain"
+    wallet.close()
+    bed.wallet = bed.make(chain_id=5)
+    second = await bed.wallet.load()
+    assert second is not None and second.address == first.address and second.signer != first.signer
+    # On this chain there is no such transaction, and it must not be called expired here.
+    bed.clock.now += 1000
+    other = HandChain(bed.clock)
+    other.solidify()
+    assert await bed.wallet.sends.poll(other) == [] and bed.wallet.sends.history() == []
+    assert await bed.wallet.limits() == SpendingLimits() and (await bed.wallet.usage()).closed_today
+    wallet = await bed.again()
+    assert wallet.facts == first and [one.key for one in wallet.sends.history()] == ["k"]
+
+
+@story
+async def test_a_chain_that_was_begun_by_half_is_begun_to_the_end(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    await bed.imported()
+    bed.wallet.close()
+    bed.wallet = bed.make(chain_id=7)
+
+    def killed(self: Counters) -> None:
+        raise StorageError("killed")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Counters, "begin_from_words", killed)
+        with pytest.raises(StorageError):
+            await bed.wallet.load()
+    await bed.wallet.load()
+    assert (await bed.wallet.usage()).closed_today
+
+
+@story
+async def test_a_chain_for_development_begins_open(bed: Bed) -> None:
+    await bed.imported()
+    bed.wallet.close()
+    bed.wallet = bed.make(chain_id=6, play=True)
+    await bed.wallet.load()
+    assert not (await bed.wallet.usage()).closed_today
 
 
 # -- sending
