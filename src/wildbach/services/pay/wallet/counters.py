@@ -150,6 +150,7 @@ class Counters:
         _add(db, "peer", payee.raw, more)
         for share in wanted.shares:
             _add(db, "torrent", share.torrent, share.amount)
+        put_number(db, "epoch", max(number(db, "epoch"), epoch))
         put_number(db, "total", spent.total + more)
         put_number(db, "day_spent", spent.today + more)
         sums.grow(payee, more)
@@ -202,6 +203,7 @@ class Counters:
             for name, change in (("adrift", -explained), ("lost", -explained), ("total", more - explained)):
                 put_number(db, name, number(db, name) + change)
             db.execute("INSERT OR REPLACE INTO lanes VALUES (?,?,?)", (voucher.payee.raw, voucher.epoch, total))
+            put_number(db, "epoch", max(number(db, "epoch"), voucher.epoch))
             _add(db, "peer", voucher.payee.raw, more)
             _add(db, "torrent", b"", more)
             _turn(db)
@@ -276,8 +278,10 @@ class Counters:
             lost = max(0, there.total - ours.total) if there is not None else 0
             for name in ("lost", "adrift", "total"):
                 put_number(db, name, number(db, name) + lost)
-            (last,) = db.execute("SELECT coalesce(max(epoch), 0) FROM lanes").fetchone()
-            put_number(db, "floor", max(int(now * 1000), number(db, "floor") + 1, last + 1))
+            # Above all that was ever signed, whatever the clock says.
+            last = max(number(db, "floor"), ours.epoch, there.epoch if there is not None else 0)
+            put_number(db, "floor", max(int(now * 1000), last + 1))
+            put_number(db, "epoch", last)
             self._roll(db)
             day = max(number(db, "day"), there.day if there is not None else 0)
             put_number(db, "day", day)
@@ -353,7 +357,7 @@ def _limits(db: sqlite3.Connection) -> SpendingLimits:
 
 
 def _ours(db: sqlite3.Connection) -> Mirrored:
-    return Mirrored(number(db, "turn"), number(db, "total"), number(db, "day"), number(db, "nonce"))
+    return Mirrored(*(number(db, name) for name in ("turn", "total", "day", "nonce", "epoch")))
 
 
 def _turn(db: sqlite3.Connection) -> int:

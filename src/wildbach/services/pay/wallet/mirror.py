@@ -19,7 +19,7 @@ from typing import Final
 from wildbach.disk import system
 from wildbach.protocol.tron.address import Address
 
-_FORM: Final = struct.Struct(">8s20sQQQQ")
+_FORM: Final = struct.Struct(">8s20sQQQQQ")
 _MARK: Final = b"wbmirr01"
 _SUM: Final = 16
 _PLACE: Final = 512
@@ -29,13 +29,14 @@ _PLACE: Final = 512
 @dataclass(frozen=True, slots=True, order=True)
 class Mirrored:
     """`turn`: how often the counters have changed. `total`: SUN that were ever signed. `day`: days since 1970. `nonce`:
-    random, another one with each turn.
+    random, another one with each turn. `epoch`: the highest of a lane that was signed, in ms.
     """
 
     turn: int
     total: int
     day: int = field(compare=False)
     nonce: int
+    epoch: int = field(default=0, compare=False)
 
 
 BYTES: Final = 2 * _PLACE
@@ -91,7 +92,7 @@ class Mirror:
 
 def written(at: Mirrored, payer: Address) -> bytes:
     """One place."""
-    raw = _FORM.pack(_MARK, payer.raw, at.turn, at.total, at.day, at.nonce)
+    raw = _FORM.pack(_MARK, payer.raw, at.turn, at.total, at.day, at.nonce, at.epoch)
     return raw + _sum(raw)
 
 

@@ -15,7 +15,7 @@ from wildbach.base.errors import UsageError
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.typed import Voucher
 
-LAST_EPOCH: Final = (1 << 63) - 1
+LAST_EPOCH: Final = (1 << 58) - 1
 "In ms since 1970; a later one cannot be counted."
 
 

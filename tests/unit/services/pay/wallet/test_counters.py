@@ -340,6 +340,13 @@ def test_what_the_mirror_said_was_lost_explains_what_is_shown(bed: Bed) -> None:
     assert bed.counters.usage().closed_today and bed.counters.usage().total == 36
 
 
+def test_a_clock_that_is_behind_opens_no_lane_that_was_signed(bed: Bed) -> None:
+    bed.copy("backup")
+    bed.sign(10)
+    bed.clock.now -= 40 * DAY
+    assert bed.put_back("backup").usage().epoch_floor > EPOCH
+
+
 def test_totals_and_epochs_that_nobody_signs_are_survived(bed: Bed) -> None:
     assert not bed.counters.seen(Voucher(PAYER, A, (1 << 64) - 1, 1))
     assert bed.counters.seen(Voucher(PAYER, A, EPOCH, (1 << 128) - 1))

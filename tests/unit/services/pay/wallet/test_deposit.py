@@ -167,4 +167,4 @@ class Deposit(RuleBasedStateMachine):
 
 TestDeposit = Deposit.TestCase
 TestDeposit.settings = settings(
-    max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
+    max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
