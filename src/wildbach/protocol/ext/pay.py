@@ -1,6 +1,6 @@
 """Blocks for money: the codec of `wb_pay` (docs/paying.md).
 
-Bencoded dictionaries, of which `t` tells the kind. Keys that are unknown here are passed over. One of an unknown kind is
+Bencoded dictionaries, `t` tells the kind. Keys that are unknown here are passed over. One of an unknown kind is read as
 None, so that later versions can say more. Who signs what, `protocol.tron.typed` has.
 """
 
