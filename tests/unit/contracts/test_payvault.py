@@ -191,6 +191,25 @@ def test_a_reservation_ends_within_a_year() -> None:
     assert bed.call(A, vault.reserve(S, 1, bed.now + far))
 
 
+def test_an_empty_reservation_may_be_made_anew_with_another_end() -> None:
+    bed = Bed()
+    assert bed.call(A, vault.reserve(S, TRX, bed.now + 40 * DAY)) and bed.redeem(HOT, S, TRX)
+    assert bed.reserved(S) == vault.Reservation(0, bed.now + 40 * DAY, bed.now)
+    bed.wait(1)
+    assert bed.call(A, vault.reserve(S, 5, bed.now + DAY))
+    assert bed.reserved(S) == vault.Reservation(5, bed.now + DAY, bed.now)
+
+
+def test_what_is_not_released_stays_cover_and_may_be_put_off() -> None:
+    bed = Bed()
+    assert bed.call(A, vault.reserve(S, TRX, bed.now + DAY))
+    since = bed.now
+    bed.wait(2 * DAY)
+    assert bed.redeem(HOT, S, TRX // 2)
+    assert bed.call(A, vault.reserve(S, 0, bed.now + DAY)) and not bed.call(A, vault.release(S))
+    assert bed.reserved(S) == vault.Reservation(TRX // 2, bed.now + DAY, since)
+
+
 def test_vouchers_draw_on_the_reservation_first_over_all_epochs() -> None:
     bed = Bed()
     assert bed.call(A, vault.reserve(S, 10 * TRX, bed.now + 40 * DAY))
