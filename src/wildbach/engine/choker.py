@@ -46,12 +46,19 @@ class PaymentPolicy(Protocol[K_contra]):
 
     def standing(self, peer: K_contra, now: float) -> Standing: ...
 
+    def price(self, peer: K_contra) -> int:
+        """What who is PAID pays, in any unit: by this and the rate it takes at they are ranked."""
+        ...
+
 
 class FreeForAll:
     """Nobody pays."""
 
     def standing(self, peer: Hashable, now: float) -> Standing:
         return Standing.GUEST
+
+    def price(self, peer: Hashable) -> int:
+        return 0
 
 
 class SeedPolicy(Enum):
@@ -169,7 +176,7 @@ class Choker(Generic[K]):
         if slots <= 0:
             self._optimistic = None
             return []
-        ranked = self._ranked(willing, now, seeding)
+        ranked = self._ranked(willing, slots // 2, now, seeding)
         if seeding and self.seed_policy is SeedPolicy.ROUND_ROBIN:
             # The rotation itself tries everybody.
             self._optimistic = None
@@ -193,22 +200,32 @@ class Choker(Generic[K]):
         most = slots + slots // 2
         if len(kept) > most:
             # Peers that wanted nothing stayed unchoked beyond the slots, and many of them want something again.
-            return self._ranked(kept, now, seeding)[:most]
+            return self._ranked(kept, slots // 2, now, seeding)[:most]
         free = max(0, slots - len(kept))
         waiting = [(c, s) for c, s in willing if not c.unchoked]
-        return [c for c, _ in kept] + self._ranked(waiting, now, seeding)[:free]
+        for_sale = slots // 2 - sum(s is Standing.PAID for _, s in kept)
+        return [c for c, _ in kept] + self._ranked(waiting, for_sale, now, seeding)[:free]
 
     def _ranked(
-        self, willing: Sequence[tuple[Candidate[K], Standing]], now: float, seeding: bool
+        self, willing: Sequence[tuple[Candidate[K], Standing]], for_sale: int, now: float, seeding: bool
     ) -> list[Candidate[K]]:
-        """Best first. Ties go to who has waited longest, then to the order of the candidates."""
+        """Best first. Ties go to who has waited longest, then to the order of the candidates.
+
+        Who pays comes first, but only so many slots are for sale: beyond these, payers are guests like all others.
+        """
         if not seeding:
             key = _giving_most
         else:
             key = {
                 SeedPolicy.FASTEST: _taking_most, SeedPolicy.ROUND_ROBIN: _in_turn, SeedPolicy.ANTI_LEECH: _at_the_ends,
             }[self.seed_policy]
-        return [c for c, _ in sorted(willing, key=lambda w: (-w[1], *key(w[0], now)))]
+        payers = [c for c, standing in willing if standing is Standing.PAID]
+        bought: list[Candidate[K]] = []
+        if payers and for_sale > 0:
+            payers.sort(key=lambda c: (-self.payment.price(c.peer) * max(c.rate_out, 1.0), *key(c, now)))
+            bought = payers[:for_sale]
+        firsts = {id(c) for c in bought}
+        return bought + sorted((c for c, _ in willing if id(c) not in firsts), key=lambda c: key(c, now))
 
     def _rotate(self, rest: list[Candidate[K]], now: float) -> Candidate[K] | None:
         """The peer for the optimistic slot: the same for thirty seconds, then who has waited longest."""

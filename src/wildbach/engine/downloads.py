@@ -279,6 +279,10 @@ class Downloads:
         gate = self._gate(peer)
         window = self.haste.window(peer, now)
         want = (window if gate is None else min(window, gate.window(peer.rtt))) - owed.blocks
+        if peer.bargain is not None and peer.bargain.paying:
+            # What is paid for comes in small portions, which are checked before more is owed.
+            room = peer.bargain.most_unverified - peer.bargain.unverified
+            want = min(want, room // BLOCK - owed.blocks)
         if want <= 0:
             return
         if self.in_hand >= _BACKLOG and now - self._ended_at < _STALL_SECONDS:
@@ -473,6 +477,8 @@ class Downloads:
             return None
         if peer.late and not peer.proven:
             return None  # it has not answered before
+        if peer.bargain is not None and peer.bargain.paying:
+            return None  # nothing is paid for twice
         longest = 2.0 * _seconds(peer, peer.owed.blocks + 1, now) + _HURRY_SECONDS
         found: tuple[OpenPiece, int] | None = None
         for other in self.peers.values():

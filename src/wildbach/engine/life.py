@@ -649,6 +649,7 @@ class Life:
         if isinstance(bits, bytearray):
             bits[index >> 3] |= 0x80 >> (index & 7)
         self._owner.parts.verdicts.passed(piece, digests)
+        self._owner.parts.talk.pay.passed(piece)
         if self.holdings is not None:
             self.holdings.written(index)
         self._owner.parts.swarm.have(index)

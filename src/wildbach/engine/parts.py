@@ -10,6 +10,7 @@ from wildbach.engine.brief import Brief
 from wildbach.engine.connections import Connections, ConnectionsOwner
 from wildbach.engine.headtalk import HeadTalk
 from wildbach.engine.options import AddOptions
+from wildbach.engine.paying import PayTalk
 from wildbach.engine.piecespecs import PieceSpecs
 from wildbach.engine.ratelimits import Gate, Gates
 from wildbach.engine.relocation import Relocation
@@ -54,6 +55,10 @@ class Parts:
         heads.on = not shared.settings.peers.anonymous
         heads.review = self.swarm.review_use
         self.swarm.keeps = heads.keeps
+        pay = self.talk.pay = PayTalk(lambda: shared.till, lambda: torrent.key, self.swarm.open_pieces)
+        pay.on = not shared.settings.peers.anonymous
+        pay.asks_again = self.swarm.ask_again
+        self.swarm.choker.payment = pay
         self.gates = Gates(
             Gate(shared.down), Gate(shared.up),
             lambda peer: not shared.settings.rates.limit_local and shared.local(peer.remote),

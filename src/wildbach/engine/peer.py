@@ -14,6 +14,7 @@ from wildbach.base.errors import RemoteError, WildbachError
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
 from wildbach.base.rate import Pace, RateMeter
+from wildbach.engine.choker import Standing
 from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.requests import Outstanding
 from wildbach.engine.wanted import Wanted
@@ -45,6 +46,52 @@ class PeerOwner(Protocol):
     def drained(self, peer: Peer) -> None: ...
 
     def ended(self, peer: Peer, error: Exception | None) -> None: ...
+
+
+class Bargain(Protocol):
+    """What somebody buys from a peer, and sells it (`engine.paying`)."""
+
+    @property
+    def paying(self) -> bool:
+        """What comes from it is paid for, so nothing is asked of it that another was asked for."""
+        ...
+
+    @property
+    def most_unverified(self) -> int:
+        """Bytes that may be asked for and on their way, or here and not verified, while it is paid."""
+        ...
+
+    @property
+    def unverified(self) -> int:
+        """Metered bytes that are here and not verified."""
+        ...
+
+    @property
+    def price(self) -> int:
+        """What it pays us, SUN a GiB."""
+        ...
+
+    def standing(self, now: float) -> Standing: ...
+
+    def received(self, payload: bytes) -> None:
+        """A message of its. Raises RemoteError for what is none."""
+        ...
+
+    def gave(self, size: int) -> None:
+        """So many payload bytes of blocks have just been sent to it."""
+        ...
+
+    def verified(self, size: int) -> None:
+        """So many metered bytes from it are right. May come after it left."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """Once a second."""
+        ...
+
+    def left(self) -> None:
+        """The connection is gone."""
+        ...
 
 
 class Waiting:
@@ -87,6 +134,7 @@ class Peer:
         "am_interested",
         "asked_at",
         "bad",
+        "bargain",
         "begun",
         "choked",
         "clear_at",
@@ -127,6 +175,7 @@ class Peer:
         "says",
         "seed",
         "sent_before",
+        "shipped",
         "snubbed",
         "source",
         "suggested",
@@ -186,6 +235,9 @@ class Peer:
         self.mine: OpenPiece | None = None
         self.last_piece = -1
         "The piece it was asked for last."
+        self.bargain: Bargain | None = None
+        self.shipped = 0
+        "Payload bytes of `piece` messages that were handed to the connection."
         self.web = False
         "It is a web server (`engine.weblane`): best asked for what follows in the torrent, and nobody can call it."
         self.grown = 8

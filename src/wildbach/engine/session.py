@@ -56,6 +56,7 @@ from wildbach.engine.ipfilter import IpFilter, IpFilterView
 from wildbach.engine.mutable import Mutables
 from wildbach.engine.network import Network, NetworkView
 from wildbach.engine.options import AddOptions
+from wildbach.engine.paying import Till
 from wildbach.engine.peer import Peer
 from wildbach.engine.removals import Removals
 from wildbach.engine.roads import Roads
@@ -214,7 +215,8 @@ class Session:
             web=self._web or (ways.http if ways is not None else None),
             http=ways.http if ways is not None else None, threads=self._threads, pool=self._pool,
             writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
-            announcing=announcing, dht=self.dht, heads=self.mutables.rooms, resume=store, sync_gate=asyncio.Lock(),
+            announcing=announcing, dht=self.dht, heads=self.mutables.rooms, till=None,
+            resume=store, sync_gate=asyncio.Lock(),
             bus=self._bus, bans=self._bans, dials=DialBudget(FlowBudget(lambda: self.settings.connections.new_flows)),
             external=self._external,
             admit=self.content.admit, use=self.content.claim,
@@ -376,6 +378,17 @@ class Session:
     def awake(self) -> tuple[Torrent, ...]:
         """The torrents that do not sleep: all those of which more than the list shows may change."""
         return tuple(self._dormitory.awake.values())
+
+    def set_till(self, till: Till | None) -> None:
+        """From now on `till` buys and sells, in all torrents that are neither private nor anonymous; None: nobody."""
+        self._shared.till = till
+        self.terms_changed()
+
+    def terms_changed(self) -> None:
+        """The till's terms are other ones than before: peers are told."""
+        for torrent in self.awake:
+            if torrent.awake_parts is not None:
+                torrent.awake_parts.talk.greet_again()
 
     # -- the network
 

@@ -22,6 +22,7 @@ from wildbach.engine.dialing import DialBudget
 from wildbach.engine.external import ExternalAddress
 from wildbach.engine.headtalk import HeadSource
 from wildbach.engine.network import Network
+from wildbach.engine.paying import Till
 from wildbach.engine.peer import Peer
 from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
@@ -59,6 +60,8 @@ class Shared:
     dht: Dht
     heads: HeadSource
     "What is followed and published, for peers that do so too."
+    till: Till | None
+    "Who buys and sells; None where nobody does."
     resume: ResumeStore
     sync_gate: asyncio.Lock
     "One sync in flight."

@@ -6,7 +6,7 @@ torrent's metadata is known is kept and replayed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from wildbach.base import bitfield, limits
@@ -16,6 +16,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.engine.assumed import Assumed
 from wildbach.engine.choker import Candidate, Choker, SeedPolicy
 from wildbach.engine.downloads import Downloads
+from wildbach.engine.openpiece import OpenPiece
 from wildbach.engine.peer import Parted, Peer, PeerOwner
 from wildbach.engine.picker import Picker
 from wildbach.engine.settings import Settings
@@ -338,6 +339,17 @@ class Swarm:
         elif peer.haves and peer.have:
             picker.availability.remove(peer.have)
         peer.have, peer.haves, peer.seed = 0, False, False
+
+    # -- paying
+
+    def open_pieces(self) -> Mapping[int, OpenPiece]:
+        """The pieces on their way."""
+        return self.content.picker.open if self.content is not None else {}
+
+    def ask_again(self, peer: Peer) -> None:
+        """It may be asked for more than before."""
+        if self.content is not None and not peer.closing:
+            self.content.downloads.fill(peer, self._clock())
 
     # -- interest
 

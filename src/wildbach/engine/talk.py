@@ -17,6 +17,7 @@ from wildbach.engine.headtalk import HeadTalk
 from wildbach.engine.holepunch import HolePunch, by_utp, punched_at
 from wildbach.engine.leaves import Leaves
 from wildbach.engine.metadata import MetadataFetcher, MetadataServer
+from wildbach.engine.paying import PayTalk
 from wildbach.engine.peer import Peer
 from wildbach.protocol.ext import donthave, handshake, hashes, metadata, pex
 from wildbach.protocol.ext.handshake import NAMES, Extension
@@ -67,6 +68,8 @@ class Talk:
         self.punch = HolePunch(peers, clock, self._own)
         self.heads: HeadTalk | None = None
         "What peers tell each other of keys that are followed; None where nobody follows any."
+        self.pay = PayTalk(lambda: None, lambda: "", dict)
+        "What is bought from them and sold to them."
         self.hint: Callable[[Endpoint, bool, bool], None] = lambda endpoint, encrypted, utp: None
         "Takes what PEX says of how an endpoint is called: encrypted, by uTP."
         self._by_endpoint: dict[Endpoint, Peer] = {}
@@ -80,9 +83,12 @@ class Talk:
         self.private = info.private
         if self.heads is not None and info.private:
             self.heads.on = False
+        self.pay.piece_length = 0 if info.private else info.piece_length
         self.fetcher = None
         self._server = MetadataServer(info.raw)
-        if not self.private:
+        if self.pay.terms() is not None:
+            self.greet_again()
+        elif not self.private:
             # Who met us while we had nothing to tell would wait for the metadata until it met somebody else.
             for peer in list(self._by_endpoint.values()):
                 if peer.extension and not peer.closing and (peer.says is None or not peer.says.metadata_size):
@@ -116,6 +122,9 @@ class Talk:
             off.append(Extension.UT_HOLEPUNCH)
         if self.heads is None or not self.heads.on:
             off.append(Extension.WB_HEAD)
+        pays = self.pay.terms()
+        if pays is None:
+            off.append(Extension.WB_PAY)
         names = {NAMES[e]: int(e) for e in Extension if e not in off}
         # Who meets us by one IP version may tell others how to reach us by the other.
         six = ":" in peer.remote.host
@@ -125,7 +134,7 @@ class Talk:
             port=0 if self.anonymous else self.port, yourip=peer.remote.host,
             ipv4=other if six else "", ipv6="" if six else other,
             metadata_size=len(self.info.raw) if self.info is not None else 0,
-            upload_only=self.upload_only,
+            upload_only=self.upload_only, pays=pays,
         )
         peer.send(codec.extended(0, payload))
 
@@ -153,6 +162,7 @@ class Talk:
         self.punch.left(peer)
         if self.heads is not None:
             self.heads.left(peer)
+        self.pay.left(peer)
 
     def extended(self, peer: Peer, message: codec.Extended) -> None:
         if message.id == 0:
@@ -167,6 +177,8 @@ class Talk:
         elif message.id == Extension.WB_HEAD:
             if self.heads is not None:
                 self.heads.received(peer, message.payload)
+        elif message.id == Extension.WB_PAY:
+            self.pay.received(peer, message.payload)
         elif message.id == Extension.LT_DONTHAVE:
             if self.info is not None:
                 self._owner.dont_have(peer, donthave.decode(message.payload, self.info.geometry.piece_count))
@@ -185,6 +197,7 @@ class Talk:
             self._owner.upload_only(peer)
         if self.heads is not None:
             self.heads.hello(peer)
+        self.pay.hello(peer)
         if self.fetcher is not None and says.metadata_size and says.id_of(Extension.UT_METADATA):
             self.fetcher.on_peer(peer.remote, says.metadata_size)
             self._metadata_tick()
@@ -341,6 +354,14 @@ class Talk:
         self._exchange(now)
         if self.heads is not None:
             self.heads.tick(now)
+        self.pay.tick(now)
+
+    def greet_again(self) -> None:
+        """What our handshake says has changed."""
+        for peer in list(self._peers.values()):
+            if peer.extension and not peer.closing:
+                self._greet(peer)
+                self.pay.hello(peer)
 
     @property
     def reason(self) -> str:

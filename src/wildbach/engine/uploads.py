@@ -250,7 +250,7 @@ class Uploads:
             self._buffers.give(buffer)
 
         if not parts or self._storage.try_read(start, parts):
-            peer.connection.send(view[:used], free)
+            self._ship(peer, view[:used], total, free)
             return True
         self._reading[peer.number] = peer
 
@@ -265,12 +265,18 @@ class Uploads:
                 return
             if outcome is not None:
                 raise outcome
-            peer.connection.send(view[:used], free)
+            self._ship(peer, view[:used], total, free)
             if not peer.closing:
                 self.pump(peer)
 
         self._threads.submit(read, ended)
         return False
+
+    def _ship(self, peer: Peer, frames: memoryview, size: int, free: Callable[[], None]) -> None:
+        peer.connection.send(frames, free)
+        peer.shipped += size
+        if peer.bargain is not None:
+            peer.bargain.gave(size)
 
     def drained(self, peer: Peer) -> None:
         if peer.uploads and peer.number not in self._reading:

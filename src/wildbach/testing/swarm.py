@@ -125,6 +125,8 @@ class Swarm:
         "Where scripted peers listen."
         self.tallies: list[Counter[str]] = []
         self._watch = watch
+        self._joined = 0
+        "Machines that ever took part: who takes the place of one that left is somebody else."
         self._scope = Scope("swarm")
 
     async def __aenter__(self) -> Swarm:
@@ -165,7 +167,7 @@ class Swarm:
         self, kind: str, link: Link, options: AddOptions | None, *, complete: bool, settings: Settings | None = None,
         source: Source | None = None,
     ) -> Node:
-        number = len(self.nodes)
+        number, self._joined = self._joined, self._joined + 1
         host = link.host(self.network)
         storage = SharedStorage(self.content.data, complete=complete)
         session = Session(

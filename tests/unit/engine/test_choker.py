@@ -40,6 +40,9 @@ class Payers:
     def standing(self, peer: str, now: float) -> Standing:
         return self.standings.get(peer, Standing.GUEST)
 
+    def price(self, peer: str) -> int:
+        return ord(peer[0])
+
 
 def test_a_leecher_serves_those_who_give_most_and_one_optimistically() -> None:
     swarm = Swarm(Choker(3), peer("a", 10), peer("b", 50), peer("c", 0), peer("d", 90), peer("e", 0, changed_at=-50))
@@ -184,6 +187,44 @@ def test_who_paid_goes_first_and_who_owes_gets_nothing() -> None:
     assert "paid" in swarm.served and "owing" not in swarm.served
     alone = Swarm(Choker[str](2, payment=Payers(owing=Standing.OWING)), peer("owing", unchoked=True))
     assert alone.decide(0.0).choke == ("owing",)
+
+
+@given(st.sets(st.sampled_from("abcdefgh")), st.integers(0, 8), st.booleans(), st.integers(0, 30))
+def test_payers_have_half_of_the_slots_and_no_slot_stays_empty(
+    paying: set[str], slots: int, seeding: bool, turns: int,
+) -> None:
+    payment = Payers(**dict.fromkeys(paying, Standing.PAID))
+    swarm = Swarm(Choker(slots, payment=payment), *(peer(n, 10, rate_out=10.0) for n in "abcdefgh"))
+    for turn in range(turns + 1):
+        swarm.decide(5.0 * turn, seeding=seeding)
+        served = set(swarm.served)
+        assert len(served) == slots
+        if turn == 0:
+            assert len(served & paying) >= min(slots // 2, len(paying))
+
+
+def test_who_pays_more_goes_first_and_the_rest_of_the_payers_waits_like_all() -> None:
+    payment = Payers(**dict.fromkeys("abcd", Standing.PAID))
+    peers = [peer(name, 1 if name in "abcd" else 50, rate_out=5) for name in "abcdxyz"]
+    swarm = Swarm(Choker(4, payment=payment), *peers)
+    swarm.decide(0.0)
+    assert {"d", "c", "x"} <= set(swarm.served) and len(set(swarm.served) & set("abcd")) <= 3
+
+
+def test_a_lone_slot_is_not_for_sale() -> None:
+    swarm = Swarm(Choker(1, payment=Payers(paid=Standing.PAID)), peer("fast", 100), peer("paid", 0))
+    swarm.decide(0.0)
+    assert swarm.served == "fast"
+
+
+def test_between_rounds_payers_do_not_get_more_than_their_half() -> None:
+    payment = Payers(**dict.fromkeys("abcd", Standing.PAID))
+    swarm = Swarm(Choker(4, payment=payment), peer("a"), peer("b"))
+    swarm.decide(0.0)
+    for name in "cdxy":
+        swarm.candidates[name] = peer(name, 9 if name in "xy" else 0)
+    swarm.decide(1.0)
+    assert swarm.served == "abxy"
 
 
 def test_the_number_of_slots_may_change_and_zero_serves_nobody() -> None:

@@ -34,6 +34,7 @@ class Extension(IntEnum):
     UPLOAD_ONLY = 3
     UT_HOLEPUNCH = 4
     WB_HEAD = 5
+    WB_PAY = 6
     LT_DONTHAVE = 7
 
 
@@ -43,6 +44,7 @@ NAMES: Final[Mapping[Extension, bytes]] = {
     Extension.UPLOAD_ONLY: b"upload_only",
     Extension.UT_HOLEPUNCH: b"ut_holepunch",
     Extension.WB_HEAD: b"wb_head",
+    Extension.WB_PAY: b"wb_pay",
     Extension.LT_DONTHAVE: b"lt_donthave",
 }
 
@@ -71,6 +73,8 @@ class ExtHandshake:
     "Seconds since it became complete, -1 for unknown."
     encrypt: bool = False
     "It prefers encrypted connections (`e`)."
+    pays: bencode.Value | None = None
+    "On what terms it buys and sells (`wbp`, `protocol.ext.pay`); None where it does neither."
 
     def id_of(self, extension: Extension) -> int:
         """The message id this peer wants for an extension; 0 where it has not switched it on."""
@@ -96,7 +100,7 @@ def message(number: int, payload: bytes) -> bytes:
 def build(
     *, extensions: Mapping[bytes, int] | None = None, client: str = "", port: int = 0,
     reqq: int = limits.REQUESTS_QUEUED, yourip: str = "", ipv4: str = "", ipv6: str = "", metadata_size: int = 0,
-    upload_only: bool = False, complete_ago: int = -1,
+    upload_only: bool = False, complete_ago: int = -1, pays: bencode.Value | None = None,
 ) -> bytes:
     """The payload of our handshake. `extensions` is `m`, by default all of `Extension`; pass a smaller map for a
     private torrent (no ut_pex). In anonymous mode leave `client`, `port` and the addresses empty.
@@ -116,6 +120,8 @@ def build(
         out[b"upload_only"] = 1
     if complete_ago >= 0:
         out[b"complete_ago"] = complete_ago
+    if pays is not None:
+        out[b"wbp"] = pays
     return bencode.encode(out)
 
 
@@ -138,6 +144,7 @@ def parse(payload: bytes | memoryview) -> ExtHandshake:
         upload_only=_integer(value, b"upload_only", 0) > 0,
         complete_ago=_integer(value, b"complete_ago", -1),
         encrypt=_integer(value, b"e", 0) > 0,
+        pays=value.get(b"wbp"),
     )
 
 
