@@ -72,8 +72,9 @@ def first_there() -> str:
 
 def mpv_arguments(program: str, ask: Ask, socket: str) -> list[str]:
     found = [
-        program, "--no-terminal", "--force-window=yes", f"--input-ipc-server={socket}", f"--title={clean(ask.title)}",
-        f"--force-media-title={clean(ask.title)}", "--save-position-on-quit=no",
+        program, "--no-terminal", "--force-window=yes", f"--input-ipc-server={socket}",
+        # A title of its own would have its ${properties} filled in, and names are strangers'.
+        "--title=${media-title}", f"--force-media-title={clean(ask.title)}", "--save-position-on-quit=no",
         "--resume-playback=no", f"--network-timeout={_PATIENCE_SECONDS}", "--ytdl=no", *_ONE_FILE,
     ]
     if ask.start > 0:

@@ -23,7 +23,8 @@ def test_what_comes_from_a_torrent_is_never_an_option() -> None:
     assert made[0] == "/usr/bin/mpv" and made[-2:] == ["--", URL]
     assert {"--start=12.500", "--alang=de", "--sub-file=http://x/1.srt", "--sub-file=/mnt/a.srt", "--slang=en",
             "--sub-delay=-1.500", "--speed=1.25", "--input-ipc-server=/tmp/s"} <= set(made)
-    assert r"--title=--script=evil\x1b[0m" in made and not any(one.startswith("--script") for one in made)
+    assert r"--force-media-title=--script=evil\x1b[0m" in made and "--title=${media-title}" in made
+    assert not any(one.startswith("--script") for one in made)
     made = players.vlc_arguments("vlc", ask)
     assert made[-1] == URL and "--start-time=12.500" in made and "--input-slave=http://x/1.srt" in made
 

@@ -237,7 +237,9 @@ def download_command(channel: str, guid: str, reach: Reach) -> int:
 
 
 async def download(api: Api, word: str, guid: str) -> Exit:
-    output.line((await api.download_item(word, cm.ItemWord(guid))).torrent)
+    key = (await api.download_item(word, cm.ItemWord(guid))).torrent
+    output.line(key)
+    output.advise(f"it comes: wildbach show {key[:8]}")
     return Exit.OK
 
 
