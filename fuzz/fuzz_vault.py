@@ -1,4 +1,4 @@
-"""What nodes say of a vault: answers to questions, logs, and why a call failed."""
+"""What nodes say of a vault: answers to questions, logs, why a call failed; and calls that somebody wants signed."""
 
 from wildbach.base.errors import FormatError
 from wildbach.protocol.tron import abi
@@ -20,6 +20,8 @@ SEEDS: list[bytes] = [
     # A log: how many topics, the topics, the data.
     b"\3" + b"".join([_REDEEMED, *_TOPICS]) + abi.encode(["uint64", "uint256", "uint256"], [1, 2, 3]),
     b"\1" + _SKIPPED + abi.encode(["uint256", "string"], [1, "stale"]),
+    vault.claim(_A).data, vault.reserve(_A, 5, 6).data,
+    vault.redeem_many([vault.SignedVoucher(Voucher(_A, _B, 1, 2), bytes(65))] * 2).data,
     b"\x08\xc3\x79\xa0" + abi.encode(["string"], ["too early"]), b"\x4e\x48\x7b\x71" + bytes(31) + b"\x11",
 ]
 TOKENS = [bytes(31) + b"\x20", b"\xff" * 32, _REDEEMED, _SKIPPED, vaultevents.topic_of(vaultevents.Claimed)]
@@ -36,6 +38,11 @@ def one_input(data: bytes) -> None:
             accepted += 1
         except FormatError:
             pass
+    try:
+        vault.method(data)
+        accepted += 1
+    except FormatError:
+        pass
     count = data[0] % 5 if data else 0
     topics = [data[1 + 32 * place : 33 + 32 * place] for place in range(count)]
     try:

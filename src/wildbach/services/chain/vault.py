@@ -33,6 +33,11 @@ ACTIVE: Final = (1 << 64) - 1
 _ENERGY_LIMIT: Final = 10_000_000
 "Never used where callers pay all; nodes want a number."
 _VOUCHERS: Final = "(address,address,uint64,uint256,bytes)[]"
+_METHODS: Final = {selector(signature): signature for signature in (
+    "deposit()", "addSigner(address)", "removeSigner(address)", "reserve(address,uint128,uint64)", "release(address)",
+    "waive(address)", "requestWithdraw(uint128)", "withdraw()", "redeem(address,address,uint64,uint256,bytes)",
+    f"redeemMany({_VOUCHERS})", "claim(address)",
+)}
 _ERROR: Final = selector("Error(string)")
 _PANIC: Final = selector("Panic(uint256)")
 _WORD: Final = 32
@@ -191,6 +196,20 @@ def claim(payee: Address) -> Call:
     return _call("claim(address)", payee)
 
 
+def method(data: bytes) -> tuple[str, tuple[Value, ...]]:
+    """What a call of the vault does, read from what would be signed: the name of the function, and its values. Raises
+    FormatError where the vault has no such call, or it is written in another way than here.
+    """
+    signature = _METHODS.get(data[:4])
+    if signature is None:
+        raise FormatError("the vault has no such call")
+    name, types = signature[: signature.index("(")], _types(signature)
+    values = decode(types, data[4:])
+    if encode(types, values) != data[4:]:
+        raise FormatError("a call is written in an odd way", where=name)
+    return name, values
+
+
 # -- questions
 
 
@@ -343,9 +362,12 @@ def _question(signature: str, read: Callable[[bytes], T], *values: Value) -> Que
 
 
 def _data(signature: str, values: Sequence[Value]) -> bytes:
+    return selector(signature) + encode(_types(signature), values)
+
+
+def _types(signature: str) -> list[str]:
     inner = signature[signature.index("(") + 1 : -1]
-    types = [inner] if inner.startswith("(") else inner.split(",") if inner else []
-    return selector(signature) + encode(types, values)
+    return [inner] if inner.startswith("(") else inner.split(",") if inner else []
 
 
 def _somebody(address: Address) -> Address:

@@ -73,6 +73,8 @@ def test_calls_are_written_as_eth_abi_does(
         (vault.redeem_many(signed), "redeemMany", [signed]), (vault.claim(other), "claim", [other]),
     ):
         assert made == vault.Call(theirs(name, *values), 0)
+        read = tuple(tuple(signed.values for signed in value) if isinstance(value, list) else value for value in values)
+        assert vault.method(made.data) == (name, read)
     lane = vault.lane_id(one, other, at)
     assert lane == keccak256(their_encode(["address", "address", "uint64"], [one.raw, other.raw, at]))
     for question, name, values in (
@@ -83,6 +85,25 @@ def test_calls_are_written_as_eth_abi_does(
         (vault.digest(signed[0].voucher), "digest", signed[0].values[:4]),
     ):
         assert question.data == theirs(name, *values)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["claim", "redeemMany", "withdraw", "redeem"]), st.booleans())
+def test_any_call_is_read_in_one_way_or_refused(data: bytes, name: str, known: bool) -> None:
+    data = of_the_abi(name)[0] + data if known else data
+    try:
+        read, values = vault.method(data)
+    except FormatError:
+        return
+    assert theirs(read, *(list(value) if isinstance(value, tuple) else value for value in values)) == data
+
+
+def test_calls_that_the_vault_has_not_are_refused() -> None:
+    transfer = bytes.fromhex("a9059cbb") + bytes(64)
+    good = vault.claim(S).data
+    odd = good[:4] + b"\1" + good[5:]
+    for data in (b"", transfer, good + b"\0", good[:-1], odd, vault.credit(S).data, vault.withdraw().data[:3]):
+        with pytest.raises(FormatError):
+            vault.method(data)
 
 
 def test_what_no_vault_takes_is_not_written() -> None:
