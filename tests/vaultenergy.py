@@ -58,6 +58,9 @@ def measured() -> list[tuple[str, int, int]]:
     ten = [bed.voucher(HOT, C, 2 * TRX, epoch) for epoch in range(10, 20)]
     pay("`redeemMany` of ten lanes, each", N, vault.redeem_many(ten), 10)
     pay("`claim`", N, vault.claim(S))
+    new_one = Address(b"\x77" * 20)
+    assert bed.call(N, vault.redeem(bed.voucher(HOT, new_one, TRX)))
+    pay("`claim`, to an address that has no account yet", N, vault.claim(new_one))
     pay("`waive`", S, vault.waive(A))
     bed.wait(1)
     assert bed.call(A, vault.reserve(C, TRX, bed.now + DAY))
