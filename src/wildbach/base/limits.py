@@ -270,6 +270,12 @@ HEAD_INBOX = 8
 HEAD_ROTATIONS = 16
 "How often in a row a key may give way to another."
 
+# paying
+PAY_MESSAGE_BYTES = 1024
+"One message of `wb_pay`: numbers, addresses and a signature."
+PAY_SCHEMES = 16
+PAY_SCHEME_BYTES = 16
+
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
 TRACKER_SERVER_PEERS_PER_TORRENT = 20_000
