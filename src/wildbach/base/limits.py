@@ -656,3 +656,5 @@ SUBTITLE_CUE_CHARS = 2000
 "Text of one subtitle; what is longer is cut."
 SUBTITLE_TEXT_BYTES = 8 * MIB
 "All that is made of one file or track."
+VAULT_VOUCHERS = 20
+"Vouchers that are redeemed by one call. TRON gives a transaction 80 ms, and one that takes longer pays all the same."
