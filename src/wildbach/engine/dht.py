@@ -310,7 +310,9 @@ class Dht:
         if not self.running:
             raise NetworkError("this session has no DHT")
         if not await self.ready(_READY_SECONDS):
-            raise NetworkError("the DHT has no nodes")
+            raise NetworkError(
+                "the DHT has no nodes to ask: either there is no way to the Internet, or, in a network of its own, "
+                "dht.bootstrap has to name another wildbach in it, as ADDRESS:PORT")
         now, nodes = self._clock(), self._nodes.usable
         results: list[LookupResult] = []
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
