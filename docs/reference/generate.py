@@ -101,6 +101,7 @@ SHOWN_LIMITS = {
     "HEADS_KEPT": "keys whose newest head is remembered",
     "HEAD_ROTATIONS": "how often in a row a key may give way to another",
     "DHT_FOLLOWED": "torrents that change and are followed",
+    "VAULT_VOUCHERS": "vouchers that one call of a vault redeems",
 }
 
 

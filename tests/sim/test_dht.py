@@ -14,7 +14,7 @@ from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.disk.resume import MemoryResume, ResumeStore
 from wildbach.engine.dht import ItemRefused
 from wildbach.engine.settings import DhtSettings, Settings
-from wildbach.protocol.dht.items import immutable, signed
+from wildbach.protocol.dht.items import immutable, public_key, signed
 from wildbach.protocol.metainfo.builder import Kind
 from wildbach.protocol.metainfo.magnet import Magnet
 from wildbach.testing.loop import sim
@@ -294,3 +294,24 @@ def test_a_kept_item_gives_way_to_a_newer_one() -> None:
             assert await two.get_mutable(old.key) == new
 
     sim(1).run(main())
+
+
+def test_two_nodes_that_know_only_each_other_find_what_one_of_them_published() -> None:
+    """Who looks for an item is the only other node there is, so it is stored with nobody else."""
+    secret = bytes(range(32))
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world = World(stack)
+            one, two = await world.join(), await world.join()
+            assert await one.session.dht.ready(60.0) and await two.session.dht.ready(60.0)
+            assert (await one.session.dht.put(signed(secret, b"news", 5, b"s"))).nodes == 1
+            found = await two.session.dht.ask(public_key(secret), b"s")
+            assert found.item is not None and (found.item.seq, found.replied, found.copies) == (5, 1, 1)
+            assert await two.session.dht.get_mutable(public_key(secret), b"s") == found.item
+            fixed = immutable(b"what never changes")
+            await one.session.dht.put(fixed)
+            assert await two.session.dht.get(fixed.target) == fixed
+            # The one that put it hears of it from the other, and not from itself.
+            assert (await one.session.dht.ask(public_key(secret), b"s")).copies == 1
+    sim(9).run(main())

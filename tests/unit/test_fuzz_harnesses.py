@@ -40,6 +40,6 @@ def test_every_parser_has_a_harness_with_seeds() -> None:
         "media_simple", "metainfo", "mse", "natpmp_pcp", "paths", "pickle", "proxy", "ranges", "settings", "sites",
         "ssdp", "state", "stream_names", "subtitles", "tracker_batch", "tracker_http", "tracker_lists",
         "tracker_requests", "tracker_udp", "transmission_rpc", "tron", "ut_holepunch", "ut_metadata", "ut_pex",
-        "utp", "wallet", "wb_head", "webseed", "wire",
+        "utp", "vault", "wallet", "wb_head", "wb_pay", "webseed", "wire",
     }
     assert all(load(name).seeds for name in names())

@@ -78,6 +78,22 @@ test("it is followed by its link, searched, and an item is downloaded", { timeou
   await page.context().close();
 });
 
+test("what is new in it stands in the library", { timeout: 4 * PATIENCE }, async () => {
+  writeFileSync(join(world.folder, "films", "bats.mp4"), "bats".repeat(3000));
+  await author.command("channel", "add", "Animals <b>", join(world.folder, "films", "bats.mp4"));
+  await author.command("channel", "publish", "Animals <b>");
+  const page = await world.page();
+  await world.enter(page, reader);
+  const deadline = Date.now() + 2 * PATIENCE;
+  while (!last(await reader.command("channel", "show", "Animals <b>", "--json")).new) assert.ok(Date.now() < deadline);
+  await page.goto(`${reader.url}/#/library`);
+  const fresh = page.getByRole("region", { name: "New in your channels" });
+  await fresh.getByText("bats").waitFor({ timeout: PATIENCE });
+  await fresh.getByRole("button", { name: "Play", exact: true }).click();
+  await page.waitForFunction(() => location.hash.startsWith("#/play/"));
+  await page.context().close();
+});
+
 test("in German, on a phone", async () => {
   const page = await world.page({ width: 360, height: 720, language: "de-DE" });
   await world.enter(page, reader);

@@ -270,6 +270,12 @@ HEAD_INBOX = 8
 HEAD_ROTATIONS = 16
 "How often in a row a key may give way to another."
 
+# paying
+PAY_MESSAGE_BYTES = 1024
+"One message of `wb_pay`: numbers, addresses and a signature."
+PAY_SCHEMES = 16
+PAY_SCHEME_BYTES = 16
+
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
 TRACKER_SERVER_PEERS_PER_TORRENT = 20_000
@@ -681,3 +687,5 @@ WALLET_PAYEES = 1000
 "Addresses that are made in one step."
 WALLET_FEE_LIMIT = 1_000_000_000
 "SUN that one transaction may burn: the hard cap, whatever a node says it needs."
+VAULT_VOUCHERS = 20
+"Vouchers that are redeemed by one call. TRON gives a transaction 80 ms, and one that takes longer pays all the same."

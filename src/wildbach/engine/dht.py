@@ -214,7 +214,9 @@ class Dht:
         """The immutable item with this hash, or None. Raises NetworkError where no node is there to be asked."""
         if len(wanted) != 20:
             raise UsageError("a target has 20 bytes")
-        found: list[Item] = []
+        found: list[Item] = self._held(wanted)
+        if found:
+            return found[0]
         await self._run(lambda node, now, done: node.get_item(wanted, now, on_value=found.append, done=done), found)
         return found[0] if found else None
 
@@ -223,13 +225,15 @@ class Dht:
         results = await self._run(
             lambda node, now, done: node.get_item(target(public_key, salt), now, salt=salt, done=done)
         )
-        kept = self._items.get(target(public_key, salt))
-        found = [result.item for result in results if result.item is not None] + ([kept] if kept is not None else [])
+        wanted = target(public_key, salt)
+        kept = self._items.get(wanted)
+        found = [result.item for result in results if result.item is not None] + self._held(wanted)
+        found += [kept] if kept is not None else []
         return max(found, key=lambda item: item.seq, default=None)
 
     async def ask(self, public_key: bytes, salt: bytes = b"") -> Answer:
-        """The same from the nodes alone, never what is kept here. Raises NetworkError where nobody replied, which does
-        not mean that there is none.
+        """The same from the nodes alone, ours among them with what others stored there, and never what is kept here for
+        ourselves. Raises NetworkError where nobody replied, which does not mean that there is none.
         """
         results = await self._run(
             lambda node, now, done: node.get_item(target(public_key, salt), now, salt=salt, done=done)
@@ -237,8 +241,16 @@ class Dht:
         replied = sum(result.replied for result in results)
         if not replied:
             raise NetworkError("no node of the DHT replied")
-        newest = max((one.item for one in results if one.item is not None), key=lambda item: item.seq, default=None)
-        return Answer(newest, replied, sum(one.copies for one in results if one.item == newest and newest is not None))
+        held = self._held(target(public_key, salt))
+        found = [*(one.item for one in results if one.item is not None), *held]
+        newest = max(found, key=lambda item: item.seq, default=None)
+        copies = sum(one.copies for one in results if one.item == newest and newest is not None)
+        return Answer(newest, replied, copies + held.count(newest) if newest is not None else 0)
+
+    def _held(self, wanted: bytes) -> list[Item]:
+        """What others stored at our own nodes."""
+        now = self._clock()
+        return [item for node in self._nodes.usable if (item := node.held(wanted, now)) is not None]
 
     async def put(self, item: Item, *, cas: int | None = None, keep: bool = False) -> Stored:
         """Store an item made by `protocol.dht.items`. With `cas` only in the place of the one with that number. `keep`:
@@ -298,7 +310,9 @@ class Dht:
         if not self.running:
             raise NetworkError("this session has no DHT")
         if not await self.ready(_READY_SECONDS):
-            raise NetworkError("the DHT has no nodes")
+            raise NetworkError(
+                "the DHT has no nodes to ask: either there is no way to the Internet, or, in a network of its own, "
+                "dht.bootstrap has to name another wildbach in it, as ADDRESS:PORT")
         now, nodes = self._clock(), self._nodes.usable
         results: list[LookupResult] = []
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

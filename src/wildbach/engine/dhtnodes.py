@@ -357,7 +357,7 @@ def parse_node(text: str) -> tuple[str, int]:
     """HOST:PORT or [HOST]:PORT. Raises UsageError."""
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"{text!r} is not HOST:PORT")
+        raise UsageError(f"{text!r} is not HOST:PORT of a node of the DHT, as in 192.168.1.5:6881")
     host = host.strip("[]")
     if addresses.parse(host) is None and hostnames.parse(host) is None:
         raise UsageError(f"{text!r}: {host!r} is neither an address nor a name")

@@ -294,7 +294,7 @@ class Gateway:
                 return self._ask(host, request, lang, size=shown.version.size)
         problem = self._sites.problem(site.id) if site is not None else ""
         progress = shown.copy.progress() if shown is not None and shown.copy is not None else None
-        texts, facts = [say["coming_text"]], []
+        facts = []
         if site is not None:
             facts.append((say["key"], site.label))
         if shown is not None:
@@ -311,8 +311,10 @@ class Gateway:
             facts.append((say["tried"], reason))
         share = progress.done / progress.size if progress is not None and progress.size else None
         moving = progress is not None and (progress.down_rate > 0 or progress.peers > 0)
-        title = say["coming"] if not reason or moving else say["gone"]
-        return page(lang, title, texts, facts=facts, status=503, share=share, refresh=2 if moving or not reason else 10)
+        word = "coming" if not reason or moving else "gone"
+        return page(
+            lang, say[word], [say[f"{word}_text"]], facts=facts, status=503, share=share,
+            refresh=2 if moving or not reason else 10)
 
 
 class _Seat:

@@ -53,6 +53,8 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "coming": "The site is coming",
         "coming_text": "This page shows it as soon as it is here.",
         "gone": "The site does not come",
+        "gone_text": "Nobody who was asked gave it so far. They are asked again and again, and this page shows the "
+        "site as soon as it is here. Whoever published it has to be online, or somebody who has read it.",
         "tried": "What was tried",
         "heard": "Last heard of",
         "never": "never",
@@ -92,6 +94,8 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "coming": "Die Seite kommt",
         "coming_text": "Sie erscheint hier, sobald sie da ist.",
         "gone": "Die Seite kommt nicht",
+        "gone_text": "Keiner, der gefragt wurde, hat sie bisher gegeben. Es wird weiter gefragt, und sie erscheint "
+        "hier, sobald sie da ist. Wer sie veröffentlicht hat, muss erreichbar sein, oder jemand, der sie gelesen hat.",
         "tried": "Was versucht wurde",
         "heard": "Zuletzt von ihr gehört",
         "never": "nie",

@@ -304,6 +304,10 @@ class Node:
         operation = GetItem(self._rpc, target, salt, done, on_value)
         return self._begin(operation, target, krpc.Get(target, (), seq), now)
 
+    def held(self, target: bytes, now: float) -> Item | None:
+        """What others stored here. Where few nodes know each other, this one may be the only one to have it."""
+        return self._items.get(target, now)
+
     def put_item(
         self, item: Item, now: float, *, done: Callable[[LookupResult], None], cas: int | None = None
     ) -> Operation:

@@ -116,6 +116,7 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._left = _MOST_VALUES
+        self._bytes_left = len(data)
 
     def row(self, types: Sequence[_Type], start: int, depth: int) -> tuple[Value, ...]:
         if depth > _DEEPEST:
@@ -174,7 +175,9 @@ class _Reader:
         return number
 
     def _sized(self, where: int) -> bytes:
-        size = self._number(where, len(self._data))
+        # Strings that share their bytes, too, must not grow the answer.
+        size = self._number(where, self._bytes_left)
+        self._bytes_left -= size
         start = where + _WORD
         if start + size > len(self._data):
             raise FormatError("bytes are cut off", where=str(where))

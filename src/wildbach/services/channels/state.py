@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from wildbach.base import limits
 from wildbach.base.errors import FormatError, UsageError
 from wildbach.base.ids import InfoHashes
 from wildbach.protocol import sites
@@ -87,7 +88,11 @@ class Followed(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def title(self) -> str:
         """For people: what they call it, else what it calls itself."""
-        return self.name or (self.facts.title if self.facts is not None else "") or self.label[:12]
+        if self.name or self.facts is not None or not self.link:
+            return self.name or (self.facts.title if self.facts is not None else "") or self.label[:12]
+        # Until its own words are here, those of the link.
+        said = "".join(character for character in MutableLink.parse(self.link).name if character.isprintable())
+        return said.strip()[: limits.CHANNEL_TITLE] or self.label[:12]
 
     @property
     def mutable(self) -> MutableLink:

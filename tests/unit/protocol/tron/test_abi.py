@@ -57,6 +57,18 @@ def test_what_is_cut_off_is_refused(values: tuple[Value, ...], data: st.DataObje
         decode(["bytes", "uint256"], written[:end])
 
 
+@pytest.mark.parametrize("kind", ["bytes[]", "string[]"])
+def test_strings_that_share_their_bytes_do_not_grow_the_answer(kind: str) -> None:
+    count, size = 1000, 10_000
+    shared = (32).to_bytes(32, "big") + count.to_bytes(32, "big") + (32 * count).to_bytes(32, "big") * count
+    shared += size.to_bytes(32, "big") + b"x" * size
+    with pytest.raises(FormatError):
+        decode([kind], shared)
+    one = b"x" * size
+    written = encode([kind], [tuple((one if kind == "bytes[]" else one.decode()) for _ in range(20))])
+    assert len(decode([kind], written)[0]) == 20
+
+
 def test_lists_that_share_their_bytes_do_not_grow_the_answer() -> None:
     many = 2000
     head = (32).to_bytes(32, "big") + many.to_bytes(32, "big")

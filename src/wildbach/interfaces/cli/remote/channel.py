@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -393,7 +394,7 @@ async def add(api: Api, word: str, making: cm.ItemMaking, *, as_json: bool) -> E
         for item in job.result.get("items", ())[:_SHOWN]:
             output.line(text.clean(f"{item['guid']}  {item['title']}"))
         count = job.result.get("count", 0)
-        output.line(text.clean(f"{plural(count, 'item')} to publish: wildbach channel publish {word}"))
+        output.line(text.clean(f"{plural(count, 'item')} to publish: wildbach channel publish {shlex.quote(word)}"))
     return said.ended(job)
 
 
@@ -429,7 +430,7 @@ def remove_command(channel: str, guids: tuple[str, ...], reach: Reach) -> int:
 async def remove(api: Api, word: str, guids: tuple[str, ...]) -> Exit:
     for guid in guids:
         await api.remove_channel_item(word, cm.ItemWord(guid))
-    output.line(text.clean(f"{plural(len(guids), 'item')} to be removed: wildbach channel publish {word}"))
+    output.line(text.clean(f"{plural(len(guids), 'item')} to be removed: wildbach channel publish {shlex.quote(word)}"))
     return Exit.OK
 
 

@@ -9,6 +9,7 @@ import click
 from msgspec import UNSET
 
 from wildbach.base.words import plural
+from wildbach.base.words import size as long_size
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import links, output, reach, said, text
@@ -146,7 +147,7 @@ def tell(result: Mapping[str, Any], *, dry_run: bool) -> None:
     if not result.get("has_start"):
         output.warn("there is no index.html in the folder: the site begins with a list of its files")
     files, size, fetch = result.get("files", 0), result.get("size", 0), result.get("fetch", 0)
-    output.line(f"{plural(files, 'file')}, {text.short(size)}; new to readers: {text.short(fetch)}")
+    output.line(f"{plural(files, 'file')}, {long_size(size)}; new to readers: {long_size(fetch)}")
     if dry_run:
         output.line("nothing was published")
         return

@@ -53,7 +53,7 @@ async def show(api: Api, *, as_json: bool) -> Exit:
     limit = f" of {text.short(found.limit)}"
     if found.limit < found.quota:
         limit += f" (the disk allows no more; content.quota is {text.short(found.quota)})"
-    output.line(f"the cache has {text.short(found.used)}{limit}: {plural(len(found.torrents), 'torrent')}")
+    output.line(f"the cache has {text.short(found.used) or '0'}{limit}: {plural(len(found.torrents), 'torrent')}")
     if found.planned > found.used:
         output.line(f"still to come: {text.short(found.planned - found.used)}")
     for owner, part in found.owners.items():

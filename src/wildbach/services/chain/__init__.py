@@ -1,0 +1,1 @@
+"""A chain of TRON, as far as payments need one."""
