@@ -315,3 +315,20 @@ def test_two_nodes_that_know_only_each_other_find_what_one_of_them_published() -
             # The one that put it hears of it from the other, and not from itself.
             assert (await one.session.dht.ask(public_key(secret), b"s")).copies == 1
     sim(9).run(main())
+
+
+def test_two_nodes_that_know_only_each_other_find_each_others_torrents() -> None:
+    """The seed announced itself to the only node there is, which is the one that looks for it."""
+    made = make("v2", {"a": 300_000})
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            world = World(stack)
+            one, two = await world.join(), await world.join()
+            assert await one.session.dht.ready(60.0) and await two.session.dht.ready(60.0)
+            await one.seed(made)
+            await asyncio.sleep(60)
+            torrent = await two.add(Magnet(made.metainfo.info.hashes))
+            await done(torrent, seconds=30)
+            assert two.holds(made)
+    sim(10).run(main())

@@ -285,6 +285,10 @@ class Node:
         """
         operation = FindPeers(
             self._rpc, info_hash, done, on_peers, announce=announce, seed=seed, implied=implied)
+        # Where few nodes know each other, a peer may have announced itself to nobody but us.
+        here = self._peers.peers(info_hash, limits.DHT_PEERS_PER_HASH, now, noseed=noseed)
+        if here:
+            on_peers(list(here))
         return self._begin(operation, info_hash, krpc.GetPeers(info_hash, (), noseed, scrape), now)
 
     def get_item(
