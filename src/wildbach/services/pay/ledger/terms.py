@@ -1,0 +1,44 @@
+"""Windows and sums of sales. Prices are SUN a GiB, so bytes times price are SUN / 2^30: `UNIT` of them are one SUN."""
+
+from __future__ import annotations
+
+from typing import Final
+
+UNIT: Final = 1 << 30
+MIB: Final = 1 << 20
+FIRST_WINDOW: Final = MIB
+LARGEST_WINDOW: Final = 16 * MIB
+LARGEST_WHOLE: Final = 32 * MIB
+"Where two pieces are more than the largest window."
+CREDIT: Final = 2_000_000
+"SUN that are lent to one payer at most."
+BOUNCED_SECONDS: Final = 30 * 86400
+"So long a payer whose voucher was not covered gets no credit."
+STEP: Final = 256 << 10
+"Bytes for which a voucher is worth its while."
+PATIENCE_SECONDS: Final = 5.0
+"After the last block what is owed is paid, however little."
+LANES: Final = 4
+"Epochs of one payer with vouchers that were not redeemed: each costs its own redemption."
+
+
+def sun(units: int) -> int:
+    """Whole SUN, rounded up."""
+    return -(-units // UNIT)
+
+
+def first_window(piece_length: int) -> int:
+    """Bytes that may be owed at first: room for two pieces, as nothing is owed before a piece is whole; 0 where pieces
+    are too large to be sold.
+    """
+    least = max(FIRST_WINDOW, 2 * piece_length)
+    return least if least <= LARGEST_WHOLE else 0
+
+
+def largest_window(piece_length: int) -> int:
+    return max(LARGEST_WINDOW, first_window(piece_length)) if 2 * piece_length <= LARGEST_WINDOW else LARGEST_WHOLE
+
+
+def step(window: int) -> int:
+    """Bytes after which the buyer pays."""
+    return max(STEP, window // 4)
