@@ -30,9 +30,10 @@ class Usage:
 
     def take(self, size: int, slot: int) -> "Usage | None":
         """The usage after `size` more bytes, or None where they do not fit: they are free together or not at all."""
-        if size > FREE_BYTES - self.at(slot):
+        aged = self._add(0, slot)  # aged first and then added to, so that bytes round as java-tron's do
+        if size > FREE_BYTES - aged.used:
             return None
-        return self._add(size, slot)
+        return aged._add(size, slot)
 
     def _add(self, size: int, slot: int) -> "Usage":
         passed = slot - self.slot
