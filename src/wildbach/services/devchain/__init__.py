@@ -1,0 +1,1 @@
+"""A chain for development: what TRON charges, reckoned here."""
