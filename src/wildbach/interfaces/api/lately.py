@@ -12,18 +12,20 @@ T = TypeVar("T")
 
 
 class Lately(Generic[T]):
-    """By key. One that nobody asked for in `seconds` goes, and the one that was asked for longest ago goes where there
-    would be more than `most`; `gone` is told.
+    """By key. One that nobody asked for in `seconds` and that is not `busy` goes; so does the one that was asked for
+    longest ago, where there would be more than `most`. `gone` is told.
     """
 
     def __init__(
         self, scope: Scope, report: Contain, *, seconds: float, most: int, gone: Callable[[T], None] | None = None,
+        busy: Callable[[T], bool] = lambda value: False,
     ) -> None:
         self._scope = scope
         self._report = report
         self._seconds = seconds
         self._most = most
         self._gone = gone
+        self._busy = busy
         self._kept: dict[str, tuple[float, T]] = {}
         "With when it was last asked for, the longest ago first."
         self._forgetting = False
@@ -59,10 +61,12 @@ class Lately(Generic[T]):
     async def _forget(self) -> None:
         try:
             while self._kept:
-                key, (asked, _) = next(iter(self._kept.items()))
+                key, (asked, value) = next(iter(self._kept.items()))
                 left = asked + self._seconds - self._now()
                 if left > 0:
                     await asyncio.sleep(left)
+                elif self._busy(value):
+                    self.get(key)
                 else:
                     self.drop(key)
         finally:

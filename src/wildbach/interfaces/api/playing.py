@@ -34,8 +34,8 @@ from wildbach.services.stream.positions import Position, Positions
 from wildbach.services.stream.tags import tag_of
 from wildbach.services.stream.tokens import Tokens
 
-_UNASKED_SECONDS: Final = 6 * 3600.0
-"A play that nobody asked for in so long is over."
+_UNASKED_SECONDS: Final = 1800.0
+"A play that nobody asked for in so long, and that no player reads, is over."
 _CELLS: Final = 100
 _OWNER: Final = "stream"
 "Whose cache it is that is added to be played."
@@ -202,6 +202,12 @@ class Playing(Looking, Adding, Acting):
         if unwilling or torrent.state in (State.PAUSED, State.STOPPED):
             await library.lend(torrent.key)
             self.core.catalog.touch(torrent.key)
+
+    def is_read(self, play: Played) -> bool:
+        """A player has the file open, which may ask nothing else: a television."""
+        return (
+            play.index is not None and self.play_host is not None
+            and bool(self.play_host.readers(play.key, play.index)))
 
     def play_over(self, play: Played) -> None:
         """It is not in the list any more."""
@@ -455,7 +461,9 @@ class Playing(Looking, Adding, Acting):
 
 def plays_of(api: Playing) -> Lately[Played]:
     """Where plays are kept."""
-    return Lately(api.core.scope, api.core.report, seconds=_UNASKED_SECONDS, most=limits.PLAYS, gone=api.play_over)
+    return Lately(
+        api.core.scope, api.core.report, seconds=_UNASKED_SECONDS, most=limits.PLAYS, gone=api.play_over,
+        busy=api.is_read)
 
 
 def _check_index(info: Info, index: int) -> None:

@@ -33,6 +33,23 @@ def test_what_is_asked_for_stays_and_the_rest_goes_in_time() -> None:
     sim(1).run(main())
 
 
+def test_what_is_busy_stays_until_it_is_not() -> None:
+    async def main() -> None:
+        gone: list[str] = []
+        busy = {"A"}
+        async with Scope("test") as scope:
+            kept = Lately[str](scope, fail, seconds=60, most=3, gone=gone.append, busy=busy.__contains__)
+            kept.put("a", "A")
+            kept.put("b", "B")
+            await asyncio.sleep(130)
+            assert gone == ["B"] and list(kept) == ["A"]
+            busy.clear()
+            await asyncio.sleep(60)
+            assert gone == ["B", "A"] and not scope.tasks
+
+    sim(1).run(main())
+
+
 def test_there_are_never_more_than_the_most() -> None:
     async def main() -> None:
         gone: list[str] = []
