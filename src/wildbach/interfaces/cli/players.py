@@ -37,7 +37,8 @@ maker of a torrent likes, in the home network and past the daemon's proxy."""
 _DEMUXERS: Final = {
     suffix: name for name, suffixes in {
         "mp4": "mp4 m4v mov m4a m4b 3gp", "mkv": "mkv webm mka", "avi": "avi", "ts": "ts m2ts mts",
-        "ps": "mpg mpeg vob", "ogg": "ogg ogv oga opus", "flac": "flac", "es": "mp3 aac ac3", "wav": "wav", "asf": "wmv wma asf",
+        "ps": "mpg mpeg vob", "ogg": "ogg ogv oga opus", "flac": "flac", "es": "mp3 aac ac3", "wav": "wav",
+        "asf": "wmv wma asf",
     }.items() for suffix in suffixes.split()
 }
 """VLC reads what it was given as what its name says. Left alone it looks into it and follows playlists, wherever they
