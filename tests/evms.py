@@ -8,6 +8,7 @@ transaction costs before it runs is left out. `Tvm` is py-evm with the prices of
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -28,6 +29,10 @@ from eth.vm.opcode import as_opcode
 from eth.vm.transaction_context import BaseTransactionContext
 
 from wildbach.protocol.tron.address import NOBODY, Address
+
+# py-evm lets Python nest ten thousand calls, in the whole process. The C stack does not reach so far: JSON that is
+# nested as deep would end the process, and tests of such JSON run in the same one.
+sys.setrecursionlimit(1000)
 
 START: Final = 1_700_000_000
 GAS: Final = 100_000_000
