@@ -20,7 +20,7 @@ from wildbach.net.resolve import ForbiddenURL, Purpose
 from wildbach.protocol.tron import transaction
 from wildbach.protocol.tron.address import Address
 from wildbach.runtime.rng import Rng
-from wildbach.services.chain import answers
+from wildbach.services.chain import reading
 from wildbach.services.chain.answers import (
     Account,
     Block,
@@ -91,7 +91,7 @@ class Node:
         return found
 
     async def _block(self, path: str, document: Mapping[str, object]) -> Block:
-        found = await self._ask(path, document, answers.read_block)
+        found = await self._ask(path, document, reading.read_block)
         if found is None:
             raise NodeRefused(f"{self.name}: the node does not have this block")
         return found
@@ -102,14 +102,14 @@ class Node:
         """In solidified state."""
         return await self._ask(
             "/walletsolidity/getaccount", {"address": address.full.hex()},
-            lambda body: answers.read_account(body, address))
+            lambda body: reading.read_account(body, address))
 
     async def resources(self, address: Address) -> Resources:
         return await self._ask(
-            "/wallet/getaccountresource", {"address": address.full.hex()}, answers.read_resources)
+            "/wallet/getaccountresource", {"address": address.full.hex()}, reading.read_resources)
 
     async def parameters(self) -> dict[str, int]:
-        return await self._ask("/wallet/getchainparameters", {}, answers.read_parameters)
+        return await self._ask("/wallet/getchainparameters", {}, reading.read_parameters)
 
     # -- contracts
 
@@ -117,7 +117,7 @@ class Node:
         """What runs at this address; None where no contract is."""
         return await self._ask(
             "/wallet/getcontractinfo", {"value": address.full.hex()},
-            lambda body: answers.read_contract(body, address))
+            lambda body: reading.read_contract(body, address))
 
     async def simulate(
         self, owner: Address, contract: Address | None, data: bytes, value: int = 0, *, solid: bool,
@@ -125,11 +125,11 @@ class Node:
         """Try a call (without `contract`: the making of one) by `owner`, in solidified state or in the newest."""
         return await self._ask(
             f"/{'walletsolidity' if solid else 'wallet'}/triggerconstantcontract",
-            _call(owner, contract, data, value), answers.read_simulation)
+            _call(owner, contract, data, value), reading.read_simulation)
 
     async def estimate(self, owner: Address, contract: Address | None, data: bytes, value: int = 0) -> Simulation:
         """The energy of a call; many nodes have this switched off."""
-        return await self._ask("/wallet/estimateenergy", _call(owner, contract, data, value), answers.read_estimate)
+        return await self._ask("/wallet/estimateenergy", _call(owner, contract, data, value), reading.read_estimate)
 
     # -- transactions
 
@@ -138,19 +138,19 @@ class Node:
         raw, _ = transaction.unsigned(signed)
         txid = transaction.txid_of(raw)
         return await self._ask(
-            "/wallet/broadcasthex", {"transaction": signed.hex()}, lambda body: answers.read_broadcast(body, txid))
+            "/wallet/broadcasthex", {"transaction": signed.hex()}, lambda body: reading.read_broadcast(body, txid))
 
     async def receipt(self, txid: bytes) -> Receipt | None:
         """Of a solid block; None where none has this transaction."""
         return await self._ask(
             "/walletsolidity/gettransactioninfobyid", {"value": txid.hex()},
-            lambda body: answers.read_receipt(body, txid))
+            lambda body: reading.read_receipt(body, txid))
 
     async def receipts(self, number: int) -> tuple[Receipt, ...]:
         """Of all transactions of a solid block. A node gives none for a block that it has not got."""
         return await self._ask(
             "/walletsolidity/gettransactioninfobyblocknum", {"num": number},
-            lambda body: answers.read_receipts(body, number), limit=limits.CHAIN_BLOCK_BYTES)
+            lambda body: reading.read_receipts(body, number), limit=limits.CHAIN_BLOCK_BYTES)
 
     # -- inside
 
