@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from yarl import URL
+
 from wildbach.base.ids import Endpoint
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Guard
@@ -186,7 +188,7 @@ class NodeServer:
                 head = await reader.readuntil(b"\r\n\r\n")
                 size = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(
                     b"content-length"))
-                path, body = head.split(b" ", 2)[1].decode(), await reader.readexactly(size)
+                path, body = URL(head.split(b" ", 2)[1].decode()).path, await reader.readexactly(size)
                 self.heads.append(head)
                 self.asked.append((path, json.loads(body)))
                 try:

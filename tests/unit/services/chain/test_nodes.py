@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.chainnode import Chain, Clock, NodeServer, Stall, node, serving
+from tests.proxyserver import GRANTED, greet, proxy
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, NetworkError
+from wildbach.net.http import HttpClient
+from wildbach.net.resolve import Guard
 from wildbach.protocol.tron import transaction
 from wildbach.protocol.tron.address import NOBODY, Address
 from wildbach.protocol.tron.keys import SecretKey
@@ -180,6 +183,34 @@ def test_the_key_goes_to_its_own_node_alone() -> None:
             await there.solid()
         assert b"TRON-PRO-API-KEY: the-key\r\n" in first.heads[0]
         assert second.heads and not any(b"the-key" in head for head in second.heads)
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+def test_a_node_is_asked_through_the_proxy_and_in_no_other_way(kind: str) -> None:
+    async def main() -> None:
+        server = NodeServer(Chain())
+        through: list[bytes] = []
+
+        async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if kind == "socks5":
+                through.append(await greet(reader, writer))
+                writer.write(GRANTED)
+            await server.serve(reader, writer)
+
+        async with proxy(pass_on, kind) as found:
+            clock = Clock()
+            http = HttpClient(Guard(None), proxy=found)
+            try:
+                # A name that nobody but the proxy could look up.
+                place = Place("http://node.test:8090", "http://node.test:8090")
+                assert (await Node(http, place, clock.pause, seeded(1)).head()).number == 39
+            finally:
+                await http.close()
+        if kind == "socks5":
+            assert b"node.test" in through[0]
+        else:
+            assert server.heads[0].startswith(b"POST http://node.test:8090/wallet/getblock HTTP/1.1")
     asyncio.run(main())
 
 
