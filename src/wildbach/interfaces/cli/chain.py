@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 import click
 
 from wildbach.base.errors import FormatError, UsageError
-from wildbach.base.logins import hide_logins
 from wildbach.disk.shelf import Shelf
 from wildbach.engine.ways import Ways
 from wildbach.interfaces.cli import output, running, text
@@ -85,13 +84,13 @@ async def examine(
                 passed = passed and finding.grade is not Grade.FAULT
                 yield finding
         await threads.run(
-            memory.note, examination.network, examination.genesis, hide_logins(place.url), time.time(), passed)
+            memory.note, examination.network, examination.genesis, place.name, time.time(), passed)
     finally:
         threads.close()
 
 
 def _show(finding: Finding, wishes: Wishes) -> None:
-    told = text.clean(hide_logins(finding.text))
+    told = text.clean(finding.text)
     if wishes.as_json:
         output.record({"event": "finding", "area": finding.area, "grade": finding.grade.value, "text": told})
     elif not wishes.quiet or finding.grade is Grade.FAULT:

@@ -209,7 +209,7 @@ def _fits(expected: Network, found: Network) -> bool:
 
 class Examined(msgspec.Struct, frozen=True):
     """`when`: seconds since 1970, of the last time; `passed`: nothing was at fault then. `last_passed`: 0 for never.
-    `url` has no password in it.
+    `url`: as much of it as is shown.
     """
 
     network: Annotated[str, Meta(max_length=20)]

@@ -64,8 +64,14 @@ class Place:
     solid: str
     key: str = ""
 
+    @property
+    def name(self) -> str:
+        """What is shown of it. Users, passwords and paths are not: gateways have their keys there."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
     def __repr__(self) -> str:
-        return f"Place({self.url!r}, {self.solid!r})"
+        return f"Place({self.name!r})"
 
 
 @dataclass(frozen=True, slots=True)

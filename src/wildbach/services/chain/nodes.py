@@ -14,7 +14,6 @@ import msgspec
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, NetworkError
-from wildbach.base.logins import hide_logins
 from wildbach.net.http import Response
 from wildbach.net.resolve import ForbiddenURL, Purpose
 from wildbach.protocol.tron import transaction
@@ -64,7 +63,7 @@ class Node:
         self._pause = pause
         self._rng = rng
         self._seconds = seconds
-        self.name = hide_logins(place.url)
+        self.name = place.name
 
     # -- blocks
 

@@ -17,14 +17,15 @@ class ChainSettings(Section):
         "real money; custom: the one at chain.url.", choices=NETWORKS)
     url: str = setting(
         "", "A node of it (java-tron's HTTP API), as https://HOST or http://HOST:PORT. Empty: the usual one of the "
-        "network, which for dev is on this machine.")
+        "network, which for dev is on this machine. It may have a password or a key in it, so only its host is shown.",
+        secret=True)
     solid_url: str = setting(
         "", "Where this node tells what can no longer be undone (/walletsolidity), where that is another address: "
-        "java-tron itself answers that at a port of its own.")
+        "java-tron itself answers that at a port of its own.", secret=True)
     second_url: str = setting(
         "", "A second node, of somebody else. What money depends on is then asked of both, and counts where they "
-        "agree.")
-    second_solid_url: str = setting("", "The same of the second node, where it is another address.")
+        "agree.", secret=True)
+    second_solid_url: str = setting("", "The same of the second node, where it is another address.", secret=True)
     api_key: str = setting(
         "", "The key for chain.url, where its owner wants one (TronGrid). The second node never gets it.", secret=True)
     chain_id: str = setting(

@@ -214,15 +214,16 @@ def test_a_node_is_asked_through_the_proxy_and_in_no_other_way(kind: str) -> Non
     asyncio.run(main())
 
 
-def test_a_password_in_the_address_is_not_in_errors() -> None:
+def test_a_password_or_a_key_in_the_address_is_not_in_errors() -> None:
     async def main() -> None:
-        server = NodeServer(Chain(), says={"/wallet/getblock": lambda _: b"<html>"})
+        server = NodeServer(Chain(), says={"/hidden-key/wallet/getblock": lambda _: b"<html>"})
         async with serving(server) as http:
-            at = server.url.replace("http://", "http://me:hidden@")
+            at = server.url.replace("http://", "http://me:hidden@") + "/hidden-key"
             clock = Clock()
             with pytest.raises(FormatError) as caught:
                 await Node(http, Place(at, at), clock.pause, seeded(1)).head()
             assert "hidden" not in str(caught.value)
+            assert server.paths() == ["/hidden-key/wallet/getblock"]
         assert b"Authorization: Basic bWU6aGlkZGVu\r\n" in server.heads[0]
     asyncio.run(main())
 
