@@ -105,7 +105,7 @@ SHOWN_LIMITS = {
     "CHAIN_ANSWER_BYTES": "what a node answers to a question about one account, block or contract",
     "CHAIN_BLOCK_BYTES": "what a node tells of all transactions of a block",
     "CHAIN_TRANSACTIONS": "transactions of a block",
-    "CHAIN_LOGS": "events of a transaction",
+    "CHAIN_LOGS": "events of all transactions of a block",
     "CHAIN_TRIES": "times that a node is asked the same where it is busy or away",
     "CHAIN_LAG_BLOCKS": "blocks by which two nodes may differ",
     "CHAIN_EVENT_BLOCKS": "blocks that are looked through for events in one go",

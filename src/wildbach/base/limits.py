@@ -692,7 +692,7 @@ VAULT_VOUCHERS = 20
 # nodes of a chain
 CHAIN_ANSWER_BYTES = 4 * MIB
 "Of a node, to a question about one account, block or contract."
-CHAIN_BLOCK_BYTES = 32 * MIB
+CHAIN_BLOCK_BYTES = 16 * MIB
 "What became of all transactions of a block."
 CHAIN_SECONDS = 20.0
 "For one answer."
@@ -704,8 +704,8 @@ CHAIN_LAG_BLOCKS = 200
 "By which nodes may differ in what they hold for solid: ten minutes."
 CHAIN_TRANSACTIONS = 10_000
 "Of a block."
-CHAIN_LOGS = 10_000
-"Of a transaction."
+CHAIN_LOGS = 20_000
+"Events of a transaction, and of all transactions of a block."
 CHAIN_OUTPUT_BYTES = 128 * KIB
 "What a call returns, the data of a log, the code of a contract."
 CHAIN_PARAMETERS = 1000

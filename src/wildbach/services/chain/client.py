@@ -24,6 +24,7 @@ from wildbach.services.chain.answers import (
     Broadcast,
     Code,
     Log,
+    NodeBusy,
     NodeRefused,
     Prices,
     Receipt,
@@ -331,6 +332,8 @@ class ChainClient:
             return None
         try:
             found = await node.estimate(owner, there, data, value)
+        except NodeBusy:
+            return None
         except NodeRefused:
             self._no_estimates = True
             return None

@@ -281,6 +281,8 @@ def read_receipts(body: bytes, number: int) -> tuple[Receipt, ...]:
     if isinstance(found, _Answer):
         _check_error(found)
         raise FormatError("a list of transactions is wanted")
+    if sum(len(one.log) for one in found) > limits.CHAIN_LOGS:
+        raise LimitError(f"a block has more than {limits.CHAIN_LOGS} events", where="log")
     made = tuple(_receipt(one) for one in found)
     if any(one.block != number for one in made):
         raise FormatError("a transaction is of another block than was asked for", where="blockNumber")

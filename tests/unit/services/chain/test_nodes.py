@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.chainnode import Chain, Clock, NodeServer, Stall, node, serving
+from tests.chainnode import Chain, Clock, Drip, NodeServer, Stall, node, serving
 from tests.proxyserver import GRANTED, greet, proxy
 
 from wildbach.base import limits
@@ -145,11 +145,14 @@ def test_a_huge_answer_is_cut_off() -> None:
     run(server, work)
 
 
-def test_a_node_that_stalls_in_its_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("how", [Stall, Drip])
+def test_a_node_that_does_not_end_its_answer_is_given_up(
+    how: type[Exception], monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(limits, "CHAIN_TRIES", 2)
 
     def stall(_: object) -> bytes:
-        raise Stall
+        raise how
 
     server = NodeServer(Chain(), says={"/wallet/getblock": stall})
 

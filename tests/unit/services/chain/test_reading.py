@@ -240,6 +240,10 @@ def test_bounds() -> None:
     for logs in (many, [{"address": "00" * 20, "topics": ["00" * 32] * 5}], [{"address": "00"}]):
         with pytest.raises(FormatError):
             reading.read_receipt(made(id=TXID.hex(), log=logs), TXID)
+    half = {"id": "00" * 32, "blockNumber": 5, "log": [{"address": "00" * 20}] * (limits.CHAIN_LOGS // 2 + 1)}
+    assert len(reading.read_receipts(json.dumps([half]).encode(), 5)) == 1
+    with pytest.raises(LimitError, match="events"):
+        reading.read_receipts(json.dumps([half, half]).encode(), 5)
     with pytest.raises(FormatError):
         reading.read_parameters(made(chainParameter=[{"key": "x"}] * (limits.CHAIN_PARAMETERS + 1)))
 
