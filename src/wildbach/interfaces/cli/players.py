@@ -13,8 +13,9 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
+from urllib.parse import urlsplit
 
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
@@ -33,6 +34,15 @@ _PATIENCE_SECONDS: Final = 2000
 _ONE_FILE: Final = ("--access-references=no", "--demuxer-lavf-o-append=protocol_whitelist=none")
 """mpv opens what it was given and nothing else: a film.mkv that is a playlist in truth would have it call whatever the
 maker of a torrent likes, in the home network and past the daemon's proxy."""
+_DEMUXERS: Final = {
+    suffix: name for name, suffixes in {
+        "mp4": "mp4 m4v mov m4a m4b 3gp", "mkv": "mkv webm mka", "avi": "avi", "ts": "ts m2ts mts",
+        "ps": "mpg mpeg vob", "ogg": "ogg ogv oga opus", "flac": "flac", "es": "mp3 aac ac3", "wav": "wav",
+        "asf": "wmv wma asf",
+    }.items() for suffix in suffixes.split()
+}
+"""VLC reads what it was given as what its name says. Left alone it looks into it and follows playlists, wherever they
+lead (tried with VLC 3.0: `#EXTM3U` in a file called film.mp4)."""
 _WATCHED: Final = {
     "time-pos": "seconds", "duration": "duration", "speed": "speed", "sub-delay": "subtitle_offset",
     "current-tracks/audio/lang": "audio", "current-tracks/sub/lang": "subtitle",
@@ -92,6 +102,13 @@ def mpv_arguments(program: str, ask: Ask, socket: str) -> list[str]:
 
 
 def vlc_arguments(program: str, ask: Ask) -> list[str]:
+    """Raises UsageError for a kind of file that VLC cannot be kept to."""
+    suffix = PurePosixPath(urlsplit(ask.url).path).suffix.lower().lstrip(".")
+    demuxer = _DEMUXERS.get(suffix)
+    if demuxer is None:
+        raise UsageError(
+            f"VLC follows playlists, and cannot be kept from it with a file of the kind {suffix!r}: "
+            "choose --player mpv or browser", code="unsafe_player")
     found = [program, "--play-and-exit", "--no-qt-privacy-ask", f"--meta-title={clean(ask.title)}"]
     if ask.start > 0:
         found.append(f"--start-time={ask.start:.3f}")
@@ -103,7 +120,7 @@ def vlc_arguments(program: str, ask: Ask) -> list[str]:
         found.append(f"--input-slave={one}" if "://" in one else f"--sub-file={one}")
     if ask.speed != 1.0:
         found.append(f"--rate={ask.speed:g}")
-    return [*found, ask.url]
+    return [*found, ask.url, f":demux={demuxer}"]
 
 
 @dataclass(slots=True)

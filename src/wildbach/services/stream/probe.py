@@ -18,6 +18,8 @@ from wildbach.base.errors import FormatError
 Text = Annotated[str, msgspec.Meta(max_length=limits.MEDIA_TEXT_CHARS)]
 Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_.,+ -]*$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+Index = Annotated[int, msgspec.Meta(ge=0, le=9999)]
+"It stands in the paths of segments."
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=limits.PLAYED_SECONDS)]
 Tick = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 
@@ -25,7 +27,7 @@ Tick = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 class Track(msgspec.Struct, frozen=True, kw_only=True):
     """One stream of the file."""
 
-    index: Count
+    index: Index
     "By which it is asked for; the file's own count."
     kind: Literal["video", "audio", "subtitle"]
     codec: Name

@@ -191,7 +191,8 @@ def _unstyled(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """One subtitle has no empty line in it, and no sign that ends or begins anything."""
-    text = "\n".join(line.strip() for line in text.splitlines() if line.strip())[:limits.SUBTITLE_CUE_CHARS]
+    text = "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    text = text[:limits.SUBTITLE_CUE_CHARS].strip()  # it may be cut at the end of a line
     for char, escape in _ESCAPES:
         text = text.replace(char, escape)
     return text

@@ -26,7 +26,19 @@ def test_what_comes_from_a_torrent_is_never_an_option() -> None:
     assert r"--force-media-title=--script=evil\x1b[0m" in made and "--title=${media-title}" in made
     assert not any(one.startswith("--script") for one in made)
     made = players.vlc_arguments("vlc", ask)
-    assert made[-1] == URL and "--start-time=12.500" in made and "--input-slave=http://x/1.srt" in made
+    assert made[-2:] == [URL, ":demux=mkv"] and "--start-time=12.500" in made and "--input-slave=http://x/1.srt" in made
+
+
+@pytest.mark.parametrize(
+    ("name", "demuxer"), [("a.mp4", "mp4"), ("A.M4V", "mp4"), ("a.webm", "mkv"), ("a.mp3", "es"), ("a.m2ts", "ts")])
+def test_vlc_reads_a_file_as_what_its_name_says(name: str, demuxer: str) -> None:
+    assert players.vlc_arguments("vlc", Ask(f"http://127.0.0.1/t/0/{name}", "x"))[-1] == f":demux={demuxer}"
+
+
+@pytest.mark.parametrize("name", ["a.m3u8", "a.flv", "a", "a.mp4.pls"])
+def test_vlc_gets_nothing_that_it_might_follow(name: str) -> None:
+    with pytest.raises(UsageError):
+        players.vlc_arguments("vlc", Ask(f"http://127.0.0.1/t/0/{name}", "x"))
 
 
 def test_what_is_not_asked_for_is_left_to_the_player() -> None:

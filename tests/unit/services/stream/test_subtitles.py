@@ -127,3 +127,10 @@ def test_whatever_a_track_says_what_goes_out_is_webvtt(codec: str, rows: list[tu
 def test_a_subtitle_without_a_length_is_shown_for_a_while() -> None:
     assert of_track("subrip", [(1.0, 1.0, b"a")]) == [Cue(1.0, 4.0, "a")]
     assert subtitles.SUFFIXES == (".srt", ".vtt", ".ass", ".ssa")
+
+
+def test_a_subtitle_that_is_cut_at_the_end_of_a_line_has_no_empty_one() -> None:
+    line = "x" * 99
+    raw = ("1\n00:00:01,000 --> 00:00:02,000\n" + f"{line}\n" * 40).encode()
+    (cue,) = subtitles.parse(raw)
+    assert cue.text == "\n".join([line] * (limits.SUBTITLE_CUE_CHARS // 100))
