@@ -102,6 +102,13 @@ SHOWN_LIMITS = {
     "HEAD_ROTATIONS": "how often in a row a key may give way to another",
     "DHT_FOLLOWED": "torrents that change and are followed",
     "VAULT_VOUCHERS": "vouchers that one call of a vault redeems",
+    "CHAIN_ANSWER_BYTES": "what a node answers to a question about one account, block or contract",
+    "CHAIN_BLOCK_BYTES": "what a node tells of all transactions of a block",
+    "CHAIN_TRANSACTIONS": "transactions of a block",
+    "CHAIN_LOGS": "events of all transactions of a block",
+    "CHAIN_TRIES": "times that a node is asked the same where it is busy or away",
+    "CHAIN_LAG_BLOCKS": "blocks by which two nodes may differ",
+    "CHAIN_EVENT_BLOCKS": "blocks that are looked through for events in one go",
 }
 
 

@@ -689,3 +689,28 @@ WALLET_FEE_LIMIT = 1_000_000_000
 "SUN that one transaction may burn: the hard cap, whatever a node says it needs."
 VAULT_VOUCHERS = 20
 "Vouchers that are redeemed by one call. TRON gives a transaction 80 ms, and one that takes longer pays all the same."
+# nodes of a chain
+CHAIN_ANSWER_BYTES = 4 * MIB
+"Of a node, to a question about one account, block or contract."
+CHAIN_BLOCK_BYTES = 16 * MIB
+"What became of all transactions of a block."
+CHAIN_SECONDS = 20.0
+"For one answer."
+CHAIN_TRIES = 4
+"Times that one question is asked where a node is busy or does not answer."
+CHAIN_AGREE_TRIES = 4
+"Times that two nodes are asked for the same until they must have the same blocks."
+CHAIN_LAG_BLOCKS = 200
+"By which nodes may differ in what they hold for solid: ten minutes."
+CHAIN_TRANSACTIONS = 10_000
+"Of a block."
+CHAIN_LOGS = 20_000
+"Events of a transaction, and of all transactions of a block."
+CHAIN_OUTPUT_BYTES = 128 * KIB
+"What a call returns, the data of a log, the code of a contract."
+CHAIN_PARAMETERS = 1000
+"That a chain has: prices, times, switches."
+CHAIN_MESSAGE_CHARS = 200
+"Of what a node says in words."
+CHAIN_EVENT_BLOCKS = 10_000
+"Blocks that are looked through for a contract's events in one go."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wildbach.base.settings import Section, section, setting
 from wildbach.engine.settings import Settings
+from wildbach.services.chain.settings import ChainSettings
 from wildbach.services.channels.settings import ChannelSettings
 from wildbach.services.feeds.settings import FeedSettings
 from wildbach.services.library.settings import (
@@ -103,7 +104,7 @@ class HookSettings(Section):
 
 HOST_ONLY = ("hooks.",)
 "Settings that only the configuration file, the environment and flags can have, and that the API does not show."
-HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries")
+HOST_CHOSEN = (*HOST_ONLY, "downloads.allowed", "notify.urls", "api.countries", "chain.")
 "Those that the API does not change: what holds for who uses it is not for them to choose."
 
 
@@ -120,6 +121,7 @@ class ClientSettings(Settings):
     feeds: FeedSettings = section(FeedSettings, "RSS.")
     channels: ChannelSettings = section(ChannelSettings, "Channels that are followed.")
     sites: SiteSettings = section(SiteSettings, "Sites that were opened, and those that are published from here.")
+    chain: ChainSettings = section(ChainSettings, "The chain that payments are made on.")
     hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")
     notify: NotifySettings = section(NotifySettings, "Notifications to phones, chats, mail and others.")
     api: ApiSettings = section(ApiSettings, "The web interface and the API.")

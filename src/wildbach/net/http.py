@@ -166,6 +166,27 @@ class HttpClient:
         send = {"Accept-Encoding": "identity", **(headers or {})}
         await self._follow(url, purpose, 0, send, lambda reply, target: _hand(reply, target, take))
 
+    async def post(
+        self, url: str, body: bytes, *, content_type: str, purpose: Purpose, limit: int, seconds: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """POST `body` to a URL. No redirect is followed: who gets the body is who the URL names. Raises as `fetch`."""
+        send = {"Content-Type": content_type, **(headers or {})}
+        try:
+            async with asyncio.timeout(seconds):
+                target = await self._guard.admit(url, purpose)
+                if target.scheme == "udp":
+                    raise ForbiddenURL("udp is not fetched")
+                found = await self._hop(
+                    target, send, target.login, lambda reply, target: _whole(reply, target, limit, None), body)
+        except TimeoutError:
+            raise NetworkError(f"no reply within {seconds:g} seconds") from None
+        if isinstance(found, str):
+            raise NetworkError("the server sends us elsewhere, and a POST is not sent on: name the URL it is for")
+        if found is None:
+            raise NetworkError("no reply")
+        return found
+
     async def close(self) -> None:
         """Close every connection."""
         self._closed = True
@@ -202,9 +223,10 @@ class HttpClient:
         raise NetworkError(f"more than {limits.TRACKER_REDIRECTS} redirects")
 
     async def _hop(
-        self, target: Target, headers: dict[str, str], login: tuple[str, str] | None, handle: Handle
+        self, target: Target, headers: dict[str, str], login: tuple[str, str] | None, handle: Handle,
+        body: bytes | None = None,
     ) -> Response | str | None:
-        """One request: what `handle` makes of the reply, or the Location of a redirect."""
+        """One request: what `handle` makes of the reply, or the Location of a redirect. With a `body` it is a POST."""
         send = {"Accept": "*/*", "Accept-Encoding": "gzip", **headers}
         if self._agent:
             send["User-Agent"] = self._agent
@@ -216,7 +238,7 @@ class HttpClient:
         tries = target.addresses[:_ADDRESSES]
         for number, address in enumerate(tries):
             try:
-                return await self._request(target, address, send, handle)
+                return await self._request(target, address, send, handle, body)
             except aiohttp.ClientConnectorCertificateError as error:
                 raise NetworkError("the server's certificate is not valid", detail=str(error)) from None
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -229,14 +251,14 @@ class HttpClient:
         raise NetworkError("no address")
 
     async def _request(
-        self, target: Target, address: str, headers: dict[str, str], handle: Handle
+        self, target: Target, address: str, headers: dict[str, str], handle: Handle, body: bytes | None,
     ) -> Response | str | None:
         origin = await self._origin(target, address)
         origin.users += 1
         try:
-            async with origin.session.get(
-                URL(target.url, encoded=True), headers=headers, allow_redirects=False, read_bufsize=_READ_AHEAD,
-                proxy=origin.proxy,
+            async with origin.session.request(
+                "GET" if body is None else "POST", URL(target.url, encoded=True), headers=headers, data=body,
+                allow_redirects=False, read_bufsize=_READ_AHEAD, proxy=origin.proxy,
             ) as reply:
                 if self._proxy is not None:
                     refusal = _refusal(reply, self._proxy) if origin.proxy is not None else None

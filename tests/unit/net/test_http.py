@@ -347,3 +347,56 @@ def test_a_sink_takes_the_body_as_it_comes() -> None:
         assert sum(map(len, parts)) == 500_000
         await client.close()
     asyncio.run(main())
+
+
+# -- POST
+
+
+def post(talk: Talk, *, limit: int = 1000) -> tuple[Response, Server]:
+    async def main() -> tuple[Response, Server]:
+        client = HttpClient(Guard(Names("127.0.0.1")))
+        async with Server(talk) as server:
+            try:
+                return await client.post(
+                    f"http://node.example:{server.port}/wallet/x?a=b", b'{"a":1}', content_type="application/json",
+                    purpose=Purpose.USER, limit=limit, seconds=5, headers={"X-Key": "abc"}), server
+            finally:
+                await client.close()
+    return asyncio.run(main())
+
+
+def test_a_body_is_posted_once() -> None:
+    seen: list[bytes] = []
+
+    async def talk(head: bytes, writer: asyncio.StreamWriter) -> None:
+        seen.append(head)
+        writer.write(b"HTTP/1.1 500 Broken\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+        await writer.drain()
+        writer.close()
+
+    response, server = post(talk)
+    assert (response.status, response.body, server.connections) == (500, b"no", 1)
+    (head,) = seen
+    assert head.startswith(b"POST /wallet/x?a=b HTTP/1.1\r\n")
+    for line in (b"Content-Type: application/json", b"Content-Length: 7", b"X-Key: abc", b"Host: node.example:"):
+        assert b"\r\n" + line in head
+
+
+def test_a_post_is_not_sent_on() -> None:
+    with pytest.raises(NetworkError, match="sends us elsewhere"):
+        post(redirect("http://127.0.0.1:1/"))
+
+
+def test_the_answer_to_a_post_is_bounded() -> None:
+    with pytest.raises(LimitError):
+        post(ok(bytes(2000)))
+
+
+def test_a_post_goes_to_no_address_that_is_forbidden() -> None:
+    async def main() -> None:
+        client = HttpClient(Guard(Names("169.254.169.254")))
+        with pytest.raises(ForbiddenURL):
+            await client.post(
+                "http://node.example/", b"", content_type="text/plain", purpose=Purpose.USER, limit=10, seconds=5)
+        await client.close()
+    asyncio.run(main())

@@ -31,7 +31,7 @@ export const settingsWords = words(
       connections: "Connections", rates: "Speed", peers: "Peers", disk: "Disk", content: "Cache", trackers: "Trackers", discovery: "Being found", web_seeds: "Web seeds", dht: "DHT",
       network: "Way out", filter: "IP filter", downloads: "Downloads", queue: "Queue", seeding: "Seeding", slow_mode: "Slow mode", trash: "Trash", leeches: "Leeches",
       feeds: "Feeds", hooks: "Commands", notify: "Notifications", api: "Web and API", media: "Playing", sites: "Sites",
-      channels: "Channels",
+      channels: "Channels", chain: "Chain",
     } as Record<string, string>,
   },
   {
@@ -63,7 +63,7 @@ export const settingsWords = words(
       connections: "Verbindungen", rates: "Geschwindigkeit", peers: "Peers", disk: "Platte", content: "Zwischenspeicher", trackers: "Tracker", discovery: "Gefunden werden", web_seeds: "Web-Seeds", dht: "DHT",
       network: "Weg nach draußen", filter: "IP-Filter", downloads: "Downloads", queue: "Schlange", seeding: "Verteilen", slow_mode: "Langsam-Modus", trash: "Papierkorb", leeches: "Schmarotzer",
       feeds: "Feeds", hooks: "Befehle", notify: "Benachrichtigungen", api: "Web und API", media: "Abspielen", sites: "Seiten",
-      channels: "Kanäle",
+      channels: "Kanäle", chain: "Kette",
     } as Record<string, string>,
   },
 );

@@ -130,6 +130,11 @@ def network(function: Callable[..., int]) -> Callable[..., int]:
     return _with(function, tuple(name for name in _FLAGS if name not in _OF_ONE_TORRENT))
 
 
+def outward(function: Callable[..., int]) -> Callable[..., int]:
+    """The same with those flags only that say how servers are asked, and where something is remembered of it."""
+    return _with(function, ("interface", "proxy", "settings_given", "state", "as_json", "quiet"))
+
+
 def _with(function: Callable[..., int], flags: tuple[str, ...]) -> Callable[..., int]:
     @wraps(function)
     def gathered(**values: Any) -> int:

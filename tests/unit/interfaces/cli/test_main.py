@@ -119,7 +119,7 @@ def test_the_script_for_fish_leaves_commas_in_descriptions(capsys: pytest.Captur
 
 def test_completion_knows_the_commands() -> None:
     done = run_child(_WILDBACH_COMPLETE="bash_complete", COMP_WORDS="wildbach c", COMP_CWORD="1")
-    names = ("config", "categories", "channel", "create", "completion")
+    names = ("config", "categories", "channel", "create", "chain", "completion")
     assert done.stdout.split() == [f"plain,{name}" for name in names]
 
 
