@@ -18,12 +18,23 @@ const GOOD_MS = 4000;
 class Toasts {
   shown = $state<Toast[]>([]);
   #next = 1;
+  /** Who looks at one, or has it in focus, is not to lose it. */
+  #held = new Set<number>();
 
   /** Its id, for `end`. */
   say(text: string, action?: Toast["action"]): number {
     const id = this.#show({ text, lines: [], kind: "good", ...(action ? { action } : {}) });
-    setTimeout(() => this.end(id), action ? UNDO_MS : GOOD_MS);
+    this.#endIn(id, action ? UNDO_MS : GOOD_MS);
     return id;
+  }
+
+  hold(id: number, held: boolean): void {
+    if (held) this.#held.add(id);
+    else this.#held.delete(id);
+  }
+
+  #endIn(id: number, ms: number): void {
+    setTimeout(() => (this.#held.has(id) ? this.#endIn(id, GOOD_MS) : this.end(id)), ms);
   }
 
   /** Stays until it is taken away. */
@@ -32,6 +43,7 @@ class Toasts {
   }
 
   end(id: number): void {
+    this.#held.delete(id);
     this.shown = this.shown.filter((one) => one.id !== id);
   }
 
