@@ -1,1 +1,0 @@
-"""A chain for development: what TRON charges, reckoned here."""
