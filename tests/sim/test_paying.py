@@ -42,6 +42,10 @@ class Side:
     def unverified(self) -> int:
         return self.line.unverified
 
+    @property
+    def unsettled(self) -> bool:
+        return False
+
     def standing(self, now: float) -> Standing:
         return Standing.PAID if self.on else Standing.GUEST
 

@@ -275,6 +275,10 @@ PAY_MESSAGE_BYTES = 1024
 "One message of `wb_pay`: numbers, addresses and a signature."
 PAY_SCHEMES = 16
 PAY_SCHEME_BYTES = 16
+PAY_PAYERS = 2000
+"Payers whose books are in memory beside those who are connected."
+PAY_LANES = 4000
+"Lanes to others with vouchers that were not redeemed, of which the vault is asked."
 
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000

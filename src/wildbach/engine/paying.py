@@ -138,6 +138,9 @@ class PayTalk:
         "0 while the metadata is not known: nothing is bought or sold then."
         self.asks_again: Callable[[Peer], None] = lambda peer: None
         "A peer may be asked for more than before."
+        self.review: Callable[[], None] = lambda: None
+        "Lets go of peers that are of no use."
+        self._unsettled = False
         self._peers: dict[int, Peer] = {}
 
     def terms(self) -> bencode.Value | None:
@@ -204,6 +207,9 @@ class PayTalk:
             self._gone = {number: one for number, one in self._gone.items() if open_pieces and one[0].unverified}
         for line, _ in self._lines.values():
             line.tidy()
+        before, self._unsettled = self._unsettled, any(one.unsettled for _, one in self._lines.values())
+        if before and not self._unsettled:
+            self.review()
 
     def close(self) -> None:
         """Nothing is bought or sold here any more."""

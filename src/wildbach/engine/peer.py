@@ -71,6 +71,11 @@ class Bargain(Protocol):
         """What it pays us, SUN a GiB."""
         ...
 
+    @property
+    def unsettled(self) -> bool:
+        """The last voucher is on its way: two seeds do not part before it is here. Soon over."""
+        ...
+
     def standing(self, now: float) -> Standing: ...
 
     def received(self, payload: bytes) -> None:

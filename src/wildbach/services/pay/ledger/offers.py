@@ -36,7 +36,6 @@ class Offers:
     def __init__(self, own: frozenset[Address]) -> None:
         self._own = own
         self._open: dict[int, _Open] = {}
-        self._sales: dict[int, Sale] = {}
 
     def make(
         self, connection: int, infohash: bytes, *, price: int, window: int, payee: Address, least: int, now: int,
@@ -47,7 +46,6 @@ class Offers:
         """
         offer = Offer(id_, price, window, payee, least, now + OFFER_SECONDS)
         self._open[connection] = _Open(offer, infohash)
-        self._sales.pop(connection, None)
         return offer
 
     def asked(self, connection: int, accepted: Accepted, now: int) -> Accept | None:
@@ -70,19 +68,9 @@ class Offers:
         if not selling.opens(lane):
             return Why.OLD_EPOCH
         del self._open[connection]
-        sale = Sale(offer, accepted.payer, lane)
-        self._sales[connection] = sale
         selling.accept(lane, accepted.owed)
-        return sale
-
-    def sale(self, connection: int) -> Sale | None:
-        return self._sales.get(connection)
-
-    def due(self, now: int) -> tuple[int, ...]:
-        """Connections whose offer has ended before it was taken."""
-        return tuple(number for number, one in self._open.items() if now >= one.offer.expires)
+        return Sale(offer, accepted.payer, lane)
 
     def left(self, connection: int) -> None:
         """It is over, or nothing is sold on it any more."""
         self._open.pop(connection, None)
-        self._sales.pop(connection, None)

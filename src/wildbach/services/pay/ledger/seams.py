@@ -4,12 +4,13 @@ and whose answers are typed and bounded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from wildbach.protocol.tron.address import Address
 from wildbach.services.pay.ledger.terms import LaneId
+from wildbach.services.pay.wallet.policy import Cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,10 @@ class Standing:
     "When a good voucher last met too little money; 0 for never."
     delay: int = 7 * 86400
     "How long removals and withdrawals take."
+    registered: bool = True
+    "The key that signs was added by this payer."
     leaving: bool = False
-    "The key that signs is being removed, or was never added."
+    "The key that signs is being removed."
     reserves: Mapping[Address, Reserve] = field(default_factory=dict)
     "Of the payees that were asked about."
     paid: Mapping[LaneId, int] = field(default_factory=dict)
@@ -55,4 +58,17 @@ class Settlement(Protocol):
     async def standing(
         self, payer: Address, signer: Address, payees: Sequence[Address], lanes: Sequence[LaneId],
     ) -> Standing:
-        """All of one solidified block: what was read while another one became solid is read again."""
+        """What somebody has in the vault, and of these lanes of his. What was paid is read first: where a block comes
+        between, a seller is careful.
+        """
+        ...
+
+    async def cover(
+        self, payer: Address, signers: Collection[Address], payees: Sequence[Address], lanes: Sequence[LaneId],
+    ) -> Cover:
+        """What we have there ourselves. `signers`: those that are ours; whether there are others is told."""
+        ...
+
+    async def credits(self, payees: Sequence[Address]) -> Mapping[Address, int]:
+        """What was redeemed for each, and waits to be claimed (SUN)."""
+        ...

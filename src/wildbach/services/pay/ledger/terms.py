@@ -23,6 +23,8 @@ STEP: Final = 256 << 10
 "Bytes for which a voucher is worth its while."
 PATIENCE_SECONDS: Final = 5.0
 "After the last block what is owed is paid, however little."
+SETTLE_SECONDS: Final = 10.0
+"Two seeds wait so long for the last voucher before they part."
 LANES: Final = 4
 "Lanes of one payer with vouchers that were not redeemed: each costs its own redemption."
 OFFER_SECONDS: Final = 3600
