@@ -118,6 +118,13 @@ class Trade:
     def __post_init__(self) -> None:
         self.settlement = BedSettlement(self.bed)
         self.rng = Random(1)
+        self.open: list[Ledger | WalletStore] = []
+
+    def close(self) -> None:
+        """Files, and the threads."""
+        for one in self.open:
+            one.close()
+        self.threads.close()
 
     def wall(self) -> float:
         return START + simloop().time()
@@ -127,14 +134,20 @@ class Trade:
 
     def seller(self, scope: Scope, name: str = "seller", key: SecretKey = SELLER, price: int = PRICE) -> Till:
         market = Wishes(self.content, key.address, price=price)
-        ledger = Ledger(self.root / f"{name}.db")
+        ledger = self._ledger(name)
         desk = SellerDesk(
             scope, self.threads, ledger, self.settlement, self.bed.domain, market, self.rng,
             own=frozenset({key.address}), wall=self.wall, clock=simloop().time)
         return Till(scope, self.bed.domain, market, seller=desk, buyer=None)
 
+    def _ledger(self, name: str) -> Ledger:
+        ledger = Ledger(self.root / f"{name}.db")
+        self.open.append(ledger)
+        return ledger
+
     def signer(self, name: str = "buyer", key: SecretKey = HOT, limits: SpendingLimits = LIMITS) -> HotSigner:
         store = WalletStore(self.root / f"{name}-wallet.db")
+        self.open.append(store)
         counters = Counters(store, Mirror(self.root / "mirrors", PAYER.address, name), PAYER.address, self.wall)
         counters.set_limits(limits)
         return HotSigner(key, PAYER.address, self.bed.domain, counters, self.wall, former=[HOT.address])
@@ -144,7 +157,7 @@ class Trade:
     ) -> Till:
         market = Wishes(self.content, PAYER.address, most=most)
         desk = BuyerDesk(
-            scope, self.threads, Ledger(self.root / f"{name}.db"), self.settlement, self.bed.domain,
+            scope, self.threads, self._ledger(name), self.settlement, self.bed.domain,
             signer if signer is not None else self.signer(name), frozenset({HOT.address}), market, wall=self.wall,
             clock=simloop().time)
         return Till(scope, self.bed.domain, market, seller=None, buyer=desk)

@@ -74,6 +74,12 @@ class Side:
     def tick(self, now: float) -> None:
         pass
 
+    def again(self) -> None:
+        pass
+
+    def over(self) -> None:
+        pass
+
     def left(self) -> None:
         self.gone = True
 

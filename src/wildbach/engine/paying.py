@@ -153,9 +153,12 @@ class PayTalk:
         till = self._till()
         says = peer.says
         if (
-            till is None or not self.on or not self.piece_length or peer.number in self._lines or says is None
+            till is None or not self.on or not self.piece_length or says is None
             or says.pays is None or not says.id_of(Extension.WB_PAY) or peer.closing
         ):
+            return
+        if peer.number in self._lines:
+            self._lines[peer.number][1].again()
             return
         line = Line(peer, self._key(), self.piece_length, self._pieces)
         bargain = till.opens(line, says.pays)
@@ -214,6 +217,7 @@ class PayTalk:
     def close(self) -> None:
         """Nothing is bought or sold here any more."""
         for peer in list(self._peers.values()):
+            self._lines[peer.number][1].over()
             self.left(peer)
 
     # -- the choker's PaymentPolicy

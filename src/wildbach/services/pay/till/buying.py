@@ -87,6 +87,8 @@ class BuyerDesk:
         self._queue: list[_Ask] = []
         self._work = asyncio.Event()
         self._covered = float("-inf")
+        self._known: set[Address] = set()
+        "Payees whose reservations are asked for beside those of lanes."
 
     async def load(self) -> None:
         """What the ledger has."""
@@ -117,6 +119,10 @@ class BuyerDesk:
     async def _accept(self, side: BuySide, offer: Offer) -> None:
         infohash = self.market.infohash(side.line.torrent)
         accept = Accept(self._signer.payer, offer.payee, offer.id, infohash, offer.expires)
+        if offer.payee not in self._known:
+            # Something may be reserved for him.
+            self._known.add(offer.payee)
+            await self.cover()
         try:
             signature = await self._threads.run(self._signer.accept, accept, offer.price)
         except Refused as refused:
@@ -224,7 +230,9 @@ class BuyerDesk:
     async def cover(self) -> None:
         """Ask the vault what it has for us."""
         lanes = [one for one in self.lanes.values() if one.sides or one.books.signed > one.paid][: limits.PAY_LANES]
-        payees = list(dict.fromkeys(one.lane.payee for one in lanes))
+        if len(self._known) > limits.PAY_LANES:
+            self._known = {one.lane.payee for one in lanes}
+        payees = list(dict.fromkeys((*(one.lane.payee for one in lanes), *sorted(self._known, key=str))))
         try:
             found = await self._settlement.cover(
                 self._signer.payer, self._mine, payees, [one.lane for one in lanes])

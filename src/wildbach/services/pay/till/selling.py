@@ -303,6 +303,11 @@ class SellSide:
         self._offer_at = desk.clock() + OFFER_SECONDS
         self.line.tell(pay.encode(offer))
 
+    def again(self) -> None:
+        """The peer may have changed its mind."""
+        if self._known is None and not self._busy:
+            self._offer_at = min(self._offer_at, self._desk.clock() + 1.0)
+
     def stop(self, why: Why) -> None:
         """It is over until there is a new offer."""
         if self.gone:

@@ -10,7 +10,7 @@ from wildbach.engine.choker import Standing
 from wildbach.engine.paying import Line
 from wildbach.protocol import bencode
 from wildbach.protocol.ext import pay
-from wildbach.protocol.ext.pay import Accepted, Due, Held, Meter, Offer, Paid, Stop
+from wildbach.protocol.ext.pay import Accepted, Due, Held, Meter, Offer, Paid, Stop, Why
 from wildbach.protocol.tron.typed import Domain
 from wildbach.runtime.tasks import Scope
 from wildbach.services.pay.till.buying import BuyerDesk, BuySide
@@ -61,6 +61,7 @@ class Till:
             raise error
         self.fault = error
         for deal in list(self.deals.values()):
+            deal.over()
             deal.close()
         self._scope.cancel()
 
@@ -180,6 +181,16 @@ class Deal:
             self.sell.tick(now)
         if self.buy is not None:
             self.buy.tick(now)
+
+    def again(self) -> None:
+        if self.sell is not None:
+            self.sell.again()
+
+    def over(self) -> None:
+        if self.sell is not None:
+            self.sell.stop(Why.DONE)
+        if self.buy is not None:
+            self.buy.stop(Why.DONE)
 
     def left(self) -> None:
         self._till.deals.pop(self.line.number, None)
