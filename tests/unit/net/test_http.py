@@ -1,7 +1,6 @@
 import asyncio
 import gzip
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -247,11 +246,9 @@ def test_an_endless_body_is_cut_off_soon() -> None:
             sent += 65536
             await writer.drain()
 
-    begun = time.monotonic()
     with pytest.raises(LimitError):
         fetch(talk, limit=100_000)
     assert sent < 20_000_000
-    assert time.monotonic() - begun < 4
 
 
 def test_a_packed_body_is_unpacked_within_the_limit() -> None:
