@@ -689,6 +689,12 @@ WALLET_BOOK = 5000
 "Addresses in the book."
 WALLET_PAYEES = 1000
 "Addresses that are made in one step."
+WALLET_ASKING = 4
+"Questions at once that try a passphrase: each takes half a second and 256 MiB, one after the other."
+WALLET_DRAFTS = 4
+"Wallets whose words were shown and that are not made yet."
+WALLET_QUOTES = 100
+"Sends of which was shown what they cost."
 WALLET_FEE_LIMIT = 1_000_000_000
 "SUN that one transaction may burn: the hard cap, whatever a node says it needs."
 VAULT_VOUCHERS = 20
