@@ -279,6 +279,8 @@ PAY_PAYERS = 2000
 "Payers whose books are in memory beside those who are connected."
 PAY_LANES = 4000
 "Lanes to others with vouchers that were not redeemed, of which the vault is asked."
+PAY_MARKS = 100_000
+"Torrents that may be bought and sold."
 PAY_SIGNERS = 200
 "Keys that our payer ever added to a vault, as far as they are looked at."
 

@@ -118,7 +118,8 @@ async def _torrents(mirror: Mirror, keys: list[str], since: int) -> AsyncIterato
     between = b""
     for part in _slices(iter(keys), _SLICE):
         shown = {
-            names.shown_hash(key): mirror.difference(mirror.entries[key], since) for key in part if key in mirror.entries}
+            names.shown_hash(key): mirror.difference(mirror.entries[key], since)
+            for key in part if key in mirror.entries}
         if shown:
             yield between + msgspec.json.encode(shown)[1:-1]
             between = b","

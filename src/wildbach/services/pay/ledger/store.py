@@ -32,7 +32,7 @@ _TABLES: Final = (
     " epoch INTEGER NOT NULL, torrent BLOB NOT NULL, mark BLOB NOT NULL, seal BLOB NOT NULL) STRICT",
     "CREATE TRIGGER rows_stay BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'rows are not changed'); END",
     "CREATE TRIGGER rows_are_kept BEFORE DELETE ON rows BEGIN SELECT RAISE(ABORT, 'rows are not taken away'); END",
-    "CREATE UNIQUE INDEX rows_once ON rows (mark, what) WHERE what IN ('deposit', 'withdrawal', 'claim', 'fee')",
+    "CREATE UNIQUE INDEX rows_once ON rows (mark, what) WHERE length(mark) > 0 AND what <> 'voucher'",
     "CREATE TABLE sums (account TEXT PRIMARY KEY, amount INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE bought (payee BLOB, epoch INTEGER, owed TEXT NOT NULL, bytes INTEGER NOT NULL, signed INTEGER"
     " NOT NULL CHECK (signed >= 0), paid INTEGER NOT NULL CHECK (paid >= 0), PRIMARY KEY (payee, epoch)) STRICT,"
@@ -227,14 +227,19 @@ class Ledger:
             _move(db, at, "redeemed", Account.CREDIT, Account.HELD, more, payer, lane.epoch)
         return more
 
+    def payees(self) -> list[Address]:
+        """Whom vouchers of others are for."""
+        with self._store.look() as db:
+            return [Address(raw) for (raw,) in db.execute("SELECT DISTINCT payee FROM sold ORDER BY payee").fetchall()]
+
     # -- the chain
 
     def post(
         self, at: int, what: str, debit: Account, credit: Account, amount: int, *, party: Address | None = None,
         mark: bytes = b"",
     ) -> bool:
-        """A deposit, withdrawal, claim or fee: once for each transaction (`mark`), however often it is said. False
-        where it was there.
+        """What a transaction moved or burnt: once for each (`mark`), however often it is said. False where it was
+        there.
         """
         with self._store.change() as db:
             if mark and db.execute("SELECT 1 FROM rows WHERE mark=? AND what=?", (mark, what)).fetchone():

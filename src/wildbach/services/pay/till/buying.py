@@ -87,6 +87,8 @@ class BuyerDesk:
         self._queue: list[_Ask] = []
         self._work = asyncio.Event()
         self._covered = float("-inf")
+        self.reserved: frozenset[Address] = frozenset()
+        "Payees for whom the vault has something."
         self._known: set[Address] = set()
         "Payees whose reservations are asked for beside those of lanes."
 
@@ -241,6 +243,7 @@ class BuyerDesk:
                 self._signer.set_cover(None)
             return
         self._covered = self.clock()
+        self.reserved = frozenset(payee for payee, amount in found.reservations.items() if amount)
         at = int(self.wall())
         for (payee, epoch), paid in found.paid.items():
             purchase = self.lanes.get(LaneId(payee, epoch))
@@ -281,6 +284,16 @@ class BuySide:
     @property
     def most_unverified(self) -> int:
         return max(self._window // 2, self.line.piece_length)
+
+    @property
+    def price(self) -> int:
+        """Of the offer that was taken last."""
+        return self._price
+
+    @property
+    def reserved(self) -> bool:
+        """The vault has something for this payee alone, as far as is known."""
+        return self.purchase is not None and self.purchase.lane.payee in self._desk.reserved
 
     @property
     def unsettled(self) -> bool:

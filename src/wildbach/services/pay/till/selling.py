@@ -112,10 +112,6 @@ class SellerDesk:
     def offer_id(self) -> bytes:
         return self._rng.randbytes(pay.OFFER_BYTES)
 
-    def lends(self, price: int, window: int) -> bool:
-        """Credit is worth redeeming: where it is not, only what is reserved is taken."""
-        return sun(window * price) >= self.least
-
     # -- accepts
 
     def asked(self, side: SellSide, accepted: Accepted) -> None:
@@ -276,8 +272,9 @@ class SellSide:
         return self._known.payer if self._known is not None else None
 
     @property
-    def paid(self) -> bool:
-        return self.metering
+    def books(self) -> Selling | None:
+        """Of whoever took the offer."""
+        return self._known.books if self._known is not None else None
 
     @property
     def unsettled(self) -> bool:
@@ -378,8 +375,8 @@ class SellSide:
         if known is None or sale is None or known.standing is None:
             return
         standing = known.standing
-        if not self._desk.lends(self.price, known.books.first):
-            # What is lent would cost more to redeem than it is: nothing is.
+        if known.books.credit(standing, self.price) < self._desk.least:
+            # To redeem what is lent would cost more than it is: nothing is.
             standing = replace(standing, balance=standing.reserved + standing.asked)
         self.why = known.books.refuses(standing, self.price, sale.lane.payee)
         lane = known.books.lanes[sale.lane]
