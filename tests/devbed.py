@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, ParamSpec
 
 from wildbach.protocol.tron import transaction
 from wildbach.protocol.tron.address import Address
@@ -13,6 +16,8 @@ from wildbach.protocol.tron.transaction import Contract, CreateContract, RawTran
 from wildbach.services.devchain.chain import DevChain, Options
 from wildbach.services.devchain.executing import Receipt
 from wildbach.services.devchain.store import Store
+
+P = ParamSpec("P")
 
 TRX: Final = 1_000_000
 START: Final = 1_800_000_000
@@ -99,6 +104,15 @@ class Bed:
     def balance(self, who: Address) -> int:
         found = self.chain.account(who)
         return 0 if found is None else found.balance
+
+
+def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test that waits for things."""
+    @wraps(test)
+    def run(*values: P.args, **named: P.kwargs) -> None:
+        asyncio.run(test(*values, **named))
+
+    return run
 
 
 def creation(runtime: bytes) -> bytes:

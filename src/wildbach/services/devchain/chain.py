@@ -165,6 +165,9 @@ class DevChain:
     def _append(self, waiting: list[Signed], time: int, *, strict: bool = False) -> Header:
         """`strict`: raises Refused, with nothing done, where a transaction is refused; else it is left out."""
         state, kept, parts = State(self._store.get), [], []
+        if state.account(self._witness.address.raw) is None:
+            state.pay(self._witness.address.raw, 0, time)
+            state.settle()
         for tx in waiting:
             try:
                 receipt = executing.execute(state, self._around(time, tx.txid), tx)
