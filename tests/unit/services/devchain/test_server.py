@@ -117,7 +117,7 @@ async def test_our_own_examination_finds_no_fault() -> None:
         found = [one async for one in examination.found()]
         assert [one for one in found if one.grade is not Grade.GOOD] == []
         assert {one.area for one in found} == {
-            "chain", "blocks", "prices", "accounts", "transactions", "calls", "estimates", "vault"}
+            "chain", "blocks", "clock", "prices", "accounts", "transactions", "calls", "estimates", "vault"}
 
 
 @in_loop
