@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from wildbach.protocol.tron import transaction
-from wildbach.protocol.tron.address import Address
+from wildbach.protocol.tron.address import PREFIX, Address
 from wildbach.protocol.tron.transaction import CreateContract, RawTransaction
 from wildbach.services.devchain import fees, machine
 from wildbach.services.devchain.blocks import Header
@@ -109,15 +109,17 @@ def info(receipt: Receipt, visible: bool) -> Json:
         out["contract_address"] = Address(receipt.contract).full.hex()
     out["receipt"] = spent
     if receipt.logs:
-        out["log"] = [_log(*one) for one in receipt.logs]
+        out["log"] = [_log(*one, visible) for one in receipt.logs]
     if receipt.error:
         out |= {"result": "FAILED", "resMessage": words(receipt.error, visible)}
     return seen(out, visible)
 
 
-def _log(contract: bytes, topics: Sequence[bytes], data: bytes) -> Json:
-    """Nodes write the 20 bytes of the address here, visible or not."""
-    return {"address": contract.hex(), "topics": [one.hex() for one in topics], **_filled(data=data.hex())}
+def _log(contract: bytes, topics: Sequence[bytes], data: bytes, visible: bool) -> Json:
+    """Nodes write the 20 bytes of the address here, and the whole address only where it is to be visible."""
+    return {
+        "address": (PREFIX + contract if visible else contract).hex(), "topics": [one.hex() for one in topics],
+        **_filled(data=data.hex())}
 
 
 # -- accounts
@@ -183,7 +185,7 @@ def tried(ran: Ran, raw: RawTransaction | None, visible: bool) -> Json:
         result["message"] = words(ran.error, visible)
     out: Json = {
         "result": result, "energy_used": ran.energy, "constant_result": [ran.output.hex()],
-        **_filled(logs=[_log(one.contract, one.topics, one.data) for one in ran.logs]),
+        **_filled(logs=[_log(one.contract, one.topics, one.data, False) for one in ran.logs]),
         "transaction": {"ret": [{} if ran.ok else {"ret": "FAILED"}]}}
     if raw is not None:
         out["transaction"] |= draft(raw, visible)
