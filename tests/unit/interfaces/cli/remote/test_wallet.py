@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
-from tests.paynode import PayNode
+from tests.paynode import PayNode, running
 
-from chainnode import serving
 from daemons import House, Shell
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.remote.wallet import TrxType, trx
@@ -29,22 +26,8 @@ PASS = "correct horse battery"
 
 @pytest.fixture
 def node() -> Iterator[PayNode]:
-    """One that makes blocks all the time, in a thread."""
-    made, ready, leave = PayNode(), threading.Event(), threading.Event()
-
-    async def live() -> None:
-        async with serving(made):
-            ready.set()
-            while not leave.is_set():
-                await asyncio.sleep(0.05)
-                made.make_block()
-
-    thread = threading.Thread(target=lambda: asyncio.run(live()))
-    thread.start()
-    assert ready.wait(10)
-    yield made
-    leave.set()
-    thread.join(10)
+    with running() as one:
+        yield one
 
 
 @pytest.fixture
