@@ -165,8 +165,11 @@ class Purse:
                 if not await self.exists():
                     raise UsageError("there is no wallet here: make one, or import one", code="no_wallet")
                 number = self.chain_id
-                wallet = self._made(number if number is not None else await self.client().start())
-                await self._opened(wallet)
+                if number is None:
+                    # A data directory of elsewhere: from now on it is this chain.
+                    number = await self.client().start()
+                    await self._keep(f"{_CHAIN}{self.settings.network}", f"{number:08x}".encode())
+                await self._opened(self._made(number))
             return _there(self._wallet)
 
     async def exists(self) -> bool:
