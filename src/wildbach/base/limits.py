@@ -275,6 +275,14 @@ PAY_MESSAGE_BYTES = 1024
 "One message of `wb_pay`: numbers, addresses and a signature."
 PAY_SCHEMES = 16
 PAY_SCHEME_BYTES = 16
+PAY_PAYERS = 2000
+"Payers whose books are in memory beside those who are connected."
+PAY_LANES = 4000
+"Lanes to others with vouchers that were not redeemed, of which the vault is asked."
+PAY_MARKS = 100_000
+"Torrents that may be bought and sold."
+PAY_SIGNERS = 200
+"Keys that our payer ever added to a vault, as far as they are looked at."
 
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
@@ -720,3 +728,28 @@ CHAIN_MESSAGE_CHARS = 200
 "Of what a node says in words."
 CHAIN_EVENT_BLOCKS = 10_000
 "Blocks that are looked through for a contract's events in one go."
+
+DEVCHAIN_BODY_BYTES = 2 * MIB
+"What is asked of the chain for development, with a transaction in hex."
+DEVCHAIN_PENDING = 5000
+"Transactions that wait for its next block."
+DEVCHAIN_ENERGY = 100_000_000
+"Energy of a call that is only tried there."
+DEVCHAIN_SECONDS = 2.0
+"Time of one call of a contract there."
+DEVCHAIN_QUEUE = 256
+"Questions that wait there for the one thread that answers."
+DEVCHAIN_BLOCKS = 100
+"Blocks that are given in one answer."
+DEVCHAIN_EVENTS = 200
+"Events that are given in one answer."
+DEVCHAIN_PAIRS = 4
+"Pairs of points that one call of the built-in contract checks."
+DEVCHAIN_LAG = 1000
+"Blocks that may still be undone."
+DEVCHAIN_CACHE = 200_000
+"Values of its state that are held in memory."
+DEVCHAIN_FED = 10_000
+"Addresses of which the faucet remembers what they got today."
+DEVCHAIN_CODE_BYTES = 128 * KIB
+"Code of a contract there."

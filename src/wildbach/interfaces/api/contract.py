@@ -13,6 +13,7 @@ from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import paymodels as pay
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api import walletmodels as wm
@@ -537,6 +538,33 @@ class Api(Protocol):
     @operation("POST", "/publishing/keys/{name}/rotation")
     async def rotate_publishing_key(self, name: str, request: km.KeyRotation) -> km.KeyRotated:
         """Put a new key in the place of one that was stolen. Followers move; it cannot be undone."""
+        ...
+
+    # -- what is bought and sold, of which guests see nothing
+
+    @operation("GET", "/payments")
+    async def payments(self) -> pay.PayStatus:
+        """What is bought and sold now, what that came to, and what lies in the vault."""
+        ...
+
+    @operation("PUT", "/torrents/{key}/payment")
+    async def set_payment(self, key: str, mark: pay.PayMark) -> pay.PayTorrent:
+        """Say whether a torrent may be bought and sold, and why that is right."""
+        ...
+
+    @operation("POST", "/payments/quotes")
+    async def quote_payment(self, wanted: pay.PayOrder) -> wm.WalletQuote:
+        """What something at the vault costs. It is sent as any quote of the wallet is."""
+        ...
+
+    @operation("GET", "/payments/rows")
+    async def payment_rows(self, query: pay.PayRowsQuery) -> pay.PayRows:
+        """Rows of the ledger, the newest first, and what is in its accounts."""
+        ...
+
+    @operation("GET", "/payments/table", content_type="text/csv")
+    async def payment_table(self) -> bytes:
+        """All rows of the ledger, as CSV."""
         ...
 
     # -- the wallet, of which guests see nothing
