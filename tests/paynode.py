@@ -8,7 +8,10 @@ prints its URL and makes a block each half second; a line `ADDRESS=SUN` on stdin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +66,28 @@ class PayNode(NodeServer):
         """`ADDRESS=SUN`."""
         address, _, amount = words.strip().partition("=")
         self.chain.accounts[Address.parse(address)] = int(amount)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[PayNode]:
+    """A node that makes blocks all the time, in a thread of its own."""
+    made, ready, leave = PayNode(), threading.Event(), threading.Event()
+
+    async def live() -> None:
+        async with serving(made):
+            ready.set()
+            while not leave.is_set():
+                await asyncio.sleep(0.05)
+                made.make_block()
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield made
+    finally:
+        leave.set()
+        thread.join(10)
 
 
 async def main(given: list[str]) -> None:

@@ -142,7 +142,7 @@ step("a send goes its way to the block that cannot be undone, and the address ge
   await page.locator("tr[data-state]").waitFor();
   await page.locator("tr[data-state='confirmed']").waitFor();
   await page.locator("[data-balance='10845678']").waitFor();
-  await page.getByLabel("Name").fill("A friend");
+  await page.locator("main").getByLabel("Name", { exact: true }).fill("A friend");
   await page.locator("main").getByLabel("Address", { exact: true }).fill(FRIEND);
   await page.keyboard.press("Enter");
   await page.locator("tr[data-state='confirmed']").getByText("A friend").waitFor();

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from wildbach.base import limits
-from wildbach.base.errors import StorageError, UsageError, WildbachError
+from wildbach.base.errors import NetworkError, StorageError, UsageError, WildbachError
 from wildbach.interfaces.paychain import WalletChain
 from wildbach.protocol.tron.address import Address
 from wildbach.runtime.rng import Rng
@@ -99,15 +99,17 @@ class Purse:
         self._present = False
 
     async def begin(self) -> None:
-        """Open the wallet, where there is one, and follow what it sent. What is wrong with it is said when it is asked
-        for, and keeps nothing else from running.
+        """Open the wallet, where there is one, and follow what it sent. Nothing waits for that; what is wrong with it
+        is said when it is asked for.
         """
         self._kept = await self._keeper.kept(AREA)
         if await self.exists():
-            try:
-                await self.wallet()
-            except WildbachError as error:
-                self._report(error)
+            self._scope.spawn("wallet:begin", self._begin(), contain=self._report)
+
+    async def _begin(self) -> None:
+        # Where no node says which chain this is, whoever looks asks again.
+        with contextlib.suppress(NetworkError, UsageError):
+            await self.wallet()
 
     def close(self) -> None:
         if self._wallet is not None:
@@ -165,8 +167,11 @@ class Purse:
                 if not await self.exists():
                     raise UsageError("there is no wallet here: make one, or import one", code="no_wallet")
                 number = self.chain_id
-                wallet = self._made(number if number is not None else await self.client().start())
-                await self._opened(wallet)
+                if number is None:
+                    # A data directory of elsewhere: from now on it is this chain.
+                    number = await self.client().start()
+                    await self._keep(f"{_CHAIN}{self.settings.network}", f"{number:08x}".encode())
+                await self._opened(self._made(number))
             return _there(self._wallet)
 
     async def exists(self) -> bool:

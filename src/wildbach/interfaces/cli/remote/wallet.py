@@ -90,6 +90,13 @@ def _read(path: Path, most: int) -> str:
     return found
 
 
+def _warn_of_plain(reach: Reach) -> None:
+    """Before something secret goes to a daemon elsewhere."""
+    if reach.url.startswith("http://") and reach.away():
+        output.warn("the way to this daemon is not encrypted: whoever is on it reads the words and passphrases of the "
+                    "wallet; use https")
+
+
 def _run(reach: Reach, work: Callable[[RemoteApi], Awaitable[Exit]]) -> int:
     return _said(lambda: reach.run(work))
 
@@ -144,6 +151,7 @@ def create_command(words: str, yes: bool, passphrase_file: Path | None, as_json:
     Who has the words has the money, and without them a lost disk takes it along. Two of them are asked back. The
     passphrase seals the key on this disk; it is asked for whenever something is sent.
     """
+    _warn_of_plain(reach)
     shown = reach.ask(lambda api: api.draft_wallet(wm.WalletWordsRequest(24 if words == "24" else 12)))
     if as_json:
         output.record({"words": list(shown.words), "asked": list(shown.asked)})
@@ -181,6 +189,7 @@ def import_command(
     source: str, file: Path | None, device: int, passphrase_file: Path | None, as_json: bool, reach: Reach,
 ) -> int:
     """Take on a wallet from elsewhere. What it may spend today counts as spent."""
+    _warn_of_plain(reach)
     if source == "keystore":
         if file is None:
             raise UsageError("--from keystore needs --file")
@@ -315,6 +324,7 @@ def send_command(
     as_json: bool, reach: Reach,
 ) -> int:
     """Send TRX to an address. What it costs is shown first; the passphrase is asked for each time."""
+    _warn_of_plain(reach)
     if len(memo) > limits.WALLET_MEMO_BYTES:
         raise UsageError(f"a memo has {limits.WALLET_MEMO_BYTES} bytes at most")
     request = wm.WalletQuoteRequest(_address(to), amount, memo)
@@ -485,6 +495,7 @@ def limits_command(passphrase_file: Path | None, as_json: bool, reach: Reach, **
 
     Nothing is paid before all of them are set. To allow more takes the passphrase, to allow less does not.
     """
+    _warn_of_plain(reach)
     wanted = {name: value for name, value in values.items() if value is not None}
     now = reach.ask(lambda api: api.wallet_limits())
     if not wanted:
@@ -521,6 +532,7 @@ def passphrase_command(reach: Reach) -> int:
 
     Both are asked for, unseen; without a terminal they are the first two lines of stdin.
     """
+    _warn_of_plain(reach)
     old = ask("Passphrase of the wallet")
     change = wm.WalletPassphraseChange(old, ask("New passphrase", confirm=True))
     return _run(reach, lambda api: renew(api, change))
@@ -539,6 +551,7 @@ async def renew(api: Api, change: wm.WalletPassphraseChange) -> Exit:
 @reach.options
 def backup_command(target: str, force: bool, passphrase_file: Path | None, reach: Reach) -> int:
     """Write a copy of the sealed key (keystore version 3). Only the passphrase opens it."""
+    _warn_of_plain(reach)
     if target != "-":
         writing.require_free(Path(target), force=force)
     asked = wm.WalletPassphrase(secret("Passphrase of the wallet", passphrase_file))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
-from tests.paynode import PayNode
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.paynode import PayNode, running
 
-from chainnode import serving
 from daemons import House, Shell
+from wildbach.base import limits
 from wildbach.interfaces.cli.exits import Exit
-from wildbach.interfaces.cli.remote.wallet import TrxType, trx
+from wildbach.interfaces.cli.reach import Reach
+from wildbach.interfaces.cli.remote.wallet import TrxType, _warn_of_plain, trx
 from wildbach.protocol.tron.address import Address
 from wildbach.services.pay.wallet import keystore
 from wildbach.services.pay.wallet.derivation import cold_key
@@ -29,22 +31,8 @@ PASS = "correct horse battery"
 
 @pytest.fixture
 def node() -> Iterator[PayNode]:
-    """One that makes blocks all the time, in a thread."""
-    made, ready, leave = PayNode(), threading.Event(), threading.Event()
-
-    async def live() -> None:
-        async with serving(made):
-            ready.set()
-            while not leave.is_set():
-                await asyncio.sleep(0.05)
-                made.make_block()
-
-    thread = threading.Thread(target=lambda: asyncio.run(live()))
-    thread.start()
-    assert ready.wait(10)
-    yield made
-    leave.set()
-    thread.join(10)
+    with running() as one:
+        yield one
 
 
 @pytest.fixture
@@ -177,6 +165,24 @@ def test_amounts_are_read_exactly(words: str, sun: int) -> None:
 def test_what_is_no_amount_is_refused(words: str) -> None:
     with pytest.raises(click.BadParameter):
         TrxType().convert(words, None, None)
+
+
+@given(st.integers(0, limits.WALLET_AMOUNT))
+def test_what_is_written_is_read_again(sun: int) -> None:
+    assert TrxType().convert(trx(sun).replace(",", ""), None, None) == sun
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_an_amount_or_none(words: str) -> None:
+    with contextlib.suppress(click.BadParameter):
+        assert 0 <= TrxType().convert(words, None, None) <= limits.WALLET_AMOUNT
+
+
+def test_a_plain_way_to_a_daemon_elsewhere_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    for url, warned in (("http://192.0.2.1:8080", True), ("https://192.0.2.1", False), ("http://127.0.0.1:1", False),
+                        ("http://localhost:1", False), ("", False)):
+        _warn_of_plain(Reach(url))
+        assert ("not encrypted" in capsys.readouterr().err) is warned, url
 
 
 def test_amounts_are_written_as_people_do() -> None:
