@@ -192,7 +192,6 @@ step("a limit is loosened with the passphrase alone, and the key is copied seale
 
 step("on a phone, in the dark and in German it is all there", async () => {
   await page.setViewportSize({ width: 360, height: 760 });
-  await page.evaluate(() => localStorage.setItem("seen", "1"));
   await page.emulateMedia({ colorScheme: "dark" });
   await page.reload();
   await page.locator("tr[data-state='confirmed']").waitFor();
