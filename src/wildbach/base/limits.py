@@ -735,8 +735,16 @@ DEVCHAIN_PENDING = 5000
 "Transactions that wait for its next block."
 DEVCHAIN_ENERGY = 100_000_000
 "Energy of a call that is only tried there."
-DEVCHAIN_SECONDS = 2.0
+DEVCHAIN_SECONDS = 1.0
 "Time of one call of a contract there."
+DEVCHAIN_BLOCK_SECONDS = 2.0
+"Time of one block there; what it has no time for waits for the next one."
+DEVCHAIN_CALLS = 16
+"Calls that are only tried and wait there at a time: each may take all of its time."
+DEVCHAIN_LOGS = 10_000
+"Events of one transaction there."
+DEVCHAIN_PENDING_BYTES = 8 * MIB
+"Of all transactions that wait for its next block."
 DEVCHAIN_QUEUE = 256
 "Questions that wait there for the one thread that answers."
 DEVCHAIN_BLOCKS = 100
@@ -751,5 +759,3 @@ DEVCHAIN_CACHE = 200_000
 "Values of its state that are held in memory."
 DEVCHAIN_FED = 10_000
 "Addresses of which the faucet remembers what they got today."
-DEVCHAIN_CODE_BYTES = 128 * KIB
-"Code of a contract there."

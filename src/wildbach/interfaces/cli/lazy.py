@@ -20,6 +20,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "password": "Set the password of the web interface and of programs that log in.",
         "keys": "List, make and remove keys for programs.",
         "key": "Show, make, copy and replace the keys that sites, channels and torrents are published under.",
+        "earn": "Earn TRX for upload that somebody wants.",
+        "spend": "Pay seeds that ask for it.",
         "wallet": "Make a wallet, receive and send TRX, set what may be spent.",
         "import": "Take on the torrents of another client.",
         "notify": "Try the notifications.",

@@ -35,7 +35,7 @@ class Api:
 
     def tell(self, name: str, asked: Asked, solid: bool) -> Told:
         """`name`: the last part of the path."""
-        ask = _QUESTIONS.get(name.lower())
+        ask = QUESTIONS.get(name.lower())
         if ask is None or (solid and name.lower() not in _SOLID):
             raise Absent(name)
         return ask(self, asked, solid)
@@ -82,8 +82,14 @@ class Api:
         return self._blocks(range(last, max(last - count, -1), -1), asked.visible, solid)
 
     def _blocks(self, numbers: range, visible: bool, solid: bool) -> Json:
-        headers = (self._chain.header(number, solid=solid) for number in numbers)
-        found = [self._block(header, visible) for header in headers if header is not None]
+        """As many as fit into one answer."""
+        found: list[Json] = []
+        room = limits.DEVCHAIN_PENDING
+        for number in numbers:
+            header = self._chain.header(number, solid=solid)
+            if header is not None and room > 0:
+                found.append(self._block(header, visible))
+                room -= len(found[-1].get("transactions", ()))
         return {"block": found} if found else {}
 
     # -- transactions
@@ -348,4 +354,4 @@ _NEWEST: Final[tuple[Ask, ...]] = (
     Api.getapprovedlist, Api.getchainparameters, Api.listnodes, Api.getmemofee, Api.getnextmaintenancetime,
 )
 _SOLID: Final = frozenset(ask.__name__ for ask in _BOTH)
-_QUESTIONS: Final[Mapping[str, Ask]] = {ask.__name__: ask for ask in (*_BOTH, *_NEWEST)}
+QUESTIONS: Final[Mapping[str, Ask]] = {ask.__name__: ask for ask in (*_BOTH, *_NEWEST)}

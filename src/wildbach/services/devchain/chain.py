@@ -80,6 +80,7 @@ class DevChain:
         self._fed: dict[bytes, tuple[int, int]] = {}
         self._fed_at = 0
         self._pending: dict[bytes, Signed] = {}
+        self._pending_bytes = 0
         self._ahead = State(store.get)
         "As it will be after what waits."
         self._solid_changes: tuple[bytes, Changes] = (b"", {})
@@ -153,8 +154,7 @@ class DevChain:
 
     def produce(self) -> Header:
         """A block of all that waits."""
-        waiting, self._pending = list(self._pending.values()), {}
-        return self._append(waiting, self._next_time())
+        return self._append(list(self._pending.values()), self._next_time())
 
     def _next_time(self) -> int:
         now = self.now
@@ -163,12 +163,18 @@ class DevChain:
         return max(now, self.head.time + 1)
 
     def _append(self, waiting: list[Signed], time: int, *, strict: bool = False) -> Header:
-        """`strict`: raises Refused, with nothing done, where a transaction is refused; else it is left out."""
+        """`strict`: raises Refused, with nothing done, where a transaction is refused; else it is left out. What is
+        too much for one block waits on.
+        """
+        end, left = self._steady() + limits.DEVCHAIN_BLOCK_SECONDS, len(waiting)
         state, kept, parts = State(self._store.get), [], []
         if state.account(self._witness.address.raw) is None:
             state.pay(self._witness.address.raw, 0, time)
             state.settle()
-        for tx in waiting:
+        for place, tx in enumerate(waiting):
+            if self._steady() > end and place:
+                left = place
+                break
             try:
                 receipt = executing.execute(state, self._around(time, tx.txid), tx)
             except Refused:
@@ -188,6 +194,8 @@ class DevChain:
             del self._replaced[number]
         self.head = header
         self._ahead = State(self._store.get)
+        self._pending = {tx.txid: tx for tx in waiting[left:]}
+        self._pending_bytes = sum(len(tx.data) for tx in waiting[left:])
         return header
 
     def _elected(self) -> SecretKey:
@@ -232,7 +240,7 @@ class DevChain:
         waiting, self._pending = list(self._pending.values()), {}
         for time in times:
             self._append(waiting, time)
-            waiting = []
+            waiting = list(self._pending.values())
         return self.head
 
     # -- transactions
@@ -246,10 +254,12 @@ class DevChain:
             time = self._next_time()
             self._append([tx], time, strict=True)
             return tx.txid
-        if len(self._pending) >= limits.DEVCHAIN_PENDING:
+        size = self._pending_bytes + len(data)
+        if len(self._pending) >= limits.DEVCHAIN_PENDING or size > limits.DEVCHAIN_PENDING_BYTES:
             raise Refused("SERVER_BUSY", "Server busy.", tx.txid)
         executing.execute(self._ahead, self._around(self._next_time(), tx.txid), tx)
         self._pending[tx.txid] = tx
+        self._pending_bytes = size
         return tx.txid
 
     def _check(self, tx: Signed) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from wildbach.base import limits
@@ -49,13 +50,13 @@ class Events:
 
     def _listed(self, receipts: Sequence[Receipt], only: Address | None, asked: Asked) -> Json:
         most = min(asked.number("limit", _USUAL) or _USUAL, limits.DEVCHAIN_EVENTS)
-        told = [
-            one for receipt in receipts if self._wanted(receipt, asked)
-            for one in self._events(receipt, only) if asked.text("event_name") in ("", one["event_name"])]
+        told = list(islice(
+            (one for receipt in receipts if self._wanted(receipt, asked)
+             for one in self._events(receipt, only) if asked.text("event_name") in ("", one["event_name"])), most))
         if asked.text("order_by").endswith(",asc"):
             told.reverse()
         # Without a mark to go on from: what is more than the limit is asked for by block or by time.
-        return {"data": told[:most], "success": True, "meta": {"at": self._chain.now, "page_size": len(told[:most])}}
+        return {"data": told, "success": True, "meta": {"at": self._chain.now, "page_size": len(told)}}
 
     def _wanted(self, receipt: Receipt, asked: Asked) -> bool:
         solid = receipt.number <= self._chain.solid_number
@@ -65,19 +66,17 @@ class Events:
             and asked.number("min_block_timestamp") <= receipt.time
             <= asked.number("max_block_timestamp", receipt.time))
 
-    def _events(self, receipt: Receipt, only: Address | None) -> list[Json]:
-        out = []
+    def _events(self, receipt: Receipt, only: Address | None) -> Iterator[Json]:
         for index, (contract, topics, data) in enumerate(receipt.logs):
             if only is not None and contract != only.raw:
                 continue
             there = Address(contract)
             called = Address(receipt.contract) if receipt.contract else there
-            out.append({
+            yield {
                 "block_number": receipt.number, "block_timestamp": receipt.time,
                 "caller_contract_address": str(called), "contract_address": str(there), "event_index": index,
                 **self._read(there, topics, data), "transaction_id": receipt.txid.hex(),
-                **({"_unconfirmed": True} if receipt.number > self._chain.solid_number else {})})
-        return out
+                **({"_unconfirmed": True} if receipt.number > self._chain.solid_number else {})}
 
     def _read(self, there: Address, topics: Sequence[bytes], data: bytes) -> Json:
         about = self._chain.state().about(there.raw)

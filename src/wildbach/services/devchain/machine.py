@@ -28,6 +28,7 @@ from eth.vm.message import Message
 from eth.vm.transaction_context import BaseTransactionContext
 from eth_typing import Address as Raw
 
+from wildbach.base import limits
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.keys import keccak
 from wildbach.services.devchain import opcodes
@@ -125,6 +126,9 @@ def _run(state: State, around: Surroundings, run: Callable[..., Any], message: M
         state.back(mark)
         return Ran("TRANSFER_FAILED", b"", message.gas, "transfer trx failed: long overflow")
     energy = done.get_gas_used()
+    if not done.is_error and len(done.get_raw_log_entries()) > limits.DEVCHAIN_LOGS:
+        state.back(mark)
+        return Ran("OUT_OF_MEMORY", b"", message.gas, f"more than {limits.DEVCHAIN_LOGS} events in one transaction")
     if done.is_error:
         state.back(mark)
         word, said = _word(done.error)

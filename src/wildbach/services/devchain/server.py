@@ -36,6 +36,7 @@ _SOLID: Final = "walletsolidity/"
 SWITCHES: Final = "switches/"
 "All that a test may do to a chain lies below this path."
 FAUCET: Final = "faucet"
+_TRIED: Final = ("/triggerconstantcontract", "/estimateenergy")
 _LONGEST_PAUSE: Final = 1.0
 _STALL_SECONDS: Final = 60.0
 
@@ -53,7 +54,7 @@ class DevNode:
         self._pause = pause
         self._threads = Threads(1, "devchain")
         self._scope = Scope("devchain")
-        self._waiting = 0
+        self._waiting = self._tried = 0
         self._store: Store
         self._api: Api
         self._events: Events
@@ -126,9 +127,11 @@ class DevNode:
             return _told(error_of(error), 200)
 
     async def _told(self, path: str, asked: Asked, method: str) -> Response:
-        if self._waiting >= limits.DEVCHAIN_QUEUE:
+        tried = path.lower().endswith(_TRIED)
+        if self._waiting >= limits.DEVCHAIN_QUEUE or (tried and self._tried >= limits.DEVCHAIN_CALLS):
             return _told({"Error": "class java.lang.IllegalAccessException : lack of computing resources"}, 200)
         self._waiting += 1
+        self._tried += tried
         try:
             if path.startswith(SWITCHES) and self.switches is not None and method == "POST":
                 return _told(await self.switches.turn(path[len(SWITCHES):], asked), 200)
@@ -138,9 +141,12 @@ class DevNode:
             body = lie if lie is not None else await self._threads.run(self._ask, path, asked)
         finally:
             self._waiting -= 1
+            self._tried -= tried
         return Response(body, 200, _JSON)
 
     def _ask(self, path: str, asked: Asked) -> bytes:
+        # A block that is due does not wait for all questions that came before.
+        self.chain.tick()
         if path.startswith(_WALLET):
             told: Any = self._api.tell(path[len(_WALLET):], asked, solid=False)
         elif path.startswith(_SOLID):
