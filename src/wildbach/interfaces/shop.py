@@ -141,6 +141,9 @@ class Shop:
         chosen = self._settings()
         return chosen.price if chosen.sell and torrent in self._marks else 0
 
+    def sponsored(self, torrent: str) -> bool:
+        return False
+
     def buys(self, torrent: str) -> int:
         chosen = self._settings()
         return chosen.most if chosen.buy and torrent in self._marks else 0

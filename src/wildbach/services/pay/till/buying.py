@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from wildbach.base import limits
-from wildbach.base.errors import NetworkError, RemoteError
+from wildbach.base.errors import NetworkError, RemoteError, StorageError
 from wildbach.engine.paying import Line
 from wildbach.protocol.ext import pay
 from wildbach.protocol.ext.pay import Accepted, Due, Held, Meter, Offer, Paid, Stop, Why
@@ -48,6 +48,20 @@ class Purchase:
     sides: dict[int, BuySide] = field(default_factory=dict)
     signing: bool = False
     dirty: bool = False
+    gifts: deque[Gift] = field(default_factory=deque)
+    "They wait for a voucher of their own."
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """To be paid for no blocks: a period of seeding. `mark`: 32 bytes that name it; it is paid once. `torrent`: 32
+    bytes. `amount`: SUN. `done` gets the voucher, or StorageError or Refused.
+    """
+
+    mark: bytes
+    torrent: bytes
+    amount: int
+    done: asyncio.Future[SignedVoucher]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +69,10 @@ class _Ask:
     """A voucher to be signed. `parts`: what it adds."""
 
     purchase: Purchase
-    side: BuySide
+    side: BuySide | None
     total: int
     parts: tuple[Share, ...]
+    gift: Gift | None = None
 
 
 class BuyerDesk:
@@ -121,10 +136,7 @@ class BuyerDesk:
     async def _accept(self, side: BuySide, offer: Offer) -> None:
         infohash = self.market.infohash(side.line.torrent)
         accept = Accept(self._signer.payer, offer.payee, offer.id, infohash, offer.expires)
-        if offer.payee not in self._known:
-            # Something may be reserved for him.
-            self._known.add(offer.payee)
-            await self.cover()
+        await self.know(offer.payee)
         try:
             signature = await self._threads.run(self._signer.accept, accept, offer.price)
         except Refused as refused:
@@ -141,6 +153,53 @@ class BuyerDesk:
         if purchase.books.signed:
             # The seller may have lost it.
             self._ask(_Ask(purchase, side, purchase.books.signed, ()))
+
+    async def know(self, payee: Address) -> None:
+        """Something may be reserved for him."""
+        if payee not in self._known:
+            self._known.add(payee)
+            await self.cover()
+
+    async def take(self, offer: Offer, infohash: bytes) -> Accepted:
+        """Take an offer outside of the swarms: what is said for it. Raises Refused and StorageError."""
+        await self.know(offer.payee)
+        accept = Accept(self._signer.payer, offer.payee, offer.id, infohash, offer.expires)
+        signature = await self._threads.run(self._signer.accept, accept, offer.price)
+        purchase = self.purchase(offer.payee)
+        return Accepted(
+            offer.id, self._signer.payer, purchase.lane.epoch, purchase.books.bytes_owed, signature)
+
+    async def give(self, payee: Address, torrent: bytes, amount: int, mark: bytes) -> SignedVoucher:
+        """A voucher that pays so much more for no blocks, or, where that was done for this mark, the newest of the
+        lane. After a crash those that were under way are given again before anything else is signed, so before the till
+        is set: else what the wallet has counted of them would count for something else. Raises Refused and
+        StorageError.
+        """
+        await self.know(payee)
+        done: asyncio.Future[SignedVoucher] = asyncio.get_running_loop().create_future()
+        purchase = self.purchase(payee)
+        purchase.gifts.append(Gift(mark, torrent, amount, done))
+        if not purchase.signing:
+            self._give(purchase)
+        return await done
+
+    async def newest(self, payee: Address) -> SignedVoucher | None:
+        """Of our lane to him, once more; None where there is none. Raises Refused and StorageError."""
+        if not self.purchase(payee).books.signed:
+            return None
+        return await self.give(payee, b"", 0, b"")
+
+    def _give(self, purchase: Purchase) -> None:
+        gift = purchase.gifts.popleft()
+        purchase.signing = True
+        parts = (Share(gift.torrent, gift.amount),) if gift.amount else ()
+        self._ask(_Ask(purchase, None, purchase.books.signed + gift.amount, parts, gift))
+
+    def look_at(self, payee: Address, held: Held) -> None:
+        """A seller shows his best voucher outside of the swarms."""
+        purchase = self.lanes.get(LaneId(payee, held.epoch))
+        if purchase is not None and purchase.books.shown(held.total):
+            self._scope.spawn(f"shown {payee}", self._shown(purchase, held), contain=self.failed)
 
     # -- vouchers
 
@@ -166,37 +225,94 @@ class BuyerDesk:
             batch, self._queue = self._queue[: limits.WALLET_VOUCHERS], self._queue[limits.WALLET_VOUCHERS :]
             if not self._queue:
                 self._work.clear()
-            books = [replace(ask.purchase.books, signed=ask.total) for ask in batch]
+            books = [_after(ask) for ask in batch]
+            answers: Sequence[SignedVoucher | Refused]
             try:
                 answers = await self._threads.run(self._sign, batch, books)
             except Refused as refused:
                 answers = [refused] * len(batch)
+            except StorageError as error:
+                for ask in (*batch, *self._queue):
+                    if ask.gift is not None and not ask.gift.done.done():
+                        ask.gift.done.set_exception(error)
+                raise
             for ask, answer in zip(batch, answers, strict=True):
                 self._signed(ask, answer)
 
     def _sign(self, batch: Sequence[_Ask], books: Sequence[Buying]) -> Sequence[SignedVoucher | Refused]:
         """In a thread: counted by the wallet, then on the ledger."""
+        had = [
+            ask.gift is not None and (not ask.gift.amount or self._ledger.given(ask.gift.mark)) for ask in batch]
         wanted = [
-            Wanted(Voucher(self._signer.payer, ask.purchase.lane.payee, ask.purchase.lane.epoch, ask.total), ask.parts)
-            for ask in batch]
+            Wanted(
+                Voucher(
+                    self._signer.payer, ask.purchase.lane.payee, ask.purchase.lane.epoch,
+                    ask.purchase.books.signed if was else ask.total),
+                () if was else ask.parts)
+            for ask, was in zip(batch, had, strict=True)]
         answers = self._signer.vouchers(wanted)
-        for ask, answer, state in zip(batch, answers, books, strict=True):
-            if isinstance(answer, SignedVoucher) and ask.parts:
+        for ask, was, answer, state in zip(batch, had, answers, books, strict=True):
+            if not isinstance(answer, SignedVoucher) or was:
+                continue
+            if ask.gift is not None:
+                self._ledger.signed(
+                    int(self.wall()), ask.purchase.lane, state, [Part(ask.gift.torrent, ask.gift.amount)],
+                    ask.gift.mark, gift=True)
+            elif ask.parts:
                 parts = [Part(one.torrent, one.amount) for one in ask.parts]
                 self._ledger.signed(
                     int(self.wall()), ask.purchase.lane, state, parts, answer.voucher.digest(self._domain))
         return answers
 
+    def _gave(self, ask: _Ask, gift: Gift, answer: SignedVoucher | Refused) -> None:
+        purchase = ask.purchase
+        purchase.signing = False
+        if isinstance(answer, SignedVoucher):
+            if answer.voucher.cumulative == ask.total:
+                purchase.books.owed += gift.amount * UNIT
+                purchase.books.sign(ask.total)
+            if not gift.done.done():
+                gift.done.set_result(answer)
+        elif answer.code in _NEW_EPOCH:
+            self.begin_epoch()
+            self.purchase(purchase.lane.payee).gifts.append(gift)
+            self._next(self.purchase(purchase.lane.payee))
+        elif answer.code == "below_signed":
+            self._below(purchase, answer)
+            purchase.gifts.appendleft(gift)
+        elif not gift.done.done():
+            gift.done.set_exception(answer)
+        self._next(purchase)
+
+    def _next(self, purchase: Purchase) -> None:
+        if purchase.gifts and not purchase.signing:
+            self._give(purchase)
+
+    def _below(self, purchase: Purchase, refused: Refused) -> None:
+        """A crash came between the wallet and the ledger: the wallet has it right."""
+        signed = int(str(refused.facts.get("signed", 0)))
+        purchase.books.sign(signed)
+        purchase.books.owed = max(purchase.books.owed, signed * UNIT)
+
     def _signed(self, ask: _Ask, answer: SignedVoucher | Refused) -> None:
         purchase = ask.purchase
+        if ask.gift is not None:
+            self._gave(ask, ask.gift, answer)
+            return
         if ask.parts:
             purchase.signing = False
+        self._voucher(ask, purchase, answer)
+        self._next(purchase)
+
+    def _voucher(self, ask: _Ask, purchase: Purchase, answer: SignedVoucher | Refused) -> None:
         if isinstance(answer, SignedVoucher):
             purchase.books.sign(ask.total)
             for part in ask.parts:
                 units, price = purchase.torrents.get(part.torrent, (0, 0))
                 purchase.torrents[part.torrent] = units - part.amount * UNIT, price
-            side = ask.side if not ask.side.gone else next(iter(purchase.sides.values()), None)
+            side = ask.side
+            if side is None or side.gone:
+                side = next(iter(purchase.sides.values()), None)
             if side is not None:
                 side.line.tell(pay.encode(Paid(purchase.lane.epoch, ask.total, answer.signature)))
                 side.grow()
@@ -204,10 +320,7 @@ class BuyerDesk:
         if answer.code in _NEW_EPOCH:
             self.begin_epoch()
         elif answer.code == "below_signed":
-            # A crash came between the wallet and the ledger: the wallet has it right.
-            signed = int(str(answer.facts.get("signed", 0)))
-            purchase.books.sign(signed)
-            purchase.books.owed = max(purchase.books.owed, signed * UNIT)
+            self._below(purchase, answer)
         else:
             self.refused = answer
             for side in list(purchase.sides.values()):
@@ -421,6 +534,13 @@ class BuySide:
     def left(self) -> None:
         self.gone = True
         self._end()
+
+
+def _after(ask: _Ask) -> Buying:
+    """The books as they are once it is signed."""
+    books = ask.purchase.books
+    owed = books.owed + (ask.gift.amount * UNIT if ask.gift is not None else 0)
+    return replace(books, owed=owed, signed=ask.total)
 
 
 def _shares(purchase: Purchase, more: int) -> tuple[Share, ...]:

@@ -290,7 +290,7 @@ class SellSide:
         desk, torrent = self._desk, self.line.torrent
         price, window = desk.market.sells(torrent), first_window(self.line.piece_length)
         self._end()
-        if not price or not window or self.gone:
+        if not (price or desk.market.sponsored(torrent)) or not window or self.gone:
             self._offer_at = desk.clock() + OFFER_SECONDS
             return
         offer = desk.offers.make(
@@ -343,6 +343,9 @@ class SellSide:
         self._known, self._sale = known, sale
         known.sides[self.line.number] = self
         lane = known.books.lanes.get(sale.lane)
+        if not self.price:
+            # Who pays for no blocks hears that vouchers are taken now.
+            self.line.tell(pay.encode(Meter(False, self.line.sent)))
         if lane is not None and lane.total:
             self.line.tell(pay.encode(Held(sale.lane.epoch, lane.total, lane.signature)))
         self.review()
@@ -372,7 +375,7 @@ class SellSide:
     def review(self) -> None:
         """Whether what follows is metered."""
         known, sale = self._known, self._sale
-        if known is None or sale is None or known.standing is None:
+        if known is None or sale is None or known.standing is None or not self.price:
             return
         standing = known.standing
         if known.books.credit(standing, self.price) < self._desk.least:
@@ -409,7 +412,7 @@ class SellSide:
         if self._known is None and not self._busy and self._offer_at <= self._desk.clock():
             self.offer()
         known, lane = self._known, self._lane
-        if known is None or lane is None:
+        if known is None or lane is None or not self.price:
             return
         self.review()
         if known.books.debt <= 0:
