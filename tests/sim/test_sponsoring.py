@@ -18,11 +18,13 @@ from wildbach.protocol.tron.typed import Voucher
 from wildbach.runtime.tasks import Scope
 from wildbach.services.chain import vault
 from wildbach.services.pay.ledger.store import Account, Ledger
+from wildbach.services.pay.ledger.terms import UNIT, LaneId
 from wildbach.services.pay.sponsor.errand import Came
 from wildbach.services.pay.sponsor.sponsor import Sponsor
 from wildbach.services.pay.sponsor.sponsoring import Agreement
 from wildbach.services.pay.sponsor.store import SponsorStore
 from wildbach.services.pay.till.till import Till
+from wildbach.services.pay.wallet.policy import Refused, Share, Wanted
 from wildbach.testing.content import content
 from wildbach.testing.loop import sim, simloop
 from wildbach.testing.peers import receive
@@ -32,7 +34,7 @@ MIB = 1 << 20
 MADE = content(3 * MIB, 1 << 17, kind="v2")
 INFO = info_of(MADE)
 TORRENT = INFO.hashes.v2 or b""
-PERIOD, PRICE, RATE = 1800, 100_000, 100_000
+PERIOD, PRICE, RATE = 1200, 100_000, 100_000
 KEYS = [SecretKey(bytes([number]) * 32) for number in range(0x51, 0x57)]
 
 
@@ -54,7 +56,7 @@ def sponsor(trade: Trade, scope: Scope, swarm: Swarm, till: Till, store: Sponsor
         caller(swarm.network.host()), {TORRENT: INFO}.get, Random(7), wall=trade.wall, clock=simloop().time, **other)
 
 
-def agreed(trade: Trade, id_: int, key: SecretKey, at: Endpoint, periods: int = 4, probes: int = 3) -> Agreement:
+def agreed(trade: Trade, id_: int, key: SecretKey, at: Endpoint, periods: int = 3, probes: int = 3) -> Agreement:
     trade.reserve(periods * PRICE, key.address)
     return Agreement(
         id_, TORRENT, key.address, at, RATE, PRICE, PERIOD, periods, probes, int(trade.wall()), periods * PRICE)
@@ -89,21 +91,23 @@ def test_five_seeders_of_whom_one_is_slow_one_lies_and_one_goes(tmp_path: Path) 
             places = [*(node.endpoint for node in named.values()), swarm.scripted[0]]
             for id_, (key, at) in enumerate(zip(KEYS[:5], places, strict=True), 1):
                 await paying.admit(agreed(trade, id_, key, at))
-            await swarm.sleep(2 * PERIOD + 60)
+            await swarm.sleep(PERIOD + 60)
             await tills["goes"].close()
             await swarm.leave(goes)
-            await swarm.sleep(2 * PERIOD + 600)
+            await swarm.sleep(2 * PERIOD + 120)
             running = [paying.sponsoring.running[id_] for id_ in range(1, 6)]
-            assert [(one.good, one.bad) for one in running] == [(4, 0), (4, 0), (0, 4), (2, 2), (0, 4)]
-            assert [one.paid for one in running] == [4 * PRICE, 4 * PRICE, 0, 2 * PRICE, 0]
+            assert [(one.good, one.bad) for one in running] == [(3, 0), (3, 0), (0, 3), (1, 2), (0, 3)]
+            assert [one.paid for one in running] == [3 * PRICE, 3 * PRICE, 0, PRICE, 0]
             assert all(one.over and not one.owed and not one.paying for one in running)
             whys = [{entry.why for entry in await paying.log(id_)} for id_ in range(1, 6)]
-            assert whys[0] == whys[1] == {"passed"} and whys[2] == {"slow"} and whys[4] == {"false"}
+            assert whys[0] == whys[1] == {"passed"} and whys[4] == {"false"}
+            # Where two probes are close to each other, the narrow link is full of answers to the first one.
+            assert "slow" in whys[2] <= {"slow", "unreachable"}
             assert whys[3] == {"passed", "unreachable"}
             assert paying.came[1] is Came.THERE and paying.came[2] is Came.THERE
             # To the SUN: what seeders hold, what the vault pays for it, and what the sponsor's ledger gave.
             held = [redeem(trade, tills[name], key) for name, key in zip(named, KEYS[:4], strict=True)]
-            assert held == [4 * PRICE, 4 * PRICE, 0, 2 * PRICE]
+            assert held == [3 * PRICE, 3 * PRICE, 0, PRICE]
             for name, till in tills.items():
                 if name != "goes":
                     await till.close()
@@ -113,19 +117,20 @@ def test_five_seeders_of_whom_one_is_slow_one_lies_and_one_goes(tmp_path: Path) 
         ledger = Ledger(tmp_path / "books.db")
         ledger.check()
         sums = ledger.balances()
-        assert sums[Account.GIVEN] == -sums[Account.PROMISED] == 10 * PRICE
+        assert sums[Account.GIVEN] == -sums[Account.PROMISED] == 7 * PRICE
         ledger.close()
 
     sim(1).run(main())
 
 
-def test_a_seller_who_is_sponsored_too_gives_no_blocks_for_it(tmp_path: Path) -> None:
-    """A period earns no credit and no metered blocks; the next one comes in the same lane."""
+@pytest.mark.parametrize("price", [0, 33_000])
+def test_a_period_is_no_credit_for_blocks(tmp_path: Path, price: int) -> None:
+    """Whether the seeder sells the torrent too or not; the second period comes in the same lane as the first."""
     async def main() -> None:
         trade = Trade(tmp_path, MADE)
         async with Swarm(MADE, watch=False) as swarm:
             node = await swarm.seed(Link(1e6))
-            till = await seller(trade, swarm.scope, node, "seeder", KEYS[0])
+            till = await seller(trade, swarm.scope, node, "seeder", KEYS[0], price)
             buying = trade.buyer(swarm.scope.child("sponsor-till"), "buyer")
             await buying.start()
             store = SponsorStore(tmp_path / "sponsor.db")
@@ -136,8 +141,10 @@ def test_a_seller_who_is_sponsored_too_gives_no_blocks_for_it(tmp_path: Path) ->
             assert till.seller is not None
             (known,) = till.seller.payers.values()
             books = known.books
-            assert books.paid == 2 * PRICE and books.debt == 0 and books.bytes_billed == 0
-            assert books.window == books.first
+            # With a price, what a broken connection may cost is all that he gets of it: a fiftieth.
+            assert books.paid == 2 * PRICE and -UNIT * (2 + books.paid // 50) <= books.debt <= 0
+            if not price:
+                assert books.debt == 0 and books.bytes_billed == 0 and books.window == books.first
             await till.close()
             await buying.close()
         store.close()
@@ -187,6 +194,43 @@ def test_a_sponsor_who_starts_anew_pays_what_was_under_way_once_and_brings_it_ag
             await till.close()
         store.close()
         trade.close()
+
+    sim(1).run(main())
+
+
+def test_what_the_wallet_counted_and_the_ledger_did_not_is_given_once(tmp_path: Path) -> None:
+    """The power goes between the two; what was under way is given again before anything else is signed."""
+    async def main() -> None:
+        trade = Trade(tmp_path, MADE)
+        async with Scope("test") as scope:
+            trade.reserve(3 * PRICE, KEYS[0].address)
+            signer = trade.signer("buyer")
+            till = trade.buyer(scope.child("one"), "buyer", signer=signer)
+            await till.start()
+            desk = till.buyer
+            assert desk is not None
+            first = await desk.give(KEYS[0].address, TORRENT, PRICE, bytes([1]) * 32)
+            lane = LaneId(first.voucher.payee, first.voucher.epoch)
+            again = await desk.give(KEYS[0].address, TORRENT, PRICE, bytes([1]) * 32)
+            assert again == first and await desk.newest(KEYS[0].address) == first
+            signer.voucher(Wanted(
+                Voucher(signer.payer, lane.payee, lane.epoch, 2 * PRICE), (Share(TORRENT, PRICE),)))
+            await till.close()
+            till = trade.buyer(scope.child("two"), "buyer", signer=signer)
+            await till.start()
+            assert till.buyer is not None
+            second = await till.buyer.give(KEYS[0].address, TORRENT, PRICE, bytes([2]) * 32)
+            assert second.voucher.cumulative == 2 * PRICE
+            third = await till.buyer.give(KEYS[0].address, TORRENT, PRICE, bytes([3]) * 32)
+            assert third.voucher.cumulative == 3 * PRICE
+            with pytest.raises(Refused):
+                await till.buyer.give(KEYS[0].address, TORRENT, 10**9, bytes([4]) * 32)
+            await till.close()
+        trade.close()
+        ledger = Ledger(tmp_path / "buyer.db")
+        ledger.check()
+        assert ledger.balances()[Account.GIVEN] == 3 * PRICE
+        ledger.close()
 
     sim(1).run(main())
 
