@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import FormatError, UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.tron.address import Address
 from wildbach.services.pay.durable import DurableStore, Form
@@ -68,7 +68,7 @@ class SponsorStore:
             try:
                 return [_running(row) for row in db.execute(
                     "SELECT * FROM agreements JOIN running USING (id) ORDER BY id").fetchall()]
-            except (UsageError, ValueError) as error:
+            except (UsageError, FormatError, ValueError) as error:
                 raise self._store.damaged(str(error)) from error
 
     def put(self, changed: Sequence[Running], log: Sequence[Entry] = ()) -> None:

@@ -152,11 +152,14 @@ def test_a_file_has_all_of_it_again(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_file_that_says_nonsense_is_not_trusted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nonsense", [
+    "agreements SET price=-5", "agreements SET payee=x'00'", "agreements SET host='there'", "running SET times='1 x'",
+])
+def test_a_file_that_says_nonsense_is_not_trusted(tmp_path: Path, nonsense: str) -> None:
     store = SponsorStore(tmp_path / "sponsor.db")
     store.put([Running(agreement())])
     with store._store.change() as db:
-        db.execute("UPDATE agreements SET price=-5")
+        db.execute(f"UPDATE {nonsense}")
     with pytest.raises(StorageError) as caught:
         store.load()
     assert caught.value.code == "sponsoring_damaged"
