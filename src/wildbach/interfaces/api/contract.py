@@ -567,6 +567,28 @@ class Api(Protocol):
         """All rows of the ledger, as CSV."""
         ...
 
+    @operation("GET", "/payments/sponsored")
+    async def sponsored(self) -> pay.PaySponsoredList:
+        """Seeders who are paid by the period, and how far each is."""
+        ...
+
+    @operation("POST", "/payments/sponsored")
+    async def sponsor(self, wanted: pay.PaySponsoring) -> pay.PaySponsored:
+        """Pay a seeder for each period in which he serves whoever comes, as seen by probes. What all periods cost has
+        to be reserved for him in the vault.
+        """
+        ...
+
+    @operation("DELETE", "/payments/sponsored/{id}")
+    async def stop_sponsoring(self, id: str) -> None:
+        """Look no more. What is earned is paid; the period that runs is not."""
+        ...
+
+    @operation("GET", "/payments/sponsored/{id}/probes")
+    async def sponsored_probes(self, id: str) -> pay.PayProbes:
+        """What the last hundred probes of a seeder found."""
+        ...
+
     # -- the wallet, of which guests see nothing
 
     @operation("GET", "/wallet")

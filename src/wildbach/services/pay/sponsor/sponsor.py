@@ -94,6 +94,10 @@ class Sponsor:
         if voucher is not None:
             self._undelivered[agreement.id] = voucher, self._clock()
 
+    def close(self) -> None:
+        """Its file; the scope is closed before. Idempotent."""
+        self._store.close()
+
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, StorageError):
             raise error
