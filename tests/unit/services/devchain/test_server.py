@@ -15,7 +15,7 @@ import pytest
 from tests.devbed import ANNA, BEN, TRX, A, B, C, creation, in_loop, returning
 
 from wildbach.base import limits
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import StorageError, UsageError
 from wildbach.net.http import HttpClient
 from wildbach.net.httpcall import HttpCaller
 from wildbach.net.resolve import Guard
@@ -34,6 +34,7 @@ from wildbach.services.chain.nodes import Node
 from wildbach.services.devchain import server
 from wildbach.services.devchain.chain import Options
 from wildbach.services.devchain.server import DevNode
+from wildbach.services.devchain.store import Store
 
 INSTANT = Options(instant=True, lag=0)
 
@@ -356,6 +357,10 @@ async def test_what_is_not_there_and_who_may_not_ask(monkeypatch: pytest.MonkeyP
 @in_loop
 async def test_too_many_questions_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running() as asker:
+        monkeypatch.setattr(limits, "DEVCHAIN_CALLS", 0)
+        for path in ("triggerconstantcontract", "estimateenergy"):
+            assert "lack of computing resources" in (await asker.ask(path))["Error"]
+        assert (await asker.ask("getnowblock"))["blockID"]
         monkeypatch.setattr(limits, "DEVCHAIN_QUEUE", 0)
         assert "lack of computing resources" in (await asker.ask("getnowblock"))["Error"]
 
@@ -454,3 +459,23 @@ async def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="another process"):
             async with DevNode(path, INSTANT):
                 pass
+
+
+@in_loop
+async def test_a_disk_that_says_no_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(Options(period=5)) as asker:
+        def full(*_: object, **__: object) -> None:
+            raise StorageError("the disk is full")
+
+        monkeypatch.setattr(server, "_LONGEST_PAUSE", 0.005)
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "append", full)
+            while "the disk is full" not in caplog.text:
+                await asyncio.sleep(0)
+            status, said = await asker.raw("/wallet/getnowblock")
+            assert status == 200 or "the disk is full" in json.loads(said)["Error"]
+        number = await asker.node.run(lambda chain: chain.head.number)
+        while await asker.node.run(lambda chain: chain.head.number) == number:
+            await asyncio.sleep(0)
