@@ -25,7 +25,6 @@ from wildbach.services.devchain.api import Absent, Api, error_of
 from wildbach.services.devchain.asking import Asked
 from wildbach.services.devchain.chain import DevChain, Options
 from wildbach.services.devchain.events import Events
-from wildbach.services.devchain.executing import Refused
 from wildbach.services.devchain.store import Store
 from wildbach.services.devchain.switches import Stalled, Switches
 
@@ -171,7 +170,7 @@ class DevNode:
     def _feed(self, asked: Asked) -> dict[str, object]:
         try:
             txid = self.chain.feed(asked.address("address"), asked.number("amount"))
-        except Refused as error:
+        except (UsageError, FormatError) as error:
             return {"Error": error.message}
         return {"txid": txid.hex()}
 
