@@ -60,7 +60,7 @@ class Command:
                 if process.poll() is None:
                     process.send_signal(signal.SIGINT)
                 try:
-                    process.wait(30)
+                    process.wait(60)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     raise

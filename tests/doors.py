@@ -61,7 +61,8 @@ class ListApi(FakeApi):
 
     async def list_torrents(self, listing: m.Listing) -> m.TorrentPage:
         keys = [key for key in listing.keys if key in self.rows] if listing.keys else list(self.rows)
-        keys = [key for key in keys if not listing.category or self.rows[key].category in listing.category]
+        if listing.category:
+            keys = [key for key in keys if self.rows[key].category in listing.category]
         page = keys[listing.offset:listing.offset + listing.limit]
         self.rows_told += len(page)
         return m.TorrentPage(

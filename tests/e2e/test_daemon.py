@@ -65,7 +65,7 @@ def test_what_is_added_is_downloaded_seeded_and_there_after_a_restart(cli: Comma
         for parts, data in FILES.items():
             assert tmp_path.joinpath("downloads", "things", *parts).read_bytes() == data
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert cli.run("ls").returncode == 5
     with serving(cli):
         (row,) = listed(cli)

@@ -76,6 +76,6 @@ def test_ctrl_c_ends_it_and_cleans_up(tmp_path: Path) -> None:
     with command.start("demo", "--size", "8M", "--seconds", "60", "--json") as process:
         next_event(process, "frame")
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
         assert process.stderr is not None and process.stderr.read() == ""
     assert list(tmp_path.iterdir()) == []

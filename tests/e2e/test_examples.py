@@ -127,7 +127,7 @@ def test_seed_folder(stage: tuple[Path, Metainfo]) -> None:
             assert got.returncode == 0, got.stderr
         finally:
             seed.send_signal(signal.SIGINT)
-        assert seed.wait(20) == 0
+        assert seed.wait(60) == 0
     assert has_copy(folder / "out")
 
 

@@ -148,7 +148,7 @@ def test_a_stopped_get_goes_on_where_it_was(number: signal.Signals, command: Com
         while next_event(first, "progress")["done"] < SIZE // 6:
             pass
         first.send_signal(number)
-        assert first.wait(30) == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
+        assert first.wait(60) == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
     second = command.run(*own("x.torrent", "-o", "out", "--peer", seed, "--json"))
     assert second.returncode == 0, second.stderr
     assert is_complete(command.folder / "out")
@@ -165,7 +165,7 @@ def test_ctrl_c_says_how_to_go_on(command: Command, seed: str) -> None:
                 break
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
     assert "Stopping cleanly" in rest
     assert f"To go on: wildbach get --listen 127.0.0.1:0 x.torrent -o out --peer {seed}" in rest
 
@@ -275,7 +275,7 @@ def test_seeding_until_a_ratio(command: Command, seed: str) -> None:
 def test_a_seed_without_the_content_says_so(command: Command) -> None:
     (command.folder / "empty").mkdir()
     with command.start("seed", "x.torrent", "--data", "empty", "--listen", "127.0.0.1:0") as process:
-        assert process.wait(30) in (1, 4)
+        assert process.wait(60) in (1, 4)
         assert process.stderr is not None and "Traceback" not in process.stderr.read()
 
 

@@ -112,7 +112,7 @@ def test_ctrl_c_ends_player_and_daemon_and_the_next_time_goes_on_there(cli: Comm
             # mpv plays in real time: so long it takes until its place is kept for the first time, and a while more.
             time.sleep(9)
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
+            assert process.wait(60) == 130
         encounters.note("mpv")
         found = positions(cli, "films")["Film.mkv"]
         seconds = float(str(found["resume"]))

@@ -10,11 +10,13 @@ import os
 import selectors
 import time
 import tracemalloc
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 import pytest
+from tests import pace
 
 from nodes import make, node
 from wildbach.engine.options import AddOptions
@@ -193,19 +195,17 @@ def _download(kind: Kind, folder: Path) -> TimedSelector:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_turn_of_the_real_loop_is_long(kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tries: list[tuple[float, float]] = []
-    turns = 0
-    # What else runs on the machine can hold any turn up: the best of three runs counts.
-    for number in range(3):
-        timed = _download(kind, tmp_path / str(number))
-        tries.append((max(timed.wall), max(timed.cpu)))
-        turns = len(timed.wall)
-        if tries[-1][0] <= STALL:
-            break
-    wall, cpu = min(tries)
-    with capsys.disabled():
-        print(
-            f"\nG13 {kind}, three sessions on one loop, 192 MiB: the longest of {turns} turns took "
-            f"{wall * 1000:.1f} ms, {cpu * 1000:.1f} ms of them at work  (libtorrent: not measured)"
-        )
-    assert wall <= STALL, tries
+    folders = (tmp_path / str(number) for number in count())
+
+    def measure() -> dict[str, float]:
+        timed = _download(kind, next(folders))
+        found = {"work": max(timed.cpu), "work_and_waits": max(timed.wall)}
+        with capsys.disabled():
+            print(
+                f"\nG13 {kind}, three sessions on one loop, 192 MiB: the longest of {len(timed.wall)} turns took "
+                f"{found['work_and_waits'] * 1000:.1f} ms, {found['work'] * 1000:.1f} ms of them at work  "
+                "(libtorrent: not measured)")
+        return found
+
+    # A turn also waits for the processor and the disk, which others use: that is told, and what hangs is seen.
+    pace.within(measure, work=STALL, work_and_waits=20 * STALL)

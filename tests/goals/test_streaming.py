@@ -19,7 +19,7 @@ from random import Random
 
 import av
 import pytest
-from tests import mediafiles
+from tests import mediafiles, pace
 
 from wildbach.base import bitfield
 from wildbach.engine.options import AddOptions
@@ -50,7 +50,7 @@ PIECE_SECONDS = WARM.piece_length / (WARM.bitrate * WARM.supply)
 VIEWER = replace(SETTINGS, disk=replace(SETTINGS.disk, memory=Settings().disk.memory))
 "With as much memory as everybody has."
 _STEP = 0.01
-"Decoding takes a few milliseconds; rounded up to this, so that a run is the same every time."
+"Decoding takes a few milliseconds of the machine of the goals; rounded up, so that a run is the same every time."
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Film:
     def _picture(self, seconds: float, began: float) -> Picture:
         frame = next(self._source.decode(self._source.streams.video[0]))
         assert 0.0 <= seconds - frame.time < WARM.gop + 0.1, "it begins with the keyframe before"
-        cpu = math.ceil((time.process_time() - began) / _STEP) * _STEP
+        cpu = math.ceil((time.process_time() - began) / pace.factor() / _STEP) * _STEP
         return Picture(seconds, tuple(read for read in self._file.reads if read[1]), cpu)
 
 

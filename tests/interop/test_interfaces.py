@@ -64,7 +64,7 @@ import socket, sys
 with socket.create_connection((sys.argv[1], 6881), 5):
     pass
 with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-    sock.settimeout(5)
+    sock.settimeout(30)
     sock.sendto(b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:xx1:y1:qe", (sys.argv[1], 6881))
     assert b"1:t2:xx" in sock.recv(2000)
 """

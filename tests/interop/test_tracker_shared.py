@@ -82,7 +82,7 @@ def test_peers_of_two_processes_find_each_other_and_redis_may_fail(tmp_path: Pat
 def test_workers_share_a_port_and_one_that_dies_is_replaced(tmp_path: Path) -> None:
     def announce(url: str, port: int) -> bytes:
         asked = f"{url}?info_hash={'h' * 20}&peer_id={'p' * 20}&port={port}&left=1"
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             said: bytes = answer.read()
         return said
 
@@ -91,7 +91,7 @@ def test_workers_share_a_port_and_one_that_dies_is_replaced(tmp_path: Path) -> N
         url = next(url for url in process.wait("listening")["urls"] if url.startswith("http"))
 
         def told() -> str:
-            with urllib.request.urlopen(metrics, timeout=10) as answer:
+            with urllib.request.urlopen(metrics, timeout=60) as answer:
                 said: str = answer.read().decode()
             return said
 
@@ -119,7 +119,7 @@ def test_workers_share_a_port_and_one_that_dies_is_replaced(tmp_path: Path) -> N
 def test_what_redis_keeps_is_bounded_and_expires(tmp_path: Path) -> None:
     with Redis(tmp_path / "redis") as store, tracker(store, "--store-name", "mine") as process:
         url = next(url for url in process.wait("listening")["urls"] if url.startswith("http"))
-        with urllib.request.urlopen(f"{url}?info_hash={'h' * 20}&peer_id={'p' * 20}&port=5&left=1", timeout=10):
+        with urllib.request.urlopen(f"{url}?info_hash={'h' * 20}&peer_id={'p' * 20}&port=5&left=1", timeout=60):
             pass
         poll(lambda: store.ask("EXISTS", "mine:1:log") == b":1\r\n" or None, 20, process.story)
         assert 0 < int(store.ask("TTL", "mine:1:log")[1:]) <= 4501

@@ -108,3 +108,27 @@ test("files go to a folder that was looked for, and where nothing may go is said
   }, join(world.folder, "content", "three"));
   assert.ok(existsSync(join(world.folder, "content", "three")));
 });
+
+test("a folder is typed without anything that comes in between, however late the daemon says where the files are", async () => {
+  const page = await world.page();
+  await world.enter(page, daemon);
+  const held = [];
+  await page.route(/api\/v1\/torrents\?keys=/, (route) => held.push(route));
+  const dialog = await chosen(page, ["one"], "Move files …");
+  const field = dialog.getByLabel("Where to");
+  await field.waitFor();
+  assert.ok(await field.evaluate((input) => input === document.activeElement));
+  const before = await field.inputValue();
+  await field.selectText();
+  assert.equal(held.length, 1);
+  const answered = page.waitForResponse(/api\/v1\/torrents\?keys=/);
+  await held[0].continue();
+  await (await answered).finished();
+  await dialog.getByText(/free after|free/).first().waitFor();
+  await page.keyboard.insertText("/etc");
+  assert.equal(await field.inputValue(), "/etc");
+  assert.ok(before);
+  await dialog.getByText("downloads.allowed", { exact: false }).waitFor();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await gone(dialog);
+});

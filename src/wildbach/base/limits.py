@@ -275,6 +275,14 @@ PAY_MESSAGE_BYTES = 1024
 "One message of `wb_pay`: numbers, addresses and a signature."
 PAY_SCHEMES = 16
 PAY_SCHEME_BYTES = 16
+PAY_PAYERS = 2000
+"Payers whose books are in memory beside those who are connected."
+PAY_LANES = 4000
+"Lanes to others with vouchers that were not redeemed, of which the vault is asked."
+PAY_MARKS = 100_000
+"Torrents that may be bought and sold."
+PAY_SIGNERS = 200
+"Keys that our payer ever added to a vault, as far as they are looked at."
 
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
@@ -685,6 +693,12 @@ WALLET_BOOK = 5000
 "Addresses in the book."
 WALLET_PAYEES = 1000
 "Addresses that are made in one step."
+WALLET_ASKING = 4
+"Questions at once that try a passphrase: each takes half a second and 256 MiB, one after the other."
+WALLET_DRAFTS = 4
+"Wallets whose words were shown and that are not made yet."
+WALLET_QUOTES = 100
+"Sends of which was shown what they cost."
 WALLET_FEE_LIMIT = 1_000_000_000
 "SUN that one transaction may burn: the hard cap, whatever a node says it needs."
 VAULT_VOUCHERS = 20

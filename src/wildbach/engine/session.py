@@ -381,6 +381,9 @@ class Session:
 
     def set_till(self, till: Till | None) -> None:
         """From now on `till` buys and sells, in all torrents that are neither private nor anonymous; None: nobody."""
+        for torrent in self.awake:
+            if torrent.awake_parts is not None:
+                torrent.awake_parts.talk.pay.close()
         self._shared.till = till
         self.terms_changed()
 

@@ -50,14 +50,14 @@ class OpenTracker(Program):
     def _say(self, event: str) -> bytes:
         swarm = quote_from_bytes(self._serves[0], safe="")
         url = f"{self.http}?info_hash={swarm}&peer_id={'x' * 20}&port=1&left=1&event={event}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             said: bytes = answer.read()
         return said
 
     def swarm(self, info_hash: bytes) -> tuple[int, int, int]:
         """Seeds, leeches and completed downloads of a swarm, asked over plain HTTP."""
         url = f"http://{self.host}:{self.port}/scrape?info_hash={quote_from_bytes(info_hash, safe='')}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             files = bencode.decode_prefix(answer.read(), strict=False)[0][b"files"]
         found = files.get(info_hash, {})
         return found.get(b"complete", 0), found.get(b"incomplete", 0), found.get(b"downloaded", 0)

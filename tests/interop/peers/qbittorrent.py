@@ -75,7 +75,7 @@ class QBittorrent(Program):
     def answers(self) -> bool:
         if self._asks and not self._cookie:
             words = urllib.parse.urlencode({"username": USER, "password": PASSWORD}).encode()
-            with urllib.request.urlopen(f"{self._url}auth/login", words, timeout=20) as answer:
+            with urllib.request.urlopen(f"{self._url}auth/login", words, timeout=60) as answer:
                 self._cookie = answer.headers["Set-Cookie"].partition(";")[0]
         self.version: str = self.get("app/version").decode()
         return True
@@ -90,7 +90,7 @@ class QBittorrent(Program):
         if self._cookie:
             request.add_header("Cookie", self._cookie)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 body: bytes = answer.read()
                 return body
         except urllib.error.HTTPError as error:

@@ -35,7 +35,7 @@ class Redis(Program):
 
     def ask(self, *words: str) -> bytes:
         """One command; the beginning of its raw reply."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as sock:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as sock:
             sock.sendall(" ".join(words).encode() + b"\r\n")
             return sock.recv(65536)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -313,9 +312,7 @@ def test_a_tracker_that_misbehaves_is_bounded_and_shown(
             await announcing.close()
         server.close()
 
-    begun = time.monotonic()
-    asyncio.run(main())
-    assert time.monotonic() - begun < 5
+    asyncio.run(asyncio.wait_for(main(), 60))
     assert views[0].state is state
     assert words in views[0].message
     # Nobody far away makes us dial this machine.

@@ -77,7 +77,7 @@ def test_each_reader_gets_the_map_and_it_is_read_once() -> None:
             first, second, later = stage.reader(), stage.reader(), stage.reader()
             found.join("key", 0, first)
             found.join("key", 0, second)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await first.told.wait()
                 await second.told.wait()
             assert first.map is second.map and first.map is not None and abs(first.map.duration - 20) < 0.5
@@ -94,7 +94,7 @@ def test_what_has_no_index_is_played_all_the_same() -> None:
             async with indexes(data) as (found, stage):
                 reader = stage.reader()
                 found.join("key", 0, reader)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     await reader.told.wait()
                 assert reader.map is None and found.get("tag") is None
     asyncio.run(main())
@@ -106,7 +106,7 @@ def test_where_the_torrent_stops_nobody_waits_for_ever() -> None:
             stage.broken = True
             reader = stage.reader()
             found.join("key", 0, reader)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await reader.told.wait()
             assert reader.map is None
     asyncio.run(main())
@@ -127,7 +127,7 @@ def test_an_index_that_nobody_waits_for_is_not_looked_for() -> None:
             stage.go.set()
             again = stage.reader()
             found.join("key", 0, again)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await again.told.wait()
             assert again.map is not None
     asyncio.run(main())

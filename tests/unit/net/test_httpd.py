@@ -278,7 +278,7 @@ def test_a_stream_is_made_as_fast_as_it_is_fetched_and_ends_with_its_client() ->
             await settled(chunks)
             assert chunks.made < 400, "40 MB were made for a client that reads nothing"
             writer.transport.abort()
-            await asyncio.wait_for(chunks.closed.wait(), 5)
+            await asyncio.wait_for(chunks.closed.wait(), 60)
     asyncio.run(main())
 
 
@@ -295,7 +295,7 @@ def test_a_stream_with_nothing_to_send_ends_with_its_client_too() -> None:
             writer.write(post(b""))
             await reader.readuntil(b"\r\n\r\n")
             writer.transport.abort()
-            await asyncio.wait_for(chunks.closed.wait(), 5)
+            await asyncio.wait_for(chunks.closed.wait(), 60)
     asyncio.run(main())
 
 
@@ -316,9 +316,9 @@ def test_a_handler_that_was_bound_to_its_client_ends_with_it() -> None:
         at = await server.start("127.0.0.1", 0)
         _, writer = await asyncio.open_connection(at.host, at.port)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 60)
         writer.close()
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
         await server.close()
     asyncio.run(main())
 
@@ -373,7 +373,7 @@ def test_a_server_that_ends_says_so_to_its_websockets() -> None:
             serving(handler) as (server, port), aiohttp.ClientSession() as session,
             session.ws_connect(f"http://127.0.0.1:{port}/") as websocket,
         ):
-            await asyncio.wait_for(asyncio.gather(server.close(), websocket.receive()), 5)
+            await asyncio.wait_for(asyncio.gather(server.close(), websocket.receive()), 60)
             assert websocket.close_code == 1001
     asyncio.run(main())
 
@@ -400,7 +400,7 @@ def test_a_websocket_waits_for_a_client_that_does_not_read(monkeypatch: pytest.M
             writer.write(
                 b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-            await asyncio.wait_for(over.wait(), 10)
+            await asyncio.wait_for(over.wait(), 60)
             assert len(sent) < 400
             writer.transport.abort()
     asyncio.run(main())

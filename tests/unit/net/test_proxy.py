@@ -307,7 +307,7 @@ def test_an_association_on_which_the_proxy_talks_or_that_it_breaks_is_over_and_s
             bugs: list[Exception] = []
             datagrams = ProxiedDatagrams(found, scope, bugs.append)
             datagrams.open([])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not datagrams.failure and ending is not None:
                     await asyncio.sleep(0)
                 await datagrams.wait()
@@ -403,7 +403,7 @@ def test_a_proxy_that_passes_on_no_datagrams_is_of_use_for_all_else() -> None:
 async def fetched(found: Proxy, url: str = "http://t.example:7000/announce") -> bytes:
     client = HttpClient(Guard(None), proxy=found)
     try:
-        return (await client.fetch(url, purpose=Purpose.TRACKER, limit=1000, seconds=5)).body
+        return (await client.fetch(url, purpose=Purpose.TRACKER, limit=1000, seconds=60)).body
     finally:
         await client.close()
 

@@ -67,7 +67,7 @@ def acts(kind: str, at: int, what: Story) -> Story:
 def ends(kind: str, story: Story) -> tuple[NetworkError, str]:
     """How opening a stream ends, and what is noted of the proxy. That it ends in time is a part of it."""
     async def main() -> tuple[NetworkError, str]:
-        async with proxy(story, kind, LOGIN) as found, asyncio.timeout(5):
+        async with proxy(story, kind, LOGIN) as found, asyncio.timeout(60):
             with pytest.raises((ProxyError, Unreachable)) as caught:
                 await found.open("25.1.2.3", 6881)
             return caught.value, found.failure
@@ -133,7 +133,7 @@ def test_a_flood_is_not_read_to_its_end(kind: str, at: int, noise: bytes) -> Non
             sent += 65536
 
     async def main() -> None:
-        async with proxy(acts(kind, at, floods), kind, LOGIN) as found, asyncio.timeout(5):
+        async with proxy(acts(kind, at, floods), kind, LOGIN) as found, asyncio.timeout(60):
             try:
                 (await found.open("25.1.2.3", 6881)).close()
             except (ProxyError, Unreachable):
@@ -187,7 +187,7 @@ def test_answers_in_pieces_are_whole_and_what_the_far_end_says_is_not_lost(kind:
         await forever(reader)
 
     async def main() -> None:
-        async with proxy(story, kind, LOGIN) as found, asyncio.timeout(5):
+        async with proxy(story, kind, LOGIN) as found, asyncio.timeout(60):
             sock = await found.open("25.1.2.3", 6881)
             got = b""
             while len(got) < len(PAYLOAD):
@@ -229,7 +229,7 @@ def bound() -> socket.socket:
 def test_a_relay_that_floods_leaves_others_their_turn() -> None:
     async def main() -> None:
         with bound() as relay:
-            async with associated(relay) as datagrams, asyncio.timeout(5):
+            async with associated(relay) as datagrams, asyncio.timeout(60):
                 datagrams.attach(lambda remote, data: True)
                 assert datagrams.send(Endpoint("25.1.2.3", 6881), b"out")
                 _, ours = await asyncio.get_running_loop().sock_recvfrom(relay, 1000)
@@ -254,7 +254,7 @@ def test_what_is_no_datagram_of_a_peer_reaches_nobody(data: bytes) -> None:
     async def main() -> None:
         heard: list[Endpoint] = []
         with bound() as relay:
-            async with associated(relay) as datagrams, asyncio.timeout(5):
+            async with associated(relay) as datagrams, asyncio.timeout(60):
                 datagrams.attach(lambda remote, data: heard.append(remote) is None)
                 assert datagrams.send(Endpoint("25.1.2.3", 6881), b"out")
                 _, ours = await asyncio.get_running_loop().sock_recvfrom(relay, 1000)

@@ -21,7 +21,7 @@ def serve(plain: bool, host: str, work: Callable[[UdpServer, Endpoint, socket.so
         client.setblocking(False)
         client.connect(at)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await work(server, at, client)
         finally:
             client.close()

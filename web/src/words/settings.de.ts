@@ -133,6 +133,7 @@ export const german: Record<string, readonly [string, string]> = {
   "chain.api_key": ["Schlüssel", "Der Schlüssel für chain.url, falls deren Besitzer einen will (TronGrid). Der zweite Knoten bekommt ihn nie."],
   "chain.chain_id": ["Ketten-Nummer", "Die Kette, die dev oder custom sein muss: acht Hex-Ziffern, etwa 0x94a9059e. Leer: die zuerst antwortet; eine andere wird später abgelehnt."],
   "chain.vault": ["Tresor", "Die Adresse des Tresors, über den gezahlt wird. Leer: keiner, und es wird nichts gezahlt."],
+  "chain.counters": ["Zählerstände", "Ein Ordner außerhalb des Datenverzeichnisses, in dem die Geldbörse notiert, wie weit ihre Zähler sind. So fällt ein Datenverzeichnis aus einer alten Kopie auf, bevor es etwas zweimal zahlt. Leer: $XDG_DATA_HOME/wildbach/wallet, üblicherweise in ~/.local/share."],
   "chain.allow_mainnet": ["Echtes Geld", "Erlauben, dass mainnet gewählt wird. Dazu muss es jemand auch noch durch Eintippen bestätigen."],
   "feeds.host_seconds": ["Pause je Rechner", "Sekunden von einem Holen beim selben Rechner zum nächsten; viele Tracker schicken fort, wer schneller fragt."],
   notify: ["Benachrichtigungen", "Wem gesagt wird, was geschehen ist."],

@@ -73,7 +73,7 @@ class FakeStage:
         return self.all_here
 
     async def until_open(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.open_now != count:
                 self.news.clear()
                 await self.news.wait()
@@ -282,7 +282,7 @@ def test_parts_that_are_made_are_as_many_as_readers_may_be(monkeypatch: pytest.M
             async def one_more() -> int:
                 for _ in range(2):
                     await begun.acquire()
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     status = (await call.ask(path))[0]
                 goes.set()
                 return int(status)
@@ -313,7 +313,7 @@ def test_who_does_not_fetch_holds_one_chunk_and_not_the_file() -> None:
             reader, writer = await call.begin(call.path("film.mkv"))
             await reader.readuntil(b"\r\n\r\n")
             (going,) = call.host._going
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not going.unfetched:
                     await asyncio.sleep(0)
             writer.close()
@@ -336,7 +336,7 @@ def test_fifty_ranges_that_are_opened_and_left_behind_cost_little_and_the_last_o
                 assert b" 206 " in await reader.readuntil(b"\r\n\r\n")
                 left.append(writer)
                 going = list(call.host._going)[-1]
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while not going.unfetched:
                         await asyncio.sleep(0)
                 assert call.stage.open_now <= 8

@@ -119,7 +119,7 @@ def listens_at(port: int) -> set[str]:
     found = set()
     for host in ("127.0.0.2", "127.0.0.1"):
         with socket.socket() as sock:
-            sock.settimeout(2)
+            sock.settimeout(30)
             if sock.connect_ex((host, port)) == 0:
                 found.add(host)
     return found

@@ -37,7 +37,7 @@ async def show(websocket: Socket, **what: Any) -> dict[str, Any]:
 
 
 async def told(websocket: Socket) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(await asyncio.wait_for(websocket.receive_str(), 10))
+    found: dict[str, Any] = json.loads(await asyncio.wait_for(websocket.receive_str(), 60))
     return found
 
 
@@ -110,7 +110,7 @@ def test_who_is_logged_out_is_sent_nothing_more() -> None:
         await show(websocket, transfer=True)
         await there.access.remove_api_key(key.id)
         there.api.slow = True
-        message = await asyncio.wait_for(websocket.receive(), 10)
+        message = await asyncio.wait_for(websocket.receive(), 60)
         assert message.type is aiohttp.WSMsgType.CLOSE
         assert websocket.close_code == 1008
     run(work)

@@ -42,7 +42,7 @@ def test_numbers_and_page_are_served_and_nothing_else() -> None:
         def get(path: str, method: str = "GET") -> tuple[int, str]:
             request = urllib.request.Request(f"http://{at}{path}", method=method)
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=60) as answer:
                     return answer.status, answer.read().decode()
             except urllib.error.HTTPError as error:
                 with error:

@@ -32,7 +32,7 @@ def request(url: str, port: int = 1000, event: Event = Event.NONE) -> AnnounceRe
 
 async def by_http(url: str, port: int = 1000) -> AnnounceReply:
     def fetch() -> bytes:
-        with urllib.request.urlopen(http.announce_url(request(url, port)), timeout=10) as answer:
+        with urllib.request.urlopen(http.announce_url(request(url, port)), timeout=60) as answer:
             said: bytes = answer.read()
         return said
 

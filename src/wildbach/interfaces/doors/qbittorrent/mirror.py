@@ -74,9 +74,9 @@ class Mirror:
     def known(self, tick: int) -> bool:
         return self.floor <= tick <= self.tick
 
-    def changed(self, since: int) -> list[tuple[str, Entry]]:
-        """Torrents that changed after a tick, the last one first."""
-        return _after(self.entries, since, lambda entry: entry.at)
+    def changed(self, since: int) -> list[str]:
+        """Keys of torrents that changed after a tick, the last one first."""
+        return [key for key, _ in _after(self.entries, since, lambda entry: entry.at)]
 
     def gone(self, since: int) -> list[str]:
         """Hashes of torrents that went after a tick."""

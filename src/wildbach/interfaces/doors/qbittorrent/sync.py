@@ -17,7 +17,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.doors.qbittorrent import labels, names, transfer
 from wildbach.interfaces.doors.qbittorrent.call import Answer, Call, data, stream
 from wildbach.interfaces.doors.qbittorrent.endpoints import endpoint
-from wildbach.interfaces.doors.qbittorrent.mirror import Entry, Mirror
+from wildbach.interfaces.doors.qbittorrent.mirror import Mirror
 from wildbach.interfaces.doors.qbittorrent.state import Peers, Whole
 
 _SLICE: Final = 100
@@ -90,7 +90,7 @@ async def _everything(head: dict[str, Any], mirror: Mirror) -> AsyncIterator[byt
     yield msgspec.json.encode(head)[:-1]
     async for chunk in _trackers(mirror, list(mirror.trackers)):
         yield chunk
-    async for chunk in _torrents(mirror, list(mirror.entries.items()), -1):
+    async for chunk in _torrents(mirror, list(mirror.entries), -1):
         yield chunk
     yield b"}"
 
@@ -112,13 +112,17 @@ async def _differences(head: dict[str, Any], mirror: Mirror, since: int) -> Asyn
     yield b"}"
 
 
-async def _torrents(mirror: Mirror, entries: list[tuple[str, Entry]], since: int) -> AsyncIterator[bytes]:
+async def _torrents(mirror: Mirror, keys: list[str], since: int) -> AsyncIterator[bytes]:
+    """Without those that are gone meanwhile: the next answer tells so."""
     yield b',"torrents":{'
     between = b""
-    for part in _slices(iter(entries), _SLICE):
-        shown = {names.shown_hash(key): mirror.difference(entry, since) for key, entry in part}
-        yield between + msgspec.json.encode(shown)[1:-1]
-        between = b","
+    for part in _slices(iter(keys), _SLICE):
+        shown = {
+            names.shown_hash(key): mirror.difference(mirror.entries[key], since)
+            for key in part if key in mirror.entries}
+        if shown:
+            yield between + msgspec.json.encode(shown)[1:-1]
+            between = b","
         await asyncio.sleep(0)
     yield b"}"
 
