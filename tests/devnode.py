@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.cli_process import CODE
 from tests.devbed import ANNA, TRX, A, B
 
 from wildbach.net.http import HttpClient
@@ -90,3 +94,18 @@ async def running(
 def client_of(asker: Asker, there: Address | None = None) -> ChainClient:
     choice = Choice(DEV, (Place(asker.url, asker.url),), there)
     return ChainClient(asker.http, choice, wall=time.time, pause=asyncio.sleep, rng=seeded(1))
+
+
+@contextmanager
+def in_process(state: Path, *flags: str) -> Iterator[dict[str, Any]]:
+    """`wildbach chain run`, and what it said of itself."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CODE, "chain", "run", "--listen", "127.0.0.1:0", "--state", str(state), "--json",
+         *flags], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        yield json.loads(child.stdout.readline())
+    finally:
+        child.send_signal(signal.SIGINT)
+        child.stdout.close()
+        assert child.wait(20) == 130
