@@ -118,13 +118,20 @@ class Trade:
     def __post_init__(self) -> None:
         self.settlement = BedSettlement(self.bed)
         self.rng = Random(1)
-        self.open: list[Ledger | WalletStore] = []
+        self.open: list[tuple[str, Ledger | WalletStore]] = []
 
     def close(self) -> None:
         """Files, and the threads."""
-        for one in self.open:
+        for _, one in self.open:
             one.close()
         self.threads.close()
+
+    def close_files(self, name: str) -> None:
+        """Of somebody who is gone."""
+        for whose, one in self.open:
+            if whose == name:
+                one.close()
+        self.open = [one for one in self.open if one[0] != name]
 
     def wall(self) -> float:
         return START + simloop().time()
@@ -142,12 +149,12 @@ class Trade:
 
     def _ledger(self, name: str) -> Ledger:
         ledger = Ledger(self.root / f"{name}.db")
-        self.open.append(ledger)
+        self.open.append((name, ledger))
         return ledger
 
     def signer(self, name: str = "buyer", key: SecretKey = HOT, limits: SpendingLimits = LIMITS) -> HotSigner:
         store = WalletStore(self.root / f"{name}-wallet.db")
-        self.open.append(store)
+        self.open.append((name, store))
         counters = Counters(store, Mirror(self.root / "mirrors", PAYER.address, name), PAYER.address, self.wall)
         counters.set_limits(limits)
         return HotSigner(key, PAYER.address, self.bed.domain, counters, self.wall, former=[HOT.address])
