@@ -192,7 +192,6 @@ step("a limit is loosened with the passphrase alone, and the key is copied seale
 
 step("on a phone, in the dark and in German it is all there", async () => {
   await page.setViewportSize({ width: 360, height: 760 });
-  await page.evaluate(() => localStorage.setItem("seen", "1"));
   await page.emulateMedia({ colorScheme: "dark" });
   await page.reload();
   await page.locator("tr[data-state='confirmed']").waitFor();
@@ -208,4 +207,30 @@ step("on a phone, in the dark and in German it is all there", async () => {
   assert.deepEqual(await sticksOut(german), []);
   await picture(german, "wallet-german");
   assert.deepEqual([...page.wrong, ...german.wrong], []);
+});
+
+step("real money takes a setting and typed words, and stands out", async () => {
+  const real = await world.daemon({ name: "real", settings: ["chain.network=mainnet", "chain.allow_mainnet=true", `chain.url=${node.url}`, `chain.counters=${world.folder}/real`] });
+  page = await world.page({ bypass: true });
+  await page.addInitScript({ content: AXE });
+  await world.enter(page, real);
+  await page.goto(`${real.url}/#/wallet`);
+  await page.getByText("Mainnet: this is real money.").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Make a wallet" }).isDisabled(), true);
+  await page.getByLabel(/^Before mainnet is used, type/).fill("yes");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").filter({ hasText: "mainnet is real money" }).waitFor();
+  await fine("mainnet");
+  await page.getByLabel(/^Before mainnet is used, type/).fill("this is real money");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Make a wallet" }).and(page.locator(":enabled")).waitFor();
+  await page.getByRole("button", { name: "Import one" }).click();
+  await dialog().getByLabel("What you have").selectOption("address");
+  await dialog().getByLabel("The address").fill(FRIEND);
+  await page.keyboard.press("Enter");
+  await dialog().waitFor({ state: "detached" });
+  await page.getByText("Only looked at").waitFor();
+  await page.getByRole("status").filter({ hasText: "has another chain than mainnet" }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Send", exact: true }).count(), 0);
+  await fine("watched");
 });

@@ -83,7 +83,7 @@ class VaultSettlement:
         client = self._client
         block = await client.solid()
         now = block.time // 1000
-        paid = await self._paid(payer, lanes)
+        paid = await self.paid(payer, lanes)
         reserves: dict[Address, Reserve] = {}
         for payee in payees:
             found = await client.ask(vault.reservation(payer, payee))
@@ -99,7 +99,7 @@ class VaultSettlement:
     ) -> Cover:
         client = self._client
         block = await client.solid()
-        paid = {(lane.payee, lane.epoch): amount for lane, amount in (await self._paid(payer, lanes)).items()}
+        paid = {(lane.payee, lane.epoch): amount for lane, amount in (await self.paid(payer, lanes)).items()}
         reservations = {payee: (await client.ask(vault.reservation(payer, payee))).amount for payee in payees}
         state = await client.ask(vault.payer(payer))
         strangers = False
@@ -113,7 +113,8 @@ class VaultSettlement:
     async def credits(self, payees: Sequence[Address]) -> Mapping[Address, int]:
         return {payee: await self._client.ask(vault.credit(payee)) for payee in payees}
 
-    async def _paid(self, payer: Address, lanes: Sequence[LaneId]) -> dict[LaneId, int]:
+    async def paid(self, payer: Address, lanes: Sequence[LaneId]) -> dict[LaneId, int]:
+        """SUN that were redeemed of each."""
         return {
             lane: await self._client.ask(vault.paid(vault.lane_id(payer, lane.payee, lane.epoch))) for lane in lanes}
 

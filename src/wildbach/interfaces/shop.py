@@ -379,6 +379,11 @@ class Shop:
         """Take over what the chain knows of our money, and see where the ledger says something else."""
         now = self._opened
         client, facts = self._purse.client(), now.wallet.facts
+        # What was paid is read before what is left: where a block comes between, the ledger has more and not less.
+        out = [lane for lane, (books, paid) in (await self._threads.run(now.ledger.bought)).items()
+               if books.signed > paid][: limits.PAY_LANES]
+        for lane, paid in (await now.settlement.paid(facts.address, out)).items():
+            await self._threads.run(now.ledger.spent, int(self._purse.wall()), lane, paid)
         moved = [_moved(one) for one in await self._threads.run(now.wallet.sends.history)
             if one.state == CONFIRMED or (one.state == FAILED and one.block)]
         state = await client.ask(vault.payer(facts.address))

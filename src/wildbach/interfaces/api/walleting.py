@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from wildbach.base import limits
-from wildbach.base.errors import NetworkError, UsageError
+from wildbach.base.errors import FormatError, NetworkError, UsageError
 from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.lately import Lately
@@ -199,6 +200,11 @@ class Walleting:
         wallet = await purse.wallet()
         there = await purse.threads.run(wallet.sends.get, request.quote)
         if there is not None:
+            if there.open:
+                # Who asks again wants to know what became of it.
+                with contextlib.suppress(NetworkError, FormatError):
+                    await wallet.sends.poll(purse.chain())
+                there = await purse.threads.run(wallet.sends.get, request.quote) or there
             return await self._send(wallet, there)
         quote = self._quotes.get(request.quote)
         if quote is None:

@@ -27,6 +27,7 @@ from wildbach.interfaces.cli.remote.key import ask
 from wildbach.interfaces.cli.table import Cell, Column, Row
 from wildbach.interfaces.client import RemoteApi
 from wildbach.protocol.tron.address import Address, BadAddress
+from wildbach.services.chain.networks import DEV
 
 T = TypeVar("T")
 
@@ -275,6 +276,10 @@ def _tell(status: wm.WalletStatus, *, as_json: bool) -> Exit:
             output.line(f"on its way: {status.pending}")
     if status.problem:
         output.warn(text.clean(status.problem))
+        if status.network == DEV.name:
+            output.advise("A chain of your own: wildbach chain run")
+    elif status.network == DEV.name and status.funds is not None and not status.funds.balance:
+        output.advise(f"Play money: wildbach chain faucet {status.address} 100")
     if status.consent:
         output.warn("mainnet is not confirmed: wildbach wallet consent")
     if status.backup_due:
