@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,8 +17,8 @@ SEEDS: list[bytes] = [
     database({"2a00::/12": {"country": "DE"}, "0.0.0.0/0": ["no", "map"]}), database({}), b"",
 ]
 TOKENS = [b"\xab\xcd\xefMaxMind.com", b"node_count", b"record_size", b"country_code", b"\x20\x00", b"\xe1", b"\xff"]
-_HOME = tempfile.TemporaryDirectory()  # goes with the process
-_PATH = Path(_HOME.name, "countries.mmdb")
+_PATH = Path(tempfile.mkdtemp(), "countries.mmdb")
+atexit.register(shutil.rmtree, _PATH.parent, ignore_errors=True)
 
 
 def one_input(data: bytes) -> None:
