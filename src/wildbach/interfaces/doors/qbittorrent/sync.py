@@ -117,8 +117,8 @@ async def _torrents(mirror: Mirror, keys: list[str], since: int) -> AsyncIterato
     yield b',"torrents":{'
     between = b""
     for part in _slices(iter(keys), _SLICE):
-        shown = {
-            names.shown_hash(key): mirror.difference(mirror.entries[key], since) for key in part if key in mirror.entries}
+        there = [(key, mirror.entries[key]) for key in part if key in mirror.entries]
+        shown = {names.shown_hash(key): mirror.difference(entry, since) for key, entry in there}
         if shown:
             yield between + msgspec.json.encode(shown)[1:-1]
             between = b","
