@@ -14,8 +14,10 @@ from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import paymodels as pay
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
+from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.http.access import Access
 from wildbach.interfaces.http.server import WebServer
 from wildbach.interfaces.http.site import Site
@@ -24,6 +26,8 @@ from wildbach.protocol.channels.items import Item
 from wildbach.protocol.sites import label, parse_link
 
 PASSWORD = "correct horse"
+PAYER = "TPX6HK2NRN4XKRX1JAhbC827bm7gMmy5w1"
+PAYEE = "TWer2Ygk5TEheHp3TPuYeqxmB6SsGZmaL6"
 
 
 class FakeKeeper:
@@ -98,6 +102,11 @@ class FakeApi:
         self.positions: dict[str, pm.PlayPosition] = {}
         self.lan = False
         self.known_keys: dict[str, km.PublishingKey] = {}
+        self.purse: wm.WalletStatus | None = None
+        self.purse_limits = wm.WalletLimits()
+        self.purse_book: dict[str, wm.WalletKnown] = {}
+        self.licences: dict[str, pay.Licence] = {}
+        self.purse_sends: dict[str, wm.WalletSend] = {}
         self.paths: dict[str, str] = {}
         self.values: dict[str, object] = {"api.metrics_public": False}
 
@@ -582,6 +591,130 @@ class FakeApi:
         return km.KeyRotated(
             self.known_keys[name], key.public, (f"magnet:?xs=urn:btpk:{'ef' * 32}",), request.good, 8,
             bool(request.good), ("77622d6368",) if request.words else ())
+
+    # -- the wallet
+
+    def _purse(self) -> wm.WalletStatus:
+        if self.purse is None:
+            raise UsageError("there is no wallet here: make one, or import one", code="no_wallet")
+        return self.purse
+
+    def _unlocked(self, passphrase: str) -> None:
+        if passphrase != PASSWORD:
+            raise UsageError("this is not the passphrase of the wallet", code="wrong_passphrase")
+
+    def _filled(self, kind: str) -> wm.WalletStatus:
+        if self.purse is not None:
+            raise UsageError("there is a wallet here already", code="wallet_exists")
+        self.purse = wm.WalletStatus(
+            exists=True, kind=kind, address=PAYER, network="nile", chain_id="0xcd8690dc", play_money=True, witnesses=1,
+            consent="", locked=kind != "watched", signer=PAYEE, funds=wm.WalletFunds(
+                5_000_000, True, 7, 1_800_000_000, 600, 0, 0))
+        return self.purse
+
+    async def wallet(self) -> wm.WalletStatus:
+        return self.purse if self.purse is not None else wm.WalletStatus(
+            exists=False, network="nile", chain_id="0xcd8690dc", play_money=True, witnesses=1, consent="")
+
+    async def agree_to_wallet(self, consent: wm.WalletConsent) -> wm.WalletStatus:
+        raise UsageError("this network asks for no confirmation", code="not_needed")
+
+    async def draft_wallet(self, request: wm.WalletWordsRequest) -> wm.WalletWords:
+        return wm.WalletWords("d", tuple(f"word{number}" for number in range(1, request.words + 1)), (2, 5))
+
+    async def create_wallet(self, making: wm.WalletMaking) -> wm.WalletStatus:
+        if making.id != "d":
+            raise UsageError("these words are not known any more", code="not_found")
+        if making.answers != ("word2", "word5"):
+            raise UsageError("these are not the words that were asked for", code="not_written")
+        return self._filled("words")
+
+    async def import_wallet(self, request: wm.WalletImport) -> wm.WalletStatus:
+        return self._filled("watched" if request.address else "words" if request.words else "key")
+
+    async def change_wallet_passphrase(self, change: wm.WalletPassphraseChange) -> None:
+        self._purse()
+        self._unlocked(change.old)
+
+    async def export_wallet_keystore(self, request: wm.WalletPassphrase) -> wm.WalletKeystore:
+        self._purse()
+        self._unlocked(request.passphrase)
+        return wm.WalletKeystore("{}")
+
+    async def check_wallet_words(self, paper: wm.WalletPaper) -> wm.WalletStatus:
+        self.purse = msgspec.structs.replace(self._purse(), backed_up_at=1)
+        return self.purse
+
+    async def quote_wallet_send(self, request: wm.WalletQuoteRequest) -> wm.WalletQuote:
+        return wm.WalletQuote(
+            "q", request.to, "", request.amount, 0, 0, 1_100_000, 0, 1_100_000, 5_000_000, 0,
+            (wm.WalletCaution("first_time", "nothing was sent to this address before"),))
+
+    async def send_from_wallet(self, request: wm.WalletSendRequest) -> wm.WalletSend:
+        self._purse()
+        self._unlocked(request.passphrase)
+        if request.quote != "q":
+            raise UsageError("what was shown is too old", code="not_found")
+        self.purse_sends["q"] = wm.WalletSend(
+            "q", "transfer", "pending", PAYEE, "", 5, 0, "ab" * 32, 0, 1_800_000_000, 0, "")
+        return self.purse_sends["q"]
+
+    async def wallet_sends(self, query: wm.WalletSendsQuery) -> wm.WalletSends:
+        self._purse()
+        found = tuple(self.purse_sends.values())
+        return wm.WalletSends(found[query.offset :][: query.limit], len(found))
+
+    async def wallet_table(self) -> bytes:
+        self._purse()
+        return b"created\r\n"
+
+    async def wallet_book(self) -> wm.WalletBook:
+        self._purse()
+        return wm.WalletBook(tuple(self.purse_book.values()))
+
+    async def put_wallet_address(self, known: wm.WalletKnown) -> wm.WalletKnown:
+        self._purse()
+        self.purse_book[known.address] = known
+        return known
+
+    async def remove_wallet_address(self, known: wm.WalletKnownAddress) -> None:
+        self._purse()
+        if self.purse_book.pop(known.address, None) is None:
+            raise UsageError("this address is not in the book", code="not_found")
+
+    async def wallet_limits(self) -> wm.WalletBounds:
+        self._purse()
+        return wm.WalletBounds(self.purse_limits, wm.WalletUsage(0, 0, 0, False))
+
+    async def set_wallet_limits(self, change: wm.WalletLimitsChange) -> wm.WalletBounds:
+        self._purse()
+        if change.limits.per_day > self.purse_limits.per_day:
+            self._unlocked(change.passphrase)
+        self.purse_limits = change.limits
+        return await self.wallet_limits()
+
+    async def payments(self) -> pay.PayStatus:
+        return pay.PayStatus(
+            sell=True, buy=False, price=33_000, most=33_000, open=False, problem="no vault is configured",
+            code="no_vault", vault="", delay=0,
+            torrents=tuple(pay.PayTorrent(key, key, licence) for key, licence in self.licences.items()))
+
+    async def set_payment(self, key: str, mark: pay.PayMark) -> pay.PayTorrent:
+        if key not in self.rows:
+            raise UsageError("there is no such torrent", code="not_found")
+        self.licences[key] = mark.licence
+        return pay.PayTorrent(key, key, mark.licence)
+
+    async def quote_payment(self, wanted: pay.PayOrder) -> wm.WalletQuote:
+        self._purse()
+        return wm.WalletQuote("q", PAYEE, "", wanted.amount, 0, 2_206_500, 0, 0, 2_206_500, 5_000_000, 0, ())
+
+    async def payment_rows(self, query: pay.PayRowsQuery) -> pay.PayRows:
+        row = pay.PayRow(1, 1_800_000_000, "voucher", "held", "earned", 5, PAYEE, "")
+        return pay.PayRows((row,)[: query.limit], {"held": 5, "earned": -5})
+
+    async def payment_table(self) -> bytes:
+        return b"number\r\n"
 
     async def channels(self) -> chm.Channels:
         return chm.Channels(tuple(self.known_channels.values()))

@@ -109,6 +109,17 @@ SHOWN_LIMITS = {
     "CHAIN_TRIES": "times that a node is asked the same where it is busy or away",
     "CHAIN_LAG_BLOCKS": "blocks by which two nodes may differ",
     "CHAIN_EVENT_BLOCKS": "blocks that are looked through for events in one go",
+    "DEVCHAIN_BODY_BYTES": "a question to the chain for development",
+    "DEVCHAIN_QUEUE": "questions that wait there",
+    "DEVCHAIN_CALLS": "of these, calls of contracts that are only tried",
+    "DEVCHAIN_SECONDS": "seconds of a call there",
+    "DEVCHAIN_ENERGY": "energy of a call that is only tried there",
+    "DEVCHAIN_PENDING": "transactions that wait for a block there",
+    "DEVCHAIN_PENDING_BYTES": "bytes of them all",
+    "DEVCHAIN_LOGS": "events of a transaction there",
+    "DEVCHAIN_EVENTS": "events in one answer there",
+    "DEVCHAIN_BLOCKS": "blocks in one answer there",
+    "DEVCHAIN_LAG": "blocks that may be undone there",
 }
 
 

@@ -42,6 +42,10 @@ class Side:
     def unverified(self) -> int:
         return self.line.unverified
 
+    @property
+    def unsettled(self) -> bool:
+        return False
+
     def standing(self, now: float) -> Standing:
         return Standing.PAID if self.on else Standing.GUEST
 
@@ -68,6 +72,12 @@ class Side:
         self.bought += size
 
     def tick(self, now: float) -> None:
+        pass
+
+    def again(self) -> None:
+        pass
+
+    def over(self) -> None:
         pass
 
     def left(self) -> None:

@@ -75,7 +75,7 @@ for (const [width, theme, language] of LOOKS) {
     await page.goto(`${daemon.url}/#/`);
     await page.locator("#list [data-key]").nth(3).waitFor();
     await look("list");
-    for (const place of ["feeds", "feeds/rules", "groups", "statistics", "trash", "log", "settings", "access", "login"]) {
+    for (const place of ["feeds", "feeds/rules", "wallet", "groups", "statistics", "trash", "log", "settings", "access", "login"]) {
       await page.goto(`${daemon.url}/#/${place}`);
       await page.locator("main h1").first().waitFor();
       if (place === "feeds") await page.locator("main li .title").first().click();

@@ -275,6 +275,14 @@ PAY_MESSAGE_BYTES = 1024
 "One message of `wb_pay`: numbers, addresses and a signature."
 PAY_SCHEMES = 16
 PAY_SCHEME_BYTES = 16
+PAY_PAYERS = 2000
+"Payers whose books are in memory beside those who are connected."
+PAY_LANES = 4000
+"Lanes to others with vouchers that were not redeemed, of which the vault is asked."
+PAY_MARKS = 100_000
+"Torrents that may be bought and sold."
+PAY_SIGNERS = 200
+"Keys that our payer ever added to a vault, as far as they are looked at."
 
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000
@@ -685,6 +693,12 @@ WALLET_BOOK = 5000
 "Addresses in the book."
 WALLET_PAYEES = 1000
 "Addresses that are made in one step."
+WALLET_ASKING = 4
+"Questions at once that try a passphrase: each takes half a second and 256 MiB, one after the other."
+WALLET_DRAFTS = 4
+"Wallets whose words were shown and that are not made yet."
+WALLET_QUOTES = 100
+"Sends of which was shown what they cost."
 WALLET_FEE_LIMIT = 1_000_000_000
 "SUN that one transaction may burn: the hard cap, whatever a node says it needs."
 VAULT_VOUCHERS = 20
@@ -714,3 +728,34 @@ CHAIN_MESSAGE_CHARS = 200
 "Of what a node says in words."
 CHAIN_EVENT_BLOCKS = 10_000
 "Blocks that are looked through for a contract's events in one go."
+
+DEVCHAIN_BODY_BYTES = 2 * MIB
+"What is asked of the chain for development, with a transaction in hex."
+DEVCHAIN_PENDING = 5000
+"Transactions that wait for its next block."
+DEVCHAIN_ENERGY = 100_000_000
+"Energy of a call that is only tried there."
+DEVCHAIN_SECONDS = 1.0
+"Time of one call of a contract there."
+DEVCHAIN_BLOCK_SECONDS = 2.0
+"Time of one block there; what it has no time for waits for the next one."
+DEVCHAIN_CALLS = 16
+"Calls that are only tried and wait there at a time: each may take all of its time."
+DEVCHAIN_LOGS = 10_000
+"Events of one transaction there."
+DEVCHAIN_PENDING_BYTES = 8 * MIB
+"Of all transactions that wait for its next block."
+DEVCHAIN_QUEUE = 256
+"Questions that wait there for the one thread that answers."
+DEVCHAIN_BLOCKS = 100
+"Blocks that are given in one answer."
+DEVCHAIN_EVENTS = 200
+"Events that are given in one answer."
+DEVCHAIN_PAIRS = 4
+"Pairs of points that one call of the built-in contract checks."
+DEVCHAIN_LAG = 1000
+"Blocks that may still be undone."
+DEVCHAIN_CACHE = 200_000
+"Values of its state that are held in memory."
+DEVCHAIN_FED = 10_000
+"Addresses of which the faucet remembers what they got today."

@@ -58,6 +58,7 @@ class Parts:
         pay = self.talk.pay = PayTalk(lambda: shared.till, lambda: torrent.key, self.swarm.open_pieces)
         pay.on = not shared.settings.peers.anonymous
         pay.asks_again = self.swarm.ask_again
+        pay.review = self.swarm.review_use
         self.swarm.choker.payment = pay
         self.gates = Gates(
             Gate(shared.down), Gate(shared.up),

@@ -138,6 +138,9 @@ class PayTalk:
         "0 while the metadata is not known: nothing is bought or sold then."
         self.asks_again: Callable[[Peer], None] = lambda peer: None
         "A peer may be asked for more than before."
+        self.review: Callable[[], None] = lambda: None
+        "Lets go of peers that are of no use."
+        self._unsettled = False
         self._peers: dict[int, Peer] = {}
 
     def terms(self) -> bencode.Value | None:
@@ -150,9 +153,12 @@ class PayTalk:
         till = self._till()
         says = peer.says
         if (
-            till is None or not self.on or not self.piece_length or peer.number in self._lines or says is None
+            till is None or not self.on or not self.piece_length or says is None
             or says.pays is None or not says.id_of(Extension.WB_PAY) or peer.closing
         ):
+            return
+        if peer.number in self._lines:
+            self._lines[peer.number][1].again()
             return
         line = Line(peer, self._key(), self.piece_length, self._pieces)
         bargain = till.opens(line, says.pays)
@@ -204,10 +210,14 @@ class PayTalk:
             self._gone = {number: one for number, one in self._gone.items() if open_pieces and one[0].unverified}
         for line, _ in self._lines.values():
             line.tidy()
+        before, self._unsettled = self._unsettled, any(one.unsettled for _, one in self._lines.values())
+        if before and not self._unsettled:
+            self.review()
 
     def close(self) -> None:
         """Nothing is bought or sold here any more."""
         for peer in list(self._peers.values()):
+            self._lines[peer.number][1].over()
             self.left(peer)
 
     # -- the choker's PaymentPolicy

@@ -71,6 +71,11 @@ class Bargain(Protocol):
         """What it pays us, SUN a GiB."""
         ...
 
+    @property
+    def unsettled(self) -> bool:
+        """The last voucher is on its way: two seeds do not part before it is here. Soon over."""
+        ...
+
     def standing(self, now: float) -> Standing: ...
 
     def received(self, payload: bytes) -> None:
@@ -89,8 +94,16 @@ class Bargain(Protocol):
         """Once a second."""
         ...
 
+    def again(self) -> None:
+        """The peer says its terms once more: it may buy again."""
+        ...
+
+    def over(self) -> None:
+        """Nothing is bought or sold any more, and the connection stays: the peer is told. `left` follows."""
+        ...
+
     def left(self) -> None:
-        """The connection is gone."""
+        """The connection is gone, or it is over."""
         ...
 
 

@@ -147,6 +147,7 @@ class Session:
         self._adding = asyncio.Lock()
         self._bugs: deque[float] = deque(maxlen=_BUGS)
         self._timer: asyncio.TimerHandle | None = None
+        self._turn = 0
         self._next_second = 0.0
         self._watched_until = -1.0
         self._closed = False
@@ -381,6 +382,9 @@ class Session:
 
     def set_till(self, till: Till | None) -> None:
         """From now on `till` buys and sells, in all torrents that are neither private nor anonymous; None: nobody."""
+        for torrent in self.awake:
+            if torrent.awake_parts is not None:
+                torrent.awake_parts.talk.pay.close()
         self._shared.till = till
         self.terms_changed()
 
@@ -834,7 +838,10 @@ class Session:
                     peer.close(NetworkError("no handshake in ten seconds"))
         active = bool(shared.greeting)
         self._door.tick(now)
-        for torrent in list(self._dormitory.awake.values()):
+        # Limits are shared: in each turn another torrent is the first to take of what they allow.
+        torrents = list(self._dormitory.awake.values())
+        self._turn = (self._turn + 1) % len(torrents) if torrents else 0
+        for torrent in torrents[self._turn :] + torrents[: self._turn]:
             if not torrent.active:
                 continue
             active = True

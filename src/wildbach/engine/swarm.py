@@ -385,6 +385,8 @@ class Swarm:
         content = self.content
         if content is None or not self._settings().peers.close_redundant or content.picker.missing:
             return False
+        if peer.bargain is not None and peer.bargain.unsettled:
+            return False
         return (peer.seed or peer.upload_only) and not self.keeps(peer)
 
     # -- having

@@ -283,12 +283,19 @@ class Uploads:
             self.pump(peer)
 
     def refill(self) -> None:
-        """The rate limit allows more."""
+        """The rate limit allows more. Who gets nothing of it is the first next time."""
         if self._limited:
             waiting, self._limited = self._limited, {}
+            served: list[Peer] = []
             for peer in waiting.values():
                 if not peer.closing:
+                    before = peer.up.total
                     self.pump(peer)
+                    if peer.up.total != before:
+                        served.append(peer)
+            for peer in served:
+                if self._limited.pop(peer.number, None) is not None:
+                    self._limited[peer.number] = peer
 
     def gone(self, peer: Peer) -> None:
         peer.uploads.clear()

@@ -18,6 +18,7 @@ from wildbach.services.library.settings import (
     TrashSettings,
 )
 from wildbach.services.notices.settings import NotifySettings
+from wildbach.services.pay.settings import PaySettings
 from wildbach.services.sites.settings import SiteSettings
 
 
@@ -122,6 +123,7 @@ class ClientSettings(Settings):
     channels: ChannelSettings = section(ChannelSettings, "Channels that are followed.")
     sites: SiteSettings = section(SiteSettings, "Sites that were opened, and those that are published from here.")
     chain: ChainSettings = section(ChainSettings, "The chain that payments are made on.")
+    pay: PaySettings = section(PaySettings, "What is bought and sold for TRX.")
     hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")
     notify: NotifySettings = section(NotifySettings, "Notifications to phones, chats, mail and others.")
     api: ApiSettings = section(ApiSettings, "The web interface and the API.")

@@ -127,10 +127,10 @@ class Swarm:
         self._watch = watch
         self._joined = 0
         "Machines that ever took part: who takes the place of one that left is somebody else."
-        self._scope = Scope("swarm")
+        self.scope = Scope("swarm")
 
     async def __aenter__(self) -> Swarm:
-        await self._scope.__aenter__()
+        await self.scope.__aenter__()
         return self
 
     async def __aexit__(
@@ -138,7 +138,7 @@ class Swarm:
     ) -> None:
         for node in self.nodes:
             await node.session.close()
-        await self._scope.__aexit__(kind, error, trace)
+        await self.scope.__aexit__(kind, error, trace)
 
     # -- who takes part
 
@@ -180,9 +180,9 @@ class Swarm:
         torrent = await session.add(self.content.torrent if source is None else source, told)
         node = Node(f"{kind}{number}", host, session, torrent, storage, self.network.loop.time())
         self.nodes.append(node)
-        self._scope.spawn(f"watch:{node.name}", self._follow(node))
+        self.scope.spawn(f"watch:{node.name}", self._follow(node))
         if self._watch:
-            self._scope.spawn(f"check:{node.name}", Watch(session).run())
+            self.scope.spawn(f"check:{node.name}", Watch(session).run())
         return node
 
     @property
@@ -196,7 +196,7 @@ class Swarm:
         tally: Counter[str] = Counter()
         at = Endpoint(host.address, PORT)
         rng = Random(f"{self.network.loop.seed}:script{len(self.tallies)}")
-        await receive(self._scope, host.transport, at, script, self.content, rng, tally)
+        await receive(self.scope, host.transport, at, script, self.content, rng, tally)
         self.scripted.append(at)
         self.tallies.append(tally)
         return tally
@@ -211,7 +211,7 @@ class Swarm:
         async def play() -> None:
             await visit(host.transport, to.endpoint, script, self.content, rng, times=times, pause=pause, tally=tally)
 
-        self._scope.spawn(f"visit:{host.address}", play())
+        self.scope.spawn(f"visit:{host.address}", play())
         return tally
 
     async def _follow(self, node: Node) -> None:

@@ -291,3 +291,18 @@ def test_everything_asked_is_answered_once(seed: int) -> None:
     assert kinds == sorted(asked)
     sent = [answer for answer in answers if isinstance(answer[2], bytes)]
     assert sent == bed.right([(a, b, len(c)) for a, b, c in sent])  # type: ignore[arg-type]  # narrowed above
+
+
+def test_under_a_limit_who_asks_for_much_does_not_keep_others_waiting() -> None:
+    bed = Bed()
+    bed.gate = Gate(TokenBucket(0))
+    bed.gate.own.limit = 40 * BLOCK
+    bed.gate.own.refill(0.0)
+    greedy, modest = bed.peer(1), bed.peer(2)
+    bed.uploads.requests(greedy, ROW * 8)
+    bed.uploads.requests(modest, ROW[:4])
+    for tick in range(1, 6):
+        bed.gate.own.refill(tick * 0.05)
+        bed.uploads.refill()
+    assert not modest.uploads, "the second in line was served"
+    assert greedy.uploads

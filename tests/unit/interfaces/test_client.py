@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.api_fakes import PASSWORD, row, serving
+from tests.api_fakes import PASSWORD, PAYEE, row, serving
 from tests.certificates import self_signed
 
 from wildbach.base.errors import NetworkError, StorageError, UsageError
@@ -16,8 +16,10 @@ from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import paymodels as pay
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
+from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import operations
 from wildbach.interfaces.api.subscription import Shown, Subscription
@@ -48,6 +50,15 @@ PAYLOADS: dict[str, Any] = {
     "import_publishing_key": km.KeyImport("text", PASSWORD), "recovery_words": km.RecoveryWish(),
     "erase_recovery": km.RecoveryWords("wbr-0000"),
     "rotate_publishing_key": km.KeyRotation("wbr-0000", (km.GoodHead("ab" * 20),)),
+    "agree_to_wallet": wm.WalletConsent("this is real money"),
+    "create_wallet": wm.WalletMaking("d", ("word2", "word5"), PASSWORD),
+    "change_wallet_passphrase": wm.WalletPassphraseChange(PASSWORD, "another"),
+    "export_wallet_keystore": wm.WalletPassphrase("wrong"), "check_wallet_words": wm.WalletPaper("word1 word2"),
+    "quote_wallet_send": wm.WalletQuoteRequest(PAYEE, 5, "ü"),
+    "send_from_wallet": wm.WalletSendRequest("q", PASSWORD), "put_wallet_address": wm.WalletKnown(PAYEE, "Ü"),
+    "remove_wallet_address": wm.WalletKnownAddress(PAYEE),
+    "set_payment": pay.PayMark("licensed"), "quote_payment": pay.PayOrder("deposit", amount=5),
+    "set_wallet_limits": wm.WalletLimitsChange(wm.WalletLimits(per_day=7), PASSWORD),
 }
 
 

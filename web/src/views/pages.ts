@@ -10,6 +10,7 @@ export const pages = {
   feeds: () => import("./feeds/Feeds.svelte"),
   sites: () => import("./Sites.svelte"),
   channels: () => import("./channels/Channels.svelte"),
+  wallet: () => import("./wallet/Wallet.svelte"),
   library: () => import("./library/Library.svelte"),
   groups: () => import("./Groups.svelte"),
   statistics: () => import("./Statistics.svelte"),

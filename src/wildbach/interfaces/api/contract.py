@@ -13,8 +13,10 @@ from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import paymodels as pay
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
+from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.operation import operation
 
 
@@ -536,6 +538,120 @@ class Api(Protocol):
     @operation("POST", "/publishing/keys/{name}/rotation")
     async def rotate_publishing_key(self, name: str, request: km.KeyRotation) -> km.KeyRotated:
         """Put a new key in the place of one that was stolen. Followers move; it cannot be undone."""
+        ...
+
+    # -- what is bought and sold, of which guests see nothing
+
+    @operation("GET", "/payments")
+    async def payments(self) -> pay.PayStatus:
+        """What is bought and sold now, what that came to, and what lies in the vault."""
+        ...
+
+    @operation("PUT", "/torrents/{key}/payment")
+    async def set_payment(self, key: str, mark: pay.PayMark) -> pay.PayTorrent:
+        """Say whether a torrent may be bought and sold, and why that is right."""
+        ...
+
+    @operation("POST", "/payments/quotes")
+    async def quote_payment(self, wanted: pay.PayOrder) -> wm.WalletQuote:
+        """What something at the vault costs. It is sent as any quote of the wallet is."""
+        ...
+
+    @operation("GET", "/payments/rows")
+    async def payment_rows(self, query: pay.PayRowsQuery) -> pay.PayRows:
+        """Rows of the ledger, the newest first, and what is in its accounts."""
+        ...
+
+    @operation("GET", "/payments/table", content_type="text/csv")
+    async def payment_table(self) -> bytes:
+        """All rows of the ledger, as CSV."""
+        ...
+
+    # -- the wallet, of which guests see nothing
+
+    @operation("GET", "/wallet")
+    async def wallet(self) -> wm.WalletStatus:
+        """What there is: address, network, and the money that cannot be undone any more."""
+        ...
+
+    @operation("PUT", "/wallet/consent")
+    async def agree_to_wallet(self, consent: wm.WalletConsent) -> wm.WalletStatus:
+        """Confirm that real money may be used, where the settings allow it."""
+        ...
+
+    @operation("POST", "/wallet/words")
+    async def draft_wallet(self, request: wm.WalletWordsRequest) -> wm.WalletWords:
+        """Words for a new wallet, to be written down: this is the only time they are shown. Nothing is made yet."""
+        ...
+
+    @operation("POST", "/wallet")
+    async def create_wallet(self, making: wm.WalletMaking) -> wm.WalletStatus:
+        """Make the wallet whose words were shown, after some of them were read from the paper."""
+        ...
+
+    @operation("POST", "/wallet/import")
+    async def import_wallet(self, request: wm.WalletImport) -> wm.WalletStatus:
+        """Take a wallet on from its words, its key or its keystore, or only look at an address."""
+        ...
+
+    @operation("PUT", "/wallet/passphrase")
+    async def change_wallet_passphrase(self, change: wm.WalletPassphraseChange) -> None:
+        """Seal the key with another passphrase."""
+        ...
+
+    @operation("POST", "/wallet/keystore")
+    async def export_wallet_keystore(self, request: wm.WalletPassphrase) -> wm.WalletKeystore:
+        """A copy of the sealed key. Nobody opens it without the passphrase."""
+        ...
+
+    @operation("POST", "/wallet/paper")
+    async def check_wallet_words(self, paper: wm.WalletPaper) -> wm.WalletStatus:
+        """See whether the words on a paper are those of this wallet."""
+        ...
+
+    @operation("POST", "/wallet/quotes")
+    async def quote_wallet_send(self, request: wm.WalletQuoteRequest) -> wm.WalletQuote:
+        """What a transfer costs, and what to look out for. Nothing is signed."""
+        ...
+
+    @operation("GET", "/wallet/sends")
+    async def wallet_sends(self, query: wm.WalletSendsQuery) -> wm.WalletSends:
+        """What was sent, the newest first."""
+        ...
+
+    @operation("POST", "/wallet/sends")
+    async def send_from_wallet(self, request: wm.WalletSendRequest) -> wm.WalletSend:
+        """Sign and send what was shown. Asking twice for one quote sends once."""
+        ...
+
+    @operation("GET", "/wallet/table", content_type="text/csv")
+    async def wallet_table(self) -> bytes:
+        """All that was sent, as a table (CSV)."""
+        ...
+
+    @operation("GET", "/wallet/book")
+    async def wallet_book(self) -> wm.WalletBook:
+        """Addresses by name."""
+        ...
+
+    @operation("PUT", "/wallet/book")
+    async def put_wallet_address(self, known: wm.WalletKnown) -> wm.WalletKnown:
+        """Write an address into the book, or give it another name."""
+        ...
+
+    @operation("POST", "/wallet/book/remove")
+    async def remove_wallet_address(self, known: wm.WalletKnownAddress) -> None:
+        """Take an address out of the book."""
+        ...
+
+    @operation("GET", "/wallet/limits")
+    async def wallet_limits(self) -> wm.WalletBounds:
+        """What may be spent without the passphrase, and what of it is used."""
+        ...
+
+    @operation("PUT", "/wallet/limits")
+    async def set_wallet_limits(self, change: wm.WalletLimitsChange) -> wm.WalletBounds:
+        """Other limits. To loosen one takes the passphrase, to tighten it does not."""
         ...
 
     # -- channels

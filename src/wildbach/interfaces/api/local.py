@@ -35,18 +35,23 @@ from wildbach.interfaces.api.logbook import Logbook
 from wildbach.interfaces.api.looking import Looking
 from wildbach.interfaces.api.making import Making
 from wildbach.interfaces.api.notifying import Notifying
+from wildbach.interfaces.api.paying import Paying
 from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
 from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.storing import Storing
+from wildbach.interfaces.api.walleting import Walleting
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
 from wildbach.interfaces.channelmaker import ChannelMaker
+from wildbach.interfaces.purse import Purse
 from wildbach.interfaces.settings import ClientSettings
+from wildbach.interfaces.shop import Shop
 from wildbach.interfaces.sitemaker import SiteMaker
 from wildbach.interfaces.web import DIST
 from wildbach.runtime.bus import Lagged
+from wildbach.runtime.rng import seeded
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.channels import events as channel_events
@@ -70,7 +75,7 @@ log = logging.getLogger("wildbach")
 
 class LocalApi(
     Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
-    Demonstrating, Siting, Storing, Keeping, Channeling,
+    Demonstrating, Siting, Storing, Keeping, Channeling, Walleting, Paying,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
@@ -148,6 +153,7 @@ async def open_api(
             await sites.load()
             stack.push_async_callback(sites.close)
             await _open_channels(api, data_dir, stack)
+            await _open_purse(api, data_dir, stack)
             scope.spawn("watch", Watcher(api).run(), contain=report)
             yield api
     finally:
@@ -171,6 +177,35 @@ async def _open_channels(api: LocalApi, data_dir: Path, stack: contextlib.AsyncE
     await author.load()
     await channels.load()
     stack.push_async_callback(channels.close)
+
+
+async def _open_purse(api: LocalApi, data_dir: Path, stack: contextlib.AsyncExitStack) -> None:
+    core = api.core
+    threads = Threads(1, "wallet")
+    stack.callback(threads.close)
+    purse = Purse(
+        core.settings.chain, data_dir / "wallet", core.session, lambda: core.session.http, core.scope, threads,
+        seeded(), core.report)
+    stack.callback(purse.close)
+    api.open_purse(purse)
+    await purse.begin()
+    await _open_shop(api, data_dir, stack)
+
+
+async def _open_shop(api: LocalApi, data_dir: Path, stack: contextlib.AsyncExitStack) -> None:
+    core = api.core
+    threads = Threads(1, "ledger")
+    stack.callback(threads.close)
+    api.shop = shop = Shop(
+        core.session, api.purse, lambda: core.settings.pay, data_dir / "wallet", core.scope, threads, seeded(),
+        core.report)
+
+    async def follow(_settings: ClientSettings) -> None:
+        shop.changed()
+
+    core.choices.followers.append(follow)
+    await shop.begin()
+    stack.push_async_callback(shop.close)
 
 
 def _countries(settings: ClientSettings) -> Path:

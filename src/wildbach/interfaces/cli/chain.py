@@ -11,8 +11,9 @@ import click
 from wildbach.base.errors import FormatError, UsageError
 from wildbach.disk.shelf import Shelf
 from wildbach.engine.ways import Ways
-from wildbach.interfaces.cli import output, running, text
+from wildbach.interfaces.cli import devchain, output, running, text
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.remote import deployvault
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
 from wildbach.interfaces.cli.wishes import Wishes, outward
@@ -31,7 +32,12 @@ _MARKS = {Grade.GOOD: "✓", Grade.NOTE: "·", Grade.FAULT: "✗"}
 
 @click.group("chain")
 def command() -> None:
-    """Look at a chain that payments are made on."""
+    """Look at a chain that payments are made on, or run one of your own."""
+
+
+command.add_command(devchain.run_command)
+command.add_command(devchain.faucet_command)
+command.add_command(deployvault.command)
 
 
 @command.command("check")

@@ -23,7 +23,7 @@ from wildbach.engine.session import Session
 from wildbach.engine.settings import ConnectionSettings, RateSettings, Settings
 from wildbach.engine.torrent import Torrent
 from wildbach.interfaces import scan, scenery
-from wildbach.interfaces.cli import create, demoscene, output, running, text
+from wildbach.interfaces.cli import create, demoscene, output, paidemo, running, text
 from wildbach.interfaces.cli.demoscene import Actor
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.kinds import SIZE
@@ -89,14 +89,21 @@ class Stage:
               help="About how long it shall take; 0 is as fast as it goes.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Work in this folder and leave everything there.")
+@click.option("--paid", is_flag=True, help="With a chain of play money: one of the swarm earns what another pays.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of the picture.")
-def command(path: Path | None, **values: object) -> int:
+def command(path: Path | None, paid: bool, **values: object) -> int:
     """Watch a whole swarm work on this machine: a tracker, a seed, three downloaders.
 
     PATH is the content; without it a folder of files is made up. Everything runs on the loopback interface, through
     real sockets and files, and is removed afterwards. At the end each copy is compared with the original, byte by
     byte through SHA-256.
     """
+    if paid:
+        if path is not None:
+            raise UsageError("--paid makes up its own content")
+        paidemo.check()
+        wanted = paidemo.Plan(*(values[name] for name in ("size", "seconds", "keep", "as_json")))  # type: ignore[arg-type]  # as below
+        return running.run(lambda stop: paidemo.perform(wanted, stop))
     plan = Plan(path, **values)  # type: ignore[arg-type]  # click has checked the kinds of the values
     return running.run(lambda stop: perform(plan, stop))
 

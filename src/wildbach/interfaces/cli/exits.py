@@ -69,6 +69,8 @@ _HINTS: dict[str, str] = {
     "no_daemon": "`wildbach serve` starts one; --url or $WILDBACH_URL names one elsewhere.",
     "unreachable": "Is the daemon running there, and does it listen at that address?",
     "unauthorized": "A key is needed: `wildbach keys make` gives one there; --key or $WILDBACH_KEY takes it.",
+    "no_wallet": "`wildbach wallet create` makes one, `wildbach wallet import` takes one on.",
+    "mainnet_unconfirmed": "`wildbach wallet consent` asks for it.",
     "pinned_setting": "Change it there; then it holds from the next start on.",
     "head_ahead": "If that was you, from another machine or before a backup was put back: publish with --adopt.",
     "over_limit": "The torrent asks for more than wildbach permits; see docs/limits.md.",

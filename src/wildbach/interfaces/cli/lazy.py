@@ -20,6 +20,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "password": "Set the password of the web interface and of programs that log in.",
         "keys": "List, make and remove keys for programs.",
         "key": "Show, make, copy and replace the keys that sites, channels and torrents are published under.",
+        "earn": "Earn TRX for upload that somebody wants.",
+        "spend": "Pay seeds that ask for it.",
+        "wallet": "Make a wallet, receive and send TRX, set what may be spent.",
         "import": "Take on the torrents of another client.",
         "notify": "Try the notifications.",
         "jobs": "Show what takes a while: moves, imports, torrents being made.",
@@ -62,7 +65,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "magnet": "Print the magnet link of a torrent, or take one apart.",
         "publish": "Publish a torrent in the DHT under a key, or put another one in its place.",
         "tracker": "Run a tracker (HTTP and UDP).",
-        "chain": "Look at a chain that payments are made on.",
+        "chain": "Look at a chain that payments are made on, or run one of your own.",
         "demo": "Watch a whole swarm work on this machine: a tracker, a seed, three downloaders.",
     },
     "Help": {

@@ -26,7 +26,7 @@ def lines(here: str, away: str, path: str, *, qr: bool | None = None) -> list[st
     if not wanted:
         return found
     url = _joined(away or here, path)
-    picture = _picture(url)
+    picture = drawn(url)
     if qr is None and len(picture[0]) > shutil.get_terminal_size().columns:
         return found
     if url != found[0]:
@@ -49,7 +49,7 @@ def _takes_blocks() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
-def _picture(url: str) -> list[str]:
+def drawn(url: str) -> list[str]:
     """Light is what is printed, so it reads on a dark terminal; most phones read it on a light one too."""
     import segno  # noqa: PLC0415 - start-up time: most links are printed without
 

@@ -34,3 +34,7 @@ class ChainSettings(Section):
     vault: str = setting("", "The address of the vault that payments go through. Empty: none, and nothing is paid.")
     allow_mainnet: bool = setting(
         False, "Let mainnet be chosen. Somebody must then also confirm it by typing so.")
+    counters: str = setting(
+        "", "A folder outside the data directory in which the wallet notes how far its counters are, so that a data "
+        "directory that was restored from a copy is noticed before it pays anything twice. Empty: "
+        "$XDG_DATA_HOME/wildbach/wallet, by default in ~/.local/share.")

@@ -177,7 +177,11 @@ def _marked(text: str, *, vtt: bool) -> str:
     if vtt:
         for entity, char in _ENTITIES:
             text = text.replace(entity, char)
-    return _escaped(text).translate(_MARKS)
+    text = _escaped(text)
+    begun = text.rfind("\ue000")
+    if begun > text.rfind("\ue001"):
+        text = text[:begun].rstrip()  # the cut went through a tag
+    return text.translate(_MARKS)
 
 
 def _unstyled(text: str) -> str:

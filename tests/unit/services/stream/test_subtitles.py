@@ -135,3 +135,11 @@ def test_a_subtitle_that_is_cut_at_the_end_of_a_line_has_no_empty_one() -> None:
     raw = ("1\n00:00:01,000 --> 00:00:02,000\n" + f"{line}\n" * 40).encode()
     (cue,) = subtitles.parse(raw)
     assert cue.text == "\n".join([line] * (limits.SUBTITLE_CUE_CHARS // 100))
+
+
+def test_a_subtitle_that_is_cut_in_a_tag_has_no_half_of_it() -> None:
+    raw = ("1\n00:00:01,000 --> 00:00:02,000\n" + "<i>a</i>\n" * 400).encode()
+    for cut in range(9):
+        (cue,) = subtitles.parse(raw.replace(b"<i>", b"x" * cut + b"<i>", 1))
+        assert cue.text.count("<") == cue.text.count(">")
+        assert cue.text.splitlines()[-1] in {"<i>a</i>", "<i>a", "<i>", "a"}

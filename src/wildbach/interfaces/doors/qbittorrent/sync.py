@@ -117,8 +117,9 @@ async def _torrents(mirror: Mirror, keys: list[str], since: int) -> AsyncIterato
     yield b',"torrents":{'
     between = b""
     for part in _slices(iter(keys), _SLICE):
-        there = [(key, mirror.entries[key]) for key in part if key in mirror.entries]
-        shown = {names.shown_hash(key): mirror.difference(entry, since) for key, entry in there}
+        shown = {
+            names.shown_hash(key): mirror.difference(mirror.entries[key], since)
+            for key in part if key in mirror.entries}
         if shown:
             yield between + msgspec.json.encode(shown)[1:-1]
             between = b","

@@ -10,28 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wildbach.protocol.ext.pay import Why
-from wildbach.services.pay.ledger.terms import BOUNCED_SECONDS, CREDIT, LANES, UNIT, sun
+from wildbach.protocol.tron.address import Address
+from wildbach.services.pay.ledger.seams import Standing
+from wildbach.services.pay.ledger.terms import BOUNCED_SECONDS, CREDIT, LANES, LAST_EPOCH, UNIT, LaneId, sun
 
 _SHARE: Final = 50
 "A fiftieth of what was paid may be written off for broken connections."
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the chain says of a payer at one solidified block. Amounts in SUN, times in seconds since 1970."""
-
-    block_time: int
-    free: int
-    "What is neither reserved nor asked to be withdrawn."
-    reserved: int = 0
-    "For us."
-    until: int = 0
-    "When the reservation ends."
-    bounced_at: int = 0
-    delay: int = 7 * 86400
-    "Of the vault: how long removals and withdrawals take."
-    leaving: bool = False
-    "The key that signs is being removed."
 
 
 @dataclass(slots=True)
@@ -42,7 +26,14 @@ class Lane:
     redeemed: int = 0
     "SUN of it that the vault has paid us."
     sent: int = 0
-    "Metered bytes that were sent while it was the lane, less those that were written off."
+    "Metered bytes that were sent while it was the lane, less those that were written off,"
+    units: int = 0
+    "and what was billed for them."
+
+    @property
+    def held(self) -> int:
+        """SUN that the vault has not paid."""
+        return self.total - self.redeemed
 
 
 @dataclass(slots=True)
@@ -58,7 +49,7 @@ class Selling:
     off: int = 0
     "Bytes that were written off."
     units_off: int = 0
-    lanes: dict[int, Lane] = field(default_factory=dict)
+    lanes: dict[LaneId, Lane] = field(default_factory=dict)
     grown_at: int = 0
     "SUN that were paid when the window grew last."
 
@@ -86,30 +77,42 @@ class Selling:
     @property
     def epoch(self) -> int:
         """The highest there is a voucher or an accept of."""
-        return max(self.lanes, default=0)
+        return max((lane.epoch for lane in self.lanes), default=0)
+
+    def held_of(self, payee: Address) -> int:
+        """SUN in vouchers for one payee that the vault has not paid."""
+        return sum(lane.held for one, lane in self.lanes.items() if one.payee == payee)
+
+    @property
+    def payees(self) -> tuple[Address, ...]:
+        return tuple(dict.fromkeys(one.payee for one in self.lanes))
 
     # -- cover
 
-    def credit(self, facts: Facts, price: int) -> int:
-        """SUN that are lent above the reservation: the price of the first window, and what was really redeemed."""
-        bounced = facts.bounced_at and facts.block_time - facts.bounced_at < BOUNCED_SECONDS
-        if facts.leaving or bounced:
+    def credit(self, at: Standing, price: int) -> int:
+        """SUN that are lent above the reservations: the price of the first window, and what was really redeemed."""
+        bounced = at.bounced_at and at.block_time - at.bounced_at < BOUNCED_SECONDS
+        if at.leaving or bounced:
             return 0
-        return max(0, min(sun(self.first * price) + self.redeemed, CREDIT, facts.free))
+        return max(0, min(sun(self.first * price) + self.redeemed, CREDIT, at.free))
 
-    def reservation(self, facts: Facts) -> int:
+    def reservation(self, at: Standing, payee: Address) -> int:
         """SUN of the reservation that can still be redeemed in time, by a machine that sleeps for days too."""
-        return facts.reserved if facts.until - facts.block_time > facts.delay else 0
+        found = at.reserves.get(payee)
+        return found.amount if found is not None and found.until - at.block_time > at.delay else 0
 
-    def cover(self, facts: Facts, price: int) -> int:
-        """SUN in further vouchers that would be good."""
-        return self.credit(facts, price) + self.reservation(facts) - self.held
+    def cover(self, at: Standing, price: int, payee: Address) -> int:
+        """SUN in further vouchers to this payee that would be good."""
+        beyond = 0
+        for one in self.payees:
+            beyond += max(0, self.held_of(one) - self.reservation(at, one))
+        return max(0, self.reservation(at, payee) - self.held_of(payee)) + self.credit(at, price) - beyond
 
-    def refuses(self, facts: Facts, price: int) -> Why | None:
+    def refuses(self, at: Standing, price: int, payee: Address) -> Why | None:
         """Why nothing is metered; None where it is."""
         if self.debt >= self.window * price:
             return Why.WINDOW
-        if self.cover(facts, price) * UNIT <= max(0, self.debt):
+        if self.cover(at, price, payee) * UNIT <= max(0, self.debt):
             return Why.INSOLVENT
         return None
 
@@ -119,56 +122,102 @@ class Selling:
 
     # -- what happens
 
-    def opens(self, epoch: int) -> bool:
-        """An accept of this epoch is taken: the highest that is known, or a later one."""
-        return epoch == self.epoch if epoch in self.lanes else epoch > self.epoch and self._roomy
+    def widen(self, first: int, most: int) -> None:
+        """A torrent with larger pieces is sold too."""
+        self.first, self.most = max(self.first, first), max(self.most, most)
+        self.window = max(self.window, first)
+
+    def opens(self, lane: LaneId) -> bool:
+        """An accept of this lane is taken: its epoch is the highest that is known, or a later one."""
+        if not self.epoch <= lane.epoch <= LAST_EPOCH:
+            return False
+        return lane in self.lanes or self._roomy
 
     @property
     def _roomy(self) -> bool:
         """There are few lanes that cost a redemption."""
-        return sum(lane.total > lane.redeemed for lane in self.lanes.values()) < LANES
+        return sum(lane.held > 0 for lane in self.lanes.values()) < LANES
 
-    def bill(self, size: int, price: int, epoch: int) -> None:
-        """So many metered bytes were sent, in the lane of this epoch."""
+    def bill(self, size: int, price: int, lane: LaneId) -> None:
+        """So many metered bytes were sent, in this lane."""
         self.billed += size * price
         self.bytes_billed += size
-        self.lanes.setdefault(epoch, Lane()).sent += size
+        at = self.lanes.setdefault(lane, Lane())
+        at.sent += size
+        at.units += size * price
 
-    def better(self, epoch: int, total: int) -> bool:
+    def better(self, lane: LaneId, total: int) -> bool:
         """A voucher with a good signature is to be stored. One that is not above the best came late, and is no fault.
         Those of an older epoch are money as well.
         """
-        lane = self.lanes.get(epoch)
-        return total > (lane.total if lane is not None else 0) and (lane is not None or self._roomy)
+        at = self.lanes.get(lane)
+        if at is not None and at.held > 0:
+            return total > at.total
+        return lane.epoch <= LAST_EPOCH and total > (at.total if at is not None else 0) and self._roomy
 
-    def count(self, epoch: int, total: int, signature: bytes, price: int) -> None:
+    def count(self, lane: LaneId, total: int, signature: bytes, price: int) -> None:
         """It is stored. A window that is paid for is doubled."""
-        lane = self.lanes.setdefault(epoch, Lane())
-        if total <= lane.total:
+        at = self.lanes.setdefault(lane, Lane())
+        if total <= at.total:
             return
-        lane.total, lane.signature = total, signature
+        at.total, at.signature = total, signature
+        self._recall(at, price)
         if (self.paid - self.grown_at) * UNIT >= self.window * price:
             self.window = min(2 * self.window, self.most)
             self.grown_at = self.paid
 
-    def redeem(self, epoch: int, paid: int) -> None:
+    def _recall(self, at: Lane, price: int) -> None:
+        """More is paid than these books billed: they are older than the sale, or what was written off was right after
+        all. Both were given before, so nothing is given for it again.
+        """
+        excess = -self.debt - UNIT * len(self.lanes)
+        if excess <= 0:
+            return
+        units = min(self.units_off, excess)
+        size = self.off * units // self.units_off if units else 0
+        self.units_off -= units
+        self.off -= size
+        more = excess - units
+        self.billed += more
+        self.bytes_billed += more // price
+        at.sent += size + more // price
+        at.units += excess
+
+    def redeem(self, lane: LaneId, paid: int) -> None:
         """The vault has paid us so much of a lane in all, at a solidified block. After a reorganisation it may be
         less.
         """
-        lane = self.lanes.get(epoch)
-        if lane is not None:
-            lane.redeemed = min(paid, lane.total)
+        at = self.lanes.get(lane)
+        if at is not None:
+            at.redeemed = min(paid, at.total)
 
-    def accept(self, epoch: int, owed: int, price: int) -> int:
+    def accept(self, lane: LaneId, owed: int) -> int:
         """The buyer begins a connection, and counts so many bytes as owed in this lane. What he counts less than we
         billed went under with a connection. Written off are at most a fiftieth of what was paid, or the first window,
         whichever is more, but never more than was paid: a pair that never paid gets nothing. Returns how many bytes.
         """
-        lane = self.lanes.setdefault(epoch, Lane())
-        paid = min(self.bytes_billed, self.paid * UNIT // price)
+        at = self.lanes.setdefault(lane, Lane())
+        paid = min(self.bytes_billed, self.bytes_billed * self.paid * UNIT // self.billed) if self.billed else 0
         room = max(paid // _SHARE, min(self.first, paid)) - self.off
-        size = max(0, min(lane.sent - owed, room))
-        lane.sent -= size
+        size = max(0, min(at.sent - owed, room))
+        units = at.units * size // at.sent if size else 0
+        at.sent -= size
+        at.units -= units
         self.off += size
-        self.units_off += size * price
+        self.units_off += units
         return size
+
+    # -- when money is fetched
+
+    def ripe(self, at: Standing, price: int, fee: int, *, done: bool = False) -> tuple[LaneId, ...]:
+        """Lanes that are to be redeemed now: what they hold is worth more than it costs (`fee`, SUN, for each), and
+        credit is used up, the payer leaves or withdraws, the reservation ends soon, or nothing more is bought.
+        """
+        leaves = at.leaving or at.asked > 0
+        return tuple(
+            one for one, lane in self.lanes.items()
+            if lane.held > fee and (done or leaves or self._ends(at, one) or self.cover(at, price, one.payee) <= 0))
+
+    def _ends(self, at: Standing, lane: LaneId) -> bool:
+        found = at.reserves.get(lane.payee)
+        return found is not None and found.amount > 0 and self.reservation(at, lane.payee) == 0

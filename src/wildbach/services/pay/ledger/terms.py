@@ -1,8 +1,13 @@
-"""Windows and sums of sales. Prices are SUN a GiB, so bytes times price are SUN / 2^30: `UNIT` of them are one SUN."""
+"""Lanes, windows and sums of sales. Prices are SUN a GiB, so bytes times price are SUN / 2^30: `UNIT` of them are one
+SUN.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
+
+from wildbach.protocol.tron.address import Address
 
 UNIT: Final = 1 << 30
 MIB: Final = 1 << 20
@@ -18,8 +23,21 @@ STEP: Final = 256 << 10
 "Bytes for which a voucher is worth its while."
 PATIENCE_SECONDS: Final = 5.0
 "After the last block what is owed is paid, however little."
+SETTLE_SECONDS: Final = 10.0
+"Two seeds wait so long for the last voucher before they part."
 LANES: Final = 4
-"Epochs of one payer with vouchers that were not redeemed: each costs its own redemption."
+"Lanes of one payer with vouchers that were not redeemed: each costs its own redemption."
+OFFER_SECONDS: Final = 3600
+LAST_EPOCH: Final = (1 << 58) - 1
+"In ms since 1970; a later one cannot be counted."
+
+
+@dataclass(frozen=True, slots=True)
+class LaneId:
+    """Which lane of a payer. `epoch`: ms since 1970 when his books began."""
+
+    payee: Address
+    epoch: int
 
 
 def sun(units: int) -> int:

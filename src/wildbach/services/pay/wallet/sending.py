@@ -157,6 +157,12 @@ class Sends:
                 f"SELECT {_COLUMNS} FROM sends ORDER BY id DESC LIMIT ? OFFSET ?", (limit, offset)).fetchall()
         return [_send(row) for row in rows]
 
+    def total(self) -> int:
+        """How many are remembered. Blocks."""
+        with self._store.look() as db:
+            (count,) = db.execute("SELECT count(*) FROM sends").fetchone()
+        return int(count)
+
     def on_their_way(self) -> list[Send]:
         """The oldest first. Blocks."""
         with self._store.look() as db:

@@ -55,7 +55,7 @@ class HotSigner:
     ) -> None:
         self._key = key
         self._domain = domain
-        self._counters = counters
+        self.counters = counters
         self._wall = wall
         self.payer = payer
         self.address = key.address
@@ -71,14 +71,14 @@ class HotSigner:
             return
         self._cover = cover
         if cover is not None:
-            self._counters.covered(cover)
+            self.counters.covered(cover)
 
     def vouchers(self, wanted: Sequence[Wanted]) -> list[SignedVoucher | Refused]:
         """Each is signed, or not and why. All that are go into one write."""
         if len(wanted) > limits.WALLET_VOUCHERS:
             raise LimitError("more than limits.WALLET_VOUCHERS vouchers are to be signed at once")
         refused: list[Refused | None] = [self._foreign(one.voucher.payer, one.voucher.payee) for one in wanted]
-        answers = iter(self._counters.count(
+        answers = iter(self.counters.count(
             [one for one, no in zip(wanted, refused, strict=True) if no is None], self._covered()))
         out: list[SignedVoucher | Refused] = []
         for one, no in zip(wanted, refused, strict=True):
@@ -103,7 +103,7 @@ class HotSigner:
             raise refused
         if not 0 <= accept.expiry <= self._wall() + _LATEST:
             raise Refused("bad_expiry", "the offer has no sensible end")
-        self._counters.check_accept(accept.payee, price, self._covered())
+        self.counters.check_accept(accept.payee, price, self._covered())
         return self._key.sign(accept.digest(self._domain))
 
     def seen(self, voucher: Voucher, signature: bytes) -> bool:
@@ -114,7 +114,7 @@ class HotSigner:
             signer = recover(voucher.digest(self._domain), signature)
         except BadSignature:
             return False
-        return signer in self._signers and self._counters.seen(voucher)
+        return signer in self._signers and self.counters.seen(voucher)
 
     def _covered(self) -> Cover:
         if self._cover is None:

@@ -44,6 +44,11 @@ _SHOWN: Final = 600.0
 "Seconds for which a quote holds."
 
 
+def is_there(folder: Path) -> bool:
+    """Whether a wallet is in a folder. Blocks."""
+    return any((folder / one).exists() for one in (_COLD, _WATCHED))
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """`kind`: words, key or watched."""
@@ -203,7 +208,7 @@ class Wallet:
         return self.facts
 
     def _check_none(self) -> None:
-        if self._now is not None or any((self._folder.path / one).exists() for one in (_COLD, _WATCHED)):
+        if self._now is not None or is_there(self._folder.path):
             raise UsageError("there is a wallet here already", code="wallet_exists")
 
     async def _make(

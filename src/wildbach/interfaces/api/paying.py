@@ -1,0 +1,205 @@
+"""What is bought and sold, the vault, and the ledger."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from msgspec.structs import replace
+
+from wildbach.base import limits
+from wildbach.base.errors import UsageError
+from wildbach.engine.paying import Line
+from wildbach.interfaces.api import paymodels as pm
+from wildbach.interfaces.api import walletmodels as wm
+from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.api.lately import Lately
+from wildbach.interfaces.purse import Purse
+from wildbach.interfaces.shop import Shop
+from wildbach.protocol.ext.pay import Why
+from wildbach.protocol.tron.address import Address
+from wildbach.services.chain import vault
+from wildbach.services.pay.ledger.store import Ledger, Row
+from wildbach.services.pay.ledger.terms import sun
+from wildbach.services.pay.till.buying import BuySide
+from wildbach.services.pay.till.selling import SellSide
+from wildbach.services.pay.wallet import orders
+from wildbach.services.pay.wallet.orders import Order, Quote
+from wildbach.services.pay.wallet.wallet import Wallet
+
+_DAY: Final = 86_400
+_TORRENTS: Final = 1000
+_WORDS: Final = {
+    Why.PRICE: "the price is too high",
+    Why.BUDGET: "the limits of the buyer's wallet do not allow more",
+    Why.BAD_SIGNATURE: "the buyer's key is not registered in the vault, or the signature is wrong",
+    Why.OLD_EPOCH: "the buyer's books begin anew",
+    Why.INSOLVENT: "the buyer has reserved nothing that covers more, and a stranger gets little or no credit",
+    Why.WINDOW: "as much is owed as may be: a voucher is waited for",
+    Why.UNSUPPORTED: "the offer is not known any more",
+    Why.DONE: "the other side ended it",
+    Why.METER: "both sides counted differently",
+}
+
+
+class Paying:
+    """A part of the Api."""
+
+    core: Core
+    purse: Purse
+    shop: Shop
+    _quotes: Lately[Quote]
+
+    async def payments(self) -> pm.PayStatus:
+        shop, chosen = self.shop, self.core.settings.pay
+        problem = shop.problem if shop.wanted and shop.till is None else None
+        till = shop.till
+        rates = shop.rates
+        status = pm.PayStatus(
+            sell=chosen.sell, buy=chosen.buy, price=chosen.price, most=chosen.most, open=till is not None,
+            problem=problem.message if problem is not None else "", code=problem.code if problem is not None else "",
+            vault=self.core.settings.chain.vault, delay=shop.delay, fee=shop.fee,
+            paid_rate=int(rates.paid_bytes / rates.paid_seconds) if rates.paid_seconds else 0,
+            free_rate=int(rates.free_bytes / rates.free_seconds) if rates.free_seconds else 0,
+            torrents=tuple(self._marked(key) for key in shop.marked[:_TORRENTS]))
+        if till is None:
+            return status
+        wallet = shop.wallet
+        client = self.purse.client()
+        state = await client.ask(vault.payer(wallet.facts.address))
+        now = int(self.purse.wall())
+        asked = state.leaving(now, shop.delay)
+        signer = wallet.facts.signer
+        active = signer is not None and (await client.ask(vault.signer(wallet.facts.address, signer))).active
+        credit = sum((await shop.settlement.credits([wallet.facts.address])).values())
+        held = await shop.ripe()
+        today, month, ever = await shop.look_up(
+            lambda ledger: [pm.PayFlows(**ledger.since(at)) for at in (now - now % _DAY, now - 30 * _DAY, 0)])
+        refused = till.buyer.refused if till.buyer is not None else None
+        return replace(
+            status,
+            deposit=pm.PayDeposit(
+                state.balance, state.reserved, asked, state.asked_at + shop.delay if asked else 0, active),
+            sales=tuple(self._sale(deal.line, deal.sell) for deal in till.deals.values() if deal.sell is not None),
+            purchases=tuple(
+                self._purchase(deal.line, deal.buy) for deal in till.deals.values() if deal.buy is not None),
+            held=sum(one.worth for one in held), lanes=len(held), credit=credit,
+            too_small=bool(held) and all(one.worth <= shop.fee for one in held),
+            unattended=wallet.facts.fee is not None, refused=refused.message if refused is not None else "",
+            today=today, month=month, ever=ever,
+            differences=tuple(pm.PayDifference(one.account.value, one.ledger, one.chain) for one in shop.differences))
+
+    async def set_payment(self, key: str, mark: pm.PayMark) -> pm.PayTorrent:
+        await self.shop.mark(key, mark.licence or None)
+        return self._marked(key)
+
+    def _marked(self, key: str) -> pm.PayTorrent:
+        torrent = self.core.session.torrent(key)
+        return pm.PayTorrent(key, torrent.name if torrent is not None else key, self.shop.licence(key) or "")
+
+    def _name(self, key: str) -> str:
+        torrent = self.core.session.torrent(key)
+        return torrent.name if torrent is not None else key
+
+    def _sale(self, line: Line, sell: SellSide) -> pm.PaySale:
+        key, books = line.torrent, sell.books
+        return pm.PaySale(
+            key, self._name(key), str(line.remote), str(sell.payer or ""), sell.metering, _why(sell.why),
+            sell.price, books.bytes_billed if books is not None else 0, books.paid if books is not None else 0,
+            books.held if books is not None else 0, sun(max(0, books.debt)) if books is not None else 0,
+            books.window if books is not None else 0)
+
+    def _purchase(self, line: Line, buy: BuySide) -> pm.PayPurchase:
+        key, bought = line.torrent, buy.purchase
+        return pm.PayPurchase(
+            key, self._name(key), str(line.remote), str(bought.lane.payee) if bought is not None else "",
+            line.on, _why(buy.why), buy.price, bought.books.bytes_owed if bought is not None else 0,
+            bought.books.signed if bought is not None else 0, buy.reserved)
+
+    # -- the vault
+
+    async def quote_payment(self, wanted: pm.PayOrder) -> wm.WalletQuote:
+        wallet = await self.purse.wallet()
+        order = await self._order(wallet, wanted)
+        return await self._quoted(wallet, order)
+
+    async def _order(self, wallet: Wallet, wanted: pm.PayOrder) -> Order:
+        owner = wallet.facts.address
+        if wanted.action == "deploy_vault":
+            try:
+                return orders.deploy(vault.deployment(owner, wanted.delay))
+            except ValueError as error:
+                raise UsageError(str(error), code="bad_delay") from error
+        there = self.purse.choice().vault
+        if there is None:
+            raise UsageError("no vault is configured: chain.vault names one", code="no_vault")
+        # Nothing is sent to what is not the vault that is known here.
+        await self.purse.client().check_vault()
+        call = await self._call(wallet, wanted)
+        return wallet.call(there, call.data, value=call.value)
+
+    async def _call(self, wallet: Wallet, wanted: pm.PayOrder) -> vault.Call:
+        signer, now = wallet.facts.signer, int(self.purse.wall())
+        try:
+            match wanted.action:
+                case "deposit":
+                    return vault.deposit(wanted.amount)
+                case "add_signer":
+                    if signer is None:
+                        raise UsageError("this wallet only looks: its key is elsewhere", code="watch_only")
+                    return vault.add_signer(signer)
+                case "remove_signer":
+                    return vault.remove_signer(Address.parse(wanted.who.strip()))
+                case "reserve":
+                    block = await self.purse.client().solid()
+                    until = max(now, block.time // 1000) + wanted.days * _DAY
+                    return vault.reserve(Address.parse(wanted.who.strip()), wanted.amount, until)
+                case "release":
+                    return vault.release(Address.parse(wanted.who.strip()))
+                case "ask_back":
+                    return vault.request_withdraw(wanted.amount)
+                case "withdraw":
+                    return vault.withdraw()
+                case "waive":
+                    return vault.waive(Address.parse(wanted.who.strip()))
+                case "redeem":
+                    ripe = await self.shop.ripe()
+                    if not ripe:
+                        raise UsageError("there is nothing to redeem", code="nothing_held")
+                    return vault.redeem_many([one.signed for one in ripe[: limits.VAULT_VOUCHERS]])
+                case _:
+                    return vault.claim(wallet.facts.address)
+        except ValueError as error:
+            raise UsageError(str(error), code="bad_request") from error
+
+    async def _quoted(self, wallet: Wallet, order: Order) -> wm.WalletQuote:
+        quote = await wallet.quote(self.purse.chain(), order, vault=self.purse.choice().vault)
+        id_ = secrets.token_hex(16)
+        self._quotes.put(id_, quote)
+        costs, to = quote.estimate, getattr(order.contract, "contract", None)
+        return wm.WalletQuote(
+            id_, str(to or ""), "", getattr(order.contract, "value", 0), costs.bandwidth, costs.energy,
+            costs.activation, costs.memo, costs.total, quote.balance, quote.short, ())
+
+    # -- the ledger
+
+    async def payment_rows(self, query: pm.PayRowsQuery) -> pm.PayRows:
+        def read(ledger: Ledger) -> pm.PayRows:
+            rows = ledger.newest(query.limit, query.before or None)
+            return pm.PayRows(
+                tuple(_row(one) for one in rows), {one.value: sum_ for one, sum_ in ledger.balances().items()})
+
+        return await self.shop.look_up(read)
+
+    async def payment_table(self) -> bytes:
+        return await self.shop.look_up(lambda ledger: "".join(ledger.table()).encode())
+
+
+def _why(why: int | None) -> str:
+    return "" if why is None else _WORDS.get(Why(why), "") if why in set(Why) else f"code {why}"
+
+
+def _row(one: Row) -> pm.PayRow:
+    return pm.PayRow(
+        one.number, one.at, one.what, one.debit.value, one.credit.value, one.amount, str(one.party or ""),
+        one.torrent.hex())

@@ -1,0 +1,441 @@
+"""The buyer's desk: offers that are taken, what is owed for what proved right, and vouchers that are signed in threads.
+
+A voucher leaves after the wallet has counted it and the ledger has stored it. What the wallet refuses is not bought:
+the connection goes on as one without money.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from wildbach.base import limits
+from wildbach.base.errors import NetworkError, RemoteError
+from wildbach.engine.paying import Line
+from wildbach.protocol.ext import pay
+from wildbach.protocol.ext.pay import Accepted, Due, Held, Meter, Offer, Paid, Stop, Why
+from wildbach.protocol.tron.address import Address
+from wildbach.protocol.tron.typed import Accept, Domain, Voucher
+from wildbach.runtime.tasks import Scope
+from wildbach.runtime.workers import Threads
+from wildbach.services.pay.ledger.buying import Buying, takes
+from wildbach.services.pay.ledger.seams import Settlement
+from wildbach.services.pay.ledger.store import Ledger, Part
+from wildbach.services.pay.ledger.terms import SETTLE_SECONDS, UNIT, LaneId, first_window, largest_window
+from wildbach.services.pay.till.market import Market
+from wildbach.services.pay.wallet.policy import Refused, Share, Wanted
+from wildbach.services.pay.wallet.signer import HotSigner, SignedVoucher
+
+COVER_SECONDS: Final = 15.0
+"So often the vault is asked what it has for us."
+_STALE_SECONDS: Final = 300.0
+"Of a vault of which nobody says anything for so long nothing is signed."
+_NEW_EPOCH: Final = ("epoch_closed", "restored")
+
+
+@dataclass(slots=True)
+class Purchase:
+    """A lane to a payee. `torrents`: units that are owed and not signed for, by torrent, and the last price there."""
+
+    lane: LaneId
+    books: Buying
+    paid: int = 0
+    "SUN of it that were redeemed."
+    torrents: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    sides: dict[int, BuySide] = field(default_factory=dict)
+    signing: bool = False
+    dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A voucher to be signed. `parts`: what it adds."""
+
+    purchase: Purchase
+    side: BuySide
+    total: int
+    parts: tuple[Share, ...]
+
+
+class BuyerDesk:
+    """`wall`: seconds since 1970; `clock`: of the loop."""
+
+    def __init__(
+        self, scope: Scope, threads: Threads, ledger: Ledger, settlement: Settlement, domain: Domain,
+        signer: HotSigner, mine: frozenset[Address], market: Market, *, wall: Callable[[], float],
+        clock: Callable[[], float],
+    ) -> None:
+        self._scope = scope
+        self._threads = threads
+        self._ledger = ledger
+        self._settlement = settlement
+        self._domain = domain
+        self._signer = signer
+        self._mine = mine
+        self.market = market
+        self.wall = wall
+        self.clock = clock
+        self.failed: Callable[[Exception], None] | None = None
+        "Takes what ends a task."
+        self.epoch = 0
+        self.lanes: dict[LaneId, Purchase] = {}
+        self.refused: Refused | None = None
+        "Why the wallet signed nothing last."
+        self._queue: list[_Ask] = []
+        self._work = asyncio.Event()
+        self._covered = float("-inf")
+        self.reserved: frozenset[Address] = frozenset()
+        "Payees for whom the vault has something."
+        self._known: set[Address] = set()
+        "Payees whose reservations are asked for beside those of lanes."
+
+    async def load(self) -> None:
+        """What the ledger has."""
+        for lane, (books, paid) in (await self._threads.run(self._ledger.bought)).items():
+            self.lanes[lane] = Purchase(lane, books, paid)
+        # A lane's number is the time when its books began: those of a lost state are older.
+        self.epoch = max((lane.epoch for lane in self.lanes), default=int(self.wall() * 1000))
+
+    def begin_epoch(self) -> None:
+        """These books are older than what was signed: all lanes begin anew."""
+        self.epoch = max(int(self.wall() * 1000), self.epoch + 1)
+        for purchase in list(self.lanes.values()):
+            for side in list(purchase.sides.values()):
+                side.stop(Why.OLD_EPOCH)
+
+    def purchase(self, payee: Address) -> Purchase:
+        lane = LaneId(payee, self.epoch)
+        found = self.lanes.get(lane)
+        if found is None:
+            found = self.lanes[lane] = Purchase(lane, Buying(self.epoch))
+        return found
+
+    # -- offers
+
+    def accept(self, side: BuySide, offer: Offer) -> None:
+        self._scope.spawn(f"take {side.line.number}", self._accept(side, offer), contain=self.failed)
+
+    async def _accept(self, side: BuySide, offer: Offer) -> None:
+        infohash = self.market.infohash(side.line.torrent)
+        accept = Accept(self._signer.payer, offer.payee, offer.id, infohash, offer.expires)
+        if offer.payee not in self._known:
+            # Something may be reserved for him.
+            self._known.add(offer.payee)
+            await self.cover()
+        try:
+            signature = await self._threads.run(self._signer.accept, accept, offer.price)
+        except Refused as refused:
+            self.refused = refused
+            side.stop(Why.PRICE if refused.code == "max_price" else Why.BUDGET)
+            return
+        if side.gone or side.offer is not offer:
+            return
+        purchase = self.purchase(offer.payee)
+        purchase.sides[side.line.number] = side
+        side.bought(purchase)
+        side.line.tell(pay.encode(Accepted(
+            offer.id, self._signer.payer, purchase.lane.epoch, purchase.books.bytes_owed, signature)))
+        if purchase.books.signed:
+            # The seller may have lost it.
+            self._ask(_Ask(purchase, side, purchase.books.signed, ()))
+
+    # -- vouchers
+
+    def want(self, purchase: Purchase, side: BuySide) -> None:
+        """Sign for all that is owed."""
+        if purchase.signing:
+            return
+        total = purchase.books.total
+        more = total - purchase.books.signed
+        if more <= 0:
+            return
+        purchase.signing = True
+        self._ask(_Ask(purchase, side, total, _shares(purchase, more)))
+
+    def _ask(self, ask: _Ask) -> None:
+        self._queue.append(ask)
+        self._work.set()
+
+    async def sign(self) -> None:
+        """Forever: sign what is asked for."""
+        while True:
+            await self._work.wait()
+            batch, self._queue = self._queue[: limits.WALLET_VOUCHERS], self._queue[limits.WALLET_VOUCHERS :]
+            if not self._queue:
+                self._work.clear()
+            books = [replace(ask.purchase.books, signed=ask.total) for ask in batch]
+            try:
+                answers = await self._threads.run(self._sign, batch, books)
+            except Refused as refused:
+                answers = [refused] * len(batch)
+            for ask, answer in zip(batch, answers, strict=True):
+                self._signed(ask, answer)
+
+    def _sign(self, batch: Sequence[_Ask], books: Sequence[Buying]) -> Sequence[SignedVoucher | Refused]:
+        """In a thread: counted by the wallet, then on the ledger."""
+        wanted = [
+            Wanted(Voucher(self._signer.payer, ask.purchase.lane.payee, ask.purchase.lane.epoch, ask.total), ask.parts)
+            for ask in batch]
+        answers = self._signer.vouchers(wanted)
+        for ask, answer, state in zip(batch, answers, books, strict=True):
+            if isinstance(answer, SignedVoucher) and ask.parts:
+                parts = [Part(one.torrent, one.amount) for one in ask.parts]
+                self._ledger.signed(
+                    int(self.wall()), ask.purchase.lane, state, parts, answer.voucher.digest(self._domain))
+        return answers
+
+    def _signed(self, ask: _Ask, answer: SignedVoucher | Refused) -> None:
+        purchase = ask.purchase
+        if ask.parts:
+            purchase.signing = False
+        if isinstance(answer, SignedVoucher):
+            purchase.books.sign(ask.total)
+            for part in ask.parts:
+                units, price = purchase.torrents.get(part.torrent, (0, 0))
+                purchase.torrents[part.torrent] = units - part.amount * UNIT, price
+            side = ask.side if not ask.side.gone else next(iter(purchase.sides.values()), None)
+            if side is not None:
+                side.line.tell(pay.encode(Paid(purchase.lane.epoch, ask.total, answer.signature)))
+                side.grow()
+            return
+        if answer.code in _NEW_EPOCH:
+            self.begin_epoch()
+        elif answer.code == "below_signed":
+            # A crash came between the wallet and the ledger: the wallet has it right.
+            signed = int(str(answer.facts.get("signed", 0)))
+            purchase.books.sign(signed)
+            purchase.books.owed = max(purchase.books.owed, signed * UNIT)
+        else:
+            self.refused = answer
+            for side in list(purchase.sides.values()):
+                side.stop(Why.BUDGET)
+
+    async def _shown(self, purchase: Purchase, held: Held) -> None:
+        voucher = Voucher(self._signer.payer, purchase.lane.payee, held.epoch, held.total)
+        if await self._threads.run(self._signer.seen, voucher, held.signature):
+            self.begin_epoch()
+
+    def show(self, side: BuySide, purchase: Purchase, held: Held) -> None:
+        """A seller shows a higher total than these books have."""
+        self._scope.spawn(f"shown {side.line.number}", self._shown(purchase, held), contain=self.failed)
+
+    # -- now and then
+
+    async def refresh(self) -> None:
+        """Where what is known of the vault is old."""
+        if self.clock() - self._covered >= COVER_SECONDS:
+            await self.cover()
+
+    async def cover(self) -> None:
+        """Ask the vault what it has for us."""
+        lanes = [one for one in self.lanes.values() if one.sides or one.books.signed > one.paid][: limits.PAY_LANES]
+        if len(self._known) > limits.PAY_LANES:
+            self._known = {one.lane.payee for one in lanes}
+        payees = list(dict.fromkeys((*(one.lane.payee for one in lanes), *sorted(self._known, key=str))))
+        try:
+            found = await self._settlement.cover(
+                self._signer.payer, self._mine, payees, [one.lane for one in lanes])
+        except (NetworkError, RemoteError):
+            if self.clock() - self._covered > _STALE_SECONDS:
+                self._signer.set_cover(None)
+            return
+        self._covered = self.clock()
+        self.reserved = frozenset(payee for payee, amount in found.reservations.items() if amount)
+        at = int(self.wall())
+        for (payee, epoch), paid in found.paid.items():
+            purchase = self.lanes.get(LaneId(payee, epoch))
+            if purchase is not None and paid != purchase.paid:
+                await self._threads.run(self._ledger.spent, at, purchase.lane, paid)
+                purchase.paid = paid
+        known = {(one.lane.payee, one.lane.epoch): one.paid for one in self.lanes.values()}
+        await self._threads.run(self._signer.set_cover, replace(found, paid={**known, **found.paid}))
+
+    async def save(self) -> None:
+        dirty = [one for one in self.lanes.values() if one.dirty]
+        if dirty:
+            shots = [(one.lane, replace(one.books)) for one in dirty]
+            for one in dirty:
+                one.dirty = False
+            await self._threads.run(self._ledger.owes, shots)
+
+
+class BuySide:
+    """One connection on which we may buy."""
+
+    def __init__(self, desk: BuyerDesk, line: Line) -> None:
+        self._desk = desk
+        self.line = line
+        self.gone = False
+        self.offer: Offer | None = None
+        self.why: Why | int | None = None
+        "Why nothing is bought."
+        self.purchase: Purchase | None = None
+        self._price = 0
+        self._before: deque[tuple[int, int, Purchase]] = deque()
+        "Metered bytes that are not verified yet, at which price and in which lane, from before the offer of now."
+        self._window = 0
+        self._grown_at = 0
+        self._asked = False
+        self._taken_at = self._shown_at = float("-inf")
+
+    @property
+    def most_unverified(self) -> int:
+        return max(self._window // 2, self.line.piece_length)
+
+    @property
+    def price(self) -> int:
+        """Of the offer that was taken last."""
+        return self._price
+
+    @property
+    def reserved(self) -> bool:
+        """The vault has something for this payee alone, as far as is known."""
+        return self.purchase is not None and self.purchase.lane.payee in self._desk.reserved
+
+    @property
+    def unsettled(self) -> bool:
+        """Something that proved right a moment ago is not signed for."""
+        purchase = self.purchase
+        if purchase is None or purchase.books.total <= purchase.books.signed:
+            return False
+        return self._desk.clock() - purchase.books.last_at < SETTLE_SECONDS
+
+    def offered(self, offer: Offer) -> None:
+        """In place of the one before."""
+        self._end()
+        most = self._desk.market.buys(self.line.torrent)
+        if not most or self._desk.market.complete(self.line.torrent):
+            return
+        self.why = takes(offer.price, offer.window, most, first_window(self.line.piece_length))
+        if self.why is not None:
+            self.stop(Why(self.why))
+            return
+        self.offer = offer
+        self._take()
+
+    def _take(self) -> None:
+        """Once a second at most: each is a signature."""
+        now = self._desk.clock()
+        if self.offer is not None and self.purchase is None and now - self._taken_at >= 1.0:
+            self._taken_at = now
+            self._desk.accept(self, self.offer)
+
+    def bought(self, purchase: Purchase) -> None:
+        """The accept is signed, and leaves now."""
+        self.purchase = purchase
+        self._price = self.offer.price if self.offer is not None else 0
+        self._window = self.offer.window if self.offer is not None else 0
+        self._grown_at = purchase.books.signed
+
+    def grow(self) -> None:
+        """The seller's window doubles with each one that is paid."""
+        if self.purchase is None or self.offer is None:
+            return
+        signed = self.purchase.books.signed
+        if (signed - self._grown_at) * UNIT >= self._window * self.offer.price:
+            self._window = min(2 * self._window, largest_window(self.line.piece_length))
+            self._grown_at = signed
+
+    def stop(self, why: Why) -> None:
+        if self.gone:
+            return
+        total = self.purchase.books.signed if self.purchase is not None else 0
+        self._end()
+        self.why = why
+        self.line.tell(pay.encode(Stop(why, total)))
+
+    def _end(self) -> None:
+        purchase = self.purchase
+        if purchase is not None:
+            purchase.sides.pop(self.line.number, None)
+            # It is owed still once it verifies.
+            size = self.line.unverified - sum(size for size, _, _ in self._before)
+            if size > 0:
+                self._before.append((size, self._price, purchase))
+        self.purchase = self.offer = None
+        self.line.meter(False)
+
+    def metered(self, message: Meter) -> None:
+        if self.purchase is None:
+            return
+        if message.at != self.line.received:
+            self.stop(Why.METER)
+            return
+        self.line.meter(message.on)
+
+    def due(self, message: Due) -> None:
+        self._asked = True
+        self._pay()
+
+    def held(self, message: Held) -> None:
+        purchase, now = self.purchase, self._desk.clock()
+        if purchase is None or message.epoch != purchase.lane.epoch or not purchase.books.shown(message.total):
+            return
+        if now - self._shown_at >= 1.0:
+            self._shown_at = now
+            self._desk.show(self, purchase, message)
+
+    def stopped(self, message: Stop) -> None:
+        """The seller says why he meters no more; that he does not, his meter said before."""
+        self.why = message.code
+
+    def verified(self, size: int) -> None:
+        """So many metered bytes are right."""
+        while size and self._before:
+            left, price, purchase = self._before.popleft()
+            part = min(size, left)
+            if left > part:
+                self._before.appendleft((left - part, price, purchase))
+            self._owe(purchase, part, price)
+            size -= part
+        if size and self.purchase is not None:
+            self._owe(self.purchase, size, self._price)
+        self._pay()
+
+    def _owe(self, purchase: Purchase, size: int, price: int) -> None:
+        purchase.books.verified(size, price, self._desk.clock())
+        purchase.dirty = True
+        torrent = self._desk.market.infohash(self.line.torrent)
+        units, _ = purchase.torrents.get(torrent, (0, 0))
+        purchase.torrents[torrent] = units + size * price, price
+
+    def tick(self, now: float) -> None:
+        if not self.line.unverified:
+            self._before.clear()  # what failed is owed by nobody
+        self._take()
+        self._pay()
+
+    def _pay(self) -> None:
+        purchase = self.purchase
+        if purchase is None:
+            return
+        complete = self._desk.market.complete(self.line.torrent)
+        if purchase.books.due(
+                self._window, self._price, self._desk.clock(), complete=complete, asked=self._asked):
+            self._asked = False
+            self._desk.want(purchase, self)
+
+    def left(self) -> None:
+        self.gone = True
+        self._end()
+
+
+def _shares(purchase: Purchase, more: int) -> tuple[Share, ...]:
+    """What a voucher adds, torrent by torrent; together `more` SUN."""
+    owed = [(torrent, units, price) for torrent, (units, price) in purchase.torrents.items() if units > 0]
+    together = sum(units for _, units, _ in owed)
+    shares: list[Share] = []
+    left, rest = more, together
+    for torrent, units, price in owed[: limits.WALLET_SHARES]:
+        amount = left * units // rest if rest > units else left
+        left, rest = left - amount, rest - units
+        if amount:
+            shares.append(Share(torrent, amount, price))
+    if left:
+        # What was owed before a start is not known by torrents any more.
+        torrent, _, price = owed[-1] if owed else (b"", 0, 0)
+        shares.append(Share(torrent, left, price))
+    return tuple(shares)
