@@ -1,0 +1,13 @@
+/** What somebody wants of the vault: what has to be filled in, and which steps it takes. */
+
+import type { Step } from "../../lib/paying";
+
+export interface Wish {
+  title: "collect" | "deposit" | "reserve" | "release" | "askBack" | "unask" | "withdraw" | "register";
+  /** Which of the hints says what it means. */
+  hint: string;
+  steps: readonly Step[];
+  asks: readonly ("amount" | "who" | "days")[];
+  who?: string;
+  amount?: number;
+}
