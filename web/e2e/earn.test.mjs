@@ -35,7 +35,7 @@ async function rich(on, trx) {
 before(async () => {
   chain = (await world.start(["chain", "run", "--instant", "--vault", "60", "--listen", "127.0.0.1:0", "--memory", "--json"], (line) => line.startsWith("{") && JSON.parse(line))).found;
   const on = (more) => [`chain.url=${chain.url}`, `chain.vault=${chain.vault}`, ...more];
-  seller = await world.daemon({ name: "seller", settings: on([`chain.counters=${world.folder}/c1`, "rates.up=400K"]) });
+  seller = await world.daemon({ name: "seller", settings: on([`chain.counters=${world.folder}/c1`]) });
   buyer = await world.daemon({ name: "buyer", settings: on([`chain.counters=${world.folder}/c2`]) });
   page = await pageOf(buyer);
 }, { timeout: 6 * PATIENCE });
@@ -109,7 +109,7 @@ step("paying is switched on with its price by keys, and off again with one click
 step("a deposit comes with the key, and what is too much or signed wrongly is refused", async () => {
   const sum = 200_000_000;
   await api(page, "PUT", "/wallet/limits", { limits: { per_voucher: sum, per_peer: sum, per_torrent: sum, per_day: sum, total: sum, max_price: 1_000_000_000, fees_per_day: 0 }, passphrase: PASSPHRASE });
-  await page.getByRole("button", { name: "Deposit", exact: true }).click();
+  await page.locator("[data-vault]").getByRole("button", { name: "Deposit", exact: true }).click();
   await dialog().getByLabel("Amount in TRX").fill("9999");
   await page.keyboard.press("Enter");
   await dialog().getByRole("alert").waitFor();
@@ -129,6 +129,8 @@ step("a deposit comes with the key, and what is too much or signed wrongly is re
 step("a torrent is marked in its details; a private one never is", async () => {
   shop = await pageOf(seller);
   await rich(shop, 500);
+  // There has to be time to look.
+  await api(shop, "PATCH", "/settings", { values: { "rates.up": 400 << 10 } });
   const content = world.content("a mountain stream", { "stream.bin": SIZE });
   const file = join(world.folder, "stream.torrent");
   await world.run("create", content, "-o", file);

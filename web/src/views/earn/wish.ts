@@ -11,3 +11,8 @@ export interface Wish {
   who?: string;
   amount?: number;
 }
+
+/** With the key that signs payments, where the vault does not know it. */
+export function depositing(registered: boolean): Wish {
+  return { title: "deposit", hint: "deposit", steps: registered ? ["deposit"] : ["deposit", "add_signer"], asks: ["amount"] };
+}
