@@ -715,6 +715,11 @@ class Api(Protocol):
         """Download an item's best rendition, like any torrent."""
         ...
 
+    @operation("POST", "/channels/{word}/tip")
+    async def quote_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        """What a tip to the address costs that a channel's key has signed. It is sent as any quote of the wallet is."""
+        ...
+
     @operation("GET", "/channels/{word}/feed", role="guest", content_type="application/rss+xml")
     async def channel_feed(self, word: str) -> bytes:
         """The newest items as RSS, with what Podcasting 2.0 says of torrents."""
