@@ -14,7 +14,7 @@ from tests.vaultbed import HOT, PAYER, SELLER
 
 from wildbach.engine.paying import Line
 from wildbach.protocol.ext import pay
-from wildbach.protocol.ext.pay import Accepted, Message, Offer, Paid, Stop, Why
+from wildbach.protocol.ext.pay import Accepted, Due, Message, Offer, Paid, Stop, Why
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.keys import SecretKey
 from wildbach.protocol.tron.typed import Accept, Voucher
@@ -23,6 +23,7 @@ from wildbach.services.chain import vault
 from wildbach.services.pay.ledger.store import Ledger
 from wildbach.services.pay.ledger.terms import FIRST_WINDOW, MIB, sun
 from wildbach.services.pay.till.till import Deal, Till
+from wildbach.services.pay.wallet.policy import Share, Wanted
 from wildbach.testing.content import content
 from wildbach.testing.loop import sim, simloop
 
@@ -280,3 +281,146 @@ def test_a_key_that_was_removed_gets_nothing_more_on_a_reservation_made_later(tm
         assert deal.sell is not None and not deal.sell.metering
 
     stall(tmp_path, then, reserve=0)
+
+
+def purchase(tmp_path: Path, then: Callable[[Stall], Awaitable[None]], reserve: int = 10_000_000) -> None:
+    """The test sells."""
+    async def main() -> None:
+        trade = Trade(tmp_path, content(MIB))
+        trade.reserve(reserve)
+        with closing(trade):
+            async with Scope("root") as scope:
+                till = trade.buyer(scope.child("till"))
+                await till.start()
+                await then(Stall(trade, till, scope))
+                await till.close()
+
+    sim(1).run(main())
+
+
+def offer(at: Stall, deal: Deal, number: int = 1, payee: Address = SELLER.address) -> None:
+    deal.received(pay.encode(
+        Offer(number.to_bytes(8, "big"), PRICE, FIRST_WINDOW, payee, 0, int(at.trade.wall()) + 3600)))
+
+
+def test_a_kill_between_the_wallet_and_the_ledger_costs_a_step_and_no_more(tmp_path: Path) -> None:
+    async def then(at: Stall) -> None:
+        wire, deal = at.connect()
+        offer(at, deal)
+        await at.rest()
+        desk, ledger = at.till.buyer, at.trade.open[0][1]
+        assert desk is not None and isinstance(ledger, Ledger)
+        deal.verified(512 * 1024)
+        await at.rest()
+        (bought,) = desk.lanes.values()
+        first = bought.books.signed
+        assert first > 0
+        # The wallet counts, the ledger never hears of it, and the books are as they were then.
+        later = bought.books.total + 10
+        wanted = Wanted(
+            Voucher(PAYER.address, SELLER.address, bought.lane.epoch, later), (Share(bytes(32), later - first, PRICE),))
+        desk._signer.voucher(wanted)
+        for size in (64 * 1024, FIRST_WINDOW, FIRST_WINDOW):
+            deal.verified(size)
+            await at.rest(8)
+            at.tick()
+            await at.rest()
+        paid = wire.last(Paid)
+        assert isinstance(paid, Paid) and paid.total == bought.books.signed == bought.books.total > later
+        await at.till._save()
+        ledger.check()
+
+    purchase(tmp_path, then)
+
+
+def test_a_seller_of_many_names_is_asked_about_for_a_few(tmp_path: Path) -> None:
+    async def then(at: Stall) -> None:
+        asked = 0
+        cover = at.trade.settlement.cover
+
+        async def counted(*args: Any) -> Any:
+            nonlocal asked
+            asked += len(args[2]) + len(args[3])
+            return await cover(*args)
+
+        at.trade.settlement.cover = counted  # type: ignore[method-assign]  # counts what a node is asked
+        desk = at.till.buyer
+        assert desk is not None
+        _, deal = at.connect()
+        for number in range(1, 101):
+            offer(at, deal, number, Address(number.to_bytes(20, "big")))
+            await at.rest(1.1)
+        assert len(desk.lanes) <= 2 and asked < 100 * 36
+        await at.till._save()
+        ledger = at.trade.open[0][1]
+        assert isinstance(ledger, Ledger) and not ledger.bought()
+
+    purchase(tmp_path, then)
+
+
+def test_a_flood_of_due_is_answered_once_a_second(tmp_path: Path) -> None:
+    async def then(at: Stall) -> None:
+        wire, deal = at.connect()
+        offer(at, deal)
+        await at.rest()
+        for _ in range(50):
+            deal.verified(64 * 1024)
+            deal.received(pay.encode(Due(1, 1)))
+            await at.rest(0.02)
+        await at.rest(10)
+        at.tick()
+        await at.rest()
+        vouchers = [one for one in wire.said if isinstance(one, Paid)]
+        assert len(vouchers) <= 14 + 3
+        (bought,) = at.till.buyer.lanes.values()  # type: ignore[union-attr]  # it buys
+        assert vouchers[-1].total == bought.books.total == sun(50 * 64 * 1024 * PRICE)
+
+    purchase(tmp_path, then)
+
+
+def test_books_begin_anew_above_what_the_wallet_closed_whatever_the_clock_says(tmp_path: Path) -> None:
+    async def then(at: Stall) -> None:
+        desk = at.till.buyer
+        assert desk is not None
+        wire, deal = at.connect()
+        offer(at, deal)
+        await at.rest()
+        # A clock that ran a day ahead had signed; another state of the wallet is here now.
+        ahead = desk.epoch + 86_400_000
+        signature = HOT.sign(Voucher(PAYER.address, SELLER.address, ahead, 50).digest(at.trade.bed.domain))
+        assert desk._signer.seen(Voucher(PAYER.address, SELLER.address, ahead, 50), signature)
+        desk._signer.counters.reopen_day()
+        for number in range(2, 6):
+            deal.verified(512 * 1024)
+            await at.rest(2)
+            offer(at, deal, number)
+            await at.rest(2)
+        assert desk.epoch > ahead
+        deal.verified(512 * 1024)
+        await at.rest(2)
+        assert desk.purchase(SELLER.address).books.signed > 0 and isinstance(wire.last(Paid), Paid)
+
+    purchase(tmp_path, then)
+
+
+def test_a_vault_that_is_not_known_yet_is_waited_for(tmp_path: Path) -> None:
+    async def main() -> None:
+        trade = Trade(tmp_path, content(MIB))
+        trade.reserve()
+        with closing(trade):
+            async with Scope("root") as scope:
+                till = trade.buyer(scope.child("till"))
+                trade.settlement.down = True
+                await till.start()
+                at = Stall(trade, till, scope)
+                wire, deal = at.connect()
+                offer(at, deal)
+                await at.rest()
+                trade.settlement.down = False
+                for _ in range(30):
+                    await at.rest()
+                    at.tick()
+                assert isinstance(wire.last(Accepted), Accepted)
+                await till.close()
+
+    sim(1).run(main())
