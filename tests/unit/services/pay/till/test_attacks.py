@@ -424,3 +424,43 @@ def test_a_vault_that_is_not_known_yet_is_waited_for(tmp_path: Path) -> None:
                 await till.close()
 
     sim(1).run(main())
+
+
+def test_a_node_that_never_answers_does_not_keep_books_from_the_disk(tmp_path: Path) -> None:
+    async def then(at: Stall) -> None:
+        wire, deal = at.connect()
+        at.accept(wire, deal, 7)
+        await at.rest()
+
+        async def never(*_: Any) -> Any:
+            await asyncio.Event().wait()
+
+        at.trade.settlement.standing = never  # type: ignore[method-assign]  # a node that hangs
+        await at.rest(20)
+        given = at.take(wire, deal, 512 * 1024)
+        await at.rest(5)
+        ledger = at.trade.open[0][1]
+        assert isinstance(ledger, Ledger)
+        stored = ledger.payer(PAYER.address)
+        assert stored is not None and stored.books.bytes_billed == given
+
+    stall(tmp_path, then)
+
+
+def test_an_accept_that_takes_long_is_sent_once(tmp_path: Path) -> None:
+    async def then(at: Stall) -> None:
+        cover = at.trade.settlement.cover
+
+        async def slow(*args: Any) -> Any:
+            await asyncio.sleep(5)
+            return await cover(*args)
+
+        at.trade.settlement.cover = slow  # type: ignore[method-assign]  # a node that takes its time
+        wire, deal = at.connect()
+        offer(at, deal)
+        for _ in range(12):
+            await at.rest()
+            at.tick()
+        assert len([one for one in wire.said if isinstance(one, Accepted)]) == 1
+
+    purchase(tmp_path, then)
