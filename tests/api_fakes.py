@@ -682,6 +682,18 @@ class FakeApi:
         if self.purse_book.pop(known.address, None) is None:
             raise UsageError("this address is not in the book", code="not_found")
 
+    async def make_fee_key(self) -> wm.WalletStatus:
+        self._purse()
+        if self.purse.fee_key:
+            raise UsageError("there is a fee key already", code="key_exists")
+        self.purse = msgspec.structs.replace(self._purse(), fee_key=PAYEE)
+        return self.purse
+
+    async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        self._purse()
+        self._unlocked(request.passphrase)
+        return await self.wallet_limits()
+
     async def wallet_limits(self) -> wm.WalletBounds:
         self._purse()
         return wm.WalletBounds(self.purse_limits, wm.WalletUsage(0, 0, 0, False))

@@ -84,7 +84,6 @@ class BedSettlement:
 class Wishes:
     """A `Market` of one torrent."""
 
-    content: Content
     payee_: Address
     price: int = 0
     most: int = 0
@@ -140,7 +139,7 @@ class Trade:
         assert self.bed.call(PAYER.address, vault.reserve(payee, amount, self.bed.now + days * 86400))
 
     def seller(self, scope: Scope, name: str = "seller", key: SecretKey = SELLER, price: int = PRICE) -> Till:
-        market = Wishes(self.content, key.address, price=price)
+        market = Wishes(key.address, price=price)
         ledger = self._ledger(name)
         desk = SellerDesk(
             scope, self.threads, ledger, self.settlement, self.bed.domain, market, self.rng,
@@ -162,7 +161,7 @@ class Trade:
     def buyer(
         self, scope: Scope, name: str = "buyer", most: int = PRICE, signer: HotSigner | None = None,
     ) -> Till:
-        market = Wishes(self.content, PAYER.address, most=most)
+        market = Wishes(PAYER.address, most=most)
         desk = BuyerDesk(
             scope, self.threads, self._ledger(name), self.settlement, self.bed.domain,
             signer if signer is not None else self.signer(name), frozenset({HOT.address}), market, wall=self.wall,

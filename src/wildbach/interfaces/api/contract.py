@@ -644,6 +644,16 @@ class Api(Protocol):
         """Take an address out of the book."""
         ...
 
+    @operation("POST", "/wallet/fee-key")
+    async def make_fee_key(self) -> wm.WalletStatus:
+        """Make a key that redeems by itself, within a daily limit of fees. It needs a few TRX, and can pay nobody."""
+        ...
+
+    @operation("POST", "/wallet/day")
+    async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        """Let a wallet that was restored pay today: what it may spend then does not count as spent any more."""
+        ...
+
     @operation("GET", "/wallet/limits")
     async def wallet_limits(self) -> wm.WalletBounds:
         """What may be spent without the passphrase, and what of it is used."""

@@ -256,6 +256,19 @@ class Walleting:
 
     # -- limits
 
+    async def make_fee_key(self) -> wm.WalletStatus:
+        wallet = await self.purse.wallet()
+        facts = await wallet.make_fee_key()
+        self.core.log.write("info", f"a key that redeems by itself was made: {facts.fee}")
+        return await self._status(wallet)
+
+    async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        wallet = await self.purse.wallet()
+        with self.purse.asking():
+            await wallet.reopen_day(Passphrase(request.passphrase))
+        self.core.log.write("warning", "the wallet may pay today, although it was restored")
+        return await self.wallet_limits()
+
     async def wallet_limits(self) -> wm.WalletBounds:
         wallet = await self.purse.wallet()
         now, used = await wallet.limits(), await wallet.usage()

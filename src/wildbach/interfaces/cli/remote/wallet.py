@@ -530,6 +530,39 @@ def _show_limits(bounds: wm.WalletBounds, *, as_json: bool) -> Exit:
     return Exit.OK
 
 
+@command.command("fee-key")
+@reach.options
+@reach.as_json
+def fee_key_command(as_json: bool, reach: Reach) -> int:
+    """Make a key that redeems what you earned by itself.
+
+    It burns fees of `wildbach wallet limits --fees-per-day` at most, needs a few TRX on its address, and can pay
+    nobody: money that it fetches goes to the wallet.
+    """
+    return _run(reach, lambda api: fee_key(api, as_json=as_json))
+
+
+async def fee_key(api: Api, *, as_json: bool) -> Exit:
+    status = await api.make_fee_key()
+    if not as_json:
+        output.line(f"fee key   {status.fee_key}: send it some TRX, and set --fees-per-day")
+    return _tell(status, as_json=as_json)
+
+
+@command.command("reopen")
+@passphrase_file
+@reach.options
+@reach.as_json
+def reopen_command(passphrase_file: Path | None, as_json: bool, reach: Reach) -> int:
+    """Let a wallet that was restored or imported pay today, and not from tomorrow on."""
+    request = wm.WalletPassphrase(secret("Passphrase of the wallet", passphrase_file))
+    return _run(reach, lambda api: reopen(api, request, as_json=as_json))
+
+
+async def reopen(api: Api, request: wm.WalletPassphrase, *, as_json: bool) -> Exit:
+    return _show_limits(await api.reopen_wallet_day(request), as_json=as_json)
+
+
 @command.command("passphrase")
 @reach.options
 def passphrase_command(reach: Reach) -> int:
