@@ -60,7 +60,7 @@ class BedSettlement:
         key, state, delay = ask(vault.signer(payer, signer)), ask(vault.payer(payer)), ask(vault.delay())
         return Standing(
             self._block, now, state.balance, state.reserved, state.leaving(now, delay), state.bounced_at, delay,
-            registered=key.end > 0, leaving=not key.active,
+            registered=key.signs(now), leaving=not key.active,
             reserves={one: Reserve(there.amount, there.until) for one, there in found.items()}, paid=paid)
 
     async def cover(
