@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,15 +17,16 @@ SEEDS: list[bytes] = [
     database({"2a00::/12": {"country": "DE"}, "0.0.0.0/0": ["no", "map"]}), database({}), b"",
 ]
 TOKENS = [b"\xab\xcd\xefMaxMind.com", b"node_count", b"record_size", b"country_code", b"\x20\x00", b"\xe1", b"\xff"]
+_PATH = Path(tempfile.mkdtemp(), "countries.mmdb")
+atexit.register(shutil.rmtree, _PATH.parent, ignore_errors=True)
+
 
 def one_input(data: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "countries.mmdb")
-        path.write_bytes(data)
-        try:
-            reader = countries._read(path)
-        except countries._FAULTS:
-            raise FormatError("no database") from None
+    _PATH.write_bytes(data)
+    try:
+        reader = countries._read(_PATH)
+    except countries._FAULTS:
+        raise FormatError("no database") from None
     found = countries._look(reader, ["8.8.8.8", "9.9.9.9", "2a00::1"])
     if found is None:
         raise FormatError("a damaged database")

@@ -13,7 +13,6 @@ from wildbach.services.devchain.asking import Asked
 from wildbach.services.devchain.chain import DevChain, Options
 from wildbach.services.devchain.events import Events
 from wildbach.services.devchain.executing import read
-from wildbach.services.devchain.machine import contract_address
 from wildbach.services.devchain.store import Store
 
 _KEY = SecretKey(b"\x11" * 32)
@@ -30,7 +29,7 @@ def _signed(contract: transaction.Contract) -> bytes:
 
 _MADE = read(_signed(CreateContract(_WHO, _CODE, "counter", percent=100, energy_limit=1)))
 _CHAIN.submit(_MADE.data)
-_THERE = contract_address(_MADE.txid, _WHO)
+_THERE = transaction.deployed_at(_MADE.txid, _WHO)
 _API, _EVENTS = api.Api(_CHAIN), Events(_CHAIN)
 _HEX = _WHO.full.hex()
 _HEAD = _CHAIN.head

@@ -31,19 +31,23 @@ TOKENS = [
     b"i0e", b"i-1e", b"i99999999999999999999e", b"le", b"de", b"0:", b"4:mask", b"6:hashes", b"5:trees",
     b"12:mapped_files", b"13:file_priority", b"9:seed_modei1e", b"11:qBt-stopped",
 ]
+_KEPT = [
+    (made, without_layers(made), deluge_entry(made) if made.info.hashes.v1 is not None else b"", made.to_bytes())
+    for made in _MADE.values()
+]
 _SHARED = General(Path("/save"), suffix=".!qB", categories=(Category("films", Path("/films")), Category("x")))
 _PATHS = PathMap([("D:\\", "/d")])
 
 
 def one_input(data: bytes) -> None:
-    made = list(_MADE.values())[data[0] % 4 if data else 0]
+    made, bare, entry, raw = _KEPT[data[0] % 4 if data else 0]
     rest = data[1:]
-    item = qbittorrent.found(made.info.hashes.swarms[0].hex(), rest, without_layers(made), _PATHS, _SHARED, 3)
+    item = qbittorrent.found(made.info.hashes.swarms[0].hex(), rest, bare, _PATHS, _SHARED, 3)
     sound(item)
     sound(qbittorrent.found("ab" * 20, rest, None, _PATHS, _SHARED))
     if made.info.hashes.v1 is not None:
         key = made.info.hashes.v1.hex()
-        sound(deluge.found(key, deluge_entry(made), rest, made.to_bytes(), "films", _PATHS))
+        sound(deluge.found(key, entry, rest, raw, "films", _PATHS))
 
 
 def sound(item: Found) -> None:

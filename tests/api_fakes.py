@@ -14,6 +14,7 @@ from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import paymodels as pay
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api import walletmodels as wm
@@ -104,6 +105,7 @@ class FakeApi:
         self.purse: wm.WalletStatus | None = None
         self.purse_limits = wm.WalletLimits()
         self.purse_book: dict[str, wm.WalletKnown] = {}
+        self.licences: dict[str, pay.Licence] = {}
         self.purse_sends: dict[str, wm.WalletSend] = {}
         self.paths: dict[str, str] = {}
         self.values: dict[str, object] = {"api.metrics_public": False}
@@ -648,6 +650,11 @@ class FakeApi:
             "q", request.to, "", request.amount, 0, 0, 1_100_000, 0, 1_100_000, 5_000_000, 0,
             (wm.WalletCaution("first_time", "nothing was sent to this address before"),))
 
+    async def quote_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        await self.channel(word)
+        self._purse()
+        return await self.quote_wallet_send(wm.WalletQuoteRequest(PAYEE, tip.amount, tip.memo))
+
     async def send_from_wallet(self, request: wm.WalletSendRequest) -> wm.WalletSend:
         self._purse()
         self._unlocked(request.passphrase)
@@ -680,6 +687,18 @@ class FakeApi:
         if self.purse_book.pop(known.address, None) is None:
             raise UsageError("this address is not in the book", code="not_found")
 
+    async def make_fee_key(self) -> wm.WalletStatus:
+        self._purse()
+        if self.purse.fee_key:
+            raise UsageError("there is a fee key already", code="key_exists")
+        self.purse = msgspec.structs.replace(self._purse(), fee_key=PAYEE)
+        return self.purse
+
+    async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        self._purse()
+        self._unlocked(request.passphrase)
+        return await self.wallet_limits()
+
     async def wallet_limits(self) -> wm.WalletBounds:
         self._purse()
         return wm.WalletBounds(self.purse_limits, wm.WalletUsage(0, 0, 0, False))
@@ -690,6 +709,29 @@ class FakeApi:
             self._unlocked(change.passphrase)
         self.purse_limits = change.limits
         return await self.wallet_limits()
+
+    async def payments(self) -> pay.PayStatus:
+        return pay.PayStatus(
+            sell=True, buy=False, price=33_000, most=33_000, open=False, problem="no vault is configured",
+            code="no_vault", vault="", delay=0,
+            torrents=tuple(pay.PayTorrent(key, key, licence) for key, licence in self.licences.items()))
+
+    async def set_payment(self, key: str, mark: pay.PayMark) -> pay.PayTorrent:
+        if key not in self.rows:
+            raise UsageError("there is no such torrent", code="not_found")
+        self.licences[key] = mark.licence
+        return pay.PayTorrent(key, key, mark.licence)
+
+    async def quote_payment(self, wanted: pay.PayOrder) -> wm.WalletQuote:
+        self._purse()
+        return wm.WalletQuote("q", PAYEE, "", wanted.amount, 0, 2_206_500, 0, 0, 2_206_500, 5_000_000, 0, ())
+
+    async def payment_rows(self, query: pay.PayRowsQuery) -> pay.PayRows:
+        row = pay.PayRow(1, 1_800_000_000, "voucher", "held", "earned", 5, PAYEE, "")
+        return pay.PayRows((row,)[: query.limit], {"held": 5, "earned": -5})
+
+    async def payment_table(self) -> bytes:
+        return b"number\r\n"
 
     async def channels(self) -> chm.Channels:
         return chm.Channels(tuple(self.known_channels.values()))

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 from cli_torrents import torrent_of, write_content
+from wildbach.engine import session as sessions
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import (
@@ -60,8 +62,10 @@ class Films:
 
 @asynccontextmanager
 async def films(tmp_path: Path) -> AsyncIterator[Films]:
-    async with Session(replace(settings())) as session:
-        yield Films(session, tmp_path / "seed")
+    # Peers of a torrent are called when its next second begins: ten films would take ten seconds.
+    with mock.patch.object(sessions, "_SLOW_SECONDS", 0.1):
+        async with Session(replace(settings())) as session:
+            yield Films(session, tmp_path / "seed")
 
 
 def caching(tmp_path: Path, quota: int = 10 * SIZE, **more: int) -> Session:

@@ -1,5 +1,6 @@
 """What every test gets: a printed seed, a strict mode without skips, checks for leaked file descriptors and for marks
-that a test does not live up to."""
+that a test does not live up to. Bytecode is kept whatever the environment says: tests start hundreds of processes, and
+each would compile the whole package."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import gc
 import os
 import random
 import stat
+import sys
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -17,6 +19,9 @@ pytest_plugins = ["pytester"]
 SEED = int(os.environ.get("WILDBACH_SEED", "1"))
 NO_SKIP = os.environ.get("WILDBACH_NO_SKIP", "") not in ("", "0")
 FDS = "/proc/self/fd"
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Machines are shared and slow at times, so no deadline; the same examples every time, `make fuzz` explores.
 settings.register_profile("tests", deadline=None, derandomize=True, print_blob=True)

@@ -326,26 +326,30 @@ def _tone(track: Any, seconds: float, pitch: int) -> Iterator[list[Any]]:
     names = context.format.name
     planar, kind = names.endswith("p"), names.rstrip("p")
     count = len(context.layout.channels)
-    scale, code = {"flt": (0.3, "f"), "s16": (9000, "h"), "s32": (9000 << 16, "i")}[kind]
-    wave = [scale * math.sin(2 * math.pi * pitch * n / RATE) for n in range(RATE)]
+    wave, width = _wave(pitch, kind, 1 if planar else count)
     total = round(seconds * RATE)
     for start in range(0, total, chunk):
-        values = [wave[n % RATE] for n in range(start, min(start + chunk, total))]
-        if kind != "flt":
-            values = [int(value) for value in values]
-        frame = av.AudioFrame(names, context.layout.name, len(values))
-        one = struct.pack(f"<{len(values)}{code}", *values)
-        if planar:
-            for plane in frame.planes:
-                plane.update(one.ljust(plane.buffer_size, b"\0"))
-        else:
-            many = struct.pack(f"<{len(values) * count}{code}", *(value for value in values for _ in range(count)))
-            frame.planes[0].update(many.ljust(frame.planes[0].buffer_size, b"\0"))
+        length = min(chunk, total - start)
+        frame = av.AudioFrame(names, context.layout.name, length)
+        at = start % RATE
+        one = wave[at * width:(at + length) * width]
+        for plane in frame.planes:
+            plane.update(one.ljust(plane.buffer_size, b"\0"))
         frame.sample_rate = RATE
         frame.pts = start
         frame.time_base = Fraction(1, RATE)
         yield track.encode(frame)
     yield track.encode(None)
+
+
+@cache
+def _wave(pitch: int, kind: str, channels: int) -> tuple[bytes, int]:
+    """Samples of two seconds, of which the second is like the first, for so many channels in turn; bytes of each."""
+    scale, code = {"flt": (0.3, "f"), "s16": (9000, "h"), "s32": (9000 << 16, "i")}[kind]
+    values = [scale * math.sin(2 * math.pi * pitch * n / RATE) for n in range(RATE)]
+    packer = struct.Struct(f"<{code}")
+    one = b"".join(packer.pack(value if code == "f" else int(value)) * channels for value in values)
+    return one * 2, packer.size * channels
 
 
 def _words_stream(out: Any, words: Words) -> Any:

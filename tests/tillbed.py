@@ -60,7 +60,7 @@ class BedSettlement:
         key, state, delay = ask(vault.signer(payer, signer)), ask(vault.payer(payer)), ask(vault.delay())
         return Standing(
             self._block, now, state.balance, state.reserved, state.leaving(now, delay), state.bounced_at, delay,
-            registered=key.end > 0, leaving=not key.active,
+            registered=key.signs(now), leaving=not key.active,
             reserves={one: Reserve(there.amount, there.until) for one, there in found.items()}, paid=paid)
 
     async def cover(
@@ -84,7 +84,6 @@ class BedSettlement:
 class Wishes:
     """A `Market` of one torrent."""
 
-    content: Content
     payee_: Address
     price: int = 0
     most: int = 0
@@ -123,13 +122,20 @@ class Trade:
     def __post_init__(self) -> None:
         self.settlement = BedSettlement(self.bed)
         self.rng = Random(1)
-        self.open: list[Ledger | WalletStore] = []
+        self.open: list[tuple[str, Ledger | WalletStore]] = []
 
     def close(self) -> None:
         """Files, and the threads."""
-        for one in self.open:
+        for _, one in self.open:
             one.close()
         self.threads.close()
+
+    def close_files(self, name: str) -> None:
+        """Of somebody who is gone."""
+        for whose, one in self.open:
+            if whose == name:
+                one.close()
+        self.open = [one for one in self.open if one[0] != name]
 
     def wall(self) -> float:
         return START + simloop().time()
@@ -138,7 +144,7 @@ class Trade:
         assert self.bed.call(PAYER.address, vault.reserve(payee, amount, self.bed.now + days * 86400))
 
     def seller(self, scope: Scope, name: str = "seller", key: SecretKey = SELLER, price: int = PRICE) -> Till:
-        market = Wishes(self.content, key.address, price=price)
+        market = Wishes(key.address, price=price)
         ledger = self._ledger(name)
         desk = SellerDesk(
             scope, self.threads, ledger, self.settlement, self.bed.domain, market, self.rng,
@@ -147,12 +153,12 @@ class Trade:
 
     def _ledger(self, name: str) -> Ledger:
         ledger = Ledger(self.root / f"{name}.db")
-        self.open.append(ledger)
+        self.open.append((name, ledger))
         return ledger
 
     def signer(self, name: str = "buyer", key: SecretKey = HOT, limits: SpendingLimits = LIMITS) -> HotSigner:
         store = WalletStore(self.root / f"{name}-wallet.db")
-        self.open.append(store)
+        self.open.append((name, store))
         counters = Counters(store, Mirror(self.root / "mirrors", PAYER.address, name), PAYER.address, self.wall)
         counters.set_limits(limits)
         return HotSigner(key, PAYER.address, self.bed.domain, counters, self.wall, former=[HOT.address])
@@ -160,7 +166,7 @@ class Trade:
     def buyer(
         self, scope: Scope, name: str = "buyer", most: int = PRICE, signer: HotSigner | None = None,
     ) -> Till:
-        market = Wishes(self.content, PAYER.address, most=most)
+        market = Wishes(PAYER.address, most=most)
         desk = BuyerDesk(
             scope, self.threads, self._ledger(name), self.settlement, self.bed.domain,
             signer if signer is not None else self.signer(name), frozenset({HOT.address}), market, wall=self.wall,

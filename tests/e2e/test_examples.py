@@ -15,6 +15,7 @@ from tests import mediafiles
 
 from cli_process import SOURCE, Command
 from cli_torrents import torrent_of, write_content
+from wildbach.interfaces.cli import main
 from wildbach.protocol.metainfo import Magnet, Metainfo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,7 +186,7 @@ def test_the_code_of_the_pages_runs(code: str, stage: tuple[Path, Metainfo]) -> 
         assert has_copy(folder / "downloads")
 
 
-def test_the_commands_of_the_pages_exist() -> None:
+def test_the_commands_of_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None:
     helps: dict[tuple[str, ...], str] = {}
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for line in re.findall(r"^\$ wildbach (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
@@ -196,7 +197,8 @@ def test_the_commands_of_the_pages_exist() -> None:
             path: tuple[str, ...] = (name,)
             while True:
                 if path not in helps:
-                    helps[path] = Command(ROOT).run(*path, "--help").stdout
+                    main.run([*path, "--help"])
+                    helps[path] = capsys.readouterr().out
                 shown = helps[path]
                 below = shown.partition("\nCommands:\n")[2]
                 if not more or not re.search(rf"^  {re.escape(more[0])}( |$)", below, re.MULTILINE):

@@ -43,6 +43,8 @@ class Figures:
     sent: int = 0
     useful: int = 0
     starts: list[float] = field(default_factory=list)
+    plain: list[float] = field(default_factory=list)
+    "Seconds of a command that downloads nothing."
     unchecked: list[int] = field(default_factory=list)
     claimed: int = 0
     "Pieces whose claim as durable was looked at."
@@ -144,6 +146,10 @@ async def _download(
     assert hashlib.sha256(final).digest() == hashlib.sha256(data).digest()
     figures.sent += torrent.view().uploaded
     figures.useful += SIZE
+    began = time.monotonic()
+    done = await asyncio.to_thread(command.run, "info", file)
+    assert done.returncode == 0, done.stderr
+    figures.plain.append(time.monotonic() - began)
     await session.remove(torrent)
 
 
@@ -178,7 +184,8 @@ def test_kills_claim_nothing_wrong_and_cost_little(tmp_path: Path, rng: random.R
     print(
         f"G1: {figures.kills} kills, 0 bad claims of {figures.claimed}, "
         f"{figures.again / 2**20:.2f} MiB fetched again per kill "
-        f"(libtorrent 2.1.1, saving each 0.3 s: about 2 MiB), first request after {start:.2f} s (median), "
+        f"(libtorrent 2.1.1, saving each 0.3 s: about 2 MiB), first request after {start:.2f} s (median; "
+        f"`info` takes {statistics.median(figures.plain):.2f} s), "
         f"hashed at a restart {statistics.mean(figures.unchecked) / 2**20:.1f} MiB (mean)"
     )
     assert figures.kills == KILLS
@@ -186,4 +193,6 @@ def test_kills_claim_nothing_wrong_and_cost_little(tmp_path: Path, rng: random.R
     # What may be unsynced at any time: a batch, and what comes while it is synced.
     assert 0 < max(figures.unchecked) <= 48 << 20
     assert figures.claimed > 0
-    assert start <= 3.0
+    # A command that only reads the torrent shows what Python and the machine take; `get` imports more, and looks at
+    # files.
+    assert start <= 12 * statistics.median(figures.plain)

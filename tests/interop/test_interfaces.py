@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from wildbach.protocol.metainfo.magnet import Magnet
 pytestmark = pytest.mark.skipif(namespaces.MISSING is not None, reason=str(namespaces.MISSING))
 PEERS = Path(__file__).parent / "peers"
 SECONDS = 60.0
+SOON = 40.0
 
 
 @pytest.fixture
@@ -50,9 +50,8 @@ def test_peers_meet_again_soon_when_the_interface_has_another_address(home: Home
         ours.wait("network_changed", up=False, seconds=SECONDS)
         home.connect("10.81.0.3")
         ours.wait("network_changed", up=True, seconds=SECONDS)
-        began = time.monotonic()
-        again = seed.wait("peer_connected", where=lambda e: e["peer"].startswith("10.81.0.3"), seconds=SECONDS)
-        assert again and time.monotonic() - began < 20.0
+        # Soon: both think that they are connected still, and would find out after minutes.
+        assert seed.wait("peer_connected", where=lambda e: e["peer"].startswith("10.81.0.3"), seconds=SOON)
         ours.wait("peer_connected", seconds=SECONDS)
         for process in (ours, seed):
             process.send(cmd="quit")

@@ -119,18 +119,18 @@ def test_a_channel_goes_from_home_to_home(
             films = tmp_path / "one" / "films"
             films.mkdir(parents=True)
             (films / "owl.mp4").write_bytes(FILM)
-            async with one.on() as author:
+            async with one.on() as author, AsyncExitStack() as meanwhile:
                 await author.create_channel(chm.ChannelMaking("Birds", "birds"))
                 await job(author, await author.add_channel_items("Birds", chm.ItemMaking((str(films / "owl.mp4"),))))
                 first = await job(author, await author.publish_channel("Birds", chm.Publishing()))
                 # Somebody on the open Internet whom both find, and who gives nothing: routers are opened by its help.
                 # Its line is full of something else, so it stays a leech (two seeds would part).
-                middle = await stack.enter_async_context(node(
+                middle = await meanwhile.enter_async_context(node(
                     world.network, 77, replace(
                         settings(upload_slots=0), rates=RateSettings(down=1),
                         dht=DhtSettings(bootstrap=(str(contact),))),
                     utp="real", udp=True))
-                filler = await stack.enter_async_context(node(world.network, 78, utp="real"))
+                filler = await meanwhile.enter_async_context(node(world.network, 78, utp="real"))
                 busy = make("v1", {"busy": 500_000})
                 await filler.seed(busy)
                 filling = await middle.add(busy.metainfo, filler.at)

@@ -82,7 +82,7 @@ def test_a_flood_ends_with_a_counted_reason(name: str, side: str) -> None:
 
 def test_much_talk_of_an_honest_peer_is_no_noise() -> None:
     """Thousands of pieces told one by one as they come, and metadata of thousands of parts' hashes."""
-    made = make("v1", {"a": 9000 * 16384}, piece_length=16384)
+    made = make("v1", {"a": 5000 * 16384}, piece_length=16384)
 
     async def main() -> int:
         network = Network()

@@ -111,8 +111,9 @@ async def a_reader_that_pauses_holds_the_writer_up(pair: TransportPair) -> None:
     joined.far.start(far)
     near = Wire(joined.near)
     joined.far.pause()
-    data = bytes(1 << 20)
-    for _ in range(64):
+    # More than what the sockets of both sides hold.
+    data, count = bytes(1 << 20), 24
+    for _ in range(count):
         joined.near.send(data)
     await asyncio.sleep(0.5)
     assert joined.near.queued > 0
@@ -121,7 +122,7 @@ async def a_reader_that_pauses_holds_the_writer_up(pair: TransportPair) -> None:
     assert far.count == before
     joined.far.resume()
     await near.drain(0)
-    await far.until(lambda: far.count == 64 << 20)
+    await far.until(lambda: far.count == count << 20)
     joined.end()
 
 

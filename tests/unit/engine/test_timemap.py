@@ -8,6 +8,7 @@ import pytest
 from tests import mediafiles
 
 from wildbach.base.errors import StorageError
+from wildbach.engine import timemap
 from wildbach.engine.timemap import TimeMap, read_map
 from wildbach.runtime.workers import Threads
 
@@ -37,8 +38,9 @@ def test_the_map_of_a_film() -> None:
 
 
 def test_a_long_index_is_parsed_in_a_thread() -> None:
-    path = mediafiles.mp4("last", seconds=900.0, fps=24, size=(16, 16), gop=10.0)
+    path = mediafiles.mp4("last", seconds=900.0, fps=80, size=(16, 16), gop=10.0, sounds=())
     held = Held(path.read_bytes())
+    assert len(held.data) - held.data.rindex(b"moov") > timemap._LARGE
     threads = Threads(1)
 
     async def both() -> None:

@@ -16,6 +16,7 @@ from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import keymodels as km
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import paymodels as pay
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api import walletmodels as wm
@@ -56,6 +57,9 @@ PAYLOADS: dict[str, Any] = {
     "quote_wallet_send": wm.WalletQuoteRequest(PAYEE, 5, "ü"),
     "send_from_wallet": wm.WalletSendRequest("q", PASSWORD), "put_wallet_address": wm.WalletKnown(PAYEE, "Ü"),
     "remove_wallet_address": wm.WalletKnownAddress(PAYEE),
+    "quote_tip": wm.WalletTip(5),
+    "reopen_wallet_day": wm.WalletPassphrase(PASSWORD),
+    "set_payment": pay.PayMark("licensed"), "quote_payment": pay.PayOrder("deposit", amount=5),
     "set_wallet_limits": wm.WalletLimitsChange(wm.WalletLimits(per_day=7), PASSWORD),
 }
 

@@ -19,3 +19,8 @@ export function sun(text: string): number | null {
   const value = Number(match[1]) * SUN + Number((match[2] ?? "").padEnd(6, "0") || 0);
   return Number.isSafeInteger(value) ? value : null;
 }
+
+/** As it is typed, without what separates thousands: `sun` of it is the same again. */
+export function plain(sun: number): string {
+  return (sun / SUN).toFixed(6).replace(/\.?0+$/, "");
+}

@@ -11,6 +11,7 @@ export const pages = {
   sites: () => import("./Sites.svelte"),
   channels: () => import("./channels/Channels.svelte"),
   wallet: () => import("./wallet/Wallet.svelte"),
+  earn: () => import("./earn/Earn.svelte"),
   library: () => import("./library/Library.svelte"),
   groups: () => import("./Groups.svelte"),
   statistics: () => import("./Statistics.svelte"),

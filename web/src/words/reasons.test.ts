@@ -36,3 +36,11 @@ it("knows the sentences that the engine says", () => {
     expect(reason(text)).not.toBe(text);
   }
 });
+
+it("knows all that the daemon says of why nothing is paid", () => {
+  prefs.language = "de";
+  const source = readFileSync("../src/wildbach/interfaces/api/paying.py", "utf8");
+  const said = [...source.matchAll(/^ {4}Why\.\w+: "(.+)",$/gm)].map((match) => match[1] ?? "");
+  expect(said.length).toBeGreaterThan(5);
+  for (const text of said) expect(reason(text), text).not.toBe(text);
+});

@@ -40,6 +40,15 @@ const GERMAN: readonly Rule[] = [
   [/^no connected peer speaks v2, which the hashes of the pieces are needed from$/, "kein verbundener Peer spricht v2, und nur so kommen die Prüfsummen der Stücke"],
   [/^(\d+) v2 peers do not send the hashes of the pieces$/, "$1 v2-Peers schicken die Prüfsummen der Stücke nicht"],
   [/^fetching the hashes of (\d+) files or pieces$/, "holt die Prüfsummen von $1 Dateien oder Stücken"],
+  [/^the price is too high$/, "der Preis ist zu hoch"],
+  [/^the limits of the buyer's wallet do not allow more$/, "die Grenzen der Geldbörse des Käufers erlauben nicht mehr"],
+  [/^the buyer's key is not registered in the vault, or the signature is wrong$/, "der Schlüssel des Käufers ist im Tresor nicht angemeldet, oder die Unterschrift ist falsch"],
+  [/^the buyer's books begin anew$/, "die Bücher des Käufers beginnen neu"],
+  [/^the buyer has reserved nothing that covers more, and a stranger gets little or no credit$/, "der Käufer hat nichts zurückgelegt, was für mehr reicht, und Fremde bekommen wenig oder keinen Kredit"],
+  [/^as much is owed as may be: a voucher is waited for$/, "es ist so viel offen, wie offen sein darf: auf einen Gutschein wird gewartet"],
+  [/^the offer is not known any more$/, "das Angebot ist nicht mehr bekannt"],
+  [/^the other side ended it$/, "die andere Seite hat es beendet"],
+  [/^both sides counted differently$/, "beide Seiten haben verschieden gezählt"],
 ];
 
 export function reason(text: string): string {

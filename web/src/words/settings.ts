@@ -31,7 +31,7 @@ export const settingsWords = words(
       connections: "Connections", rates: "Speed", peers: "Peers", disk: "Disk", content: "Cache", trackers: "Trackers", discovery: "Being found", web_seeds: "Web seeds", dht: "DHT",
       network: "Way out", filter: "IP filter", downloads: "Downloads", queue: "Queue", seeding: "Seeding", slow_mode: "Slow mode", trash: "Trash", leeches: "Leeches",
       feeds: "Feeds", hooks: "Commands", notify: "Notifications", api: "Web and API", media: "Playing", sites: "Sites",
-      channels: "Channels", chain: "Chain",
+      channels: "Channels", chain: "Chain", pay: "Payments",
     } as Record<string, string>,
   },
   {
@@ -63,7 +63,7 @@ export const settingsWords = words(
       connections: "Verbindungen", rates: "Geschwindigkeit", peers: "Peers", disk: "Platte", content: "Zwischenspeicher", trackers: "Tracker", discovery: "Gefunden werden", web_seeds: "Web-Seeds", dht: "DHT",
       network: "Weg nach draußen", filter: "IP-Filter", downloads: "Downloads", queue: "Schlange", seeding: "Verteilen", slow_mode: "Langsam-Modus", trash: "Papierkorb", leeches: "Schmarotzer",
       feeds: "Feeds", hooks: "Befehle", notify: "Benachrichtigungen", api: "Web und API", media: "Abspielen", sites: "Seiten",
-      channels: "Kanäle", chain: "Kette",
+      channels: "Kanäle", chain: "Kette", pay: "Zahlungen",
     } as Record<string, string>,
   },
 );
@@ -85,7 +85,7 @@ const NAMED: Record<string, string> = {
   "feeds.enabled": "Read feeds", "feeds.refresh_minutes": "Look every", "feeds.auto_download": "Download by rules",
   "feeds.parallel": "At the same time", "feeds.host_seconds": "Pause for each site", "disk.reuse": "Use what is there", "content.disk_percent": "Share of the disk",
   "content.min_free": "Leave free", "content.quota": "Size", "filter.refresh_hours": "Get anew every",
-  "notify.events": "Tell about", "api.listen": "Listen at", "api.hosts": "Names of this page", "api.base_path": "Path below",
+  "notify.events": "Tell about", "pay.sell": "Sell upload", "pay.price": "Price", "pay.buy": "Pay seeds", "pay.most": "Highest price", "api.listen": "Listen at", "api.hosts": "Names of this page", "api.base_path": "Path below",
 };
 
 /** `upload_slots` as "Upload slots". */

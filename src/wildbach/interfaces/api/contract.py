@@ -666,6 +666,16 @@ class Api(Protocol):
         """Take an address out of the book."""
         ...
 
+    @operation("POST", "/wallet/fee-key")
+    async def make_fee_key(self) -> wm.WalletStatus:
+        """Make a key that redeems by itself, within a daily limit of fees. It needs a few TRX, and can pay nobody."""
+        ...
+
+    @operation("POST", "/wallet/day")
+    async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        """Let a wallet that was restored pay today: what it may spend then does not count as spent any more."""
+        ...
+
     @operation("GET", "/wallet/limits")
     async def wallet_limits(self) -> wm.WalletBounds:
         """What may be spent without the passphrase, and what of it is used."""
@@ -725,6 +735,11 @@ class Api(Protocol):
     @operation("POST", "/channels/{word}/download")
     async def download_item(self, word: str, item: chm.ItemWord) -> chm.Download:
         """Download an item's best rendition, like any torrent."""
+        ...
+
+    @operation("POST", "/channels/{word}/tip")
+    async def quote_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        """What a tip to the address costs that a channel's key has signed. It is sent as any quote of the wallet is."""
         ...
 
     @operation("GET", "/channels/{word}/feed", role="guest", content_type="application/rss+xml")

@@ -13,6 +13,7 @@ from wildbach.disk.shelf import Shelf
 from wildbach.engine.ways import Ways
 from wildbach.interfaces.cli import devchain, output, running, text
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.remote import deployvault
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
 from wildbach.interfaces.cli.wishes import Wishes, outward
@@ -36,6 +37,7 @@ def command() -> None:
 
 command.add_command(devchain.run_command)
 command.add_command(devchain.faucet_command)
+command.add_command(deployvault.command)
 
 
 @command.command("check")

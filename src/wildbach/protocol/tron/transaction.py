@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from wildbach.base.errors import FormatError
 from wildbach.protocol.tron import protobuf as pb
 from wildbach.protocol.tron.address import Address, BadAddress
+from wildbach.protocol.tron.keys import keccak
 
 _URL: Final = "type.googleapis.com/protocol."
 _ENTRIES: Final = ("", "Constructor", "Function", "Event", "Fallback", "Receive", "Error")
@@ -127,6 +128,11 @@ class RawTransaction:
 def txid_of(raw: bytes) -> bytes:
     """The id of a transaction's bytes."""
     return hashlib.sha256(raw).digest()
+
+
+def deployed_at(txid: bytes, owner: Address) -> Address:
+    """Where a transaction that deploys a contract puts it."""
+    return Address(keccak(txid + owner.full)[12:])
 
 
 def signed(raw: bytes, *signatures: bytes) -> bytes:

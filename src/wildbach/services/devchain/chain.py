@@ -330,13 +330,14 @@ class DevChain:
         """The block that what is made here holds on to."""
         return self.newest(solid=True)
 
-    def draft(self, contract: Contract, *, fee_limit: int = 0, memo: bytes = b"", permission: int = 0,
-              ) -> RawTransaction:
+    def draft(
+        self, contract: Contract, *, fee_limit: int = 0, memo: bytes = b"", permission: int = 0,
+    ) -> RawTransaction:
         """A transaction for whoever asks, without a signature."""
         last = self.reference()
         return RawTransaction(
-            last.id[6:8], last.id[8:16], self.head.time + LIVES_MS if self.head.time + LIVES_MS > self.now
-            else self.now + LIVES_MS, contract, self.now, fee_limit, memo, permission)
+            last.id[6:8], last.id[8:16], max(self.head.time, self.now) + LIVES_MS, contract, self.now, fee_limit, memo,
+            permission)
 
     def feed(self, who: Address, amount: int) -> bytes:
         """Send play money of the faucet; the id of the transaction. Raises Refused, or UsageError where that is more
@@ -364,7 +365,6 @@ class DevChain:
         if len(self._fed) > limits.DEVCHAIN_FED:
             del self._fed[next(iter(self._fed))]
         return txid
-
 
     def plant(self, make: Callable[[Address], Contract], fee_limit: int = 1_000_000_000) -> Address:
         """A contract that the faucet deploys, once in the life of a chain; `make` is given who deploys it. Raises

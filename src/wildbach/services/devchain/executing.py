@@ -209,7 +209,7 @@ def _create(
         raise invalid("percent must be >= 0 and <= 100")
     if contract.energy_limit <= 0:
         raise invalid("The originEnergyLimit must be > 0")
-    there = machine.contract_address(tx.txid, contract.owner)
+    there = transaction.deployed_at(tx.txid, contract.owner)
     if state.account(there.raw) is not None:
         raise invalid(f"Trying to create a contract with existing contract address: {there}")
     energy = _allowance(tx.body, account, contract.value)
@@ -229,7 +229,7 @@ def attempt(
     if value and state.balance(owner.raw) < value:
         raise Refused("CONTRACT_VALIDATE_ERROR", "Validate InternalTransfer error, balance is not sufficient.")
     if contract is None:
-        there = machine.contract_address(around.txid, owner)
+        there = transaction.deployed_at(around.txid, owner)
         return machine.create(state, around, owner, there, data, value, energy)
     if state.about(contract.raw) is None:
         raise Refused("CONTRACT_VALIDATE_ERROR", "Smart contract is not exist.")

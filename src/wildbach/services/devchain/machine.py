@@ -30,7 +30,6 @@ from eth_typing import Address as Raw
 
 from wildbach.base import limits
 from wildbach.protocol.tron.address import Address
-from wildbach.protocol.tron.keys import keccak
 from wildbach.services.devchain import opcodes
 from wildbach.services.devchain.opcodes import NATIVE, TABLE, OutOfMemory, OutOfTime, TransferFailed, Unsupported
 from wildbach.services.devchain.state import Overflow, State
@@ -82,11 +81,6 @@ class Ran:
     @property
     def ok(self) -> bool:
         return self.word == "SUCCESS"
-
-
-def contract_address(txid: bytes, owner: Address) -> Address:
-    """Where a transaction that deploys a contract puts it."""
-    return Address(keccak(txid + owner.full)[12:])
 
 
 def call(

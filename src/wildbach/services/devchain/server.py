@@ -7,6 +7,7 @@ rest is told to come again. Pages of browsers ask nothing here: whatever comes w
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from wildbach.base import limits
-from wildbach.base.errors import FormatError, UsageError
+from wildbach.base.errors import FormatError, StorageError, UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.net.httpd import Answer, HttpServer, Request, Response
 from wildbach.runtime.tasks import Scope
@@ -24,11 +25,12 @@ from wildbach.services.devchain.api import Absent, Api, error_of
 from wildbach.services.devchain.asking import Asked
 from wildbach.services.devchain.chain import DevChain, Options
 from wildbach.services.devchain.events import Events
-from wildbach.services.devchain.executing import Refused
 from wildbach.services.devchain.store import Store
 from wildbach.services.devchain.switches import Stalled, Switches
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _JSON: Final = "application/json"
 _WALLET: Final = "wallet/"
@@ -95,12 +97,20 @@ class DevNode:
         return await self._threads.run(lambda: call(self.chain))
 
     async def _make_blocks(self) -> None:
+        said = ""
         while True:
-            due = await self._threads.run(self._tick)
+            try:
+                due = await self._threads.run(self._tick)
+                said = ""
+            except StorageError as error:
+                due = _LONGEST_PAUSE * 1000
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("no block can be made: %s", said)
             # The clock may be set meanwhile.
             await self._pause(min(max(due / 1000, 0.001), _LONGEST_PAUSE))
 
-    def _tick(self) -> int:
+    def _tick(self) -> float:
         self.chain.tick()
         return self.chain.due
 
@@ -125,6 +135,8 @@ class DevNode:
             return Response(b"", 504, headers={"Connection": "close"})
         except (FormatError, UsageError) as error:
             return _told(error_of(error), 200)
+        except StorageError as error:
+            return _told({"Error": f"class java.io.IOException : {error}"}, 503)
 
     async def _told(self, path: str, asked: Asked, method: str) -> Response:
         tried = path.lower().endswith(_TRIED)
@@ -158,7 +170,7 @@ class DevNode:
     def _feed(self, asked: Asked) -> dict[str, object]:
         try:
             txid = self.chain.feed(asked.address("address"), asked.number("amount"))
-        except Refused as error:
+        except (UsageError, FormatError) as error:
             return {"Error": error.message}
         return {"txid": txid.hex()}
 

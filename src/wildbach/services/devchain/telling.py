@@ -12,7 +12,7 @@ from typing import Any, Final
 from wildbach.protocol.tron import transaction
 from wildbach.protocol.tron.address import PREFIX, Address
 from wildbach.protocol.tron.transaction import CreateContract, RawTransaction
-from wildbach.services.devchain import fees, machine
+from wildbach.services.devchain import fees
 from wildbach.services.devchain.blocks import Header
 from wildbach.services.devchain.executing import SLOT_MS, Receipt, Signed
 from wildbach.services.devchain.machine import Ran
@@ -81,7 +81,7 @@ def draft(raw: RawTransaction, visible: bool) -> Json:
     encoded = raw.encode()
     out: Json = {"visible": visible, "txID": transaction.txid_of(encoded).hex()}
     if isinstance(raw.contract, CreateContract):
-        out["contract_address"] = machine.contract_address(raw.txid, raw.contract.owner).full.hex()
+        out["contract_address"] = transaction.deployed_at(raw.txid, raw.contract.owner).full.hex()
     return {
         **out, "raw_data": seen(transaction.to_json(raw), visible), "raw_data_hex": encoded.hex()}
 
@@ -92,7 +92,7 @@ def sent(tx: Signed, receipt: Receipt | None, visible: bool) -> Json:
     out |= {"signature": [one.hex() for one in tx.signatures], "txID": tx.txid.hex()}
     contract = tx.body.contract
     if isinstance(contract, CreateContract):
-        out["contract_address"] = machine.contract_address(tx.txid, contract.owner).full.hex()
+        out["contract_address"] = transaction.deployed_at(tx.txid, contract.owner).full.hex()
     out["raw_data"] = seen(transaction.to_json(tx.body), visible)
     return {**out, "raw_data_hex": tx.raw.hex(), **_filled(visible=visible)}
 

@@ -16,6 +16,7 @@ from wildbach.interfaces.api import contentmodels as cm
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.services.library import events as library_events
+from wildbach.services.library import library as library_module
 
 Work = Callable[[LocalApi, Films], Awaitable[None]]
 
@@ -131,7 +132,9 @@ def test_the_queue_does_not_hold_up_what_is_watched_now_nor_count_it(tmp_path: P
     run(tmp_path, work, queue__downloads=1)
 
 
-def test_a_share_limit_does_not_stop_the_cache(tmp_path: Path) -> None:
+def test_a_share_limit_does_not_stop_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library_module, "_SWEEP_SECONDS", 0.0)
+
     async def work(api: LocalApi, seed: Films) -> None:
         a = await watched(api, seed, "a")
         library = api.core.library

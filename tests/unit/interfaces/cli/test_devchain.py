@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.cli_process import CODE
 from tests.devbed import TRX, A
+from tests.devnode import in_process
 
 from wildbach.interfaces.cli import devchain, main
 
 
-@contextmanager
-def running(state: Path, *flags: str) -> Iterator[dict[str, Any]]:
-    """A chain in a process of its own, and what it said of itself."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", CODE, "chain", "run", "--listen", "127.0.0.1:0", "--state", str(state), "--json",
-         *flags], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    try:
-        yield json.loads(child.stdout.readline())
-    finally:
-        child.send_signal(signal.SIGINT)
-        child.stdout.close()
-        assert child.wait(20) == 130
-
-
 def test_a_chain_runs_is_fed_is_examined_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state = tmp_path / "state"
-    with running(state, "--instant", "--vault", "60") as said:
+    with in_process(state, "--instant", "--vault", "60") as said:
         assert main.run(["chain", "faucet", str(A), "12.5", "--url", said["url"], "--json"]) == 0
         fed = json.loads(capsys.readouterr().out)
         assert (fed["sun"], fed["address"], len(fed["txid"])) == (12 * TRX + TRX // 2, str(A), 64)
@@ -47,7 +28,7 @@ def test_a_chain_runs_is_fed_is_examined_and_goes_on(tmp_path: Path, capsys: pyt
         assert "it is the vault that is known here" in capsys.readouterr().out
         assert main.run(["chain", "run", "--listen", "127.0.0.1:0", "--state", str(state)]) == 2
         assert "another process" in capsys.readouterr().err
-    with running(state, "--vault", "60") as again:
+    with in_process(state, "--vault", "60") as again:
         assert {**again, "url": ""} == {**said, "url": ""}
         assert (state / devchain.FOLDER / "chain.sqlite").stat().st_mode & 0o077 == 0
 

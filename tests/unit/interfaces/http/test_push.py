@@ -25,7 +25,9 @@ def run(work: Callable[[Serving, Socket], Awaitable[None]], *, guest: bool = Fal
         async with serving(ApiSettings(push_seconds=0.2)) as there, aiohttp.ClientSession(there.url) as session:
             key = there.guest_key if guest else there.key
             async with session.ws_connect(
-                    "/api/v1/push", headers={"Authorization": f"Bearer {key}"}) as websocket:
+                "/api/v1/push", headers={"Authorization": f"Bearer {key}"},
+                timeout=aiohttp.ClientWSTimeout(ws_close=0.2),  # who still has much to read says no goodbye
+            ) as websocket:
                 assert list(await told(websocket)) == ["hello"]
                 await work(there, websocket)
     asyncio.run(main())

@@ -7,8 +7,9 @@ import hashlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.devbed import ANNA, BEN, CARL, INSTANT, START, TRX, A, B, Bed, C, returning
+from tests.devbed import ANNA, BEN, CARL, INSTANT, START, TRX, A, B, Bed, C, creation, returning
 
+from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.protocol.tron import protobuf as pb
 from wildbach.protocol.tron import transaction
@@ -264,3 +265,48 @@ def test_money_is_neither_made_nor_lost_but_for_fees(steps: list[tuple[int, int,
     if (count := bed.chain.head.number - bed.chain.solid_number) > 0:
         bed.chain.undo(count)
         assert sum(map(bed.balance, everyone)) <= sum(before.values()) + 1_100_000
+
+
+def test_what_a_block_has_no_time_for_waits_for_the_next() -> None:
+    bed = Bed(EVERY_3_S)
+    for amount in (1, 2, 3):
+        bed.chain.submit(bed.signed(Transfer(A, B, amount)))
+    steps = iter(range(0, 10_000, 2))
+    bed.chain._steady = lambda: float(next(steps))  # two seconds at every look
+    bed.next()
+    assert 0 < len(bed.chain.waiting()) < 3
+    bed.next(3)
+    assert bed.balance(B) == TRX + 6 and not bed.chain.waiting()
+
+
+def test_what_waits_has_a_limit_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    bed = Bed(EVERY_3_S)
+    data = bed.signed(Transfer(A, B, 1))
+    monkeypatch.setattr(limits, "DEVCHAIN_PENDING_BYTES", len(data))
+    bed.chain.submit(data)
+    assert refused(bed, bed.signed(Transfer(A, B, 2))) == "SERVER_BUSY"
+    bed.next()
+    bed.chain.submit(bed.signed(Transfer(A, B, 2)))
+
+
+def test_a_transaction_has_a_limit_in_bytes() -> None:
+    bed = Bed()
+    assert refused(bed, bed.signed(TriggerContract(A, B, bytes(transaction.LARGEST - 300)))) \
+        == "TOO_BIG_TRANSACTION_ERROR"
+
+
+def test_a_contract_is_planted_once() -> None:
+    for options in (INSTANT, EVERY_3_S):
+        bed = Bed(options)
+        made: list[Address] = []
+
+        def make(owner: Address, made: list[Address] = made) -> CreateContract:
+            made.append(owner)
+            return CreateContract(owner, creation(b"\0"), percent=100, energy_limit=1)
+
+        there = bed.chain.plant(make)
+        assert bed.chain.plant(make) == there and made == [bed.chain.faucet_address]
+        assert bed.chain.state().code(there.raw) == b"\0"
+        broken = Bed(options)
+        with pytest.raises(UsageError, match="deployed"):
+            broken.chain.plant(lambda owner: CreateContract(owner, b"\xfe", percent=100, energy_limit=1))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests import encounters, trontools
 from tests.devbed import ANNA, BEN, TRX, A, B, C, in_loop
-from tests.unit.services.devchain.test_server import running
+from tests.devnode import running
 from tronpy import Contract, Tron
 from tronpy.exceptions import (
     AddressNotFound,

@@ -243,3 +243,12 @@ def test_the_vault_is_what_was_compiled() -> None:
     assert receipt.word == "SUCCESS"
     assert bed.chain.state().code(receipt.contract) == vault.committed().runtime
     assert 1_500_000 < receipt.energy < 1_700_000
+
+
+def test_events_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    bed = Bed()
+    there = bed.contract(bytes.fromhex("60006000a0" * 3))
+    assert len(bed.call(there).logs) == 3
+    monkeypatch.setattr(limits, "DEVCHAIN_LOGS", 2)
+    receipt = bed.call(there)
+    assert receipt.word == "OUT_OF_MEMORY" and not receipt.logs

@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.devbed import ANNA, BEN, TRX, A, B, C, creation, in_loop, returning
+from tests.devnode import INSTANT, client_of, running
 
 from wildbach.base import limits
-from wildbach.base.errors import UsageError
-from wildbach.net.http import HttpClient
-from wildbach.net.httpcall import HttpCaller
-from wildbach.net.resolve import Guard
+from wildbach.base.errors import StorageError, UsageError
 from wildbach.protocol.tron import transaction
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.keys import SecretKey
-from wildbach.protocol.tron.transaction import Contract, CreateContract, RawTransaction, Transfer, TriggerContract
+from wildbach.protocol.tron.transaction import CreateContract, Transfer, TriggerContract
 from wildbach.protocol.tron.typed import Domain, Voucher
 from wildbach.runtime.rng import seeded
 from wildbach.services.chain import vault
@@ -34,72 +30,7 @@ from wildbach.services.chain.nodes import Node
 from wildbach.services.devchain import server
 from wildbach.services.devchain.chain import Options
 from wildbach.services.devchain.server import DevNode
-
-INSTANT = Options(instant=True, lag=0)
-
-
-class Asker:
-    def __init__(self, node: DevNode, url: str, http: HttpClient) -> None:
-        self.node = node
-        self.url = url
-        self.http = http
-        self._caller = HttpCaller(url)
-
-    async def raw(self, path: str, body: bytes = b"{}", method: str = "POST", origin: str = "") -> tuple[int, bytes]:
-        """`path`: with a question mark and what is behind it."""
-        caller = HttpCaller(self.url, headers={"Origin": origin}) if origin else self._caller
-        path, _, query = path.partition("?")
-        try:
-            reply = await caller.request(
-                method, path, query=query, body=body if method == "POST" else None, content_type="application/json",
-                limit=1 << 24, seconds=20)
-        finally:
-            if caller is not self._caller:
-                await caller.close()
-        return reply.status, reply.body
-
-    async def ask(self, path: str, **document: Any) -> Any:
-        status, body = await self.raw(f"/wallet/{path}", json.dumps(document).encode())
-        assert status == 200, body
-        return json.loads(body)
-
-    async def solid(self, path: str, **document: Any) -> Any:
-        return json.loads((await self.raw(f"/walletsolidity/{path}", json.dumps(document).encode()))[1])
-
-    async def signed(self, contract: Contract, key: SecretKey = ANNA, fee_limit: int = 500 * TRX) -> bytes:
-        raw: RawTransaction = await self.node.run(lambda chain: chain.draft(
-            contract, fee_limit=0 if isinstance(contract, Transfer) else fee_limit))
-        return transaction.signed(raw.encode(), key.sign(raw.txid))
-
-    async def send(self, contract: Contract, key: SecretKey = ANNA) -> Any:
-        """What became of it."""
-        said = await self.ask("broadcasthex", transaction=(await self.signed(contract, key)).hex())
-        assert said["result"], said
-        return await self.ask("gettransactioninfobyid", value=said["txid"])
-
-    async def close(self) -> None:
-        await self._caller.close()
-
-
-@asynccontextmanager
-async def running(
-    options: Options = INSTANT, path: Path | None = None, *, switched: bool = False,
-) -> AsyncIterator[Asker]:
-    http = HttpClient(Guard(None))
-    async with DevNode(path, options, switched=switched) as node:
-        at = await node.listen("127.0.0.1", 0)
-        asker = Asker(node, f"http://{at.host}:{at.port}", http)
-        try:
-            await node.run(lambda chain: (chain.feed(A, 10_000 * TRX), chain.feed(B, TRX)))
-            yield asker
-        finally:
-            await asker.close()
-            await http.close()
-
-
-def client_of(asker: Asker, there: Address | None = None) -> ChainClient:
-    choice = Choice(DEV, (Place(asker.url, asker.url),), there)
-    return ChainClient(asker.http, choice, wall=time.time, pause=asyncio.sleep, rng=seeded(1))
+from wildbach.services.devchain.store import Store
 
 
 @in_loop
@@ -356,6 +287,10 @@ async def test_what_is_not_there_and_who_may_not_ask(monkeypatch: pytest.MonkeyP
 @in_loop
 async def test_too_many_questions_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running() as asker:
+        monkeypatch.setattr(limits, "DEVCHAIN_CALLS", 0)
+        for path in ("triggerconstantcontract", "estimateenergy"):
+            assert "lack of computing resources" in (await asker.ask(path))["Error"]
+        assert (await asker.ask("getnowblock"))["blockID"]
         monkeypatch.setattr(limits, "DEVCHAIN_QUEUE", 0)
         assert "lack of computing resources" in (await asker.ask("getnowblock"))["Error"]
 
@@ -454,3 +389,23 @@ async def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="another process"):
             async with DevNode(path, INSTANT):
                 pass
+
+
+@in_loop
+async def test_a_disk_that_says_no_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(Options(period=5)) as asker:
+        def full(*_: object, **__: object) -> None:
+            raise StorageError("the disk is full")
+
+        monkeypatch.setattr(server, "_LONGEST_PAUSE", 0.005)
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "append", full)
+            while "the disk is full" not in caplog.text:
+                await asyncio.sleep(0)
+            status, said = await asker.raw("/wallet/getnowblock")
+            assert status == 200 or "the disk is full" in json.loads(said)["Error"]
+        number = await asker.node.run(lambda chain: chain.head.number)
+        while await asker.node.run(lambda chain: chain.head.number) == number:
+            await asyncio.sleep(0)

@@ -20,6 +20,7 @@ const PLACES: readonly Place[] = [
   { page: "sites", icon: "globe", label: () => common.t.sites, guest: true },
   { page: "library", icon: "play", label: () => libraryWords.t.title, guest: true },
   { page: "wallet", icon: "wallet", label: () => common.t.wallet, guest: false },
+  { page: "earn", icon: "coin", label: () => common.t.earn, guest: false },
   { page: "groups", icon: "tag", label: () => common.t.groups, guest: false },
   { page: "statistics", icon: "chart", label: () => common.t.statistics, guest: true },
   { page: "trash", icon: "trash", label: () => common.t.trash, guest: true },

@@ -24,10 +24,11 @@ class SpendGroup(ListGroup):
 
 @click.group("spend", cls=SpendGroup)
 def command() -> None:
-    """Pay seeds that ask for it, for torrents that you marked.
+    """Pay seeds that ask for it.
 
-    Off until you switch it on, and within the limits of the wallet. What is paid comes from a deposit in the vault,
-    which you can ask back; what you reserve for one seed, that seed can rely on until a date.
+    Off until you switch it on, for torrents that you marked, and within the limits of the wallet. What is paid comes
+    from a deposit in the vault, which you can ask back; what you reserve for one seed, that seed can rely on until a
+    date.
     """
 
 

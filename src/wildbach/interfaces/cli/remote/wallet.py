@@ -333,9 +333,18 @@ def send_command(
     if len(memo) > limits.WALLET_MEMO_BYTES:
         raise UsageError(f"a memo has {limits.WALLET_MEMO_BYTES} bytes at most")
     request = wm.WalletQuoteRequest(_address(to), amount, memo)
+    return ask_and_send(
+        reach, lambda api: api.quote_wallet_send(request), yes=yes, in_spite=in_spite, wait=wait,
+        passphrase_file=passphrase_file, as_json=as_json)
 
-    async def ask_costs(api: Api) -> tuple[wm.WalletStatus, wm.WalletQuote]:
-        return await api.wallet(), await api.quote_wallet_send(request)
+
+def ask_and_send(
+    reach: Reach, ask_quote: Callable[[RemoteApi], Awaitable[wm.WalletQuote]], *, yes: bool, in_spite: bool, wait: bool,
+    passphrase_file: Path | None, as_json: bool,
+) -> int:
+    """Show what it costs, ask whether it is meant and for the passphrase, and send it."""
+    async def ask_costs(api: RemoteApi) -> tuple[wm.WalletStatus, wm.WalletQuote]:
+        return await api.wallet(), await ask_quote(api)
 
     status, quote = _said(lambda: reach.ask(ask_costs))
     if not as_json:
@@ -528,6 +537,39 @@ def _show_limits(bounds: wm.WalletBounds, *, as_json: bool) -> Exit:
     if used.closed_today:
         output.warn("the wallet was restored: what it may pay today counts as paid")
     return Exit.OK
+
+
+@command.command("fee-key")
+@reach.options
+@reach.as_json
+def fee_key_command(as_json: bool, reach: Reach) -> int:
+    """Make a key that redeems what you earned by itself.
+
+    It burns fees of `wildbach wallet limits --fees-per-day` at most, needs a few TRX on its address, and can pay
+    nobody: money that it fetches goes to the wallet.
+    """
+    return _run(reach, lambda api: fee_key(api, as_json=as_json))
+
+
+async def fee_key(api: Api, *, as_json: bool) -> Exit:
+    status = await api.make_fee_key()
+    if not as_json:
+        output.line(f"fee key   {status.fee_key}: send it some TRX, and set --fees-per-day")
+    return _tell(status, as_json=as_json)
+
+
+@command.command("reopen")
+@passphrase_file
+@reach.options
+@reach.as_json
+def reopen_command(passphrase_file: Path | None, as_json: bool, reach: Reach) -> int:
+    """Let a wallet that was restored or imported pay today, and not from tomorrow on."""
+    request = wm.WalletPassphrase(secret("Passphrase of the wallet", passphrase_file))
+    return _run(reach, lambda api: reopen(api, request, as_json=as_json))
+
+
+async def reopen(api: Api, request: wm.WalletPassphrase, *, as_json: bool) -> Exit:
+    return _show_limits(await api.reopen_wallet_day(request), as_json=as_json)
 
 
 @command.command("passphrase")

@@ -6,16 +6,28 @@ stored, never before: `better` says that it is to be stored, `count` that it is.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from wildbach.protocol.ext.pay import Why
 from wildbach.protocol.tron.address import Address
 from wildbach.services.pay.ledger.seams import Standing
-from wildbach.services.pay.ledger.terms import BOUNCED_SECONDS, CREDIT, LANES, LAST_EPOCH, UNIT, LaneId, sun
+from wildbach.services.pay.ledger.terms import (
+    BOUNCED_SECONDS,
+    CREDIT,
+    LANES,
+    LARGEST_TOTAL,
+    LAST_EPOCH,
+    UNIT,
+    LaneId,
+    sun,
+)
 
 _SHARE: Final = 50
 "A fiftieth of what was paid may be written off for broken connections."
+_MOST_BYTES: Final = 1 << 62
+"What is paid ahead may be for more bytes than a ledger counts."
 
 
 @dataclass(slots=True)
@@ -133,6 +145,10 @@ class Selling:
             return False
         return lane in self.lanes or self._roomy
 
+    def forget(self, but: Collection[LaneId]) -> None:
+        """Lanes that nothing was ever paid in, and that are over: what was billed there is the pair's debt."""
+        self.lanes = {one: lane for one, lane in self.lanes.items() if lane.total or one in but}
+
     @property
     def _roomy(self) -> bool:
         """There are few lanes that cost a redemption."""
@@ -150,6 +166,8 @@ class Selling:
         """A voucher with a good signature is to be stored. One that is not above the best came late, and is no fault.
         Those of an older epoch are money as well.
         """
+        if total > LARGEST_TOTAL:
+            return False
         at = self.lanes.get(lane)
         if at is not None and at.held > 0:
             return total > at.total
@@ -187,8 +205,8 @@ class Selling:
         self.off -= size
         more = excess - units
         self.billed += more
-        self.bytes_billed += more // price
-        at.sent += size + more // price
+        self.bytes_billed = min(self.bytes_billed + more // price, _MOST_BYTES)
+        at.sent = min(at.sent + size + more // price, _MOST_BYTES)
         at.units += excess
 
     def redeem(self, lane: LaneId, paid: int) -> None:

@@ -351,6 +351,8 @@ def _put_payer(db: sqlite3.Connection, payer: Address, state: Payer) -> None:
         "INSERT OR REPLACE INTO payers VALUES (?,?,?,?,?,?,?,?,?,?)",
         (payer.raw, books.first, books.most, books.window, str(books.billed), books.bytes_billed, books.off,
          str(books.units_off), books.grown_at, state.signer.raw if state.signer is not None else b""))
+    # Lanes without a voucher are as these books have them, and no more.
+    db.execute("DELETE FROM sold WHERE payer=? AND total=0", (payer.raw,))
     # Totals, signatures and what was redeemed come with the rows that explain them.
     db.executemany(
         "INSERT INTO sold VALUES (?,?,?,0,x'',0,?,?) ON CONFLICT DO UPDATE SET sent=excluded.sent,"

@@ -28,6 +28,8 @@ SETTLE_SECONDS: Final = 10.0
 LANES: Final = 4
 "Lanes of one payer with vouchers that were not redeemed: each costs its own redemption."
 OFFER_SECONDS: Final = 3600
+LARGEST_TOTAL: Final = 10**15
+"SUN of a voucher: a billion TRX. What is said to be more has nothing behind it, and no ledger counts so far."
 LAST_EPOCH: Final = (1 << 58) - 1
 "In ms since 1970; a later one cannot be counted."
 

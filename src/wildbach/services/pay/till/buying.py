@@ -34,6 +34,14 @@ COVER_SECONDS: Final = 15.0
 _STALE_SECONDS: Final = 300.0
 "Of a vault of which nobody says anything for so long nothing is signed."
 _NEW_EPOCH: Final = ("epoch_closed", "restored")
+_AHEAD: Final = ("below_signed", "bad_shares")
+"The wallet counted a voucher of this lane that these books know nothing of, and that never left."
+_PAYEES: Final = 32
+"Payees without a lane whose reservations are asked for: those who came last."
+_ASK_SECONDS: Final = 2.0
+"Between two questions about payees that are new."
+_WAIT_SECONDS: Final = 10.0
+"Until an offer is looked at again that could not be taken because nothing is known of the vault."
 
 
 @dataclass(slots=True)
@@ -104,8 +112,10 @@ class BuyerDesk:
         self._covered = float("-inf")
         self.reserved: frozenset[Address] = frozenset()
         "Payees for whom the vault has something."
-        self._known: set[Address] = set()
-        "Payees whose reservations are asked for beside those of lanes."
+        self._known: dict[Address, bool] = {}
+        "Payees whose reservations are asked for beside those of lanes, and whether they were."
+        self._asking = asyncio.Lock()
+        self._asked_at = float("-inf")
 
     async def load(self) -> None:
         """What the ledger has."""
@@ -114,9 +124,9 @@ class BuyerDesk:
         # A lane's number is the time when its books began: those of a lost state are older.
         self.epoch = max((lane.epoch for lane in self.lanes), default=int(self.wall() * 1000))
 
-    def begin_epoch(self) -> None:
-        """These books are older than what was signed: all lanes begin anew."""
-        self.epoch = max(int(self.wall() * 1000), self.epoch + 1)
+    def begin_epoch(self, floor: int = 0) -> None:
+        """These books are older than what was signed: all lanes begin anew, not below `floor`."""
+        self.epoch = max(int(self.wall() * 1000), self.epoch + 1, floor)
         for purchase in list(self.lanes.values()):
             for side in list(purchase.sides.values()):
                 side.stop(Why.OLD_EPOCH)
@@ -128,19 +138,38 @@ class BuyerDesk:
             found = self.lanes[lane] = Purchase(lane, Buying(self.epoch))
         return found
 
+    def lane(self, lane: LaneId) -> Purchase:
+        """Of before, or as good as new."""
+        return self.lanes.setdefault(lane, Purchase(lane, Buying(lane.epoch)))
+
+    def ended(self, purchase: Purchase) -> None:
+        """A connection buys no more in this lane. One in which nothing was ever owed need not be remembered."""
+        books = purchase.books
+        if not purchase.sides and not books.owed and not books.signed and not purchase.paid:
+            self.lanes.pop(purchase.lane, None)
+
     # -- offers
 
     def accept(self, side: BuySide, offer: Offer) -> None:
         self._scope.spawn(f"take {side.line.number}", self._accept(side, offer), contain=self.failed)
 
     async def _accept(self, side: BuySide, offer: Offer) -> None:
+        try:
+            await self._agree(side, offer)
+        finally:
+            side.looked()
+
+    async def _agree(self, side: BuySide, offer: Offer) -> None:
         infohash = self.market.infohash(side.line.torrent)
         accept = Accept(self._signer.payer, offer.payee, offer.id, infohash, offer.expires)
-        await self.know(offer.payee)
+        await self._look_up(offer.payee)
         try:
             signature = await self._threads.run(self._signer.accept, accept, offer.price)
         except Refused as refused:
             self.refused = refused
+            if refused.code == "no_cover":
+                side.later(_WAIT_SECONDS)
+                return
             side.stop(Why.PRICE if refused.code == "max_price" else Why.BUDGET)
             return
         if side.gone or side.offer is not offer:
@@ -154,15 +183,22 @@ class BuyerDesk:
             # The seller may have lost it.
             self._ask(_Ask(purchase, side, purchase.books.signed, ()))
 
-    async def know(self, payee: Address) -> None:
-        """Something may be reserved for him."""
+    async def _look_up(self, payee: Address) -> None:
+        """Something may be reserved for him. Those who come at once are asked about together."""
         if payee not in self._known:
-            self._known.add(payee)
+            self._known[payee] = False
+            while len(self._known) > _PAYEES:
+                del self._known[next(iter(self._known))]
+        async with self._asking:
+            if self._known.get(payee, True):
+                return
+            await asyncio.sleep(max(0.0, self._asked_at + _ASK_SECONDS - self.clock()))
+            self._asked_at = self.clock()
             await self.cover()
 
     async def take(self, offer: Offer, infohash: bytes) -> Accepted:
         """Take an offer outside of the swarms: what is said for it. Raises Refused and StorageError."""
-        await self.know(offer.payee)
+        await self._look_up(offer.payee)
         accept = Accept(self._signer.payer, offer.payee, offer.id, infohash, offer.expires)
         signature = await self._threads.run(self._signer.accept, accept, offer.price)
         purchase = self.purchase(offer.payee)
@@ -175,7 +211,7 @@ class BuyerDesk:
         is set: else what the wallet has counted of them would count for something else. Raises Refused and
         StorageError.
         """
-        await self.know(payee)
+        await self._look_up(payee)
         done: asyncio.Future[SignedVoucher] = asyncio.get_running_loop().create_future()
         purchase = self.purchase(payee)
         purchase.gifts.append(Gift(mark, torrent, amount, done))
@@ -225,7 +261,7 @@ class BuyerDesk:
             batch, self._queue = self._queue[: limits.WALLET_VOUCHERS], self._queue[limits.WALLET_VOUCHERS :]
             if not self._queue:
                 self._work.clear()
-            books = [_after(ask) for ask in batch]
+            books = [replace(ask.purchase.books) for ask in batch]
             answers: Sequence[SignedVoucher | Refused]
             try:
                 answers = await self._threads.run(self._sign, batch, books)
@@ -251,17 +287,28 @@ class BuyerDesk:
                 () if was else ask.parts)
             for ask, was in zip(batch, had, strict=True)]
         answers = self._signer.vouchers(wanted)
+        at, ahead = int(self.wall()), set[LaneId]()
         for ask, was, answer, state in zip(batch, had, answers, books, strict=True):
-            if not isinstance(answer, SignedVoucher) or was:
+            lane = ask.purchase.lane
+            if isinstance(answer, SignedVoucher):
+                if ask.gift is not None and not was:
+                    owed = state.owed + ask.gift.amount * UNIT
+                    self._ledger.signed(
+                        at, lane, replace(state, signed=ask.total, owed=owed),
+                        [Part(ask.gift.torrent, ask.gift.amount)], ask.gift.mark, gift=True)
+                elif ask.parts and not was:
+                    parts = [Part(one.torrent, one.amount) for one in ask.parts]
+                    self._ledger.signed(
+                        at, lane, replace(state, signed=ask.total), parts, answer.voucher.digest(self._domain))
                 continue
-            if ask.gift is not None:
+            signed = _counted(answer)
+            if signed > state.signed and lane not in ahead:
+                # A crash came between the wallet and the ledger: the wallet has it right.
+                ahead.add(lane)
+                torrent = ask.parts[-1].torrent if ask.parts else b""
                 self._ledger.signed(
-                    int(self.wall()), ask.purchase.lane, state, [Part(ask.gift.torrent, ask.gift.amount)],
-                    ask.gift.mark, gift=True)
-            elif ask.parts:
-                parts = [Part(one.torrent, one.amount) for one in ask.parts]
-                self._ledger.signed(
-                    int(self.wall()), ask.purchase.lane, state, parts, answer.voucher.digest(self._domain))
+                    at, lane, replace(state, signed=signed, owed=max(state.owed, signed * UNIT)),
+                    [Part(torrent, signed - state.signed)], b"")
         return answers
 
     def _gave(self, ask: _Ask, gift: Gift, answer: SignedVoucher | Refused) -> None:
@@ -273,26 +320,26 @@ class BuyerDesk:
                 purchase.books.sign(ask.total)
             if not gift.done.done():
                 gift.done.set_result(answer)
-        elif answer.code in _NEW_EPOCH:
-            self.begin_epoch()
-            self.purchase(purchase.lane.payee).gifts.append(gift)
-            self._next(self.purchase(purchase.lane.payee))
-        elif answer.code == "below_signed":
-            self._below(purchase, answer)
-            purchase.gifts.appendleft(gift)
-        elif not gift.done.done():
-            gift.done.set_exception(answer)
+        else:
+            counted = _counted(answer)
+            if counted > purchase.books.signed:
+                self._below(purchase, counted)
+                purchase.gifts.appendleft(gift)
+            else:
+                if answer.code in _NEW_EPOCH and purchase.lane.epoch == self.epoch:
+                    self.begin_epoch(int(str(answer.facts.get("floor", 0))))
+                if not gift.done.done():
+                    gift.done.set_exception(answer)
         self._next(purchase)
 
     def _next(self, purchase: Purchase) -> None:
         if purchase.gifts and not purchase.signing:
             self._give(purchase)
 
-    def _below(self, purchase: Purchase, refused: Refused) -> None:
+    def _below(self, purchase: Purchase, counted: int) -> None:
         """A crash came between the wallet and the ledger: the wallet has it right."""
-        signed = int(str(refused.facts.get("signed", 0)))
-        purchase.books.sign(signed)
-        purchase.books.owed = max(purchase.books.owed, signed * UNIT)
+        purchase.books.sign(counted)
+        purchase.books.owed = max(purchase.books.owed, counted * UNIT)
 
     def _signed(self, ask: _Ask, answer: SignedVoucher | Refused) -> None:
         purchase = ask.purchase
@@ -317,10 +364,14 @@ class BuyerDesk:
                 side.line.tell(pay.encode(Paid(purchase.lane.epoch, ask.total, answer.signature)))
                 side.grow()
             return
+        counted = _counted(answer)
         if answer.code in _NEW_EPOCH:
-            self.begin_epoch()
-        elif answer.code == "below_signed":
-            self._below(purchase, answer)
+            if purchase.lane.epoch == self.epoch:
+                self.begin_epoch(int(str(answer.facts.get("floor", 0))))
+        elif counted > purchase.books.signed or answer.code == "below_signed":
+            self._below(purchase, counted)
+            if purchase.books.total > counted and ask.side is not None:
+                self.want(purchase, ask.side)
         else:
             self.refused = answer
             for side in list(purchase.sides.values()):
@@ -345,9 +396,8 @@ class BuyerDesk:
     async def cover(self) -> None:
         """Ask the vault what it has for us."""
         lanes = [one for one in self.lanes.values() if one.sides or one.books.signed > one.paid][: limits.PAY_LANES]
-        if len(self._known) > limits.PAY_LANES:
-            self._known = {one.lane.payee for one in lanes}
-        payees = list(dict.fromkeys((*(one.lane.payee for one in lanes), *sorted(self._known, key=str))))
+        strangers = list(self._known)
+        payees = list(dict.fromkeys((*(one.lane.payee for one in lanes), *strangers)))
         try:
             found = await self._settlement.cover(
                 self._signer.payer, self._mine, payees, [one.lane for one in lanes])
@@ -356,6 +406,9 @@ class BuyerDesk:
                 self._signer.set_cover(None)
             return
         self._covered = self.clock()
+        for one in strangers:
+            if one in self._known:
+                self._known[one] = True
         self.reserved = frozenset(payee for payee, amount in found.reservations.items() if amount)
         at = int(self.wall())
         for (payee, epoch), paid in found.paid.items():
@@ -387,12 +440,14 @@ class BuySide:
         "Why nothing is bought."
         self.purchase: Purchase | None = None
         self._price = 0
-        self._before: deque[tuple[int, int, Purchase]] = deque()
+        self._before: deque[tuple[int, int, LaneId]] = deque()
         "Metered bytes that are not verified yet, at which price and in which lane, from before the offer of now."
         self._window = 0
         self._grown_at = 0
         self._asked = False
-        self._taken_at = self._shown_at = float("-inf")
+        self._taking = False
+        "An accept is being signed."
+        self._taken_at = self._shown_at = self._due_at = float("-inf")
 
     @property
     def most_unverified(self) -> int:
@@ -432,9 +487,18 @@ class BuySide:
     def _take(self) -> None:
         """Once a second at most: each is a signature."""
         now = self._desk.clock()
-        if self.offer is not None and self.purchase is None and now - self._taken_at >= 1.0:
-            self._taken_at = now
-            self._desk.accept(self, self.offer)
+        if self.offer is None or self.purchase is not None or self._taking or now - self._taken_at < 1.0:
+            return
+        self._taken_at, self._taking = now, True
+        self._desk.accept(self, self.offer)
+
+    def looked(self) -> None:
+        """Whatever became of it, an offer may be taken again."""
+        self._taking = False
+
+    def later(self, seconds: float) -> None:
+        """The offer stands, and cannot be taken yet."""
+        self._taken_at = self._desk.clock() + seconds - 1.0
 
     def bought(self, purchase: Purchase) -> None:
         """The accept is signed, and leaves now."""
@@ -467,7 +531,8 @@ class BuySide:
             # It is owed still once it verifies.
             size = self.line.unverified - sum(size for size, _, _ in self._before)
             if size > 0:
-                self._before.append((size, self._price, purchase))
+                self._before.append((size, self._price, purchase.lane))
+            self._desk.ended(purchase)
         self.purchase = self.offer = None
         self.line.meter(False)
 
@@ -480,8 +545,10 @@ class BuySide:
         self.line.meter(message.on)
 
     def due(self, message: Due) -> None:
-        self._asked = True
-        self._pay()
+        now = self._desk.clock()
+        if now - self._due_at >= 1.0:
+            self._due_at, self._asked = now, True
+            self._pay()
 
     def held(self, message: Held) -> None:
         purchase, now = self.purchase, self._desk.clock()
@@ -498,11 +565,11 @@ class BuySide:
     def verified(self, size: int) -> None:
         """So many metered bytes are right."""
         while size and self._before:
-            left, price, purchase = self._before.popleft()
+            left, price, lane = self._before.popleft()
             part = min(size, left)
             if left > part:
-                self._before.appendleft((left - part, price, purchase))
-            self._owe(purchase, part, price)
+                self._before.appendleft((left - part, price, lane))
+            self._owe(self._desk.lane(lane), part, price)
             size -= part
         if size and self.purchase is not None:
             self._owe(self.purchase, size, self._price)
@@ -536,13 +603,6 @@ class BuySide:
         self._end()
 
 
-def _after(ask: _Ask) -> Buying:
-    """The books as they are once it is signed."""
-    books = ask.purchase.books
-    owed = books.owed + (ask.gift.amount * UNIT if ask.gift is not None else 0)
-    return replace(books, owed=owed, signed=ask.total)
-
-
 def _shares(purchase: Purchase, more: int) -> tuple[Share, ...]:
     """What a voucher adds, torrent by torrent; together `more` SUN."""
     owed = [(torrent, units, price) for torrent, (units, price) in purchase.torrents.items() if units > 0]
@@ -559,3 +619,8 @@ def _shares(purchase: Purchase, more: int) -> tuple[Share, ...]:
         torrent, _, price = owed[-1] if owed else (b"", 0, 0)
         shares.append(Share(torrent, left, price))
     return tuple(shares)
+
+
+def _counted(answer: Refused) -> int:
+    """SUN that the wallet has counted in a lane, where that is why it signs nothing."""
+    return int(str(answer.facts.get("signed", 0))) if answer.code in _AHEAD else 0

@@ -28,6 +28,7 @@ from wildbach.services.pay.ledger.selling import Lane, Selling
 from wildbach.services.pay.ledger.store import Ledger, Payer, Taken
 from wildbach.services.pay.ledger.terms import (
     FIRST_WINDOW,
+    LANES,
     LARGEST_WINDOW,
     OFFER_SECONDS,
     PATIENCE_SECONDS,
@@ -42,6 +43,10 @@ from wildbach.services.pay.till.market import Market
 REFRESH_SECONDS: Final = 15.0
 "So old may be what is known of a payer who buys."
 _BATCH: Final = 256
+_PAUSE_SECONDS: Final = 0.05
+"Between two looks at vouchers: of a flood only the best one of each connection and lane is stored."
+_ASKS: Final = 4
+"Payers of whom the vault is asked at once, for accepts."
 _AGAIN_SECONDS: Final = 60.0
 "After an accept that could not be looked at there is a new offer."
 
@@ -59,6 +64,8 @@ class Known:
     standing: Standing | None = None
     asked_at: float = float("-inf")
     dirty: bool = False
+    uses: int = 0
+    "Accepts and vouchers of his that are being looked at: these books are not to be there twice."
     sides: dict[int, SellSide] = field(default_factory=dict)
 
     @property
@@ -73,13 +80,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class _Voucher:
-    """To be looked at. `digest`: what its signature has to be of, `signer`: whose it has to be."""
+    """To be looked at. `signer`: whose signature it has to have."""
 
     side: SellSide
     known: Known
     lane: LaneId
     paid: Paid
-    digest: bytes
     signer: Address
     torrent: bytes
 
@@ -106,7 +112,9 @@ class SellerDesk:
         self.least = 0
         "SUN of credit below which only reservations are taken: what it costs to redeem."
         self.payers: dict[Address, Known] = {}
-        self._queue: list[_Voucher] = []
+        self._queue: dict[int, dict[LaneId, _Voucher]] = {}
+        "By connection: the best voucher of each lane."
+        self._asks = asyncio.Semaphore(_ASKS)
         self._work = asyncio.Event()
 
     def offer_id(self) -> bytes:
@@ -127,22 +135,33 @@ class SellerDesk:
         except BadSignature:
             side.stop(Why.BAD_SIGNATURE)
             return
-        lane = LaneId(accept.payee, accepted.epoch)
         known = await self._known(accepted.payer)
+        known.uses += 1
         try:
-            standing = await self._ask(known, signer, lane)
+            await self._sell(side, accepted, known, signer, LaneId(accept.payee, accepted.epoch))
+        finally:
+            known.uses -= 1
+
+    async def _sell(
+        self, side: SellSide, accepted: Accepted, known: Known, signer: Address, lane: LaneId,
+    ) -> None:
+        try:
+            async with self._asks:
+                standing = await self._ask(known, signer, lane)
         except (NetworkError, RemoteError):
             side.wait(_AGAIN_SECONDS)
             return
         if side.gone:
             return
         first = first_window(side.line.piece_length)
-        known.books.widen(first, largest_window(side.line.piece_length))
+        if standing.registered:
+            known.books.widen(first, largest_window(side.line.piece_length))
         answer = self.offers.take(
             side.line.number, accepted, known.books, signed=standing.registered, now=int(self.wall()))
         if not isinstance(answer, Sale):
             side.stop(answer)
             return
+        known.books.forget({answer.lane, *(one.lane for one in known.sides.values() if one.lane is not None)})
         known.state.signer = signer
         known.dirty = True
         side.sold(known, answer)
@@ -154,12 +173,16 @@ class SellerDesk:
             if state is None:
                 state = Payer(Selling(FIRST_WINDOW, FIRST_WINDOW, LARGEST_WINDOW))
             found = self.payers.setdefault(payer, Known(payer, state))
-            self._forget()
+            self._forget(found)
         return found
 
-    def _forget(self) -> None:
+    def _forget(self, keep: Known) -> None:
         """Payers who are not here, the oldest first: what is stored of them is read again when they come."""
-        idle = [one for one in self.payers.values() if not one.sides and not one.dirty]
+        if len(self.payers) <= limits.PAY_PAYERS:
+            return
+        idle = [
+            one for one in self.payers.values()
+            if one is not keep and not one.sides and not one.dirty and not one.uses]
         for one in idle[: max(0, len(self.payers) - limits.PAY_PAYERS)]:
             del self.payers[one.payer]
 
@@ -167,7 +190,9 @@ class SellerDesk:
         lanes = [*known.books.lanes, *([lane] if lane is not None and lane not in known.books.lanes else ())]
         payees = list(dict.fromkeys(one.payee for one in lanes))
         standing = await self._settlement.standing(known.payer, signer, payees, lanes)
-        known.standing, known.asked_at = standing, self.clock()
+        if standing.registered or signer == known.state.signer:
+            # What somebody else signed in this payer's name says nothing of him.
+            known.standing, known.asked_at = standing, self.clock()
         at = int(self.wall())
         for one, paid in standing.paid.items():
             held = known.books.lanes.get(one)
@@ -182,21 +207,36 @@ class SellerDesk:
         signer = known.state.signer
         if signer is None or not known.books.better(lane, paid.total):
             return
-        digest = Voucher(known.payer, lane.payee, lane.epoch, paid.total).digest(self._domain)
-        self._queue.append(
-            _Voucher(side, known, lane, paid, digest, signer, self.market.infohash(side.line.torrent)))
+        waiting = self._queue.setdefault(side.line.number, {})
+        before = waiting.get(lane)
+        if before is None and len(waiting) >= 2 * LANES:
+            return
+        if before is None:
+            known.uses += 1
+        elif before.paid.total >= paid.total:
+            return
+        waiting[lane] = _Voucher(side, known, lane, paid, signer, self.market.infohash(side.line.torrent))
         self._work.set()
+
+    def _next(self) -> list[_Voucher]:
+        """Those that are looked at now."""
+        batch: list[_Voucher] = []
+        while self._queue and len(batch) < _BATCH:
+            number = next(iter(self._queue))
+            batch += self._queue.pop(number).values()
+        return batch
 
     async def look(self) -> None:
         """Forever: look at vouchers that came."""
         while True:
             await self._work.wait()
-            batch, self._queue = self._queue[:_BATCH], self._queue[_BATCH:]
+            batch = self._next()
             if not self._queue:
                 self._work.clear()
             good = await self._threads.run(self._store, batch)
             touched: dict[Address, Known] = {}
             for one, is_good in zip(batch, good, strict=True):
+                one.known.uses -= 1
                 if not is_good:
                     one.side.stop(Why.BAD_SIGNATURE)
                     continue
@@ -207,19 +247,23 @@ class SellerDesk:
             for known in touched.values():
                 for side in list(known.sides.values()):
                     side.review()
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     def _store(self, batch: Sequence[_Voucher]) -> list[bool]:
         """In a thread: who signed, and on the disk what counts."""
         good: list[bool] = []
+        taken: list[Taken] = []
+        at = int(self.wall())
         for one in batch:
+            digest = Voucher(one.known.payer, one.lane.payee, one.lane.epoch, one.paid.total).digest(self._domain)
             try:
-                good.append(recover(one.digest, one.paid.signature) == one.signer)
+                good.append(recover(digest, one.paid.signature) == one.signer)
             except BadSignature:
                 good.append(False)
-        at = int(self.wall())
-        self._ledger.held([
-            Taken(one.known.payer, one.lane, one.paid.total, one.paid.signature, one.digest, one.torrent, at)
-            for one, is_good in zip(batch, good, strict=True) if is_good])
+            if good[-1]:
+                taken.append(Taken(
+                    one.known.payer, one.lane, one.paid.total, one.paid.signature, digest, one.torrent, at))
+        self._ledger.held(taken)
         return good
 
     # -- now and then
@@ -260,6 +304,8 @@ class SellSide:
         "Why nothing is metered."
         self._known: Known | None = None
         self._sale: Sale | None = None
+        self._was: tuple[Known, Sale] | None = None
+        "What ended last: a voucher for it may be on its way."
         self._busy = False
         self._offer_at = 0.0
         "When there is a new offer, if nobody has taken the one before."
@@ -275,6 +321,11 @@ class SellSide:
     def books(self) -> Selling | None:
         """Of whoever took the offer."""
         return self._known.books if self._known is not None else None
+
+    @property
+    def lane(self) -> LaneId | None:
+        """What is billed in."""
+        return self._sale.lane if self._sale is not None else None
 
     @property
     def unsettled(self) -> bool:
@@ -324,8 +375,9 @@ class SellSide:
     def _end(self) -> None:
         self._busy = False
         self._meter(False)
-        if self._known is not None:
+        if self._known is not None and self._sale is not None:
             self._known.sides.pop(self.line.number, None)
+            self._was = self._known, self._sale
         self._known = self._sale = None
 
     # -- what it hears
@@ -351,8 +403,11 @@ class SellSide:
         self.review()
 
     def voucher(self, message: Paid) -> None:
+        found = self._was
         if self._known is not None and self._sale is not None:
-            self._desk.voucher(self, self._known, LaneId(self._sale.lane.payee, message.epoch), message)
+            found = self._known, self._sale
+        if found is not None and self._desk.payers.get(found[0].payer) is found[0]:
+            self._desk.voucher(self, found[0], LaneId(found[1].lane.payee, message.epoch), message)
 
     def stopped(self, message: Stop) -> None:
         """The buyer pays no more; where his books begin anew, there is a new offer for them."""
@@ -365,19 +420,30 @@ class SellSide:
     # -- the meter
 
     def gave(self, size: int) -> None:
-        if not self.metering or self._known is None or self._sale is None:
+        metering, known, sale = self.metering, self._known, self._sale
+        if not metering or known is None or sale is None:
             return
-        self._known.books.bill(size, self.price, self._sale.lane)
-        self._known.dirty = True
+        known.books.bill(size, self.price, sale.lane)
+        known.dirty = True
         self._gave_at = self._desk.clock()
         self.review()
+        if not self.metering:
+            # The window is of all his connections.
+            for side in list(known.sides.values()):
+                side.review()
 
     def review(self) -> None:
         """Whether what follows is metered."""
         known, sale = self._known, self._sale
-        if known is None or sale is None or known.standing is None or not self.price:
+        if known is None or sale is None or known.standing is None:
             return
         standing = known.standing
+        if not standing.registered:
+            # The key has ended. Of what is reserved from now on, its vouchers get nothing.
+            self.stop(Why.BAD_SIGNATURE)
+            return
+        if not self.price:
+            return
         if known.books.credit(standing, self.price) < self._desk.least:
             # To redeem what is lent would cost more than it is: nothing is.
             standing = replace(standing, balance=standing.reserved + standing.asked)
@@ -412,10 +478,10 @@ class SellSide:
         if self._known is None and not self._busy and self._offer_at <= self._desk.clock():
             self.offer()
         known, lane = self._known, self._lane
-        if known is None or lane is None or not self.price:
+        if known is None or lane is None:
             return
         self.review()
-        if known.books.debt <= 0:
+        if known.books.debt <= 0 or not self.price:
             self._owing_since = None
         elif self._owing_since is None:
             self._owing_since = now

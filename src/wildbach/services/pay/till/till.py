@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from wildbach.base.errors import StorageError
@@ -47,14 +48,24 @@ class Till:
             await self.buyer.load()
             await self.buyer.cover()
             self._scope.spawn("signatures", self.buyer.sign(), contain=self._failed)
-        self._scope.spawn("turns", self._turns(), contain=self._failed)
+        self._scope.spawn("books", self._turns(self._save), contain=self._failed)
+        # A node that takes its time must not keep books from the disk, nor a buyer from what a seller asks.
+        for desk in (self.seller, self.buyer):
+            if desk is not None:
+                self._scope.spawn("vault", self._turns(desk.refresh), contain=self._failed)
 
     async def close(self) -> None:
         """Idempotent; what is owed and billed is on the disk then. Whoever has set it takes it off the session first.
+        Raises StorageError where the disk takes it no more; all the rest is closed then too.
         """
         await self._scope.close()
         if self.fault is None:
             await self._save()
+
+    async def kill(self) -> None:
+        """End at once: what is not on the disk is lost. For tests of that."""
+        self.fault = StorageError("killed")
+        await self._scope.close()
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, StorageError):
@@ -65,14 +76,10 @@ class Till:
             deal.close()
         self._scope.cancel()
 
-    async def _turns(self) -> None:
+    async def _turns(self, turn: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(_TURN_SECONDS)
-            await self._save()
-            if self.seller is not None:
-                await self.seller.refresh()
-            if self.buyer is not None:
-                await self.buyer.refresh()
+            await turn()
 
     async def _save(self) -> None:
         if self.seller is not None:

@@ -155,7 +155,8 @@ def check(allowed: SpendingLimits, wanted: Wanted, spent: Spent) -> None:
     if len(wanted.shares) > limits.WALLET_SHARES:
         raise Refused("bad_shares", "limits.WALLET_SHARES torrents are the most that one voucher pays for")
     if more != sum(share.amount for share in wanted.shares):
-        raise Refused("bad_shares", "the shares do not add up to what the voucher adds")
+        raise Refused(
+            "bad_shares", "the shares do not add up to what the voucher adds", signed=spent.lane)
     if spent.lane == 0 and spent.lanes >= limits.WALLET_LANES:
         raise Refused("too_many_lanes", "limits.WALLET_LANES payees and epochs were paid")
     _check_limits(allowed, wanted, spent, more)
