@@ -417,6 +417,7 @@ class Shop:
         """Take over what the chain knows of our money, and see where the ledger says something else."""
         now = self._opened
         client, facts = self._purse.client(), now.wallet.facts
+        before = await self._threads.run(now.wallet.sends.on_their_way)
         # What was paid is read before what is left: where a block comes between, the ledger has more and not less.
         out = [lane for lane, (books, paid) in (await self._threads.run(now.ledger.bought)).items()
                if books.signed > paid][: limits.PAY_LANES]
@@ -430,9 +431,12 @@ class Shop:
         for one in (facts.address, *((facts.fee,) if facts.fee is not None else ())):
             balance += (await client.account(one)).balance
         way = await self._threads.run(now.wallet.sends.on_their_way)
-        seen = Observed(balance, state.balance, sum(credits.values()), not way)
-        self.differences = await self._threads.run(
-            reconcile, now.ledger, seen, moved, int(self._purse.wall()))
+        settled = not way and not before
+        seen = Observed(balance, state.balance, sum(credits.values()), settled)
+        found = await self._threads.run(reconcile, now.ledger, seen, moved, int(self._purse.wall()))
+        if settled:
+            # What is on its way is in one of the two and not yet in the other.
+            self.differences = found
         return self.differences
 
     @property
