@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol, TypeVar
 
 from wildbach.base import limits
-from wildbach.base.errors import UsageError, WildbachError
+from wildbach.base.errors import StorageError, UsageError, WildbachError
 from wildbach.engine.session import Session
 from wildbach.interfaces.paychain import VaultSettlement
 from wildbach.interfaces.purse import Purse
@@ -106,7 +106,7 @@ class Shop:
         self._purse = purse
         self._settings = settings
         self._folder = folder
-        self._scope = scope
+        self._scope = scope.child("shop")
         self._threads = threads
         self._rng = rng
         self._report = report
@@ -131,7 +131,9 @@ class Shop:
         self._scope.spawn("shop:rates", self._measure(), contain=self._report)
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Idempotent. Waits for no node."""
+        self._session.set_till(None)
+        await self._scope.close()
         async with self._changing:
             await self._shut()
 
@@ -254,9 +256,14 @@ class Shop:
         if now is None:
             return
         self._session.set_till(None)
-        await now.till.close()
-        await now.scope.close()
-        now.ledger.close()
+        try:
+            await now.till.close()
+        except StorageError as error:
+            # What is not on the disk was owed by somebody, or billed; vouchers are.
+            self._report(error)
+        finally:
+            await now.scope.close()
+            now.ledger.close()
 
     async def _open(self, chosen: PaySettings) -> None:
         wallet = await self._purse.wallet()
