@@ -418,13 +418,7 @@ class Shop:
 
 
 def _held(ledger: Ledger) -> list[Ripe]:
-    found: list[Ripe] = []
-    for payer in ledger.payers():
-        state = ledger.payer(payer)
-        for lane, held in state.books.lanes.items() if state is not None else ():
-            if held.held > 0:
-                found.append(Ripe(payer, lane, held.total, held.signature, held.held))
-    return sorted(found, key=lambda one: -one.worth)
+    return [Ripe(one.payer, one.lane, one.total, one.signature, one.worth) for one in ledger.unredeemed()]
 
 
 def _moved(send: Send) -> Moved:

@@ -424,7 +424,7 @@ class SellSide:
         self._gave_at = self._desk.clock()
         known = self._known
         self.review()
-        if not self.metering:
+        if self.why is not None:
             # The window is of all his connections.
             for side in list(known.sides.values()):
                 side.review()
