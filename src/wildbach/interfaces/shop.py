@@ -113,6 +113,7 @@ class Shop:
         self._marks: dict[str, Licence] = {}
         self._now: _Open | None = None
         self._wake = asyncio.Event()
+        self._news = asyncio.Event()
         self._changing = asyncio.Lock()
         self.problem: WildbachError | None = None
         "Why nothing is bought or sold, though it should be."
@@ -128,6 +129,7 @@ class Shop:
             if found is not None:
                 self._marks[key] = found
         self._scope.spawn("shop", self._run(), contain=self._report)
+        self._scope.spawn("shop:chain", self._watch(), contain=self._report)
         self._scope.spawn("shop:rates", self._measure(), contain=self._report)
 
     async def close(self) -> None:
@@ -192,6 +194,7 @@ class Shop:
     def changed(self) -> None:
         """Settings, wallet or chain are others than before."""
         self._wake.set()
+        self._news.set()
 
     # -- open and shut
 
@@ -223,7 +226,6 @@ class Shop:
             try:
                 await self._review()
                 if self._now is not None:
-                    await self._look()
                     pause = _LOOK_SECONDS
             except WildbachError as error:
                 self.problem = error
@@ -231,6 +233,21 @@ class Shop:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
+
+    async def _watch(self) -> None:
+        """By itself: a node that takes its time must not keep the owner from ending sales."""
+        while True:
+            self._news.clear()
+            pause = _LOOK_SECONDS
+            try:
+                if self._now is not None:
+                    await self._look()
+            except WildbachError:
+                # No node answers, or it was shut meanwhile.
+                pause = _AGAIN_SECONDS
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
 
     async def _review(self) -> None:
         async with self._changing:
@@ -304,6 +321,7 @@ class Shop:
             await till.start()
             self._session.set_till(till)
             undo.pop_all()
+        self._news.set()
 
     async def _measure(self) -> None:
         """How fast what may be paid for comes, while it is paid and while it is not."""

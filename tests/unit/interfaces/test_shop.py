@@ -12,6 +12,7 @@ import pytest
 from clients import client
 from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.local import LocalApi
+from wildbach.interfaces.api.models import SettingsPatch
 from wildbach.services.chain import vault
 from wildbach.services.chain.client import ChainClient
 from wildbach.services.devchain.chain import Options
@@ -123,5 +124,38 @@ def test_a_full_disk_is_said_and_it_goes_on_when_there_is_room(
         shop_.changed()
         await so(lambda: shop_._now is not None and shop_._now is not first)
         assert (await api.payments()).open
+
+    assert shop(tmp_path, then) < 5
+
+
+def test_sales_end_at_once_though_a_node_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered = asyncio.Event()
+
+    async def never(self: ChainClient, question: object) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    async def then(api: LocalApi) -> None:
+        await so(lambda: api.shop.till is not None)
+        monkeypatch.setattr(ChainClient, "ask", never)
+        api.shop.changed()
+        async with asyncio.timeout(20):
+            await entered.wait()
+        await api.change_settings(SettingsPatch({"pay": {"sell": False, "buy": False}}))
+        await so(lambda: api.shop.till is None)
+        assert not (await api.payments()).open
+
+    assert shop(tmp_path, then) < 5
+
+
+def test_switches_that_are_toggled_fast_end_as_they_were_left(tmp_path: Path) -> None:
+    async def then(api: LocalApi) -> None:
+        for number in range(12):
+            await api.change_settings(SettingsPatch({"pay": {"sell": number % 2 == 0, "buy": number % 3 == 0}}))
+            await asyncio.sleep(0.01 * (number % 4))
+        await api.change_settings(SettingsPatch({"pay": {"sell": True, "buy": False}}))
+        await so(lambda: api.shop.till is not None and api.shop.till.seller is not None
+                 and api.shop.till.buyer is None)
+        assert api.shop.problem is None
 
     assert shop(tmp_path, then) < 5
