@@ -14,7 +14,7 @@ from random import SystemRandom
 from typing import Final, Literal, Protocol, TypeVar
 
 from wildbach.base import limits
-from wildbach.base.errors import UsageError, WildbachError
+from wildbach.base.errors import StorageError, UsageError, WildbachError
 from wildbach.engine.session import Session
 from wildbach.interfaces.paychain import VaultSettlement
 from wildbach.interfaces.purse import Purse
@@ -113,13 +113,14 @@ class Shop:
         self._purse = purse
         self._settings = settings
         self._folder = folder
-        self._scope = scope
+        self._scope = scope.child("shop")
         self._threads = threads
         self._rng = rng
         self._report = report
         self._marks: dict[str, Licence] = {}
         self._now: _Open | None = None
         self._wake = asyncio.Event()
+        self._news = asyncio.Event()
         self._changing = asyncio.Lock()
         self.problem: WildbachError | None = None
         "Why nothing is bought or sold, though it should be."
@@ -135,10 +136,13 @@ class Shop:
             if found is not None:
                 self._marks[key] = found
         self._scope.spawn("shop", self._run(), contain=self._report)
+        self._scope.spawn("shop:chain", self._watch(), contain=self._report)
         self._scope.spawn("shop:rates", self._measure(), contain=self._report)
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Idempotent. Waits for no node."""
+        self._session.set_till(None)
+        await self._scope.close()
         async with self._changing:
             await self._shut()
 
@@ -200,6 +204,7 @@ class Shop:
     def changed(self) -> None:
         """Settings, wallet or chain are others than before."""
         self._wake.set()
+        self._news.set()
 
     # -- open and shut
 
@@ -239,7 +244,6 @@ class Shop:
             try:
                 await self._review()
                 if self._now is not None:
-                    await self._look()
                     pause = _LOOK_SECONDS
             except WildbachError as error:
                 self.problem = error
@@ -247,6 +251,21 @@ class Shop:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
+
+    async def _watch(self) -> None:
+        """By itself: a node that takes its time must not keep the owner from ending sales."""
+        while True:
+            self._news.clear()
+            pause = _LOOK_SECONDS
+            try:
+                if self._now is not None:
+                    await self._look()
+            except WildbachError:
+                # No node answers, or it was shut meanwhile.
+                pause = _AGAIN_SECONDS
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
 
     async def _review(self) -> None:
         async with self._changing:
@@ -276,11 +295,16 @@ class Shop:
         if now is None:
             return
         self._session.set_till(None)
-        await now.till.close()
-        await now.scope.close()
-        now.ledger.close()
-        if now.sponsor is not None:
-            now.sponsor.close()
+        try:
+            await now.till.close()
+        except StorageError as error:
+            # What is not on the disk was owed by somebody, or billed; vouchers are.
+            self._report(error)
+        finally:
+            await now.scope.close()
+            now.ledger.close()
+            if now.sponsor is not None:
+                now.sponsor.close()
 
     async def _open(self, chosen: PaySettings) -> None:
         wallet = await self._purse.wallet()
@@ -331,6 +355,7 @@ class Shop:
                 await sponsor.start()
             self._session.set_till(till)
             undo.pop_all()
+        self._news.set()
 
     def _info(self, torrent: bytes) -> Info | None:
         found = self._session.called(torrent[:20])
@@ -453,13 +478,7 @@ class Shop:
 
 
 def _held(ledger: Ledger) -> list[Ripe]:
-    found: list[Ripe] = []
-    for payer in ledger.payers():
-        state = ledger.payer(payer)
-        for lane, held in state.books.lanes.items() if state is not None else ():
-            if held.held > 0:
-                found.append(Ripe(payer, lane, held.total, held.signature, held.held))
-    return sorted(found, key=lambda one: -one.worth)
+    return [Ripe(one.payer, one.lane, one.total, one.signature, one.worth) for one in ledger.unredeemed()]
 
 
 def _moved(send: Send) -> Moved:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Final
 
 from msgspec.structs import replace
 
 from wildbach.base import limits
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import NetworkError, RemoteError, UsageError
 from wildbach.engine.paying import Line
 from wildbach.interfaces.api import paymodels as pm
 from wildbach.interfaces.api import walletmodels as wm
@@ -29,6 +30,8 @@ from wildbach.services.pay.wallet.wallet import Wallet
 
 _DAY: Final = 86_400
 _TORRENTS: Final = 1000
+_PATIENCE: Final = 4.0
+"Seconds that who looks waits for the chain."
 _WORDS: Final = {
     Why.PRICE: "the price is too high",
     Why.BUDGET: "the limits of the buyer's wallet do not allow more",
@@ -64,22 +67,23 @@ class Paying:
             torrents=tuple(self._marked(key) for key in shop.marked[:_TORRENTS]))
         if till is None:
             return status
-        wallet = shop.wallet
-        client = self.purse.client()
-        state = await client.ask(vault.payer(wallet.facts.address))
-        now = int(self.purse.wall())
-        asked = state.leaving(now, shop.delay)
-        signer = wallet.facts.signer
-        active = signer is not None and (await client.ask(vault.signer(wallet.facts.address, signer))).active
-        credit = sum((await shop.settlement.credits([wallet.facts.address])).values())
+        wallet, now = shop.wallet, int(self.purse.wall())
+        deposit, credit, fault = None, 0, None
+        try:
+            # Who looks waits a little and never long; what is known here is shown all the same.
+            async with asyncio.timeout(_PATIENCE):
+                deposit, credit = await self._in_vault(wallet, now)
+        except (NetworkError, RemoteError) as error:
+            fault = error
+        except TimeoutError:
+            fault = NetworkError("the node of the chain takes its time", code="node_slow")
         held = await shop.ripe()
         today, month, ever = await shop.look_up(
             lambda ledger: [pm.PayFlows(**ledger.since(at)) for at in (now - now % _DAY, now - 30 * _DAY, 0)])
         refused = till.buyer.refused if till.buyer is not None else None
         return replace(
-            status,
-            deposit=pm.PayDeposit(
-                state.balance, state.reserved, asked, state.asked_at + shop.delay if asked else 0, active),
+            status, deposit=deposit, problem=fault.message if fault is not None else "",
+            code=fault.code if fault is not None else "",
             sales=tuple(self._sale(deal.line, deal.sell) for deal in till.deals.values() if deal.sell is not None),
             purchases=tuple(
                 self._purchase(deal.line, deal.buy) for deal in till.deals.values() if deal.buy is not None),
@@ -88,6 +92,17 @@ class Paying:
             unattended=wallet.facts.fee is not None, refused=refused.message if refused is not None else "",
             today=today, month=month, ever=ever,
             differences=tuple(pm.PayDifference(one.account.value, one.ledger, one.chain) for one in shop.differences))
+
+    async def _in_vault(self, wallet: Wallet, now: int) -> tuple[pm.PayDeposit, int]:
+        """What there is to pay with, and what waits to be fetched (SUN)."""
+        client, shop, owner = self.purse.client(), self.shop, wallet.facts.address
+        state = await client.ask(vault.payer(owner))
+        asked = state.leaving(now, shop.delay)
+        signer = wallet.facts.signer
+        active = signer is not None and (await client.ask(vault.signer(owner, signer))).active
+        credit = sum((await shop.settlement.credits([owner])).values())
+        return pm.PayDeposit(
+            state.balance, state.reserved, asked, state.asked_at + shop.delay if asked else 0, active), credit
 
     async def set_payment(self, key: str, mark: pm.PayMark) -> pm.PayTorrent:
         await self.shop.mark(key, mark.licence or None)

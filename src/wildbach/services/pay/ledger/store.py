@@ -108,6 +108,17 @@ class Payer:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A voucher that can be brought to the vault. `worth`: SUN that it would bring."""
+
+    payer: Address
+    lane: LaneId
+    total: int
+    signature: bytes
+    worth: int
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """A voucher with a good signature, as it is to be stored. `mark`: its digest. `at`: seconds since 1970."""
 
@@ -241,6 +252,15 @@ class Ledger:
                 (more, payer.raw, lane.payee.raw, lane.epoch))
             _move(db, at, "redeemed", Account.CREDIT, Account.HELD, more, payer, lane.epoch)
         return more
+
+    def unredeemed(self) -> list[Held]:
+        """What the vault has not paid, those worth most first."""
+        with self._store.look() as db:
+            return [
+                Held(Address(payer), LaneId(Address(payee), epoch), total, signature, worth)
+                for payer, payee, epoch, total, signature, worth in db.execute(
+                    "SELECT payer, payee, epoch, total, signature, total - redeemed FROM sold WHERE total > redeemed"
+                    " ORDER BY total - redeemed DESC, payer, payee, epoch").fetchall()]
 
     def payees(self) -> list[Address]:
         """Whom vouchers of others are for."""

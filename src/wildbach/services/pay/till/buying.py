@@ -504,7 +504,8 @@ class BuySide:
         """The accept is signed, and leaves now."""
         self.purchase = purchase
         self._price = self.offer.price if self.offer is not None else 0
-        self._window = self.offer.window if self.offer is not None else 0
+        # What a seller lends beyond what he ever may is not for us to count on.
+        self._window = min(self.offer.window, largest_window(self.line.piece_length)) if self.offer is not None else 0
         self._grown_at = purchase.books.signed
 
     def grow(self) -> None:

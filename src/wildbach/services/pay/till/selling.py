@@ -427,7 +427,7 @@ class SellSide:
         known.dirty = True
         self._gave_at = self._desk.clock()
         self.review()
-        if not self.metering:
+        if self.why is not None:
             # The window is of all his connections.
             for side in list(known.sides.values()):
                 side.review()

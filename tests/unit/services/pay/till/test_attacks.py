@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any, cast
 
+import pytest
 from tests.tillbed import PRICE, Trade
 from tests.vaultbed import HOT, PAYER, SELLER
 
@@ -21,7 +23,7 @@ from wildbach.protocol.tron.typed import Accept, Voucher
 from wildbach.runtime.tasks import Scope
 from wildbach.services.chain import vault
 from wildbach.services.pay.ledger.store import Ledger
-from wildbach.services.pay.ledger.terms import FIRST_WINDOW, MIB, sun
+from wildbach.services.pay.ledger.terms import FIRST_WINDOW, MIB, UNIT, sun
 from wildbach.services.pay.till.till import Deal, Till
 from wildbach.services.pay.wallet.policy import Share, Wanted
 from wildbach.testing.content import content
@@ -464,3 +466,56 @@ def test_an_accept_that_takes_long_is_sent_once(tmp_path: Path) -> None:
         assert len([one for one in wire.said if isinstance(one, Accepted)]) == 1
 
     purchase(tmp_path, then)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_a_payer_says_in_any_order_he_owes_a_window_at_most(tmp_path: Path, seed: int) -> None:
+    rng = Random(seed)
+
+    async def then(at: Stall) -> None:
+        seller, ledger = at.till.seller, at.trade.open[0][1]
+        assert seller is not None and isinstance(ledger, Ledger)
+        given = 0
+        lanes: dict[int, int] = {}
+        for _ in range(250):
+            here = [one for one in at.wires if one[1].sell is not None and not one[1].sell.gone]
+            if not here or (len(here) < 5 and rng.random() < 0.1):
+                here.append(at.connect(rng.choice((16384, 256 * 1024))))
+            wire, deal = rng.choice(here)
+            match rng.randrange(10):
+                case 0 | 1:
+                    key = THIEF if rng.random() < 0.2 else HOT
+                    at.accept(wire, deal, rng.randrange(1, 6), key=key, owed=rng.choice((0, 1 << 62)))
+                case 2 | 3:
+                    epoch, key = rng.randrange(1, 6), THIEF if rng.random() < 0.1 else HOT
+                    total = lanes.get(epoch, 0) + rng.choice((-1, 0, 1, 9, 33))
+                    if total > 0:
+                        at.pay(deal, epoch, total, key)
+                        lanes[epoch] = max(lanes.get(epoch, 0), total) if key is HOT else lanes.get(epoch, 0)
+                case 4:
+                    deal.received(pay.encode(Stop(rng.randrange(12), 1)))
+                case 5 | 6:
+                    given += at.take(wire, deal, rng.choice((BLOCK, MIB)))
+                case 7:
+                    deal.again()
+                    at.tick()
+                case 8 if rng.random() < 0.4:
+                    deal.left()
+                case _:
+                    at.trade.settlement.down = rng.random() < 0.1
+                    await at.rest(rng.choice((0, 0.01, 0.1, 1, 20)))
+            known = seller.payers.get(PAYER.address)
+            if known is not None:
+                books = known.books
+                assert books.debt <= (books.window + BLOCK) * PRICE
+                # What he got is paid, written off for what he paid, or within a window.
+                assert given * PRICE <= books.paid * UNIT + books.units_off + (books.window + BLOCK) * PRICE
+                assert books.off <= max(FIRST_WINDOW, books.bytes_billed // 50)
+        await at.rest(30)
+        assert all(one.uses == 0 for one in seller.payers.values()) and at.till.fault is None
+        await at.till._save()
+        ledger.check()
+        stored = ledger.payer(PAYER.address)
+        assert given == 0 or (stored is not None and stored.books.bytes_billed >= given)
+
+    stall(tmp_path, then)
