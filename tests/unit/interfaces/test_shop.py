@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clients import client
+from wildbach.base.errors import StorageError
 from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.interfaces.api.models import SettingsPatch
@@ -17,7 +18,8 @@ from wildbach.services.chain import vault
 from wildbach.services.chain.client import ChainClient
 from wildbach.services.devchain.chain import Options
 from wildbach.services.devchain.server import DevNode
-from wildbach.services.pay.ledger.store import Account
+from wildbach.services.pay.ledger.store import Account, Ledger
+from wildbach.services.pay.ledger.terms import LaneId
 from wildbach.services.pay.wallet import keystore
 from wildbach.services.pay.wallet.phrase import Phrase
 
@@ -159,3 +161,23 @@ def test_switches_that_are_toggled_fast_end_as_they_were_left(tmp_path: Path) ->
         assert api.shop.problem is None
 
     assert shop(tmp_path, then) < 5
+
+
+def test_a_disk_that_is_full_at_the_end_is_said_and_all_is_closed(tmp_path: Path) -> None:
+    ledgers: list[Ledger] = []
+    said: list[Exception] = []
+
+    async def then(api: LocalApi) -> None:
+        await so(lambda: api.shop.till is not None)
+        now = api.shop._now
+        assert now is not None and now.till.buyer is not None
+        ledgers.append(now.ledger)
+        api.shop._report = said.append  # type: ignore[method-assign]  # what the daemon would write to its log
+        await api.shop._threads.run(now.ledger._store._db.execute, "PRAGMA query_only=1")
+        for number in range(1, 3):
+            now.till.buyer.lane(LaneId(api.shop.wallet.facts.address, number)).dirty = True
+
+    assert shop(tmp_path, then) < 5
+    assert [one.code for one in said if isinstance(one, StorageError)] == ["read_only"]
+    with pytest.raises(StorageError, match="closed"):
+        ledgers[0].balances()
