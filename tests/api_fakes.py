@@ -650,6 +650,11 @@ class FakeApi:
             "q", request.to, "", request.amount, 0, 0, 1_100_000, 0, 1_100_000, 5_000_000, 0,
             (wm.WalletCaution("first_time", "nothing was sent to this address before"),))
 
+    async def quote_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        await self.channel(word)
+        self._purse()
+        return await self.quote_wallet_send(wm.WalletQuoteRequest(PAYEE, tip.amount, tip.memo))
+
     async def send_from_wallet(self, request: wm.WalletSendRequest) -> wm.WalletSend:
         self._purse()
         self._unlocked(request.passphrase)

@@ -88,15 +88,20 @@ class Wishes:
     price: int = 0
     most: int = 0
     done: Callable[[], bool] = lambda: False
+    taking: bool = False
+    hash: bytes = bytes(32)
 
     def sells(self, torrent: str) -> int:
         return self.price
+
+    def sponsored(self, torrent: str) -> bool:
+        return self.taking
 
     def buys(self, torrent: str) -> int:
         return self.most
 
     def infohash(self, torrent: str) -> bytes:
-        return bytes(32)
+        return self.hash
 
     def payee(self, torrent: str) -> Address:
         return self.payee_

@@ -221,6 +221,8 @@ step("on a phone, in the dark and in German it is all there", async () => {
   await shop.emulateMedia({ colorScheme: "dark" });
   await shop.reload();
   await shop.locator("[data-came] svg").waitFor();
+  // What was on its way a moment ago is no difference.
+  for (const on of [page, shop]) assert.deepEqual((await api(on, "GET", "/payments")).differences, []);
   await fine("phone", shop);
   const german = await pageOf(buyer, { width: 360, height: 760, language: "de-DE" });
   await german.getByText("Seeds werden bezahlt.").waitFor();

@@ -283,6 +283,13 @@ PAY_MARKS = 100_000
 "Torrents that may be bought and sold."
 PAY_SIGNERS = 200
 "Keys that our payer ever added to a vault, as far as they are looked at."
+PROBE_BYTES = 16 * MIB
+"Blocks that are fetched to see how well somebody seeds."
+SPONSORED = 2000
+"Agreements of a sponsor."
+SPONSORED_PERIODS = 10_000
+SPONSORED_PROBES = 100
+"In one period of an agreement."
 
 # the embedded tracker
 TRACKER_SERVER_TORRENTS = 200_000

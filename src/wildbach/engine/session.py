@@ -59,7 +59,7 @@ from wildbach.engine.options import AddOptions
 from wildbach.engine.paying import Till
 from wildbach.engine.peer import Peer
 from wildbach.engine.removals import Removals
-from wildbach.engine.roads import Roads
+from wildbach.engine.roads import Reached, Roads
 from wildbach.engine.settings import Settings
 from wildbach.engine.shared import Shared
 from wildbach.engine.talk import CLIENT
@@ -409,6 +409,14 @@ class Session:
                 outlet=self._ways.outlet, hidden=network.proxied,
             )
             self._discovery.start()
+
+    async def call(self, endpoint: Endpoint, info_hash: bytes, greeting: bytes) -> Reached:
+        """A connection to a peer that belongs to no swarm, by the same ways as all others. Raises NetworkError,
+        RemoteError or TimeoutError.
+        """
+        if self._blocks(endpoint.host) or self._network.shut:
+            raise NetworkError(f"{endpoint} is not called: the filter has it, or there is no network", code="blocked")
+        return await self._shared.roads.call(endpoint, info_hash, greeting)
 
     def accept(self, connection: Connection) -> None:
         """Somebody called. For the parts of a session only."""

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 from typing import Final, Literal, Protocol, TypeVar
 
 from wildbach.base import limits
@@ -17,6 +18,8 @@ from wildbach.base.errors import StorageError, UsageError, WildbachError
 from wildbach.engine.session import Session
 from wildbach.interfaces.paychain import VaultSettlement
 from wildbach.interfaces.purse import Purse
+from wildbach.protocol.ext.pay import Terms
+from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.transaction import TriggerContract
 from wildbach.protocol.tron.typed import Domain, Voucher
@@ -30,6 +33,8 @@ from wildbach.services.pay.ledger.seams import Standing
 from wildbach.services.pay.ledger.store import Ledger
 from wildbach.services.pay.ledger.terms import LaneId
 from wildbach.services.pay.settings import PaySettings
+from wildbach.services.pay.sponsor.sponsor import Sponsor
+from wildbach.services.pay.sponsor.store import SponsorStore
 from wildbach.services.pay.till.buying import BuyerDesk
 from wildbach.services.pay.till.selling import SellerDesk
 from wildbach.services.pay.till.till import Till
@@ -93,6 +98,8 @@ class _Open:
     domain: Domain
     delay: int
     scope: Scope
+    sponsor: Sponsor | None
+    "None where nothing is bought."
 
 
 class Shop:
@@ -144,6 +151,9 @@ class Shop:
     def sells(self, torrent: str) -> int:
         chosen = self._settings()
         return chosen.price if chosen.sell and torrent in self._marks else 0
+
+    def sponsored(self, torrent: str) -> bool:
+        return self.sells(torrent) > 0
 
     def buys(self, torrent: str) -> int:
         chosen = self._settings()
@@ -215,6 +225,14 @@ class Shop:
         return self._now.till if self._now is not None else None
 
     @property
+    def sponsor(self) -> Sponsor:
+        """Who pays seeders by the period. Raises UsageError where nothing is bought."""
+        found = self._opened.sponsor
+        if found is None:
+            raise UsageError("sponsoring pays seeders, and pay.buy is off", code="not_open")
+        return found
+
+    @property
     def delay(self) -> int:
         """Of the vault, in seconds; 0 while it is not known."""
         return self._now.delay if self._now is not None else 0
@@ -252,8 +270,10 @@ class Shop:
     async def _review(self) -> None:
         async with self._changing:
             now = self._now
-            if now is not None and now.till.fault is not None:
-                fault = now.till.fault
+            fault = None
+            if now is not None:
+                fault = now.till.fault or (now.sponsor.fault if now.sponsor is not None else None)
+            if fault is not None:
                 await self._shut()
                 raise fault
             both = (now.till.seller is not None, now.till.buyer is not None) if now is not None else (False, False)
@@ -262,6 +282,8 @@ class Shop:
                 if now is not None:
                     # Prices may be others; deals keep theirs.
                     self._session.terms_changed()
+                    if now.sponsor is not None:
+                        now.sponsor.sponsoring.one_per_network = chosen.one_per_network
                 return
             await self._shut()
             self.problem = None
@@ -281,6 +303,8 @@ class Shop:
         finally:
             await now.scope.close()
             now.ledger.close()
+            if now.sponsor is not None:
+                now.sponsor.close()
 
     async def _open(self, chosen: PaySettings) -> None:
         wallet = await self._purse.wallet()
@@ -316,12 +340,26 @@ class Shop:
                     scope, self._threads, ledger, settlement, domain, await wallet.signer(domain),
                     frozenset(facts.mine), self, wall=wall, clock=clock)
             till = Till(scope, domain, self, seller=seller, buyer=buyer)
-            self._now = _Open(till, ledger, wallet, settlement, domain, delay, scope)
+            sponsor = None
+            if buyer is not None:
+                store = await self._threads.run(SponsorStore, self._folder / name.replace(".ledger", ".sponsor"))
+                undo.callback(store.close)
+                sponsor = Sponsor(
+                    scope.child("sponsor"), self._threads, store, buyer, Terms(domain.chain_id, domain.vault),
+                    self._session.call, self._info, SystemRandom(), wall=wall, clock=clock,
+                    one_per_network=chosen.one_per_network)
+            self._now = _Open(till, ledger, wallet, settlement, domain, delay, scope, sponsor)
             undo.callback(lambda: setattr(self, "_now", None))
             await till.start()
+            if sponsor is not None:
+                await sponsor.start()
             self._session.set_till(till)
             undo.pop_all()
         self._news.set()
+
+    def _info(self, torrent: bytes) -> Info | None:
+        found = self._session.called(torrent[:20])
+        return found.info if found is not None and found.hashes.v2 == torrent else None
 
     async def _measure(self) -> None:
         """How fast what may be paid for comes, while it is paid and while it is not."""
@@ -404,6 +442,7 @@ class Shop:
         """Take over what the chain knows of our money, and see where the ledger says something else."""
         now = self._opened
         client, facts = self._purse.client(), now.wallet.facts
+        before = await self._threads.run(now.wallet.sends.on_their_way)
         # What was paid is read before what is left: where a block comes between, the ledger has more and not less.
         out = [lane for lane, (books, paid) in (await self._threads.run(now.ledger.bought)).items()
                if books.signed > paid][: limits.PAY_LANES]
@@ -417,9 +456,12 @@ class Shop:
         for one in (facts.address, *((facts.fee,) if facts.fee is not None else ())):
             balance += (await client.account(one)).balance
         way = await self._threads.run(now.wallet.sends.on_their_way)
-        seen = Observed(balance, state.balance, sum(credits.values()), not way)
-        self.differences = await self._threads.run(
-            reconcile, now.ledger, seen, moved, int(self._purse.wall()))
+        settled = not way and not before
+        seen = Observed(balance, state.balance, sum(credits.values()), settled)
+        found = await self._threads.run(reconcile, now.ledger, seen, moved, int(self._purse.wall()))
+        if settled:
+            # What is on its way is in one of the two and not yet in the other.
+            self.differences = found
         return self.differences
 
     @property

@@ -57,6 +57,7 @@ PAYLOADS: dict[str, Any] = {
     "quote_wallet_send": wm.WalletQuoteRequest(PAYEE, 5, "ü"),
     "send_from_wallet": wm.WalletSendRequest("q", PASSWORD), "put_wallet_address": wm.WalletKnown(PAYEE, "Ü"),
     "remove_wallet_address": wm.WalletKnownAddress(PAYEE),
+    "quote_tip": wm.WalletTip(5),
     "reopen_wallet_day": wm.WalletPassphrase(PASSWORD),
     "set_payment": pay.PayMark("licensed"), "quote_payment": pay.PayOrder("deposit", amount=5),
     "set_wallet_limits": wm.WalletLimitsChange(wm.WalletLimits(per_day=7), PASSWORD),

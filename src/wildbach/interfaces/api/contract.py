@@ -567,6 +567,28 @@ class Api(Protocol):
         """All rows of the ledger, as CSV."""
         ...
 
+    @operation("GET", "/payments/sponsored")
+    async def sponsored(self) -> pay.PaySponsoredList:
+        """Seeders who are paid by the period, and how far each is."""
+        ...
+
+    @operation("POST", "/payments/sponsored")
+    async def sponsor(self, wanted: pay.PaySponsoring) -> pay.PaySponsored:
+        """Pay a seeder for each period in which he serves whoever comes, as seen by probes. What all periods cost has
+        to be reserved for him in the vault.
+        """
+        ...
+
+    @operation("DELETE", "/payments/sponsored/{id}")
+    async def stop_sponsoring(self, id: str) -> None:
+        """Look no more. What is earned is paid; the period that runs is not."""
+        ...
+
+    @operation("GET", "/payments/sponsored/{id}/probes")
+    async def sponsored_probes(self, id: str) -> pay.PayProbes:
+        """What the last hundred probes of a seeder found."""
+        ...
+
     # -- the wallet, of which guests see nothing
 
     @operation("GET", "/wallet")
@@ -713,6 +735,11 @@ class Api(Protocol):
     @operation("POST", "/channels/{word}/download")
     async def download_item(self, word: str, item: chm.ItemWord) -> chm.Download:
         """Download an item's best rendition, like any torrent."""
+        ...
+
+    @operation("POST", "/channels/{word}/tip")
+    async def quote_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        """What a tip to the address costs that a channel's key has signed. It is sent as any quote of the wallet is."""
         ...
 
     @operation("GET", "/channels/{word}/feed", role="guest", content_type="application/rss+xml")

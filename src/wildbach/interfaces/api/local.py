@@ -40,6 +40,7 @@ from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
 from wildbach.interfaces.api.siting import Siting
+from wildbach.interfaces.api.sponsoring import SponsoringPart
 from wildbach.interfaces.api.storing import Storing
 from wildbach.interfaces.api.walleting import Walleting
 from wildbach.interfaces.api.watching import Hooks, Watcher
@@ -75,7 +76,7 @@ log = logging.getLogger("wildbach")
 
 class LocalApi(
     Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
-    Demonstrating, Siting, Storing, Keeping, Channeling, Walleting, Paying,
+    Demonstrating, Siting, Storing, Keeping, Channeling, Walleting, Paying, SponsoringPart,
 ):
     """All operations of the contract, each in the part it belongs to."""
 

@@ -158,6 +158,80 @@ class PayOrder(Model, frozen=True):
     "Seconds, of deploy_vault."
 
 
+class PaySponsoring(Model, frozen=True):
+    """What a seeder is to be paid for."""
+
+    key: str
+    "Of a torrent of v2 that is here."
+    payee: Annotated[str, Meta(min_length=1, max_length=100)]
+    host: Annotated[str, Meta(min_length=1, max_length=45)]
+    "The address at which he is looked at."
+    port: Annotated[int, Meta(ge=1, le=65_535)]
+    rate: Annotated[int, Meta(ge=1)]
+    "Bytes a second that a stranger gets."
+    price: Annotated[int, Meta(ge=1)]
+    "SUN for a period."
+    periods: Annotated[int, Meta(ge=1)]
+    period: Annotated[int, Meta(ge=1)] = 86_400
+    "Seconds."
+    probes: Annotated[int, Meta(ge=1)] = 8
+    "In a period, at random times."
+
+
+class PaySponsored(Model, frozen=True):
+    """A seeder who is paid by the period."""
+
+    id: int
+    key: str
+    name: str
+    payee: str
+    peer: str
+    rate: int
+    price: int
+    period: int
+    periods: int
+    probes: int
+    begins: int
+    now: int
+    "The number of the period that runs, from 0 on; -1 before it begins."
+    made: int
+    "Probes of it so far,"
+    passed: int
+    "and those that passed."
+    good: int
+    "Periods that are paid,"
+    bad: int
+    "that failed,"
+    unseen: int
+    "and in which no probe was made: nothing is known of them, and nothing is paid."
+    paid: int
+    "SUN."
+    reserved: int
+    over: bool
+    came: str
+    "What became of the newest voucher."
+
+
+class PaySponsoredList(Model, frozen=True):
+    items: tuple[PaySponsored, ...]
+
+
+class PayProbe(Model, frozen=True):
+    """What a probe found."""
+
+    at: int
+    period: int
+    why: str
+    size: int
+    "Bytes."
+    rate: int
+
+
+class PayProbes(Model, frozen=True):
+    items: tuple[PayProbe, ...]
+    "The newest first."
+
+
 class PayRow(Model, frozen=True):
     """A row of the ledger."""
 

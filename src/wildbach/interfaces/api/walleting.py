@@ -17,6 +17,7 @@ from wildbach.interfaces.api.lately import Lately
 from wildbach.interfaces.purse import Funds, Purse
 from wildbach.protocol.tron.address import Address
 from wildbach.services.chain.networks import KNOWN
+from wildbach.services.channels.service import Channels
 from wildbach.services.pay.wallet.derivation import cold_key
 from wildbach.services.pay.wallet.orders import Quote
 from wildbach.services.pay.wallet.phrase import Phrase
@@ -46,6 +47,7 @@ class Walleting:
 
     core: Core
     purse: Purse
+    channel_service: Channels
     _drafts: Lately[_Draft]
     _quotes: Lately[Quote]
 
@@ -194,6 +196,17 @@ class Walleting:
             id_, str(to), await purse.threads.run(wallet.book.label, to), request.amount, costs.bandwidth, costs.energy,
             costs.activation, costs.memo, costs.total, quote.balance, quote.short, tuple(
                 wm.WalletCaution(one.code, one.message, str(one.like or "")) for one in quote.cautions))
+
+    async def quote_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        channel = self.channel_service.find(word)
+        payout = channel.facts.payout.strip() if channel.facts is not None else ""
+        if not payout:
+            raise UsageError("this channel names no address for tips", code="no_payout")
+        if channel.payout_was:
+            raise UsageError(
+                f"the address for tips changed from {channel.payout_was} to {payout}, as a thief of the key would have "
+                "it: ask its author in another way, then say that it is right", code="payout_changed")
+        return await self.quote_wallet_send(wm.WalletQuoteRequest(payout, tip.amount, tip.memo))
 
     async def send_from_wallet(self, request: wm.WalletSendRequest) -> wm.WalletSend:
         purse = self.purse

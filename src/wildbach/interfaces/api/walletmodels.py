@@ -196,6 +196,13 @@ class WalletQuoteRequest(Model, frozen=True):
     "Anybody can read it, for ever."
 
 
+class WalletTip(Model, frozen=True):
+    """A tip for the maker of a channel."""
+
+    amount: Sun
+    memo: Annotated[str, Meta(max_length=limits.WALLET_MEMO_BYTES)] = ""
+
+
 class WalletCaution(Model, frozen=True):
     """Something to look out for before money goes there."""
 

@@ -19,3 +19,6 @@ class PaySettings(Section):
         "wallet.", live=True)
     most: int = setting(
         33_000, "What a GiB may cost at most, in SUN.", live=True, min=1, max=1_000_000_000)
+    one_per_network: bool = setting(
+        True, "Of seeders whom you sponsor, take one of a torrent in each network (/24, or /48 of IPv6): a hundred "
+        "names of one machine earn what one does.", live=True)

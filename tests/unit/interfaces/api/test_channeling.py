@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from clients import client, until
 from wildbach.base.errors import UsageError
@@ -14,6 +15,7 @@ from wildbach.base.ids import Endpoint
 from wildbach.interfaces.api import channelmodels as cm
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import playmodels as pm
+from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.protocol.metainfo import MutableLink
 
@@ -168,9 +170,27 @@ def test_edits_removals_and_restarts(tmp_path: Path) -> None:
                 assert (changed.title, changed.text) == ("Garden birds", "new")
                 with pytest.raises(UsageError):
                     await author.change_channel("Garden birds", cm.ChannelPatch(payout="T1"))
+                await _tips(author)
                 await author.unfollow_channel("Garden birds")
                 assert (await author.channels()).channels == () and (films / "a.mp4").exists()
     asyncio.run(main())
+
+
+async def _tips(author: LocalApi) -> None:
+    """To the signed address, and not to one that changed a moment ago."""
+    async def refused() -> str:
+        with pytest.raises(UsageError) as caught:
+            await author.quote_tip("Garden birds", wm.WalletTip(5))
+        return caught.value.code
+
+    assert await refused() == "no_payout"
+    await author.change_channel("Garden birds", cm.ChannelPatch(payout="TWer2Ygk5TEheHp3TPuYeqxmB6SsGZmaL6"))
+    assert await refused() == "no_wallet"
+    service = author.channel_service
+    channel = service.find("Garden birds")
+    service.find = lambda word: replace(channel, payout_was="TPX6HK2NRN4XKRX1JAhbC827bm7gMmy5w1")  # type: ignore[method-assign]  # as after a change
+    assert await refused() == "payout_changed"
+    del service.find
 
 
 def test_after_the_key_is_rotated_the_channel_goes_on_and_its_followers_too(tmp_path: Path) -> None:

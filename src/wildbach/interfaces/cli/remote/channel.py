@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from wildbach.base.errors import UsageError
 from wildbach.base.words import plural
 from wildbach.interfaces.api import channelmodels as cm
+from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import output, reach, said, text, writing
 from wildbach.interfaces.cli.exits import Exit
@@ -21,6 +22,7 @@ from wildbach.interfaces.cli.groups import ListGroup
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote import key as keys
 from wildbach.interfaces.cli.remote.add import place
+from wildbach.interfaces.cli.remote.wallet import TrxType, ask_and_send, passphrase_file
 from wildbach.interfaces.cli.table import Cell, Column, Row
 from wildbach.protocol.channels.items import Link
 
@@ -139,6 +141,25 @@ async def follow(api: Api, following: cm.ChannelFollowing, *, as_json: bool) -> 
     else:
         output.line(text.clean(f"following {channel.title}; its items are listed once they are here"))
     return Exit.OK
+
+
+@command.command("tip")
+@click.argument("word", metavar="CHANNEL")
+@click.argument("amount", type=TrxType(), metavar="TRX")
+@click.option("--memo", default="", metavar="TEXT", help="Goes along; anybody can read it, for ever. It costs a fee.")
+@click.option("--yes", is_flag=True, help="Do not ask whether what is shown is meant.")
+@click.option("--wait", is_flag=True, help="Wait until it cannot be undone any more.")
+@passphrase_file
+@reach.options
+@reach.as_json
+def tip_command(
+    word: str, amount: int, memo: str, yes: bool, wait: bool, passphrase_file: Path | None, as_json: bool, reach: Reach,
+) -> int:
+    """Send TRX to the address that a channel names for tips. Where it changed, you say first that it is right."""
+    tip = wm.WalletTip(amount, memo)
+    return ask_and_send(
+        reach, lambda api: api.quote_tip(word, tip), yes=yes, in_spite=False, wait=wait,
+        passphrase_file=passphrase_file, as_json=as_json)
 
 
 @command.command("unfollow")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from msgspec.structs import replace
 
 from wildbach.base.errors import UsageError
 from wildbach.base.words import size
@@ -31,6 +32,13 @@ PURCHASES: Final = (
     Column("SIGNED", right=True), Column("PAYEE"), Column("", rank=1))
 ROWS: Final = (
     Column("WHEN"), Column("WHAT"), Column("TRX", right=True), Column("FROM"), Column("TO"), Column("WITH", rank=1))
+SPONSORED: Final = (
+    Column("NO", right=True), Column("TORRENT", flexible=True), Column("SEEDER"), Column("PERIOD"),
+    Column("PROBES", right=True), Column("GOOD/BAD/UNSEEN", right=True), Column("PAID", right=True),
+    Column("VOUCHER", rank=1))
+PROBES: Final = (
+    Column("WHEN"), Column("PERIOD", right=True), Column("FOUND"), Column("SIZE", right=True),
+    Column("RATE", right=True))
 _LICENCES: Final = {"mine": "mine", "licensed": "licensed", "public-domain": "public_domain"}
 _LOOK_SECONDS: Final = 1.0
 
@@ -257,6 +265,99 @@ def collect_command(yes: bool, passphrase_file: Path | None, as_json: bool, reac
                          code="nothing_held")
     carry_out(reach, wanted, yes=yes, passphrase_file=passphrase_file, as_json=as_json)
     return Exit.OK
+
+
+# -- sponsoring
+
+
+@command.group("sponsor")
+def sponsor_group() -> None:
+    """Pay somebody to keep one of your torrents served.
+
+    He earns a sum for each period in which at least 80 % of the probes pass: small downloads by an unknown peer at
+    random times. It buys service to strangers, not a copy on a disk. Reserve what all periods cost for him first
+    (`spend reserve`).
+    """
+
+
+@sponsor_group.command("start")
+@click.argument("torrent")
+@click.argument("payee")
+@click.argument("host")
+@click.argument("port", type=click.IntRange(1, 65_535))
+@click.option("--rate", type=click.IntRange(1), required=True, metavar="BYTES", help="A second, for any stranger.")
+@click.option("--price", type=TrxType(), required=True, metavar="TRX", help="For a period.")
+@click.option("--periods", type=click.IntRange(1, 10_000), required=True, metavar="N", help="How many.")
+@click.option("--period", type=click.IntRange(1200, 31 * 86_400), default=86_400, metavar="SECONDS",
+              help="How long one is.", show_default=True)
+@click.option("--probes", type=click.IntRange(1, 100), default=8, metavar="N", help="In a period.", show_default=True)
+@reach.options
+def sponsor_start_command(
+    torrent: str, payee: str, host: str, port: int, rate: int, price: int, periods: int, period: int, probes: int,
+    reach: Reach,
+) -> int:
+    """Pay the seeder at HOST and PORT, from now on. PAYEE is his address."""
+    wanted = pm.PaySponsoring("", payee, host, port, rate, price, periods, period, probes)
+    return reach.run(lambda api: sponsor_start(api, torrent, wanted))
+
+
+async def sponsor_start(api: Api, word: str, wanted: pm.PaySponsoring) -> Exit:
+    (key,) = (await naming.chosen(api, [word])).keys
+    found = await api.sponsor(replace(wanted, key=key))
+    output.line(
+        f"{found.id}: {text.clean(found.name)} at {found.peer}, {trx(found.price)} TRX a period, {found.periods} of "
+        "them")
+    return Exit.OK
+
+
+@sponsor_group.command("list")
+@reach.options
+@reach.as_json
+def sponsor_list_command(as_json: bool, reach: Reach) -> int:
+    """Show who is paid, and how far each is."""
+    return reach.run(lambda api: sponsor_list(api, as_json=as_json))
+
+
+async def sponsor_list(api: Api, *, as_json: bool) -> Exit:
+    found = await api.sponsored()
+    return said.listed(found.items, SPONSORED, _sponsored_row, "Nobody is sponsored.", as_json=as_json)
+
+
+def _sponsored_row(one: pm.PaySponsored) -> Row:
+    return (
+        str(one.id), one.name, one.peer, "over" if one.over else f"{one.now + 1} of {one.periods}",
+        f"{one.passed}/{one.made}", f"{one.good}/{one.bad}/{one.unseen}", trx(one.paid), one.came)
+
+
+@sponsor_group.command("stop")
+@click.argument("number", type=click.IntRange(1))
+@reach.options
+def sponsor_stop_command(number: int, reach: Reach) -> int:
+    """Look at a seeder no more. What he earned is paid; the period that runs is not."""
+    return reach.run(lambda api: sponsor_stop(api, number))
+
+
+async def sponsor_stop(api: Api, number: int) -> Exit:
+    await api.stop_sponsoring(str(number))
+    return Exit.OK
+
+
+@sponsor_group.command("log")
+@click.argument("number", type=click.IntRange(1))
+@reach.options
+@reach.as_json
+def sponsor_log_command(number: int, as_json: bool, reach: Reach) -> int:
+    """Show what probes of a seeder found, the newest first."""
+    return reach.run(lambda api: sponsor_log(api, number, as_json=as_json))
+
+
+async def sponsor_log(api: Api, number: int, *, as_json: bool) -> Exit:
+    found = await api.sponsored_probes(str(number))
+    return said.listed(found.items, PROBES, _probe_row, "No probe was made yet.", as_json=as_json)
+
+
+def _probe_row(one: pm.PayProbe) -> Row:
+    return text.moment(one.at), str(one.period + 1), one.why, size(one.size), f"{size(one.rate)}/s"
 
 
 # -- the ledger

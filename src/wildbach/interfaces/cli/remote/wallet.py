@@ -333,9 +333,18 @@ def send_command(
     if len(memo) > limits.WALLET_MEMO_BYTES:
         raise UsageError(f"a memo has {limits.WALLET_MEMO_BYTES} bytes at most")
     request = wm.WalletQuoteRequest(_address(to), amount, memo)
+    return ask_and_send(
+        reach, lambda api: api.quote_wallet_send(request), yes=yes, in_spite=in_spite, wait=wait,
+        passphrase_file=passphrase_file, as_json=as_json)
 
-    async def ask_costs(api: Api) -> tuple[wm.WalletStatus, wm.WalletQuote]:
-        return await api.wallet(), await api.quote_wallet_send(request)
+
+def ask_and_send(
+    reach: Reach, ask_quote: Callable[[RemoteApi], Awaitable[wm.WalletQuote]], *, yes: bool, in_spite: bool, wait: bool,
+    passphrase_file: Path | None, as_json: bool,
+) -> int:
+    """Show what it costs, ask whether it is meant and for the passphrase, and send it."""
+    async def ask_costs(api: RemoteApi) -> tuple[wm.WalletStatus, wm.WalletQuote]:
+        return await api.wallet(), await ask_quote(api)
 
     status, quote = _said(lambda: reach.ask(ask_costs))
     if not as_json:

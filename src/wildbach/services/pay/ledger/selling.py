@@ -174,11 +174,19 @@ class Selling:
         return lane.epoch <= LAST_EPOCH and total > (at.total if at is not None else 0) and self._roomy
 
     def count(self, lane: LaneId, total: int, signature: bytes, price: int) -> None:
-        """It is stored. A window that is paid for is doubled."""
+        """It is stored. A window that is paid for is doubled. `price`: 0 where it is for no blocks: then it pays for no
+        debt, and earns no credit.
+        """
         at = self.lanes.setdefault(lane, Lane())
         if total <= at.total:
             return
+        more = total - at.total
         at.total, at.signature = total, signature
+        if not price:
+            self.billed += more * UNIT
+            at.units += more * UNIT
+            self.grown_at += more
+            return
         self._recall(at, price)
         if (self.paid - self.grown_at) * UNIT >= self.window * price:
             self.window = min(2 * self.window, self.most)

@@ -156,14 +156,29 @@ class Ledger:
             for lane, books in lanes:
                 _put_bought(db, lane, books)
 
-    def signed(self, at: int, lane: LaneId, books: Buying, parts: Sequence[Part], mark: bytes) -> None:
-        """A voucher of ours of a higher total, which may leave when this returns."""
+    def signed(
+        self, at: int, lane: LaneId, books: Buying, parts: Sequence[Part], mark: bytes, *, gift: bool = False,
+    ) -> None:
+        """A voucher of ours of a higher total, which may leave when this returns. `gift`: it is for no blocks, and
+        `mark` names what it is for; that is given once.
+        """
         with self._store.change() as db:
             _put_bought(db, lane, books)
+            if gift:
+                for part in parts:
+                    _post(db, Row(
+                        0, at, "gift", Account.GIVEN, Account.PROMISED, part.amount, lane.payee, lane.epoch,
+                        part.torrent, mark))
+                return
             for part in parts:
                 spent = Account.BOUGHT if part.torrent else Account.GIVEN
                 _post(db, Row(
                     0, at, "voucher", spent, Account.PROMISED, part.amount, lane.payee, lane.epoch, part.torrent, mark))
+
+    def given(self, mark: bytes) -> bool:
+        """There is a gift with this mark."""
+        with self._store.look() as db:
+            return db.execute("SELECT 1 FROM rows WHERE mark=? AND what='gift'", (mark,)).fetchone() is not None
 
     def spent(self, at: int, lane: LaneId, paid: int) -> int:
         """The vault has paid so much of a lane of ours in all, at a solidified block. Returns what is new of it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from wildbach.base import limits
-from wildbach.base.errors import NetworkError, RemoteError
+from wildbach.base.errors import NetworkError, RemoteError, StorageError
 from wildbach.engine.paying import Line
 from wildbach.protocol.ext import pay
 from wildbach.protocol.ext.pay import Accepted, Due, Held, Meter, Offer, Paid, Stop, Why
@@ -56,6 +56,20 @@ class Purchase:
     sides: dict[int, BuySide] = field(default_factory=dict)
     signing: bool = False
     dirty: bool = False
+    gifts: deque[Gift] = field(default_factory=deque)
+    "They wait for a voucher of their own."
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """To be paid for no blocks: a period of seeding. `mark`: 32 bytes that name it; it is paid once. `torrent`: 32
+    bytes. `amount`: SUN. `done` gets the voucher, or StorageError or Refused.
+    """
+
+    mark: bytes
+    torrent: bytes
+    amount: int
+    done: asyncio.Future[SignedVoucher]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +77,10 @@ class _Ask:
     """A voucher to be signed. `parts`: what it adds."""
 
     purchase: Purchase
-    side: BuySide
+    side: BuySide | None
     total: int
     parts: tuple[Share, ...]
+    gift: Gift | None = None
 
 
 class BuyerDesk:
@@ -181,6 +196,47 @@ class BuyerDesk:
             self._asked_at = self.clock()
             await self.cover()
 
+    async def take(self, offer: Offer, infohash: bytes) -> Accepted:
+        """Take an offer outside of the swarms: what is said for it. Raises Refused and StorageError."""
+        await self._look_up(offer.payee)
+        accept = Accept(self._signer.payer, offer.payee, offer.id, infohash, offer.expires)
+        signature = await self._threads.run(self._signer.accept, accept, offer.price)
+        purchase = self.purchase(offer.payee)
+        return Accepted(
+            offer.id, self._signer.payer, purchase.lane.epoch, purchase.books.bytes_owed, signature)
+
+    async def give(self, payee: Address, torrent: bytes, amount: int, mark: bytes) -> SignedVoucher:
+        """A voucher that pays so much more for no blocks, or, where that was done for this mark, the newest of the
+        lane. After a crash those that were under way are given again before anything else is signed, so before the till
+        is set: else what the wallet has counted of them would count for something else. Raises Refused and
+        StorageError.
+        """
+        await self._look_up(payee)
+        done: asyncio.Future[SignedVoucher] = asyncio.get_running_loop().create_future()
+        purchase = self.purchase(payee)
+        purchase.gifts.append(Gift(mark, torrent, amount, done))
+        if not purchase.signing:
+            self._give(purchase)
+        return await done
+
+    async def newest(self, payee: Address) -> SignedVoucher | None:
+        """Of our lane to him, once more; None where there is none. Raises Refused and StorageError."""
+        if not self.purchase(payee).books.signed:
+            return None
+        return await self.give(payee, b"", 0, b"")
+
+    def _give(self, purchase: Purchase) -> None:
+        gift = purchase.gifts.popleft()
+        purchase.signing = True
+        parts = (Share(gift.torrent, gift.amount),) if gift.amount else ()
+        self._ask(_Ask(purchase, None, purchase.books.signed + gift.amount, parts, gift))
+
+    def look_at(self, payee: Address, held: Held) -> None:
+        """A seller shows his best voucher outside of the swarms."""
+        purchase = self.lanes.get(LaneId(payee, held.epoch))
+        if purchase is not None and purchase.books.shown(held.total):
+            self._scope.spawn(f"shown {payee}", self._shown(purchase, held), contain=self.failed)
+
     # -- vouchers
 
     def want(self, purchase: Purchase, side: BuySide) -> None:
@@ -206,24 +262,41 @@ class BuyerDesk:
             if not self._queue:
                 self._work.clear()
             books = [replace(ask.purchase.books) for ask in batch]
+            answers: Sequence[SignedVoucher | Refused]
             try:
                 answers = await self._threads.run(self._sign, batch, books)
             except Refused as refused:
                 answers = [refused] * len(batch)
+            except StorageError as error:
+                for ask in (*batch, *self._queue):
+                    if ask.gift is not None and not ask.gift.done.done():
+                        ask.gift.done.set_exception(error)
+                raise
             for ask, answer in zip(batch, answers, strict=True):
                 self._signed(ask, answer)
 
     def _sign(self, batch: Sequence[_Ask], books: Sequence[Buying]) -> Sequence[SignedVoucher | Refused]:
         """In a thread: counted by the wallet, then on the ledger."""
+        had = [
+            ask.gift is not None and (not ask.gift.amount or self._ledger.given(ask.gift.mark)) for ask in batch]
         wanted = [
-            Wanted(Voucher(self._signer.payer, ask.purchase.lane.payee, ask.purchase.lane.epoch, ask.total), ask.parts)
-            for ask in batch]
+            Wanted(
+                Voucher(
+                    self._signer.payer, ask.purchase.lane.payee, ask.purchase.lane.epoch,
+                    ask.purchase.books.signed if was else ask.total),
+                () if was else ask.parts)
+            for ask, was in zip(batch, had, strict=True)]
         answers = self._signer.vouchers(wanted)
         at, ahead = int(self.wall()), set[LaneId]()
-        for ask, answer, state in zip(batch, answers, books, strict=True):
+        for ask, was, answer, state in zip(batch, had, answers, books, strict=True):
             lane = ask.purchase.lane
             if isinstance(answer, SignedVoucher):
-                if ask.parts:
+                if ask.gift is not None and not was:
+                    owed = state.owed + ask.gift.amount * UNIT
+                    self._ledger.signed(
+                        at, lane, replace(state, signed=ask.total, owed=owed),
+                        [Part(ask.gift.torrent, ask.gift.amount)], ask.gift.mark, gift=True)
+                elif ask.parts and not was:
                     parts = [Part(one.torrent, one.amount) for one in ask.parts]
                     self._ledger.signed(
                         at, lane, replace(state, signed=ask.total), parts, answer.voucher.digest(self._domain))
@@ -238,16 +311,55 @@ class BuyerDesk:
                     [Part(torrent, signed - state.signed)], b"")
         return answers
 
+    def _gave(self, ask: _Ask, gift: Gift, answer: SignedVoucher | Refused) -> None:
+        purchase = ask.purchase
+        purchase.signing = False
+        if isinstance(answer, SignedVoucher):
+            if answer.voucher.cumulative == ask.total:
+                purchase.books.owed += gift.amount * UNIT
+                purchase.books.sign(ask.total)
+            if not gift.done.done():
+                gift.done.set_result(answer)
+        else:
+            counted = _counted(answer)
+            if counted > purchase.books.signed:
+                self._below(purchase, counted)
+                purchase.gifts.appendleft(gift)
+            else:
+                if answer.code in _NEW_EPOCH and purchase.lane.epoch == self.epoch:
+                    self.begin_epoch(int(str(answer.facts.get("floor", 0))))
+                if not gift.done.done():
+                    gift.done.set_exception(answer)
+        self._next(purchase)
+
+    def _next(self, purchase: Purchase) -> None:
+        if purchase.gifts and not purchase.signing:
+            self._give(purchase)
+
+    def _below(self, purchase: Purchase, counted: int) -> None:
+        """A crash came between the wallet and the ledger: the wallet has it right."""
+        purchase.books.sign(counted)
+        purchase.books.owed = max(purchase.books.owed, counted * UNIT)
+
     def _signed(self, ask: _Ask, answer: SignedVoucher | Refused) -> None:
         purchase = ask.purchase
+        if ask.gift is not None:
+            self._gave(ask, ask.gift, answer)
+            return
         if ask.parts:
             purchase.signing = False
+        self._voucher(ask, purchase, answer)
+        self._next(purchase)
+
+    def _voucher(self, ask: _Ask, purchase: Purchase, answer: SignedVoucher | Refused) -> None:
         if isinstance(answer, SignedVoucher):
             purchase.books.sign(ask.total)
             for part in ask.parts:
                 units, price = purchase.torrents.get(part.torrent, (0, 0))
                 purchase.torrents[part.torrent] = units - part.amount * UNIT, price
-            side = ask.side if not ask.side.gone else next(iter(purchase.sides.values()), None)
+            side = ask.side
+            if side is None or side.gone:
+                side = next(iter(purchase.sides.values()), None)
             if side is not None:
                 side.line.tell(pay.encode(Paid(purchase.lane.epoch, ask.total, answer.signature)))
                 side.grow()
@@ -257,9 +369,8 @@ class BuyerDesk:
             if purchase.lane.epoch == self.epoch:
                 self.begin_epoch(int(str(answer.facts.get("floor", 0))))
         elif counted > purchase.books.signed or answer.code == "below_signed":
-            purchase.books.sign(counted)
-            purchase.books.owed = max(purchase.books.owed, counted * UNIT)
-            if purchase.books.total > counted:
+            self._below(purchase, counted)
+            if purchase.books.total > counted and ask.side is not None:
                 self.want(purchase, ask.side)
         else:
             self.refused = answer

@@ -14,6 +14,10 @@ class Market(Protocol):
         """For how many SUN a GiB; 0 where it is not for sale."""
         ...
 
+    def sponsored(self, torrent: str) -> bool:
+        """Somebody pays for its seeding: vouchers are taken where nothing is sold, too."""
+        ...
+
     def buys(self, torrent: str) -> int:
         """For how many SUN a GiB at most; 0 where nothing is paid for it."""
         ...

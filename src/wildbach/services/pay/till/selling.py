@@ -341,7 +341,7 @@ class SellSide:
         desk, torrent = self._desk, self.line.torrent
         price, window = desk.market.sells(torrent), first_window(self.line.piece_length)
         self._end()
-        if not price or not window or self.gone:
+        if not (price or desk.market.sponsored(torrent)) or not window or self.gone:
             self._offer_at = desk.clock() + OFFER_SECONDS
             return
         offer = desk.offers.make(
@@ -395,6 +395,9 @@ class SellSide:
         self._known, self._sale = known, sale
         known.sides[self.line.number] = self
         lane = known.books.lanes.get(sale.lane)
+        if not self.price:
+            # Who pays for no blocks hears that vouchers are taken now.
+            self.line.tell(pay.encode(Meter(False, self.line.sent)))
         if lane is not None and lane.total:
             self.line.tell(pay.encode(Held(sale.lane.epoch, lane.total, lane.signature)))
         self.review()
@@ -417,12 +420,12 @@ class SellSide:
     # -- the meter
 
     def gave(self, size: int) -> None:
-        if not self.metering or self._known is None or self._sale is None:
+        metering, known, sale = self.metering, self._known, self._sale
+        if not metering or known is None or sale is None:
             return
-        self._known.books.bill(size, self.price, self._sale.lane)
-        self._known.dirty = True
+        known.books.bill(size, self.price, sale.lane)
+        known.dirty = True
         self._gave_at = self._desk.clock()
-        known = self._known
         self.review()
         if self.why is not None:
             # The window is of all his connections.
@@ -438,6 +441,8 @@ class SellSide:
         if not standing.registered:
             # The key has ended. Of what is reserved from now on, its vouchers get nothing.
             self.stop(Why.BAD_SIGNATURE)
+            return
+        if not self.price:
             return
         if known.books.credit(standing, self.price) < self._desk.least:
             # To redeem what is lent would cost more than it is: nothing is.
@@ -476,7 +481,7 @@ class SellSide:
         if known is None or lane is None:
             return
         self.review()
-        if known.books.debt <= 0:
+        if known.books.debt <= 0 or not self.price:
             self._owing_since = None
         elif self._owing_since is None:
             self._owing_since = now

@@ -112,7 +112,7 @@ class Till:
         return deal
 
     def _sells(self, torrent: str) -> bool:
-        return self.seller is not None and self._market.sells(torrent) > 0
+        return self.seller is not None and (self._market.sells(torrent) > 0 or self._market.sponsored(torrent))
 
     def _buys(self, torrent: str) -> bool:
         return self.buyer is not None and self._market.buys(torrent) > 0 and not self._market.complete(torrent)

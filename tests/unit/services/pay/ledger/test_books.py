@@ -249,3 +249,17 @@ def test_money_is_fetched_when_it_is_worth_it_and_has_to_be() -> None:
     assert books.ripe(replace(at, leaving=True), PRICE, 100) == (lane(1),)
     assert books.ripe(reserved(5000, until=NOW + 7 * DAY), PRICE, 100) == (lane(1),)
     assert books.ripe(reserved(900), PRICE, 100) == (lane(1),), "credit is used up"
+
+
+def test_what_is_paid_for_no_blocks_covers_none_and_grows_no_window() -> None:
+    books = seller()
+    at = lane(1)
+    books.accept(at, 0)
+    books.count(at, 5_000_000, b"s", 0)
+    assert books.paid == books.held == 5_000_000 and books.debt == 0 and books.bytes_billed == 0
+    assert books.window == FIRST_WINDOW
+    books.bill(FIRST_WINDOW, PRICE, lane)
+    assert books.refuses(RESERVED, PRICE, PAYEE) is Why.WINDOW
+    books.count(at, 5_000_000 + sun(FIRST_WINDOW * PRICE), b"t", PRICE)
+    assert books.window == 2 * FIRST_WINDOW
+    assert books.accept(at, 0) <= FIRST_WINDOW
