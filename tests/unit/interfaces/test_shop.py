@@ -64,7 +64,7 @@ def test_a_node_that_hangs_delays_neither_a_look_nor_the_end(tmp_path: Path, mon
         await asyncio.Event().wait()
 
     async def then(api: LocalApi) -> None:
-        await so(lambda: api.shop.till is not None)
+        await so(lambda: api.shop.till is not None and not api.shop._changing.locked())
         assert (await api.payments()).deposit is not None
         monkeypatch.setattr(ChainClient, "ask", never)
         began = time.monotonic()
@@ -100,7 +100,7 @@ def test_a_full_disk_is_said_and_it_goes_on_when_there_is_room(
     monkeypatch.setattr("wildbach.interfaces.shop._AGAIN_SECONDS", 0.2)
 
     async def then(api: LocalApi) -> None:
-        await so(lambda: api.shop.till is not None)
+        await so(lambda: api.shop.till is not None and not api.shop._changing.locked())
         shop_ = api.shop
         assert shop_._now is not None
         first, ledger = shop_._now, shop_._now.ledger
@@ -138,7 +138,7 @@ def test_sales_end_at_once_though_a_node_hangs(tmp_path: Path, monkeypatch: pyte
         await asyncio.Event().wait()
 
     async def then(api: LocalApi) -> None:
-        await so(lambda: api.shop.till is not None)
+        await so(lambda: api.shop.till is not None and not api.shop._changing.locked())
         monkeypatch.setattr(ChainClient, "ask", never)
         api.shop.changed()
         async with asyncio.timeout(20):
@@ -168,7 +168,7 @@ def test_a_disk_that_is_full_at_the_end_is_said_and_all_is_closed(tmp_path: Path
     said: list[Exception] = []
 
     async def then(api: LocalApi) -> None:
-        await so(lambda: api.shop.till is not None)
+        await so(lambda: api.shop.till is not None and not api.shop._changing.locked())
         now = api.shop._now
         assert now is not None and now.till.buyer is not None
         ledgers.append(now.ledger)
