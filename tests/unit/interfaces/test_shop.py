@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clients import client
+from wildbach.base.errors import StorageError
 from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.interfaces.api.models import SettingsPatch
@@ -17,7 +18,8 @@ from wildbach.services.chain import vault
 from wildbach.services.chain.client import ChainClient
 from wildbach.services.devchain.chain import Options
 from wildbach.services.devchain.server import DevNode
-from wildbach.services.pay.ledger.store import Account
+from wildbach.services.pay.ledger.store import Account, Ledger
+from wildbach.services.pay.ledger.terms import LaneId
 from wildbach.services.pay.wallet import keystore
 from wildbach.services.pay.wallet.phrase import Phrase
 
@@ -62,7 +64,7 @@ def test_a_node_that_hangs_delays_neither_a_look_nor_the_end(tmp_path: Path, mon
         await asyncio.Event().wait()
 
     async def then(api: LocalApi) -> None:
-        await so(lambda: api.shop.till is not None)
+        await so(lambda: api.shop.till is not None and not api.shop._changing.locked())
         assert (await api.payments()).deposit is not None
         monkeypatch.setattr(ChainClient, "ask", never)
         began = time.monotonic()
@@ -98,7 +100,7 @@ def test_a_full_disk_is_said_and_it_goes_on_when_there_is_room(
     monkeypatch.setattr("wildbach.interfaces.shop._AGAIN_SECONDS", 0.2)
 
     async def then(api: LocalApi) -> None:
-        await so(lambda: api.shop.till is not None)
+        await so(lambda: api.shop.till is not None and not api.shop._changing.locked())
         shop_ = api.shop
         assert shop_._now is not None
         first, ledger = shop_._now, shop_._now.ledger
@@ -136,7 +138,7 @@ def test_sales_end_at_once_though_a_node_hangs(tmp_path: Path, monkeypatch: pyte
         await asyncio.Event().wait()
 
     async def then(api: LocalApi) -> None:
-        await so(lambda: api.shop.till is not None)
+        await so(lambda: api.shop.till is not None and not api.shop._changing.locked())
         monkeypatch.setattr(ChainClient, "ask", never)
         api.shop.changed()
         async with asyncio.timeout(20):
@@ -159,3 +161,23 @@ def test_switches_that_are_toggled_fast_end_as_they_were_left(tmp_path: Path) ->
         assert api.shop.problem is None
 
     assert shop(tmp_path, then) < 5
+
+
+def test_a_disk_that_is_full_at_the_end_is_said_and_all_is_closed(tmp_path: Path) -> None:
+    ledgers: list[Ledger] = []
+    said: list[Exception] = []
+
+    async def then(api: LocalApi) -> None:
+        await so(lambda: api.shop.till is not None and not api.shop._changing.locked())
+        now = api.shop._now
+        assert now is not None and now.till.buyer is not None
+        ledgers.append(now.ledger)
+        api.shop._report = said.append  # type: ignore[method-assign]  # what the daemon would write to its log
+        await api.shop._threads.run(now.ledger._store._db.execute, "PRAGMA query_only=1")
+        for number in range(1, 3):
+            now.till.buyer.lane(LaneId(api.shop.wallet.facts.address, number)).dirty = True
+
+    assert shop(tmp_path, then) < 5
+    assert [one.code for one in said if isinstance(one, StorageError)] == ["read_only"]
+    with pytest.raises(StorageError, match="closed"):
+        ledgers[0].balances()

@@ -145,7 +145,8 @@ class BuyerDesk:
     def ended(self, purchase: Purchase) -> None:
         """A connection buys no more in this lane. One in which nothing was ever owed need not be remembered."""
         books = purchase.books
-        if not purchase.sides and not books.owed and not books.signed and not purchase.paid:
+        waits = purchase.signing or purchase.gifts
+        if not (purchase.sides or waits or books.owed or books.signed or purchase.paid):
             self.lanes.pop(purchase.lane, None)
 
     # -- offers

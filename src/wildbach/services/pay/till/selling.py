@@ -80,7 +80,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class _Voucher:
-    """To be looked at. `signer`: whose signature it has to have."""
+    """To be looked at. `signer`: whose signature it has to have. `price`: of the sale that it is for."""
 
     side: SellSide
     known: Known
@@ -88,6 +88,7 @@ class _Voucher:
     paid: Paid
     signer: Address
     torrent: bytes
+    price: int
 
 
 class SellerDesk:
@@ -203,7 +204,7 @@ class SellerDesk:
 
     # -- vouchers
 
-    def voucher(self, side: SellSide, known: Known, lane: LaneId, paid: Paid) -> None:
+    def voucher(self, side: SellSide, known: Known, lane: LaneId, paid: Paid, price: int) -> None:
         signer = known.state.signer
         if signer is None or not known.books.better(lane, paid.total):
             return
@@ -215,7 +216,7 @@ class SellerDesk:
             known.uses += 1
         elif before.paid.total >= paid.total:
             return
-        waiting[lane] = _Voucher(side, known, lane, paid, signer, self.market.infohash(side.line.torrent))
+        waiting[lane] = _Voucher(side, known, lane, paid, signer, self.market.infohash(side.line.torrent), price)
         self._work.set()
 
     def _next(self) -> list[_Voucher]:
@@ -241,7 +242,7 @@ class SellerDesk:
                     one.side.stop(Why.BAD_SIGNATURE)
                     continue
                 known = one.known
-                known.books.count(one.lane, one.paid.total, one.paid.signature, one.side.price)
+                known.books.count(one.lane, one.paid.total, one.paid.signature, one.price)
                 known.dirty = True
                 touched[known.payer] = known
             for known in touched.values():
@@ -407,7 +408,8 @@ class SellSide:
         if self._known is not None and self._sale is not None:
             found = self._known, self._sale
         if found is not None and self._desk.payers.get(found[0].payer) is found[0]:
-            self._desk.voucher(self, found[0], LaneId(found[1].lane.payee, message.epoch), message)
+            known, sale = found
+            self._desk.voucher(self, known, LaneId(sale.lane.payee, message.epoch), message, sale.offer.price)
 
     def stopped(self, message: Stop) -> None:
         """The buyer pays no more; where his books begin anew, there is a new offer for them."""
