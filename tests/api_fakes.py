@@ -106,6 +106,7 @@ class FakeApi:
         self.purse_limits = wm.WalletLimits()
         self.purse_book: dict[str, wm.WalletKnown] = {}
         self.licences: dict[str, pay.Licence] = {}
+        self.agreements: dict[str, pay.PaySponsored] = {}
         self.purse_sends: dict[str, wm.WalletSend] = {}
         self.paths: dict[str, str] = {}
         self.values: dict[str, object] = {"api.metrics_public": False}
@@ -732,6 +733,27 @@ class FakeApi:
 
     async def payment_table(self) -> bytes:
         return b"number\r\n"
+
+    async def sponsored(self) -> pay.PaySponsoredList:
+        return pay.PaySponsoredList(tuple(self.agreements.values()))
+
+    async def sponsor(self, wanted: pay.PaySponsoring) -> pay.PaySponsored:
+        if wanted.key not in self.rows:
+            raise UsageError("there is no such torrent", code="not_found")
+        made = pay.PaySponsored(
+            1, wanted.key, wanted.key, wanted.payee, f"{wanted.host}:{wanted.port}", wanted.rate, wanted.price,
+            wanted.period, wanted.periods, wanted.probes, 1_800_000_000, 0, 0, 0, 0, 0, 0, 0, wanted.price, False, "")
+        self.agreements["1"] = made
+        return made
+
+    async def stop_sponsoring(self, id: str) -> None:
+        if self.agreements.pop(id, None) is None:
+            raise UsageError("nobody is sponsored under this number", code="not_found")
+
+    async def sponsored_probes(self, id: str) -> pay.PayProbes:
+        if id not in self.agreements:
+            raise UsageError("nobody is sponsored under this number", code="not_found")
+        return pay.PayProbes((pay.PayProbe(1_800_000_000, 0, "passed", 65_536, 1_000_000),))
 
     async def channels(self) -> chm.Channels:
         return chm.Channels(tuple(self.known_channels.values()))
