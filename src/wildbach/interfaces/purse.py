@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError, StorageError, UsageError, WildbachError
+from wildbach.disk.shelf import Shelf
 from wildbach.interfaces.paychain import WalletChain
 from wildbach.protocol.tron.address import Address
 from wildbach.runtime.rng import Rng
@@ -25,7 +26,8 @@ from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.chain.answers import Account, Block, Resources
 from wildbach.services.chain.client import ChainClient
-from wildbach.services.chain.networks import CONFIRMATION, DEV, MAINNET, Choice, check_consent, chosen
+from wildbach.services.chain.examining import MEMORY, Memory
+from wildbach.services.chain.networks import CONFIRMATION, DEV, KNOWN, MAINNET, Choice, check_consent, chosen
 from wildbach.services.chain.nodes import Poster
 from wildbach.services.chain.settings import ChainSettings
 from wildbach.services.pay.wallet.wallet import Facts, Wallet, is_there
@@ -259,6 +261,17 @@ class Purse:
             yield
         finally:
             self._asking -= 1
+
+    async def examined(self) -> int:
+        """When a node of this network last answered as expected, in seconds since 1970: `wildbach chain check` notes
+        it. 0 where nobody has looked, or it did not.
+        """
+        memory = Memory(Shelf(self._folder.parent / MEMORY))
+        try:
+            found = await self.threads.run(memory.of, KNOWN[self.settings.network])
+        except StorageError:
+            return 0
+        return found.last_passed if found is not None else 0
 
     # -- looking
 

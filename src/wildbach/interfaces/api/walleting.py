@@ -61,7 +61,7 @@ class Walleting:
     # -- what there is
 
     async def wallet(self) -> wm.WalletStatus:
-        nothing = self._nothing()
+        nothing = replace(self._nothing(), examined_at=await self.purse.examined())
         if not await self.purse.exists():
             number = KNOWN[nothing.network].chain_id
             return replace(nothing, chain_id=_hex(number))
@@ -83,7 +83,8 @@ class Walleting:
         copied = purse.copied_at(facts.address)
         owned = facts.kind != "watched"
         return replace(
-            self._nothing(), exists=True, kind=facts.kind, address=str(facts.address), device=facts.device,
+            self._nothing(), examined_at=await purse.examined(), exists=True, kind=facts.kind,
+            address=str(facts.address), device=facts.device,
             chain_id=_hex(purse.chain_id), locked=owned, signer=str(facts.signer or ""), fee_key=str(facts.fee or ""),
             funds=_funds(found) if found is not None else None,
             problem=error.message if error is not None else "" if found is not None else _SILENT,

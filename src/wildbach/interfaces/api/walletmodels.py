@@ -100,6 +100,8 @@ class WalletStatus(Model, frozen=True, kw_only=True):
     "Coins of this network are worth nothing."
     witnesses: int
     "Nodes that must say the same of money."
+    examined_at: int = 0
+    "When a node of this network last answered as expected to `wildbach chain check`; 0: never, as far as is known."
     consent: str
     "What a person has to type before this network is used; empty where nothing is missing."
     locked: bool = False

@@ -21,12 +21,10 @@ from wildbach.protocol.tron.address import Address
 from wildbach.runtime.rng import seeded
 from wildbach.runtime.workers import Threads
 from wildbach.services.chain.client import ChainClient
-from wildbach.services.chain.examining import Examination, Finding, Grade, Memory
+from wildbach.services.chain.examining import MEMORY, Examination, Finding, Grade, Memory
 from wildbach.services.chain.networks import KNOWN, Choice, Network, Place, check_url
 from wildbach.services.chain.nodes import Node
 
-MEMORY = "chain"
-"The folder of what was examined, in the state folder."
 _MARKS = {Grade.GOOD: "✓", Grade.NOTE: "·", Grade.FAULT: "✗"}
 
 

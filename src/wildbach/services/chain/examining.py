@@ -31,6 +31,8 @@ _LOOKED_BACK: Final = 40
 _ONE: Final = bytes.fromhex("600160005260206000f3")
 "Code that makes a contract of 32 bytes, the number 1."
 _CLOCK_SECONDS: Final = 60
+MEMORY: Final = "chain"
+"The folder of what was examined, in the state folder."
 _NAME: Final = "checks.json"
 _REMEMBERED: Final = 50
 _KEPT_BYTES: Final = 256 * limits.KIB

@@ -257,6 +257,9 @@ async def settle(api: Api, sending: wm.WalletSendRequest) -> wm.WalletSend:
 def collect_command(yes: bool, passphrase_file: Path | None, as_json: bool, reach: Reach) -> int:
     """Redeem the vouchers that are held, and have the vault send what they brought to the wallet."""
     status = reach.ask(lambda api: api.payments())
+    if not status.open:
+        raise UsageError(
+            status.problem or "selling and buying are off, so the ledger is shut: wildbach earn on", code="not_open")
     wanted = [
         *([pm.PayOrder("redeem")] if status.held else []), *([pm.PayOrder("claim")] if status.held or status.credit
                                                             else [])]

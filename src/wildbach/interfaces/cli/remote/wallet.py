@@ -263,6 +263,8 @@ def _tell(status: wm.WalletStatus, *, as_json: bool) -> Exit:
         said.record(status)
         return Exit.OK
     output.line(f"network   {network_of(status)}")
+    if status.network != "dev" and not status.examined_at:
+        output.warn(f"wildbach was never run on {status.network} here: see first what `wildbach chain check URL` finds")
     if not status.exists:
         output.line("There is no wallet. `wildbach wallet create` makes one; until then no node of a chain is asked.")
     else:

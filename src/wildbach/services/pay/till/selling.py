@@ -33,6 +33,8 @@ from wildbach.services.pay.ledger.terms import (
     OFFER_SECONDS,
     PATIENCE_SECONDS,
     SETTLE_SECONDS,
+    STEP,
+    UNIT,
     LaneId,
     first_window,
     largest_window,
@@ -236,19 +238,25 @@ class SellerDesk:
                 self._work.clear()
             good = await self._threads.run(self._store, batch)
             touched: dict[Address, Known] = {}
+            worth = False
             for one, is_good in zip(batch, good, strict=True):
                 one.known.uses -= 1
                 if not is_good:
                     one.side.stop(Why.BAD_SIGNATURE)
                     continue
                 known = one.known
+                before = known.books.lanes.get(one.lane)
+                more = one.paid.total - (before.total if before is not None else 0)
+                worth = worth or more * UNIT >= STEP * max(one.price, 1)
                 known.books.count(one.lane, one.paid.total, one.paid.signature, one.price)
                 known.dirty = True
                 touched[known.payer] = known
             for known in touched.values():
                 for side in list(known.sides.values()):
                     side.review()
-            await asyncio.sleep(_PAUSE_SECONDS)
+            if not worth:
+                # Many small ones are to be few rows; who pays for a step waits for its window.
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     def _store(self, batch: Sequence[_Voucher]) -> list[bool]:
         """In a thread: who signed, and on the disk what counts."""
