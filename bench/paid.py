@@ -40,7 +40,7 @@ from wildbach.services.pay.wallet.policy import SpendingLimits
 from wildbach.services.pay.wallet.signer import HotSigner
 from wildbach.services.pay.wallet.store import WalletStore
 
-SIZE = 1024 * MIB
+SIZE = 3072 * MIB
 ROUNDS = 4
 PRICE = 33_000
 _MOST = 10**15

@@ -128,6 +128,14 @@ class Selling:
             return Why.INSOLVENT
         return None
 
+    def room(self, at: Standing, price: int, payee: Address) -> int:
+        """Units that can be billed before anything changes: half of the window is owed, or all of it, or what covers it
+        is used up.
+        """
+        half = self.window * price // 2
+        most = min(self.window * price, self.cover(at, price, payee) * UNIT)
+        return max(0, (min(half, most) if self.debt < half else most) - self.debt)
+
     def due(self, price: int) -> bool:
         """Half of the window is owed."""
         return 2 * self.debt >= self.window * price

@@ -66,6 +66,8 @@ class Known:
     standing: Standing | None = None
     asked_at: float = float("-inf")
     dirty: bool = False
+    turn: int = 0
+    "How often the vault was asked, or a voucher counted."
     uses: int = 0
     "Accepts and vouchers of his that are being looked at: these books are not to be there twice."
     sides: dict[int, SellSide] = field(default_factory=dict)
@@ -196,6 +198,7 @@ class SellerDesk:
         if standing.registered or signer == known.state.signer:
             # What somebody else signed in this payer's name says nothing of him.
             known.standing, known.asked_at = standing, self.clock()
+            known.turn += 1
         at = int(self.wall())
         for one, paid in standing.paid.items():
             held = known.books.lanes.get(one)
@@ -249,6 +252,7 @@ class SellerDesk:
                 more = one.paid.total - (before.total if before is not None else 0)
                 worth = worth or more * UNIT >= STEP * max(one.price, 1)
                 known.books.count(one.lane, one.paid.total, one.paid.signature, one.price)
+                known.turn += 1
                 known.dirty = True
                 touched[known.payer] = known
             for known in touched.values():
@@ -318,6 +322,9 @@ class SellSide:
         self._busy = False
         self._offer_at = 0.0
         "When there is a new offer, if nobody has taken the one before."
+        self._turn = -1
+        self._quiet = 0
+        "While it is this turn, nothing changes before so much is billed: units."
         self._due_at = 0.0
         self._gave_at = float("-inf")
         self._owing_since: float | None = None
@@ -436,6 +443,8 @@ class SellSide:
         known.books.bill(size, self.price, sale.lane)
         known.dirty = True
         self._gave_at = self._desk.clock()
+        if self._turn == known.turn and known.books.billed < self._quiet:
+            return
         self.review()
         if self.why is not None:
             # The window is of all his connections.
@@ -461,6 +470,8 @@ class SellSide:
         lane = known.books.lanes[sale.lane]
         if self.why is None:
             self._meter(True)
+            self._turn = known.turn
+            self._quiet = known.books.billed + known.books.room(standing, self.price, sale.lane.payee)
         elif self.metering:
             self._meter(False)
             if self.why is Why.INSOLVENT:

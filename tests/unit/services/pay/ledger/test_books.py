@@ -263,3 +263,16 @@ def test_what_is_paid_for_no_blocks_covers_none_and_grows_no_window() -> None:
     books.count(at, 5_000_000 + sun(FIRST_WINDOW * PRICE), b"t", PRICE)
     assert books.window == 2 * FIRST_WINDOW
     assert books.accept(at, 0) <= FIRST_WINDOW
+
+
+@given(st.integers(0, 4 * MIB), st.integers(0, 200), st.integers(1, 100_000), st.integers(1, 2000))
+def test_before_the_room_is_used_nothing_changes(billed: int, paid: int, price: int, covered: int) -> None:
+    books, at = seller(), reserved(covered)
+    books.accept(lane(1), 0)
+    books.bill(billed, price, lane(1))
+    books.count(lane(1), paid, b"s", price)
+    if books.refuses(at, price, PAYEE) is not None:
+        return
+    room, due = books.room(at, price, PAYEE), books.due(price)
+    books.bill(max(0, room - 1) // price, price, lane(1))
+    assert books.refuses(at, price, PAYEE) is None and books.due(price) == due
