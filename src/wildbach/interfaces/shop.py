@@ -101,6 +101,10 @@ class _Open:
     sponsor: Sponsor | None
     "None where nothing is bought."
 
+    @property
+    def trades(self) -> bool:
+        return self.till.seller is not None or self.till.buyer is not None
+
 
 class Shop:
     """A `Market` of its session's torrents. `folder`: of the wallet. `threads`: one, for the ledger."""
@@ -196,9 +200,9 @@ class Shop:
             self._marks.pop(torrent, None)
         else:
             self._marks[torrent] = licence
-        if self._now is not None and licence is None:
+        if self._now is not None and self._now.trades and licence is None:
             self._session.set_till(self._now.till)  # what ran is over
-        elif self._now is not None:
+        elif self.trades:
             self._session.terms_changed()
 
     def changed(self) -> None:
@@ -222,7 +226,13 @@ class Shop:
 
     @property
     def till(self) -> Till | None:
+        """Also while nothing is bought or sold any more: what was earned before can be fetched."""
         return self._now.till if self._now is not None else None
+
+    @property
+    def trades(self) -> bool:
+        """Peers that can are told."""
+        return self._now is not None and self._now.trades
 
     @property
     def sponsor(self) -> Sponsor:
@@ -276,9 +286,10 @@ class Shop:
             if fault is not None:
                 await self._shut()
                 raise fault
-            both = (now.till.seller is not None, now.till.buyer is not None) if now is not None else (False, False)
             chosen = self._settings()
-            if both == (chosen.sell, chosen.buy):
+            wanted = self.wanted or await self._threads.run(self._traded)
+            both = (now.till.seller is not None, now.till.buyer is not None) if now is not None else (False, False)
+            if both == (chosen.sell, chosen.buy) and (now is not None) == wanted:
                 if now is not None:
                     # Prices may be others; deals keep theirs.
                     self._session.terms_changed()
@@ -287,8 +298,12 @@ class Shop:
                 return
             await self._shut()
             self.problem = None
-            if self.wanted:
+            if wanted:
                 await self._open(chosen)
+
+    def _traded(self) -> bool:
+        """There is a ledger of before. Blocks."""
+        return any(self._folder.glob("*.ledger"))
 
     async def _shut(self) -> None:
         now, self._now = self._now, None
@@ -353,7 +368,8 @@ class Shop:
             await till.start()
             if sponsor is not None:
                 await sponsor.start()
-            self._session.set_till(till)
+            if self._now.trades:
+                self._session.set_till(till)
             undo.pop_all()
         self._news.set()
 

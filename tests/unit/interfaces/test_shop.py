@@ -14,11 +14,13 @@ from wildbach.base.errors import StorageError
 from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.interfaces.api.models import SettingsPatch
+from wildbach.interfaces.api.paymodels import PayRowsQuery
+from wildbach.protocol.tron.address import Address
 from wildbach.services.chain import vault
 from wildbach.services.chain.client import ChainClient
 from wildbach.services.devchain.chain import Options
 from wildbach.services.devchain.server import DevNode
-from wildbach.services.pay.ledger.store import Account, Ledger
+from wildbach.services.pay.ledger.store import Account, Ledger, Taken
 from wildbach.services.pay.ledger.terms import LaneId
 from wildbach.services.pay.wallet import keystore
 from wildbach.services.pay.wallet.phrase import Phrase
@@ -181,3 +183,19 @@ def test_a_disk_that_is_full_at_the_end_is_said_and_all_is_closed(tmp_path: Path
     assert [one.code for one in said if isinstance(one, StorageError)] == ["read_only"]
     with pytest.raises(StorageError, match="closed"):
         ledgers[0].balances()
+
+
+def test_what_was_earned_can_be_fetched_after_sales_have_ended(tmp_path: Path) -> None:
+    async def then(api: LocalApi) -> None:
+        await so(lambda: api.shop.trades and not api.shop._changing.locked())
+        payee, payer = api.shop.wallet.facts.address, Address(b"p" * 20)
+        await api.shop.look_up(lambda ledger: ledger.held(
+            [Taken(payer, LaneId(payee, 7), 40, b"s" * 65, b"m" * 32, b"", 1)]))
+        await api.change_settings(SettingsPatch({"pay": {"sell": False, "buy": False}}))
+        await so(lambda: api.shop.till is not None and not api.shop.trades and not api.shop._changing.locked())
+        status = await api.payments()
+        assert not status.open and status.held == 40 and not status.problem
+        assert api.core.session._shared.till is None, "no peer hears of it"
+        assert (await api.payment_rows(PayRowsQuery())).balances["held"] == 40
+
+    assert shop(tmp_path, then) < 5

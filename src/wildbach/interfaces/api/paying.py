@@ -59,7 +59,7 @@ class Paying:
         till = shop.till
         rates = shop.rates
         status = pm.PayStatus(
-            sell=chosen.sell, buy=chosen.buy, price=chosen.price, most=chosen.most, open=till is not None,
+            sell=chosen.sell, buy=chosen.buy, price=chosen.price, most=chosen.most, open=shop.trades,
             problem=problem.message if problem is not None else "", code=problem.code if problem is not None else "",
             vault=self.core.settings.chain.vault, delay=shop.delay, fee=shop.fee,
             paid_rate=int(rates.paid_bytes / rates.paid_seconds) if rates.paid_seconds else 0,

@@ -141,7 +141,7 @@ async def show(api: Api, *, as_json: bool) -> Exit:
             output.line(
                 f"{words:<10}earned {trx(flows.earned)} TRX, paid {trx(flows.bought)}, gave {trx(flows.given)}, "
                 f"burnt {trx(flows.burnt)} in fees")
-    if status.open:
+    if status.ever is not None:
         output.line(f"held      {trx(status.held)} TRX in vouchers that were not redeemed, of {status.lanes} lanes; "
                     f"{trx(status.credit)} redeemed and not fetched")
         _say_fee(status)
@@ -257,9 +257,8 @@ async def settle(api: Api, sending: wm.WalletSendRequest) -> wm.WalletSend:
 def collect_command(yes: bool, passphrase_file: Path | None, as_json: bool, reach: Reach) -> int:
     """Redeem the vouchers that are held, and have the vault send what they brought to the wallet."""
     status = reach.ask(lambda api: api.payments())
-    if not status.open:
-        raise UsageError(
-            status.problem or "selling and buying are off, so the ledger is shut: wildbach earn on", code="not_open")
+    if status.ever is None:
+        raise UsageError(status.problem or "nothing was bought or sold yet", code="not_open")
     wanted = [
         *([pm.PayOrder("redeem")] if status.held else []), *([pm.PayOrder("claim")] if status.held or status.credit
                                                             else [])]
