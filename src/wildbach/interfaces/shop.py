@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, TypeVar
 
 from wildbach.base import limits
 from wildbach.base.errors import StorageError, UsageError, WildbachError
@@ -54,14 +54,6 @@ CLAIM_ENERGY: Final = 14_100
 _LOOK_SECONDS: Final = 20.0
 _AGAIN_SECONDS: Final = 30.0
 _SAMPLE_SECONDS: Final = 2.0
-
-
-class Keeper(Protocol):
-    """Keeps a few values beside the torrents: a session."""
-
-    async def kept(self, area: str) -> dict[str, bytes]: ...
-
-    async def keep(self, area: str, changes: Mapping[str, bytes | None], *, durable: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

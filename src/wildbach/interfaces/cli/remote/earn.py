@@ -21,7 +21,7 @@ from wildbach.interfaces.cli import naming, output, reach, said, text, writing
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.remote.wallet import TrxType, passphrase_file, secret, trx
+from wildbach.interfaces.cli.remote.wallet import TrxType, passphrase_file, secret, trx, write_out
 from wildbach.interfaces.cli.table import Cell, Column, Row
 
 SALES: Final = (
@@ -395,10 +395,4 @@ def export_command(target: str, force: bool, reach: Reach) -> int:
 
 
 async def export(api: Api, target: str) -> Exit:
-    written = await api.payment_table()
-    if target == "-":
-        output.line(written.decode().rstrip("\r\n"))
-    else:
-        writing.write_durably(Path(target), written)
-        output.line(text.clean(target))
-    return Exit.OK
+    return write_out(target, (await api.payment_table()).decode())

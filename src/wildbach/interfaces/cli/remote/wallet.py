@@ -423,10 +423,11 @@ def export_command(target: str, force: bool, reach: Reach) -> int:
 
 
 async def export(api: Api, target: str) -> Exit:
-    return _write(target, (await api.wallet_table()).decode())
+    return write_out(target, (await api.wallet_table()).decode())
 
 
-def _write(target: str, written: str) -> Exit:
+def write_out(target: str, written: str) -> Exit:
+    """A table or a key, to a file or to stdout."""
     if target == "-":
         output.line(written.rstrip("\r\n"))
     else:
@@ -608,4 +609,4 @@ def backup_command(target: str, force: bool, passphrase_file: Path | None, reach
 
 
 async def backup(api: Api, asked: wm.WalletPassphrase, target: str) -> Exit:
-    return _write(target, (await api.export_wallet_keystore(asked)).text)
+    return write_out(target, (await api.export_wallet_keystore(asked)).text)
