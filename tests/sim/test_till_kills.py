@@ -9,6 +9,7 @@ import pytest
 from tests.tillbed import PRICE, Trade
 from tests.vaultbed import PAYER, SELLER
 
+from wildbach.base.errors import StorageError
 from wildbach.services.chain import vault
 from wildbach.services.pay.ledger.reconciling import Observed, reconcile
 from wildbach.services.pay.ledger.store import Account, Ledger
@@ -40,7 +41,8 @@ def play(root: Path, kills: int, seed: int) -> None:
             async def kill(name: str, node: Node) -> None:
                 """What is not on the disk is lost, and the peer hears nothing."""
                 till = tills.pop(name)
-                await till.kill()
+                till.fault = StorageError("killed")
+                await till._scope.close()
                 trade.close_files(name)
                 node.session.set_till(None)
 

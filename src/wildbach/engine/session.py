@@ -846,10 +846,12 @@ class Session:
                     peer.close(NetworkError("no handshake in ten seconds"))
         active = bool(shared.greeting)
         self._door.tick(now)
-        # Limits are shared: in each turn another torrent is the first to take of what they allow.
         torrents = list(self._dormitory.awake.values())
-        self._turn = (self._turn + 1) % len(torrents) if torrents else 0
-        for torrent in torrents[self._turn :] + torrents[: self._turn]:
+        if torrents and (shared.down.limit or shared.up.limit):
+            # Limits are shared: in each turn another torrent is the first to take of what they allow.
+            self._turn = (self._turn + 1) % len(torrents)
+            torrents = torrents[self._turn :] + torrents[: self._turn]
+        for torrent in torrents:
             if not torrent.active:
                 continue
             active = True

@@ -262,11 +262,6 @@ class Ledger:
                     "SELECT payer, payee, epoch, total, signature, total - redeemed FROM sold WHERE total > redeemed"
                     " ORDER BY total - redeemed DESC, payer, payee, epoch").fetchall()]
 
-    def payees(self) -> list[Address]:
-        """Whom vouchers of others are for."""
-        with self._store.look() as db:
-            return [Address(raw) for (raw,) in db.execute("SELECT DISTINCT payee FROM sold ORDER BY payee").fetchall()]
-
     # -- the chain
 
     def post(

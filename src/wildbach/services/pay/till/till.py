@@ -62,11 +62,6 @@ class Till:
         if self.fault is None:
             await self._save()
 
-    async def kill(self) -> None:
-        """End at once: what is not on the disk is lost. For tests of that."""
-        self.fault = StorageError("killed")
-        await self._scope.close()
-
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, StorageError):
             raise error
