@@ -49,3 +49,25 @@ class InfoHashes:
     def matches(self, other: InfoHashes) -> bool:
         """True where the two have a hash in common: a magnet with one hash names the hybrid that has both."""
         return (self.v1 is not None and self.v1 == other.v1) or (self.v2 is not None and self.v2 == other.v2)
+
+
+class DeviceId(bytes):
+    """A device that keeps folders: the first 16 bytes of SHA-256(Ed25519 key ‖ X25519 key), both public."""
+
+    SIZE = 16
+
+    def __new__(cls, raw: bytes) -> DeviceId:
+        if len(raw) != cls.SIZE:
+            raise UsageError(f"a device id has {cls.SIZE} bytes")
+        return super().__new__(cls, raw)
+
+
+class FolderId(bytes):
+    """A folder that is kept the same on several devices: the SHA-256 of its first roster."""
+
+    SIZE = 32
+
+    def __new__(cls, raw: bytes) -> FolderId:
+        if len(raw) != cls.SIZE:
+            raise UsageError(f"a folder id has {cls.SIZE} bytes")
+        return super().__new__(cls, raw)

@@ -766,3 +766,24 @@ DEVCHAIN_CACHE = 200_000
 "Values of its state that are held in memory."
 DEVCHAIN_FED = 10_000
 "Addresses of which the faucet remembers what they got today."
+
+# folders that are kept the same
+SYNC_COUNTER = (1 << 62) - 1
+"The greatest counter of a version vector, and the greatest sequence of an author."
+SYNC_DEVICES = 1000
+"Of a folder."
+SYNC_ENTRY_BYTES = 32 * KIB
+"One entry, with its vector and its signature."
+SYNC_ENTRY_TOKENS = 256
+SYNC_EPOCHS = 1 << 32
+"Times that a folder's secrets are changed."
+SYNC_FILE_BYTES = 1 << 60
+"Of one file."
+SYNC_MTIME_NS = (1 << 63) - 1
+"Of the time of a file, before and after 1970."
+SYNC_NAME_BYTES = 255
+"Of one name of a path, in UTF-8: what file systems take."
+SYNC_PATH_BYTES = 4096
+"Of a path within a folder, and of the target of a link."
+SYNC_PATH_DEPTH = 100
+"Names of a path."

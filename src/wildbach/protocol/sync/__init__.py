@@ -1,0 +1,4 @@
+"""Folders that are kept the same on several devices: what devices sign, say and agree on, as bytes and values.
+
+`vectors` say which change knew of which, `entries` what one device says a path holds.
+"""
