@@ -812,3 +812,9 @@ SYNC_BUNDLE_BYTES = MIB
 "Whole small files that are sent in one answer."
 SYNC_BUNDLE_FILES = 2048
 "Of one answer."
+SYNC_LINK_CHARS = 2000
+"A link that lets a device join."
+SYNC_EXCLUDED = 1000
+"Folders in a folder that are not kept on one device."
+SYNC_IGNORE_BYTES = 256 * KIB
+"The patterns of what is left out of a folder."

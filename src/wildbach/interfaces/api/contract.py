@@ -18,9 +18,10 @@ from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
 from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.operation import operation
+from wildbach.interfaces.api.synccontract import SyncApi
 
 
-class Api(Protocol):
+class Api(SyncApi, Protocol):
     # -- torrents
 
     @operation("GET", "/torrents", role="guest")

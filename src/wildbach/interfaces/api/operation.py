@@ -76,11 +76,12 @@ _made: dict[type, dict[str, Operation]] = {}
 
 
 def operations(api: type) -> dict[str, Operation]:
-    """The operations that a class declares, by name, in the order of their declaration."""
+    """The operations that a class and those it is made of declare, by name, in the order of their declaration."""
     if api not in _made:
         _made[api] = {
             name: _read(name, member, member.__dict__["__operation__"])
-            for name, member in vars(api).items() if "__operation__" in getattr(member, "__dict__", {})
+            for part in api.__mro__ for name, member in vars(part).items()
+            if "__operation__" in getattr(member, "__dict__", {})
         }
     return _made[api]
 
