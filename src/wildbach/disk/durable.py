@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from wildbach.base.errors import StorageError
 from wildbach.disk import system
@@ -108,6 +108,18 @@ class DurableStore:
             finally:
                 if self._db.in_transaction:
                     self._db.execute("COMMIT")
+
+    def read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of one query, all of them: as they stand, or within the change that this thread makes."""
+        with self._lock, self._translated():
+            self._check_open()
+            return self._db.execute(statement, values).fetchall()
+
+    def run(self, statement: str, *values: object) -> None:
+        """One statement within the change that this thread makes."""
+        with self._lock, self._translated():
+            self._check_open()
+            self._db.execute(statement, values)
 
     def _check_open(self) -> None:
         if self._closed:

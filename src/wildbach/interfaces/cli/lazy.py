@@ -55,6 +55,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "storage": "Show what is kept only for now; pin, keep and remove of it.",
         "channel": "Follow and search channels that have no server, and publish your own.",
         "site": "Open sites that have no server, and publish your own.",
+        "sync": "Keep folders the same on your devices, without a server.",
     },
     "Without a daemon": {
         "get": "Download torrents: files, magnet links, info hashes, URLs or - for stdin.",
