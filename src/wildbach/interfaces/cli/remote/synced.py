@@ -1,4 +1,4 @@
-"""What `wildbach sync` shows of a folder's files (what is missing and why, conflicts, old versions) and does to them."""
+"""What `wildbach sync` shows of files of a folder (missing and why, conflicts, old versions), and does to them."""
 
 from __future__ import annotations
 
