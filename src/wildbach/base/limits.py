@@ -785,6 +785,8 @@ SYNC_EPOCHS = 1 << 32
 "Times that a folder's secrets are changed."
 SYNC_FILE_BYTES = 1 << 60
 "Of one file."
+SYNC_HEADS = 8
+"Entries of one author for one path, none of which knew of another."
 SYNC_MTIME_NS = (1 << 63) - 1
 "Of the time of a file, before and after 1970."
 SYNC_NAME_BYTES = 255

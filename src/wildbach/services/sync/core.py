@@ -1,0 +1,438 @@
+"""One folder on one device, without sockets, files and clocks: events come in, operations go out.
+
+What is stored are observations (what was seen, what was signed, what both last agreed on) and which paths are still to
+be looked at; work to do is derived from them anew each time. So a crash at any point loses no decision, and 100,000
+files in step cost nothing.
+
+Global always consists of whole prefixes of what each author signed: a scan is signed in one commit, and an index of a
+peer is merged in one (`merge` takes all of an exchange). Else a file could come before the deletion of the directory in
+its place, and look like a conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from wildbach.base.ids import DeviceId
+from wildbach.protocol.sync.entries import Entry, EntryKind
+from wildbach.protocol.sync.vectors import NOTHING, VersionVector
+from wildbach.services.sync import conflicts, guards
+from wildbach.services.sync.merge import live, merged, union, wanted
+from wildbach.services.sync.observe import Change, What, observe
+from wildbach.services.sync.planner import Act, Names, Op, Plan, View, Why, join_vector, parents_first, plan
+from wildbach.services.sync.seams import Signer, Store
+from wildbach.services.sync.trees import Base, Heads, Policy, Seen, ancestors
+
+STEP_PATHS: Final = 1000
+"Paths that one step looks at, with their directories."
+_SEQUENCE: Final = "sequence"
+_MUTE: Final = "mute"
+_CAUTIOUS: Final = "cautious"
+_PAUSED: Final = "paused"
+_EMPTY: Final = Seen(EntryKind.DIR)
+
+
+class Core:
+    """Times are seconds since 1970 by this device's clock, which may be wrong by years."""
+
+    def __init__(
+        self, me: DeviceId, store: Store, signer: Signer, policy: Policy | None = None, names: Names | None = None,
+        epoch: int = 0,
+    ) -> None:
+        self.me = me
+        self.epoch = epoch
+        self._store = store
+        self._signer = signer
+        self._policy = policy if policy is not None else Policy()
+        self._names = names if names is not None else Names()
+        self._losses: dict[DeviceId, guards.Losses] = {}
+
+    @property
+    def policy(self) -> Policy:
+        """As it was set, and cautious while the data base is behind what it once knew."""
+        return replace(self._policy, cautious=self._policy.cautious or bool(self._store.number(_CAUTIOUS)))
+
+    def set_policy(self, policy: Policy) -> None:
+        """A new role, or another choice of what is kept here. Paths that it frees are looked at again."""
+        before, self._policy = self._policy, policy
+        for path in {*before.excluded, *policy.excluded}:
+            for each in (path, *self._store.world.below(path)):
+                if policy.leaves_out(each):
+                    # Left out: it counts neither as ours nor as deleted.
+                    self._store.put_base(each, None)
+                    self._store.unmark(each)
+                    self._store.hold(each, None)
+                else:
+                    self._mark(each)
+        self._look_again(*Why)
+        self._store.commit()
+
+    # --- what happened
+
+    def saw(self, changes: Iterable[tuple[str, Seen | None]], now: float) -> None:
+        """What a scan found at these paths. What a path that is no directory had below is gone with it."""
+        store = self._store
+        found = dict(changes)
+        for path, seen in list(found.items()):
+            if seen is None or seen.kind is not EntryKind.DIR:
+                for below in list(store.local.below(path)):
+                    found.setdefault(below, None)
+        lost = self._lost(found)
+        for path, seen in sorted(found.items()):
+            store.put_seen(path, seen)
+            self._touched(path)
+        if guards.too_many(lost, store.files()):
+            store.set_number(_PAUSED, 1)
+        store.commit()
+
+    def _lost(self, found: Mapping[str, Seen | None]) -> int:
+        """Files that are missing, and are not among what is new."""
+        new = {(seen.device, seen.inode) for seen in found.values() if seen is not None and seen.inode}
+        roots = {seen.root for seen in found.values() if seen is not None and seen.root}
+        lost = 0
+        for path, seen in found.items():
+            base = self._store.synced.get(path)
+            if seen is not None or base is None or base.deleted or base.kind is EntryKind.DIR:
+                continue
+            there = base.seen
+            moved = there is not None and (there.device, there.inode) in new
+            lost += not moved and base.root not in roots
+        return lost
+
+    def merge(self, entries: Iterable[Entry], now: float) -> int:
+        """What a peer has: all of one exchange, each entry checked and its signature too. Returns how many were new.
+
+        Entries that are ours and that we do not remember show that the data base went back in time.
+        """
+        store = self._store
+        old: dict[str, Heads] = {}
+        new: list[Entry] = []
+        highest = 0
+        for entry in entries:
+            heads = store.world.get(entry.path)
+            after = merged(heads, entry)
+            highest = max(highest, entry.seq if entry.author == self.me else 0)
+            if after is heads:
+                continue
+            old.setdefault(entry.path, heads)
+            new.append(entry)
+            store.put_heads(entry.path, after)
+            self._touched(entry.path)
+        if highest > store.number(_SEQUENCE):
+            self._went_back(highest)
+        if new:
+            for author, lost in guards.lost_by_entries(old, new, store.synced).items():
+                if author != self.me:
+                    self._losses.setdefault(author, guards.Losses()).note(lost, store.files(), now)
+            for path in store.conflicted():
+                store.mark(path)
+        store.commit()
+        return len(new)
+
+    def remembered(self, sequence: int) -> None:
+        """A peer, or the mark in the folder, knows a sequence of ours: where it is higher than what the data base has,
+        that is an old copy. Nothing is signed then before an exchange (`compared`), and nothing is deleted.
+        """
+        if sequence > self._store.number(_SEQUENCE):
+            self._went_back(sequence)
+            self._store.commit()
+
+    def _went_back(self, sequence: int) -> None:
+        self._store.set_number(_SEQUENCE, sequence)
+        self._store.set_number(_MUTE, 1)
+        self._store.set_number(_CAUTIOUS, 1)
+
+    def heard(self) -> None:
+        """All that a peer has was merged: what is found here is now told from what others did."""
+        if self._store.number(_MUTE):
+            self._store.set_number(_MUTE, 0)
+            self._look_again(*Why)
+            self._store.commit()
+
+    def compared(self) -> None:
+        """A whole scan ended after an exchange, and all of it was looked at: deletions count again."""
+        if self._store.number(_CAUTIOUS) and not self._store.number(_MUTE):
+            self._store.set_number(_CAUTIOUS, 0)
+            self._look_again(*Why)
+            self._store.commit()
+
+    def _look_again(self, *whys: Why) -> None:
+        for path in self._store.held(*whys):
+            self._store.mark(path)
+
+    # --- what is to be done
+
+    def step(self, now: float, limit: int = STEP_PATHS) -> list[Op]:
+        """Sign what changed here and say what to do next; in one commit.
+
+        Each operation is answered with `done` or `failed` before the next step. Empty: all is in step, or held.
+        """
+        store = self._store
+        while paths := parents_first(store.marked(limit)):
+            changes = self._observed(paths, now)
+            # What was signed may concern more than was looked at: losers, and directories that are needed now.
+            made = plan(parents_first([*paths, *(each.path for each in changes)]), self._view())
+            ops = self._planned(paths, made, now)
+            if ops:
+                store.commit()
+                return ops
+        store.commit()
+        return []
+
+    def _view(self) -> View:
+        store = self._store
+        return View(self.me, store.world, store.local, store.synced, self.policy, self._names)
+
+    def _observed(self, paths: list[str], now: float) -> list[Change]:
+        store, policy = self._store, self.policy
+        found: list[Change] = []
+        for each in observe(paths, store.world, store.local, store.synced, policy):
+            quiet = store.number(_MUTE) or (store.number(_PAUSED) and each.what is What.DELETE)
+            if quiet and each.what in (What.SIGN, What.DELETE):
+                continue
+            found.append(each)
+            self._changed(each, now)
+        return found
+
+    def _changed(self, change: Change, now: float) -> None:
+        store, path, seen = self._store, change.path, change.seen
+        if change.what is What.FORGET:
+            store.put_base(path, None)
+        elif change.what is What.ADOPT:
+            self._adopt(path, change.entry, change.vector, seen)
+        else:
+            before = change.base
+            if change.what is What.DELETE and before is not None:
+                drawn = Entry(
+                    path, before.kind, before.size, before.mtime_ns, before.executable, before.root, before.target,
+                    change.lineage or before.lineage, NOTHING, True, self.me, self.epoch, 1)
+            else:
+                there = seen or _EMPTY
+                drawn = Entry(
+                    path, there.kind, there.size, there.mtime_ns if there.kind is EntryKind.FILE else 0,
+                    there.executable, there.root, there.target, change.lineage or self._signer.lineage(), NOTHING,
+                    False, self.me, self.epoch, 1)
+            entry = self._sign(drawn, change.vector, now)
+            store.put_base(path, Base.of(entry, entry.vector, seen))
+            self._touched(path)
+
+    def _adopt(self, path: str, entry: Entry | None, vector: VersionVector, seen: Seen | None) -> None:
+        if entry is None and seen is None:
+            self._store.put_base(path, None)
+            return
+        base = _base(entry, vector, seen)
+        if seen is not None and seen.kind is EntryKind.FILE:
+            # Its time and its bit are set where they are others than the entry's.
+            base = replace(base, mtime_ns=seen.mtime_ns, executable=seen.executable)
+        self._store.put_base(path, base)
+
+    def _sign(self, drawn: Entry, vector: VersionVector, now: float, *, counts: bool = True) -> Entry:
+        """Sign and merge an entry. Its counter is its sequence, so no two entries of a device have the same one."""
+        store = self._store
+        heads = store.world.get(drawn.path)
+        own = max((each.vector.counter(self.me) for each in heads), default=0)
+        sequence = max(store.number(_SEQUENCE) + 1, int(now * 1000), own + 1)
+        store.set_number(_SEQUENCE, sequence)
+        after = vector.bumped(self.me, sequence) if counts else vector
+        entry = self._signer.sign(replace(drawn, vector=after, seq=sequence))
+        store.put_heads(drawn.path, merged(heads, entry))
+        for path in store.conflicted():
+            store.mark(path)
+        return entry
+
+    def _planned(self, paths: list[str], made: Plan, now: float) -> list[Op]:
+        store = self._store
+        for path in paths:
+            store.unmark(path)
+            store.hold(path, None)
+            self._note(path)
+        for path, why in made.held.items():
+            store.hold(path, why)
+        ops: list[Op] = []
+        for op in made.ops:
+            if self._guarded(op):
+                store.hold(op.path, Why.GUARD)
+            elif op.act is Act.ADOPT:
+                self._adopt_op(op)
+            elif op.act is Act.JOIN:
+                self._join(op, now)
+            else:
+                ops.append(op)
+        return ops
+
+    def _adopt_op(self, op: Op) -> None:
+        store = self._store
+        base = store.synced.get(op.path)
+        if base is None or base.deleted or op.expect is None or not op.expect.same_bytes(base):
+            self._adopt(op.path, op.entry, op.vector, op.expect)
+        else:
+            store.put_base(op.path, _base(op.entry, op.vector, op.expect))
+        if op.entry is not None and op.expect is not None and op.expect.kind is EntryKind.FILE and (
+                op.entry.mtime_ns, op.entry.executable) != (op.expect.mtime_ns, op.expect.executable) and (
+                base is None or base.deleted):
+            store.mark(op.path)
+
+    def _join(self, op: Op, now: float) -> None:
+        store = self._store
+        heads, want = store.world.get(op.path), wanted(store.world, op.path)
+        turn = join_vector(want, heads, self.me)
+        if turn is None:
+            return
+        if want.entry is not None:
+            drawn = replace(want.entry, author=self.me, epoch=self.epoch, signature=b"", extra={})
+        else:
+            drawn = Entry(
+                op.path, EntryKind.DIR, 0, 0, False, b"", "", self._signer.lineage(), NOTHING, False, self.me,
+                self.epoch, 1)
+        entry = self._sign(drawn, turn[0], now, counts=turn[1])
+        store.put_base(op.path, Base.of(entry, entry.vector, op.expect))
+        self._touched(op.path)
+
+    def _guarded(self, op: Op) -> bool:
+        """A loss by an author who made too many of them waits for an owner."""
+        if op.act not in (Act.DELETE, Act.RMDIR) and not (op.act is Act.INSTALL and op.expect is not None):
+            return False
+        losses = self._losses.get(op.entry.author) if op.entry is not None else None
+        return losses is not None and op.entry is not None and losses.holds(op.entry.seq)
+
+    def _note(self, path: str) -> None:
+        store = self._store
+        lost = wanted(store.world, path).losers
+        base = store.synced.get(path)
+        store.note(path, tuple(conflicts.record(store.world, path, each, base) for each in lost))
+
+    # --- what came of it
+
+    def done(self, op: Op, seen: Seen | None, now: float) -> None:
+        """The operation was carried out, and this is how the path lies on the disk now."""
+        store = self._store
+        if op.act in (Act.DELETE, Act.RMDIR):
+            store.put_seen(op.path, None)
+            store.put_base(op.path, Base.of(op.entry, op.vector, None) if op.entry is not None else None)
+        elif op.act is Act.COPY and op.entry is not None:
+            store.put_seen(op.path, seen)
+            if not live(store.world.get(op.path)):
+                drawn = replace(
+                    op.entry, path=op.path, lineage=conflicts.lineage(op.entry), author=self.me, epoch=self.epoch,
+                    signature=b"", extra={})
+                entry = self._sign(drawn, union(store.world.get(op.path)), now)
+                store.put_base(op.path, Base.of(entry, entry.vector, seen))
+            if op.of is not None:
+                self._touched(op.of)
+        else:
+            store.put_seen(op.path, seen)
+            store.put_base(op.path, _base(op.entry, op.vector, seen))
+        if op.old is not None:
+            store.put_seen(op.old.path, None)
+            was = op.old.entry
+            store.put_base(op.old.path, Base.of(was, op.old.vector, None) if was is not None else None)
+            self._touched(op.old.path)
+        self._touched(op.path)
+        self._look_again(Why.LATER)
+        store.commit()
+
+    def failed(self, op: Op, why: Why) -> None:
+        """It was not carried out. Where a user was faster, `saw` says what is there, and it is looked at again."""
+        self._store.hold(op.path, why)
+        if op.old is not None:
+            self._store.hold(op.old.path, why)
+        self._store.commit()
+
+    def retry(self, *whys: Why) -> None:
+        """What held these paths may be over: a device came, there is room again."""
+        self._look_again(*whys)
+        self._store.commit()
+
+    # --- guards
+
+    @property
+    def paused(self) -> bool:
+        """A scan missed too many files: deletions made here wait for `allow_own` or `bring_back`."""
+        return bool(self._store.number(_PAUSED))
+
+    def paused_authors(self) -> list[DeviceId]:
+        return sorted(author for author, losses in self._losses.items() if losses.paused)
+
+    def allow(self, author: DeviceId, sequence: int) -> None:
+        """An owner said yes, and signed it, to the losses by what `author` signed up to a sequence."""
+        self._losses.setdefault(author, guards.Losses()).allow(sequence)
+        self.retry(Why.GUARD)
+
+    def allow_own(self) -> None:
+        """The user said that what is missing here was deleted on purpose."""
+        self._store.set_number(_PAUSED, 0)
+        self.retry(Why.NOT_SCANNED)
+
+    def bring_back(self) -> None:
+        """The user wants back what is missing here."""
+        store = self._store
+        store.set_number(_PAUSED, 0)
+        for path in store.held(Why.NOT_SCANNED):
+            if store.local.get(path) is None:
+                store.put_base(path, None)
+                self._mark(path)
+        store.commit()
+
+    def revert(self, paths: Iterable[str]) -> None:
+        """Give up what was changed here and cannot be sent. What stands there goes into the versions."""
+        store = self._store
+        for path in paths:
+            seen = store.local.get(path)
+            store.put_base(path, _base(None, NOTHING, seen) if seen is not None else None)
+            self._mark(path)
+        store.commit()
+
+    # --- the index
+
+    def index(self, since: int, limit: int) -> tuple[list[Entry], int]:
+        """Heads of paths that changed after a local sequence, and the sequence up to which they are."""
+        return self._store.since(since, limit)
+
+    def collect(self, acked: Mapping[DeviceId, Mapping[DeviceId, int]]) -> int:
+        """Forget deletions that every device of the roster has. Returns how many.
+
+        `acked`: device of the roster → author → the sequence up to which it signed that it has that author's entries.
+        """
+        store = self._store
+        gone = 0
+        for path in list(store.tombstones()):
+            heads = store.world.get(path)
+            base = store.synced.get(path)
+            there = store.local.get(path) is not None or (base is not None and not base.deleted)
+            if there or store.world.live_below(path):
+                continue
+            if all(have.get(each.author, 0) >= each.seq for have in acked.values() for each in heads):
+                store.put_heads(path, ())
+                store.put_base(path, None)
+                gone += 1
+        store.commit()
+        return gone
+
+    def _mark(self, path: str) -> None:
+        self._store.mark(path)
+        for each in ancestors(path):
+            self._store.mark(each)
+
+    def _touched(self, path: str) -> None:
+        """Something about a path is new: with it, its directories may be needed or not, and names fit again."""
+        store = self._store
+        self._mark(path)
+        for each in store.held_below(path):
+            store.mark(each)
+        for each in store.world.alike(path):
+            store.mark(each)
+            for below in store.world.below(each):
+                store.mark(below)
+
+
+def _base(entry: Entry | None, vector: VersionVector, seen: Seen | None) -> Base:
+    """What is in place now; a directory that only its descendants need has no entry."""
+    if entry is not None and (seen is None or entry.kind is seen.kind):
+        if entry.deleted and seen is not None:
+            return replace(Base.of(entry, vector, seen), deleted=False)
+        return Base.of(entry, vector, seen)
+    there = seen or _EMPTY
+    return Base(
+        there.kind, there.size, there.mtime_ns, there.executable, there.root, there.target, bytes(16), vector, False, seen)

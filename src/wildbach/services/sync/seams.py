@@ -1,0 +1,93 @@
+"""What the core of Sync needs of a data base: the three trees, to be changed, and what is still to be looked at.
+
+All changes between two `commit`s are kept together or not at all. The order of every answer is the same in each run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from wildbach.protocol.sync.entries import Entry
+from wildbach.services.sync.conflicts import Conflict
+from wildbach.services.sync.planner import Why
+from wildbach.services.sync.trees import Base, Global, Heads, Local, Seen, Synced
+
+
+class Store(Protocol):
+    """One folder's state. An SQLite data base in the product."""
+
+    @property
+    def world(self) -> Global: ...
+
+    @property
+    def local(self) -> Local: ...
+
+    @property
+    def synced(self) -> Synced: ...
+
+    def put_heads(self, path: str, heads: Heads) -> None:
+        """The path takes the next local sequence, under which peers hear of it. Empty heads: it is forgotten."""
+        ...
+
+    def put_seen(self, path: str, seen: Seen | None) -> None: ...
+
+    def put_base(self, path: str, base: Base | None) -> None: ...
+
+    def files(self) -> int:
+        """Files and links in place, by their bases."""
+        ...
+
+    def mark(self, path: str) -> None:
+        """The path is to be looked at."""
+        ...
+
+    def unmark(self, path: str) -> None: ...
+
+    def marked(self, limit: int) -> list[str]: ...
+
+    def hold(self, path: str, why: Why | None) -> None:
+        """Why the path stays out of step; None: it does not."""
+        ...
+
+    def held(self, *whys: Why) -> list[str]: ...
+
+    def held_below(self, path: str) -> list[str]: ...
+
+    def note(self, path: str, conflicts: tuple[Conflict, ...]) -> None:
+        """Conflicts of the path that were seen; none: its heads have no losers any more (the records stay)."""
+        ...
+
+    def conflicted(self) -> list[str]:
+        """Paths whose heads have losers."""
+        ...
+
+    def number(self, name: str) -> int:
+        """0 where it was never set."""
+        ...
+
+    def set_number(self, name: str, value: int) -> None: ...
+
+    def since(self, sequence: int, limit: int) -> tuple[list[Entry], int]:
+        """Heads of paths that changed after a local sequence, whole paths, and the sequence up to which they are."""
+        ...
+
+    def last(self) -> int:
+        """The newest local sequence."""
+        ...
+
+    def tombstones(self) -> Iterable[str]:
+        """Paths whose heads are all deleted."""
+        ...
+
+    def commit(self) -> None: ...
+
+
+class Signer(Protocol):
+    """The key of this device."""
+
+    def sign(self, entry: Entry) -> Entry: ...
+
+    def lineage(self) -> bytes:
+        """16 bytes that no other file has."""
+        ...
