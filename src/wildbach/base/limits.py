@@ -839,6 +839,8 @@ MUX_BUFFERED_BYTES = 64 * MIB
 "That all channels of a connection together may have to hold, besides the least of each."
 MUX_QUEUE_BYTES = 16 * MIB
 "Of messages for the control channel that the other side does not read; it is dropped above this."
+MUX_FRAMES = 10_000
+"Small frames that wait to be sent, as the other side asks for more than it reads."
 MUX_STRAYS = 64
 "Frames for a channel that was closed, beyond those that may have been on their way."
 MUX_REFUSALS = 1000

@@ -49,7 +49,7 @@ class _Buffers:
             self._free.append(buffer)
 
 
-_READ: Final = _Buffers(_SCRATCH)
+READ: Final = _Buffers(_SCRATCH)
 _SEND: Final = _Buffers(RecordSealer.size(_PIECE))
 _SMALL: Final = 16 << 10
 "A send up to this gets a buffer of its own size."
@@ -188,7 +188,7 @@ class NoiseConnection:
             return len(data)
         rest = self._rest
         kept = len(rest)
-        buffer = _READ.take(kept + len(data))
+        buffer = READ.take(kept + len(data))
         view = memoryview(buffer)
         try:
             used, filled = self._opener.open(data, view[kept:])
@@ -206,7 +206,7 @@ class NoiseConnection:
                 # Behind the places, or for a sink that took over.
                 taken += self._sink.received(whole[taken:])
             self._rest = bytes(whole[taken:])
-        _READ.give(buffer)
+        READ.give(buffer)
         return used
 
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint
 from wildbach.net.meeting import Meeting, Met
+from wildbach.net.mux import Channel, Mux, MuxOwner
 from wildbach.net.transport import Connection, Listener, Transport
 from wildbach.protocol.peer_id import new_peer_id
 from wildbach.protocol.sync.opening import Answerer, Caller, Secrets
@@ -97,3 +98,64 @@ class NoiseTransport:
             task.cancel()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+
+
+class _ManyStreams:
+    """Owns a mux whose channels are all wanted by one."""
+
+    def __init__(self, accept: Callable[[Channel], None] | None = None) -> None:
+        self._accept = accept
+        self.messages: list[bytes] = []
+        self.error: Exception | None = None
+        self.over = asyncio.Event()
+
+    def message(self, payload: bytes) -> None:
+        self.messages.append(payload)
+
+    def opened(self, channel: Channel, request: bytes) -> bool:
+        if self._accept is None:
+            return False
+        self._accept(channel)
+        return True
+
+    def drained(self) -> None:
+        pass
+
+    def closed(self, error: Exception | None) -> None:
+        self.error = error
+        self.over.set()
+
+
+class MuxTransport:
+    """Wraps a transport of devices: each connection is a channel of a mux of its own, among `others` that are idle."""
+
+    def __init__(self, inner: NoiseTransport, others: int = 0) -> None:
+        self._inner = inner
+        self._others = others
+        self._muxes: list[Mux] = []
+
+    def _mux(self, met: Met[str], owner: MuxOwner) -> Mux:
+        mux = Mux(met.connection, met.opened.initiator, owner)
+        self._muxes.append(mux)
+        return mux
+
+    async def dial(self, remote: Endpoint) -> Connection:
+        mux = self._mux(await self._inner.meet(remote), _ManyStreams())
+        for _ in range(self._others):
+            mux.open()
+        return mux.open(b"the one")
+
+    async def listen(self, at: Endpoint, accept: Callable[[Connection], None]) -> Listener:
+        def met(found: Met[str]) -> None:
+            def opened(channel: Channel) -> None:
+                if channel.number == 2 * self._others + 1:
+                    accept(channel)
+
+            self._mux(found, _ManyStreams(opened))
+
+        return await self._inner.listen_for(at, met)
+
+    async def close(self) -> None:
+        for mux in self._muxes:
+            mux.close()
+        await self._inner.close()
