@@ -828,3 +828,48 @@ SYNC_DIRTY_PATHS = 10_000
 "Paths of a folder that changed and wait to be looked at; with more of them all of it is."
 SYNC_WATCHES = 500_000
 "Directories of a folder that are watched; the system may permit fewer."
+
+# folders that are kept the same: how devices meet
+SYNC_SECRETS = 1024
+"By which one may be called: each is tried on the handshake of a stranger, at a microsecond."
+SYNC_SEEN = 4096
+"Handshakes that are remembered, so that none is taken twice."
+SYNC_OPENING_BYTES = 2 * KIB
+"One message before a connection is encrypted."
+SYNC_HELLO_BYTES = KIB
+"What a device says within the encrypted handshake."
+SYNC_OPENING_SECONDS = 10.0
+"For all of it, from the first handshake to the first record."
+SYNC_OPENINGS = 50
+"Of those who call, at a time; the next one is turned away."
+
+# many streams in one
+MUX_CHANNELS = 256
+"Open at a time in one connection, those that both sides opened."
+MUX_SLICE_BYTES = 32 * KIB
+"Of one channel, before the next one has its turn."
+MUX_MESSAGE_BYTES = MIB
+"One message of the control channel."
+MUX_REQUEST_BYTES = 4 * KIB
+"What is said with the opening of a channel."
+MUX_CONTROL_BYTES = 2 * MIB
+"On their way to a reader of the control channel that does not keep up; the largest message fits in."
+MUX_WINDOW_BYTES = 4 * MIB
+"On their way to a reader of a channel, at first; less where many channels are open."
+MUX_WINDOW_LEAST_BYTES = 64 * KIB
+MUX_WINDOW_MOST_BYTES = 16 * MIB
+"Where a fast sender waits for its reader's word."
+MUX_BUFFERED_BYTES = 64 * MIB
+"That all channels of a connection together may have to hold, besides the least of each."
+MUX_QUEUE_BYTES = 16 * MIB
+"Of messages for the control channel that the other side does not read; it is dropped above this."
+MUX_FRAMES = 10_000
+"Small frames that wait to be sent, as the other side asks for more than it reads."
+MUX_STRAYS = 64
+"Frames for a channel that was closed, beyond those that may have been on their way."
+MUX_REFUSALS = 1000
+"Channels in a row that the other side opens and nobody wants."
+MUX_PING_SECONDS = 60.0
+"Of silence, before the other side is asked whether it is there."
+MUX_SILENT_SECONDS = 150.0
+"Without an answer, or without reading what it is sent: then it is dropped."

@@ -39,6 +39,16 @@ class DoorOwner(Protocol):
         ...
 
 
+class Strangers(Protocol):
+    """Who knows callers that want none of our torrents."""
+
+    def answer(self, connection: Connection, theirs: Handshake) -> bool:
+        """True: the connection is theirs from now on, for another sink that they have started. It has been read up to
+        the end of the handshake. False leaves all as it was, and the caller sees what it would see without them.
+        """
+        ...
+
+
 class Door:
     """Takes in what a session's listeners accept."""
 
@@ -51,6 +61,8 @@ class Door:
         self._answers = TokenBucket(limits.MSE_ANSWERS_PER_SECOND)
         self._queues: dict[str, deque[_Visitor]] = {}
         "Who waits for an answer, by network; the first has its turn next."
+        self.strangers: Strangers | None = None
+        "Who is asked about callers that want what is no torrent here."
 
     def open_for(self, swarms: Sequence[bytes]) -> None:
         """Peers may call for a torrent with these hashes."""
@@ -143,6 +155,8 @@ class Door:
     def welcome(self, peer: Peer, theirs: Handshake) -> PeerOwner | None:
         """It has said which torrent it wants."""
         torrent = self._owner.called(theirs.info_hash)
+        if torrent is None and self.strangers is not None and self.strangers.answer(peer.connection, theirs):
+            peer.handed_over = True
         if torrent is not None and torrent.asleep and torrent.state is State.SEEDING:
             # It counts as greeting until the torrent is awake.
             peer.hold()

@@ -158,6 +158,7 @@ class Peer:
         "extension",
         "fast",
         "grown",
+        "handed_over",
         "have",
         "haves",
         "info_hash",
@@ -302,6 +303,8 @@ class Peer:
         self.last_out = now
         self.missing = handshake.LENGTH
         self._decoder: Decoder | None = None
+        self.handed_over = False
+        "Its connection belongs to somebody else from the handshake on, and it is no peer."
         self._held: bytes | None = None
         "What came behind the handshake and waits until somebody owns the peer."
 
@@ -357,6 +360,8 @@ class Peer:
         theirs = handshake.parse(data[: handshake.LENGTH])
         self.open(theirs)
         owner = self.owner.greeted(self, theirs)
+        if self.handed_over:
+            return handshake.LENGTH
         if owner is None:
             raise RemoteError("not wanted here")
         self.owner = owner

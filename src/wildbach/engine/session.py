@@ -799,6 +799,11 @@ class Session:
 
     # -- peers that call
 
+    @property
+    def door(self) -> Door:
+        """For who takes callers that want no torrent (`door.strangers`)."""
+        return self._door
+
     def called(self, swarm: bytes) -> Torrent | None:
         """Whose peer a handshake with this hash is."""
         return self._by_hash.get(swarm)

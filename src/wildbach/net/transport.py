@@ -131,6 +131,28 @@ class Transport(Protocol):
         ...
 
 
+def feed(sink: Sink, landing: Landing | None, buffer: memoryview, kept: int) -> int:
+    """Hand on a buffer that may be written to, whose first `kept` bytes the sink has left before. Returns how many of
+    all were used up. For connections on top of others: where a landing expects what came, its places are filled from
+    the buffer, and what lies behind them is not handed on yet.
+    """
+    size = len(buffer)
+    lead = sink.missing if landing is not None and kept else 0
+    if landing is None or (kept and not lead) or lead >= size - kept:
+        return sink.received(buffer)
+    at = start = kept + lead
+    places = landing.places(bytes(buffer[:kept]), size - start)
+    for place in places:
+        part = buffer[at : at + len(place)]
+        place[: len(part)] = part
+        at += len(part)
+    if at == start:
+        return sink.received(buffer)
+    rest = land(sink, landing, buffer[:start], places, at - start)
+    buffer[at - len(rest) : at] = rest
+    return at - len(rest)
+
+
 def land(sink: Sink, landing: Landing, lead: memoryview, places: Sequence[memoryview], count: int) -> bytes:
     """Hand on what was received into places: `lead` is the open message, made whole; `count` bytes lie behind it.
 

@@ -15,6 +15,7 @@ from wildbach.protocol.mse import Method
 from wildbach.testing.contracts import STORAGE, TRANSPORT, StorageCase, TransportPair
 from wildbach.testing.encrypted import EncryptedTransport
 from wildbach.testing.loop import sim
+from wildbach.testing.meeting import MuxTransport, NoiseTransport
 from wildbach.testing.network import MemoryDatagrams, Network
 from wildbach.testing.storage import SharedStorage
 
@@ -108,6 +109,58 @@ def test_an_encrypted_simulated_connection_keeps_it(check, links, method):
             for number, host in enumerate((network.host(**links), network.host(**links)))
         )
         await check(TransportPair(near, far, Endpoint("20.0.1.7", 0)))
+
+    sim(3, until=600).run(main())
+
+
+@checks
+def test_noise_over_tcp_keeps_it(check):
+    async def main():
+        transport = NoiseTransport(TcpTransport(), random.Random(1))
+        await check(TransportPair(transport, transport, Endpoint("127.0.0.1", 0)))
+        await transport.close()
+
+    asyncio.run(main())
+
+
+@checks
+@pytest.mark.parametrize("links", [{}, {"up": 8e6, "down": 20e6}])
+def test_noise_over_a_simulated_network_keeps_it(check, links):
+    async def main():
+        network = Network()
+        near, far = (
+            NoiseTransport(host.transport, random.Random(number))
+            for number, host in enumerate((network.host(**links), network.host(**links)))
+        )
+        await check(TransportPair(near, far, Endpoint("20.0.1.7", 0)))
+        await near.close()
+        await far.close()
+
+    sim(3, until=600).run(main())
+
+
+@checks
+def test_a_channel_over_tcp_keeps_it(check):
+    async def main():
+        transport = MuxTransport(NoiseTransport(TcpTransport(), random.Random(1)), others=3)
+        await check(TransportPair(transport, transport, Endpoint("127.0.0.1", 0)))
+        await transport.close()
+
+    asyncio.run(main())
+
+
+@checks
+@pytest.mark.parametrize("links", [{}, {"up": 8e6, "down": 20e6}])
+def test_a_channel_over_a_simulated_network_keeps_it(check, links):
+    async def main():
+        network = Network()
+        near, far = (
+            MuxTransport(NoiseTransport(host.transport, random.Random(number)))
+            for number, host in enumerate((network.host(**links), network.host(**links)))
+        )
+        await check(TransportPair(near, far, Endpoint("20.0.1.7", 0)))
+        await near.close()
+        await far.close()
 
     sim(3, until=600).run(main())
 
