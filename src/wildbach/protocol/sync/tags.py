@@ -46,11 +46,21 @@ def day_bytes(day: int) -> bytes:
     return day.to_bytes(8, "big", signed=True)
 
 
+def tag_key(secret: bytes) -> bytes:
+    """What tags are made with, for who makes many."""
+    return derive(secret, b"hs")
+
+
+def keyed_tag(key: bytes, over: bytes) -> bytes:
+    """As `tag`, with what `tag_key` gave."""
+    return hmac.new(key, over, sha256).digest()[:TAG_BYTES]
+
+
 def tag(secret: bytes, over: bytes) -> bytes:
     """The 20 bytes that stand in the place of an info hash: only who has the secret can make them or know them.
     `over` is new each time: the cookie of an announce (BEP 14), the peer id of a handshake.
     """
-    return hmac.new(derive(secret, b"hs"), over, sha256).digest()[:TAG_BYTES]
+    return keyed_tag(tag_key(secret), over)
 
 
 def member_tokens(secret: bytes, one: DeviceId, other: DeviceId, wall: float) -> tuple[bytes, ...]:
