@@ -873,3 +873,44 @@ MUX_PING_SECONDS = 60.0
 "Of silence, before the other side is asked whether it is there."
 MUX_SILENT_SECONDS = 150.0
 "Without an answer, or without reading what it is sent: then it is dropped."
+
+# finding the devices of a folder
+SYNC_ENDPOINTS = 4
+"In a record, of relays and of the device itself together."
+SYNC_CANDIDATES = 16
+"Endpoints of one device that are remembered."
+SYNC_CALLS_PER_NAMING = 3
+"Times that an endpoint is called which others named and at which nobody was met, until it is named anew."
+SYNC_CALLS_AT_ONCE = 8
+"For one folder."
+SYNC_LOOKUPS_AT_ONCE = 4
+"Questions to the DHT for one folder."
+SYNC_TAGS = 256
+"Secrets by which announces of neighbours are recognised."
+SYNC_TAG_CALLS_PER_MINUTE = 30
+"Calls that announces of neighbours lead to: anybody there can repeat one that was heard."
+
+# a relay
+RELAY_CONNECTIONS = 512
+RELAY_PER_ADDRESS = 16
+"Connections of one IPv4 address or IPv6 /64."
+RELAY_CALLS_PER_MINUTE = 60
+"That one address begins."
+RELAY_ADDRESSES = 20_000
+"That are counted; above that, new ones are turned away."
+RELAY_RATE = 8 * MIB
+"Bytes a second, of all pairs."
+RELAY_PAIR_RATE = 2 * MIB
+RELAY_PAIR_BYTES = 64 * 1024 * MIB
+"That one pair may send in both directions, until it has to call again."
+RELAY_HELLO_SECONDS = 10.0
+RELAY_WAIT_SECONDS = 300.0
+"That somebody waits for the other side."
+RELAY_IDLE_SECONDS = 180.0
+"Without a byte in either direction, until a pair is ended."
+RELAY_STALL_SECONDS = 60.0
+"Without taking a byte of what waits for it, until a pair is ended."
+RELAY_QUEUED_BYTES = 256 * KIB
+"For one side, above which nothing more is read for it."
+RELAY_QUEUED_ALL = 64 * MIB
+"For all; above that, the pair that has most waiting is ended."

@@ -199,6 +199,11 @@ class Dht:
         home = self._nodes.homes.get(6 if ":" in remote.host else 4)
         return home.port if home is not None and not self._closed and not self._settings().read_only else 0
 
+    def seen_port(self, family: int) -> int:
+        """The port that datagrams of ours seem to come from, as most nodes say; 0 while nobody can tell (BEP 42)."""
+        home = self._nodes.homes.get(family)
+        return home.node.external_port if home is not None and not self._closed else 0
+
     def named(self, endpoint: Endpoint) -> None:
         """A peer says that its node is there."""
         self._nodes.named(endpoint)

@@ -115,6 +115,21 @@ class Discovery:
             tuple(ports.view() for ports in self._maps),
         )
 
+    @property
+    def lan(self) -> LocalDiscovery | None:
+        """None where it is off."""
+        return self._lan
+
+    @property
+    def mapped_ports(self) -> dict[int, int]:
+        """The port that our router passes on to us, by IP version: the one of UDP, or else of TCP."""
+        found: dict[int, int] = {}
+        for ports in self._maps:
+            view = ports.view()
+            for one in sorted(view.mappings, key=lambda m: m.protocol != "udp"):
+                found.setdefault(view.family, one.external)
+        return found
+
     def _port(self, family: int) -> int:
         return self._tcp.get(family, 0)
 

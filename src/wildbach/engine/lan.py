@@ -1,8 +1,14 @@
-"""Finding peers on the local network (BEP 14): what is announced, and who is believed."""
+"""Finding peers on the local network (BEP 14): what is announced, and who is believed.
+
+Folders that are kept the same are announced apart from torrents: each packet has a cookie of its own, and in the place
+of info hashes tags that are keyed hashes over that cookie. So nothing in two packets is the same, and only who has the
+secret of a folder knows them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -14,6 +20,10 @@ from wildbach.engine import events
 from wildbach.protocol import lan
 
 _IDLE_SECONDS = 3600.0
+_TAGS_MULTIPLE = 4
+"Tags of one packet, with those that are made up. Packets are full at a multiple of it."
+_COOKIE_LEAST = 16
+"Characters of a cookie over which tags are made: with fewer, packets could be the same."
 
 
 class LanTorrent(Protocol):
@@ -27,6 +37,18 @@ class LanTorrent(Protocol):
         ...
 
     def add_peers(self, endpoints: Sequence[Endpoint], source: str) -> None: ...
+
+
+class LanFolders(Protocol):
+    """What folders say for local discovery, all of them together."""
+
+    def tags(self, name: str, cookie: bytes) -> Sequence[bytes]:
+        """The tags over this cookie, 20 bytes each, by which a folder is announced; none where it is not now."""
+        ...
+
+    def heard(self, cookie: bytes, tags: Sequence[bytes], at: Endpoint) -> bool:
+        """A neighbour announces these. True where one of them is known."""
+        ...
 
 
 class LanSockets(Protocol):
@@ -66,13 +88,19 @@ class LocalDiscovery:
     def __init__(
         self, torrent: Callable[[str], LanTorrent | None], by_swarm: Callable[[bytes], LanTorrent | None],
         port: Callable[[int], int], clock: Callable[[], float], rng: Random,
+        chance: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
+        """`chance`: bytes that nobody can guess, for what must not be told from tags."""
         self._torrent = torrent
         self._by_swarm = by_swarm
         self._port = port
         self._clock = clock
         self._cookie = f"{rng.getrandbits(64):016x}"
-        self._schedule = lan.LanSchedule()
+        self._chance = chance
+        budget = lan.LanBudget()
+        self._schedule = lan.LanSchedule(budget)
+        self._folder_schedule = lan.LanSchedule(budget)
+        self._folders: LanFolders | None = None
         self._receiver = lan.LanReceiver(self._cookie)
         self._sockets: LanSockets | None = None
         self._stirred = asyncio.Event()
@@ -105,12 +133,25 @@ class LocalDiscovery:
         elif not isinstance(event, events.StateChanged) or event.state in ("downloading", "seeding", "metadata"):
             self.announce(event.torrent)
 
+    def use_folders(self, folders: LanFolders) -> None:
+        """Announce and recognise folders too."""
+        self._folders = folders
+
+    def announce_folder(self, name: str) -> None:
+        """Tell of a folder soon, and every five minutes until `forget_folder`."""
+        self._folder_schedule.add(name, self._clock())
+        self._stirred.set()
+
+    def forget_folder(self, name: str) -> None:
+        self._folder_schedule.remove(name)
+
     async def run(self) -> None:
         """Send what is due, for ever."""
         while True:
             self._stirred.clear()
             now = self._clock()
-            at = self._schedule.next_at(now)
+            dues = [schedule.next_at(now) for schedule in (self._schedule, self._folder_schedule)]
+            at = min((due for due in dues if due is not None), default=None)
             if at is None or at > now:
                 try:
                     async with asyncio.timeout(_IDLE_SECONDS if at is None else at - now):
@@ -121,16 +162,30 @@ class LocalDiscovery:
                 self.send(now)
 
     def send(self, now: float) -> None:
-        """One packet, on every interface."""
+        """One packet of torrents and one of folders, where they are due, on every interface."""
         hashes = self._schedule.take(now, self._hashes)
-        if not hashes or self._sockets is None:
+        if hashes:
+            self._tell(hashes, self._cookie)
+        cookie = self._chance(8).hex()
+        tags = self._folder_schedule.take(now, lambda name: self._tags(name, cookie))
+        if tags:
+            # How many folders there are is nobody's business.
+            fill = [self._chance(20) for _ in range(-len(tags) % _TAGS_MULTIPLE)]
+            self._receiver.sent(cookie)
+            self._tell(tuple(sorted((*tags, *fill))), cookie)
+
+    def _tell(self, hashes: tuple[bytes, ...], cookie: str) -> None:
+        if self._sockets is None:
             return
         self._sockets.refresh()
         for family in self._sockets.families:
             port = self._port(family)
             if port:
-                self._sockets.send(family, lan.encode(lan.LanAnnounce(port, hashes, self._cookie), family))
+                self._sockets.send(family, lan.encode(lan.LanAnnounce(port, hashes, cookie), family))
                 self._sent += 1
+
+    def _tags(self, name: str, cookie: str) -> Sequence[bytes]:
+        return self._folders.tags(name, cookie.encode("ascii")) if self._folders is not None else ()
 
     def _hashes(self, key: str) -> tuple[bytes, ...]:
         torrent = self._torrent(key)
@@ -156,3 +211,6 @@ class LocalDiscovery:
                 told[torrent.key] = None
                 self._found += 1
                 torrent.add_peers([Endpoint(host, announce.port)], "lsd")
+        if self._folders is not None and not told and len(announce.cookie) >= _COOKIE_LEAST:
+            cookie = announce.cookie.encode("utf-8")
+            self._found += self._folders.heard(cookie, announce.hashes, Endpoint(host, announce.port))

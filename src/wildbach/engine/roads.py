@@ -126,6 +126,11 @@ class Roads:
         first = connection.kind if connection.kind in kinds else kinds[0]
         return Reached(await self._connect(endpoint, (first,)), said=False)
 
+    async def reach(self, endpoint: Endpoint) -> Connection:
+        """Connect to an endpoint, and say nothing. Raises NetworkError or TimeoutError."""
+        near = classify(endpoint.host) in (Reach.LOCAL, Reach.PRIVATE)
+        return await self._connect(endpoint, self._kinds(near, self._learned.get(endpoint)))
+
     async def meet(self, transport: Transport, endpoint: Endpoint, skey: bytes, greeting: bytes) -> Reached:
         """Connect to who calls us at the same moment (BEP 55), by this transport. Raises as `call`."""
         settings = self._settings()

@@ -44,6 +44,7 @@ from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BLOCKED, Ban, BanList
 from wildbach.engine.brief import Brief
 from wildbach.engine.content import FOLDER, ContentStore
+from wildbach.engine.devices import DeviceRoads, own_places
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.discovery import Discovery, DiscoveryView
@@ -209,10 +210,16 @@ class Session:
             settings=lambda: self.settings.dht, report=self._report,
             keys=Keys(self.data_dir) if self.data_dir is not None else None, wall=self._wall,
         )
+        roads = Roads(network.transports, lambda: self.settings, self._rng)
+        utp = self._utp if self._utp is not None else network.utp
+        self.devices = DeviceRoads(
+            roads, utp=utp, tcp=network.transports.get("tcp"), places=self._places,
+            refuses=lambda endpoint: self._blocks(endpoint.host) or network.shut,
+        )
         self._shared = Shared(
             scope=self._scope, settings=settings, clock=loop.time, rng=self._rng,
-            roads=Roads(network.transports, lambda: self.settings, self._rng),
-            utp=self._utp if self._utp is not None else network.utp, network=network,
+            roads=roads,
+            utp=utp, network=network,
             web=self._web or (ways.http if ways is not None else None),
             http=ways.http if ways is not None else None, threads=self._threads, pool=self._pool,
             writer=self._make_writer(), hasher=self._make_hasher(), buffers=SendBuffers(), paths=self._paths,
@@ -408,6 +415,7 @@ class Session:
                 udp=network.datagrams.endpoints, clock=self._loop.time, rng=self._rng, report=self._report,
                 outlet=self._ways.outlet, hidden=network.proxied,
             )
+            self.devices.attach(self._discovery.lan)
             self._discovery.start()
 
     async def call(self, endpoint: Endpoint, info_hash: bytes, greeting: bytes) -> Reached:
@@ -510,6 +518,14 @@ class Session:
     def external_ips(self) -> tuple[str, ...]:
         """Our own addresses as others see them, at most one an IP version: what most networks said."""
         return self._external.addresses
+
+    def _places(self) -> tuple[Endpoint, ...]:
+        discovery = self._discovery
+        return own_places(
+            self.listening, external=self._external.get, seen=self.dht.seen_port,
+            mapped=discovery.mapped_ports if discovery is not None else {},
+            find=self._ways.outlet.interfaces if self._ways is not None else tuple,
+        )
 
     @property
     def discovery(self) -> DiscoveryView:

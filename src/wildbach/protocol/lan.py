@@ -7,7 +7,7 @@ multicast loopback are known by their cookie. The time and everything that is ra
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +30,7 @@ _HASH = re.compile(rb"[0-9a-fA-F]{40}")
 _PORT = re.compile(rb"[0-9]{1,5}")
 _HEAD: Final = b"BT-SEARCH * HTTP/1.1"
 _COOKIE_CHARS: Final = 64
+_OWN_COOKIES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +87,40 @@ def decode(data: bytes | memoryview) -> LanAnnounce:
     return LanAnnounce(port, tuple(hashes), cookie)
 
 
+class LanBudget:
+    """How many packets may go out: one a minute in the long run, whatever they tell of."""
+
+    __slots__ = ("_at", "_tokens")
+
+    def __init__(self) -> None:
+        self._tokens = float(_BURST)
+        self._at: float | None = None
+
+    def wait(self, now: float) -> float:
+        """Seconds until a packet may go out."""
+        if self._at is not None:
+            self._tokens = min(float(_BURST), self._tokens + (now - self._at) / 60.0)
+        self._at = now
+        return 0.0 if self._tokens >= 1.0 else (1.0 - self._tokens) * 60.0
+
+    def take(self) -> None:
+        self._tokens -= 1.0
+
+
 class LanSchedule:
     """Which torrents the next packet tells of: each every five minutes where there is room, new ones first.
 
     A packet has as many info hashes as fit. There is one packet a minute in the long run, so where a session has more
-    torrents than that carries they take turns.
+    torrents than that carries they take turns. Folders that are kept the same have a schedule of their own, since
+    their packets are others, and share the budget.
     """
 
-    __slots__ = ("_queue", "_tokens", "_tokens_at")
+    __slots__ = ("_budget", "_queue")
 
-    def __init__(self) -> None:
+    def __init__(self, budget: LanBudget | None = None) -> None:
         self._queue: OrderedDict[str, float] = OrderedDict()
         "When each torrent is due, the next first."
-        self._tokens = float(_BURST)
-        self._tokens_at: float | None = None
+        self._budget = budget if budget is not None else LanBudget()
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -117,16 +138,15 @@ class LanSchedule:
         """When the next packet may go out; None while there is nothing to tell of."""
         if not self._queue:
             return None
-        self._fill(now)
         due = next(iter(self._queue.values()))
-        return due if self._tokens >= 1.0 else max(due, now + (1.0 - self._tokens) * 60.0)
+        wait = self._budget.wait(now)
+        return max(due, now + wait) if wait else due
 
     def take(self, now: float, hashes: Callable[[str], Sequence[bytes]]) -> tuple[bytes, ...]:
         """The info hashes of the next packet; none where it is not due. `hashes` gives those of a torrent, none for
         one that is not to be announced now.
         """
-        self._fill(now)
-        if self._tokens < 1.0:
+        if self._budget.wait(now):
             return ()
         packet: list[bytes] = []
         for _ in range(min(_LOOKED_AT, len(self._queue))):
@@ -140,27 +160,28 @@ class LanSchedule:
             self._queue[key] = now + INTERVAL
             self._queue.move_to_end(key)
         if packet:
-            self._tokens -= 1.0
+            self._budget.take()
         return tuple(packet)
-
-    def _fill(self, now: float) -> None:
-        if self._tokens_at is not None:
-            self._tokens = min(float(_BURST), self._tokens + (now - self._tokens_at) / 60.0)
-        self._tokens_at = now
 
 
 class LanReceiver:
     """What comes in: announces of others that may be believed, as many as a sane network has."""
 
-    __slots__ = ("_all", "_hosts", "_minute", "cookie", "dropped")
+    __slots__ = ("_all", "_hosts", "_minute", "_own", "cookie", "dropped")
 
     def __init__(self, cookie: str) -> None:
         self.cookie = cookie
+        self._own: deque[str] = deque(maxlen=_OWN_COOKIES)
+        "Cookies that stood in one packet of ours alone."
         self.dropped = 0
         "Datagrams above the limits."
         self._minute = float("-inf")
         self._all = 0
         self._hosts: dict[str, int] = {}
+
+    def sent(self, cookie: str) -> None:
+        """A packet of ours has this cookie."""
+        self._own.append(cookie)
 
     def receive(self, host: str, data: bytes | memoryview, now: float) -> LanAnnounce | None:
         """An announce of somebody else; None for our own and for floods. Raises FormatError."""
@@ -178,4 +199,5 @@ class LanReceiver:
         self._hosts[host] = count + 1
         self._all += 1
         announce = decode(data)
-        return None if announce.cookie and announce.cookie == self.cookie else announce
+        own = announce.cookie and (announce.cookie == self.cookie or announce.cookie in self._own)
+        return None if own else announce

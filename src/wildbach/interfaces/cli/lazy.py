@@ -66,6 +66,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "magnet": "Print the magnet link of a torrent, or take one apart.",
         "publish": "Publish a torrent in the DHT under a key, or put another one in its place.",
         "tracker": "Run a tracker (HTTP and UDP).",
+        "relay": "Run a relay, for devices of synced folders that cannot reach each other.",
         "chain": "Look at a chain that payments are made on, or run one of your own.",
         "demo": "Watch a whole swarm work on this machine: a tracker, a seed, three downloaders.",
     },

@@ -41,7 +41,7 @@ from wildbach.protocol.dht.operations import (
 from wildbach.protocol.dht.peers import PeerStore
 from wildbach.protocol.dht.places import may_answer, may_contact, place
 from wildbach.protocol.dht.rpc import Call, Rpc
-from wildbach.protocol.dht.security import AddressVotes, is_secure, make_id
+from wildbach.protocol.dht.security import AddressVotes, PortVotes, is_secure, make_id
 from wildbach.protocol.dht.server import Server
 from wildbach.protocol.dht.table import BITS, Table
 
@@ -110,6 +110,7 @@ class Node:
         self._rpc.silent = self._silent
         self._flood = FloodGuard()
         self._votes = AddressVotes()
+        self._port_votes = PortVotes()
         self._peers = PeerStore(self.table.own, rng)
         self._items = ItemStore(self.table.own)
         self._server = Server(family, Tokens(rng), self._peers, self._items, self._near, self._proven)
@@ -239,6 +240,7 @@ class Node:
         """Our own connection was away, and is back, perhaps at another address: join again at once."""
         self._now = now
         self._votes.clear()
+        self._port_votes.clear()
         self.external_ip = None
         self._retry = 5.0
         self._next_join = self._next_upkeep = now
@@ -252,6 +254,11 @@ class Node:
                 self._join(at)
 
         call = self._rpc.ask(endpoint, krpc.FindNode(self._id, ()), One(met), None, now)
+
+    @property
+    def external_port(self) -> int:
+        """The port that our datagrams seem to come from, by what most say; 0 while nobody can tell."""
+        return self._port_votes.winner
 
     def external(self, ip: str, voter: Endpoint, now: float) -> None:
         """`voter` says that our address is `ip`. When enough agree and our id does not fit, we take one that does."""
@@ -428,6 +435,7 @@ class Node:
         self._rpc.heard = now
         if message.ip is not None:
             self.external(message.ip.host, call.remote, now)
+            self._port_votes.vote(call.remote.host, message.ip.port)
         if isinstance(message, krpc.Error):
             call.error = message
             call.asker.failed(call, now)

@@ -6,6 +6,7 @@ lookup and are announced to. Addresses of class local and private networks are e
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from random import Random
 
@@ -17,6 +18,7 @@ from wildbach.protocol.peer_priority import crc32c
 _MASK_V4 = bytes.fromhex("030f3fff")
 _MASK_V6 = bytes.fromhex("0103070f1f3f7fff")
 _VOTES_NEEDED = 5
+_PORT_VOTES_NEEDED = 3
 
 
 @lru_cache(maxsize=1 << 15)
@@ -70,6 +72,34 @@ class AddressVotes:
             del self._votes[next(iter(self._votes))]
         count = sum(vote == of.host for vote in self._votes.values())
         return of.host if count >= _VOTES_NEEDED and 2 * count > len(self._votes) else None
+
+    def clear(self) -> None:
+        self._votes.clear()
+
+
+class PortVotes:
+    """What others say the port is that our datagrams come from. One vote a network, the latest; it takes three and more
+    than half: behind a router that gives each remote a port of its own nobody can tell.
+    """
+
+    def __init__(self) -> None:
+        self._votes: dict[bytes, int] = {}
+
+    def vote(self, voter: str, port: int) -> None:
+        who = place(voter)
+        if who is None or not 0 < port <= 65535:
+            return
+        self._votes.pop(who.network, None)
+        self._votes[who.network] = port
+        if len(self._votes) > limits.DHT_VOTES:
+            del self._votes[next(iter(self._votes))]
+
+    @property
+    def winner(self) -> int:
+        """0 where there is none."""
+        counts = Counter(self._votes.values())
+        port, count = max(counts.items(), key=lambda item: item[1], default=(0, 0))
+        return port if count >= _PORT_VOTES_NEEDED and 2 * count > len(self._votes) else 0
 
     def clear(self) -> None:
         self._votes.clear()
