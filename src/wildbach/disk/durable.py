@@ -110,16 +110,32 @@ class DurableStore:
                     self._db.execute("COMMIT")
 
     def read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of one query, all of them: as they stand, or within the change that this thread makes."""
+        """The rows of one query, all of them; with what the open change did."""
         with self._lock, self._translated():
             self._check_open()
             return self._db.execute(statement, values).fetchall()
 
-    def run(self, statement: str, *values: object) -> None:
-        """One statement within the change that this thread makes."""
+    def write(self, statement: str, *values: object) -> None:
+        """One statement of a change that lasts until `commit` or `undo`; it begins with the first one."""
         with self._lock, self._translated():
             self._check_open()
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(statement, values)
+
+    def commit(self) -> None:
+        """What was written is durable, all of it. Nothing where nothing was."""
+        with self._lock, self._translated():
+            self._check_open()
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
+
+    def undo(self) -> None:
+        """Nothing of what was written since the last commit is kept."""
+        with self._lock, self._translated():
+            self._check_open()
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     def _check_open(self) -> None:
         if self._closed:

@@ -1,35 +1,37 @@
-"""What a device remembers of one folder, in an SQLite file: the three trees, and what others know.
+"""What a device remembers of one folder, in an SQLite file: the three trees, and what is still to be looked at.
 
-Each commit is flushed before it returns: a row that others were told of must not be forgotten. Rows of Global carry the
+Each commit is flushed before it returns: what others were told of must not be forgotten. Rows of Global carry the
 number of this device's index under which they came, so that others ask for what is newer than what they have.
 """
 
 from __future__ import annotations
 
-import contextlib
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from wildbach.base.errors import FormatError
-from wildbach.base.ids import DeviceId
+import msgspec
+
 from wildbach.disk.durable import DurableStore, Form
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.vectors import VersionVector
+from wildbach.services.sync.conflicts import Conflict
+from wildbach.services.sync.merge import winner
+from wildbach.services.sync.planner import Why
 from wildbach.services.sync.trees import Base, Heads, Seen
 
 _SEEN: Final = (
     "kind TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, exec INTEGER NOT NULL, root BLOB NOT NULL,"
     " target TEXT NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL, ctime INTEGER NOT NULL")
 _TABLES: Final = (
-    # `live`: the path's winner is live. `fold`: the path as a file system without case and accents' spellings has it.
+    # `live`: the path's winner is live. `fold`: the path as a file system has it that does not tell case apart.
     "CREATE TABLE paths (path TEXT PRIMARY KEY, live INTEGER NOT NULL, fold TEXT NOT NULL, row INTEGER NOT NULL)"
     " STRICT, WITHOUT ROWID",
     "CREATE INDEX live_paths ON paths (path) WHERE live",
+    "CREATE INDEX dead_paths ON paths (path) WHERE NOT live",
     "CREATE INDEX folded_paths ON paths (fold) WHERE live",
-    "CREATE INDEX numbered_paths ON paths (row)",
+    "CREATE UNIQUE INDEX numbered_paths ON paths (row)",
     "CREATE TABLE heads (path TEXT NOT NULL, nth INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (path, nth))"
     " STRICT, WITHOUT ROWID",
     f"CREATE TABLE local (path TEXT PRIMARY KEY, {_SEEN}) STRICT, WITHOUT ROWID",
@@ -38,91 +40,157 @@ _TABLES: Final = (
     f"CREATE TABLE synced (path TEXT PRIMARY KEY, {_SEEN}, lineage BLOB NOT NULL, vector BLOB NOT NULL, deleted INTEGER"
     " NOT NULL, at_kind TEXT NOT NULL, at_size INTEGER NOT NULL, at_mtime INTEGER NOT NULL, at_exec INTEGER NOT NULL,"
     " at_root BLOB NOT NULL, at_target TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE marks (path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+    "CREATE TABLE holds (path TEXT PRIMARY KEY, why TEXT NOT NULL, since INTEGER NOT NULL DEFAULT (unixepoch()))"
+    " STRICT, WITHOUT ROWID",
+    "CREATE INDEX held_why ON holds (why)",
+    # `open`: the path's heads have losers now.
+    "CREATE TABLE conflicts (path TEXT NOT NULL, copy TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (path, copy))"
+    " STRICT, WITHOUT ROWID",
+    "CREATE TABLE conflicted (path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
     "CREATE TABLE layers (root BLOB PRIMARY KEY, layer BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
 )
 FORM: Final = Form(
     0x77627379, 1, _TABLES, "sync_damaged",
     "and the folder is not kept the same: %s. Leave the folder and join it anew: its files stay, and equal ones are "
     "not sent again")
-_EMPTY: Final[Heads] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A path of Global as it is sent: its number in this device's index, and its heads."""
-
-    number: int
-    path: str
-    entries: tuple[bytes, ...]
+_END: Final = "\U0010ffff"
 
 
 class FolderStore:
-    """Of one folder. Blocks; used by one thread at a time. Raises StorageError.
+    """Of one folder; a `seams.Store`. Blocks; for one thread at a time. Raises StorageError.
 
-    `folds`: the file system of the folder does not tell some names apart, see `alike`.
+    `folds`: the file system of the folder does not tell some names apart, see `Global.alike`.
     """
 
     def __init__(self, path: Path, *, folds: bool = False) -> None:
-        self._store = DurableStore(path, FORM)
-        self._folds = folds
+        self._file = DurableStore(path, FORM)
+        self.folds = folds
         self.world = _World(self)
         self.local = _Local(self)
         self.synced = _Synced(self)
-        self._last: int = self._store.read("SELECT coalesce(max(row), 0) FROM paths")[0][0]
+        self._load()
+
+    def _load(self) -> None:
+        self._last: int = self.read("SELECT coalesce(max(row), 0) FROM paths")[0][0]
+        self._last = max(self._last, self._number("last"))
+        self._files: int = self.read("SELECT count(*) FROM synced WHERE NOT deleted AND at_kind <> 'd'")[0][0]
+        self._numbers: dict[str, int] = dict(self.read("SELECT name, value FROM numbers"))
 
     def close(self) -> None:
         """Idempotent."""
-        self._store.close()
+        self._file.close()
 
-    @contextlib.contextmanager
-    def change(self) -> Iterator[None]:
-        """Writes below are one step: all of it or nothing, and flushed at the end."""
-        before = self._last
-        try:
-            with self._store.change():
-                yield
-        except BaseException:
-            self._last = before
-            raise
+    def commit(self) -> None:
+        self._file.commit()
 
-    # -- what is written; only within `change`
+    def undo(self) -> None:
+        """What was not committed did not happen."""
+        self._file.undo()
+        self._load()
 
-    def put_heads(self, path: str, heads: Heads, *, live: bool) -> int:
-        """Replace the heads of a path; returns the number it has in this device's index now."""
+    # -- the trees
+
+    def put_heads(self, path: str, heads: Heads) -> None:
+        self._run("DELETE FROM heads WHERE path = ?", path)
+        if not heads:
+            self._run("DELETE FROM paths WHERE path = ?", path)
+            # The number that it had is not given again, also after a start.
+            self.set_number("last", self._last)
+            return
         self._last += 1
+        best = winner(heads)
         self._run(
             "INSERT INTO paths VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET live = excluded.live,"
-            " row = excluded.row", path, int(live), fold(path), self._last)
-        self._run("DELETE FROM heads WHERE path = ?", path)
+            " row = excluded.row", path, int(best is not None and not best.deleted), fold(path), self._last)
         for nth, entry in enumerate(heads):
             self._run("INSERT INTO heads VALUES (?, ?, ?)", path, nth, entry.pack())
-        return self._last
 
-    def drop_heads(self, path: str) -> None:
-        """Forget a path: all devices know that it is gone."""
-        self._run("DELETE FROM paths WHERE path = ?", path)
-        self._run("DELETE FROM heads WHERE path = ?", path)
-
-    def put_local(self, path: str, seen: Seen | None) -> None:
+    def put_seen(self, path: str, seen: Seen | None) -> None:
         if seen is None:
             self._run("DELETE FROM local WHERE path = ?", path)
         else:
             self._run("INSERT OR REPLACE INTO local VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", path, *_row(seen))
 
-    def put_synced(self, path: str, base: Base | None) -> None:
+    def put_base(self, path: str, base: Base | None) -> None:
+        before = self.read("SELECT at_kind, deleted FROM synced WHERE path = ?", path)
+        self._files -= bool(before and not before[0][1] and before[0][0] != EntryKind.DIR.value)
         if base is None:
-            self._run("DELETE FROM synced WHERE path = ?", path)
+            if before:
+                self._run("DELETE FROM synced WHERE path = ?", path)
             return
+        self._files += not base.deleted and base.kind is not EntryKind.DIR
         seen = _row(base.seen) if base.seen is not None else ("", 0, 0, 0, b"", "", 0, 0, 0)
         self._run(
             f"INSERT OR REPLACE INTO synced VALUES ({', '.join('?' * 19)})", path, *seen, base.lineage,
             base.vector.pack(), int(base.deleted), base.kind.value, base.size, base.mtime_ns, int(base.executable),
             base.root, base.target)
 
+    def files(self) -> int:
+        return self._files
+
+    # -- what is to be looked at
+
+    def mark(self, path: str) -> None:
+        self._run("INSERT OR IGNORE INTO marks VALUES (?)", path)
+
+    def unmark(self, path: str) -> None:
+        self._run("DELETE FROM marks WHERE path = ?", path)
+
+    def marked(self, limit: int) -> list[str]:
+        return self._paths("SELECT path FROM marks ORDER BY path LIMIT ?", limit)
+
+    def hold(self, path: str, why: Why | None) -> None:
+        if why is None:
+            self._run("DELETE FROM holds WHERE path = ?", path)
+        else:
+            self._run(
+                "INSERT INTO holds (path, why) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET why = excluded.why",
+                path, why.name)
+
+    def held(self, *whys: Why) -> list[str]:
+        wanted = ", ".join("?" * len(whys))
+        return self._paths(
+            f"SELECT path FROM holds WHERE why IN ({wanted}) ORDER BY path", *(why.name for why in whys))
+
+    def held_below(self, path: str) -> list[str]:
+        return self._paths("SELECT path FROM holds WHERE path > ? AND path < ? ORDER BY path", *below(path))
+
+    def note(self, path: str, conflicts: tuple[Conflict, ...]) -> None:
+        if not conflicts:
+            self._run("DELETE FROM conflicted WHERE path = ?", path)
+            return
+        self._run("INSERT OR IGNORE INTO conflicted VALUES (?)", path)
+        for each in conflicts:
+            self._run(
+                "INSERT OR REPLACE INTO conflicts VALUES (?, ?, ?)", path, each.copy, msgspec.msgpack.encode(each))
+
+    def conflicted(self) -> list[str]:
+        return self._paths("SELECT path FROM conflicted ORDER BY path")
+
+    # -- small things
+
+    def number(self, name: str) -> int:
+        return self._numbers.get(name, 0)
+
+    def set_number(self, name: str, value: int) -> None:
+        if self._numbers.get(name) != value:
+            self._numbers[name] = value
+            self._run("INSERT OR REPLACE INTO numbers VALUES (?, ?)", name, value)
+
     def put_layer(self, root: bytes, layer: bytes) -> None:
         """Remember the piece layer of a content: what a later edit is compared with."""
         self._run("INSERT OR REPLACE INTO layers VALUES (?, ?)", root, layer)
+
+    def layer(self, root: bytes) -> bytes | None:
+        found = self.read("SELECT layer FROM layers WHERE root = ?", root)
+        return found[0][0] if found else None
+
+    def trim_layers(self) -> None:
+        """Forget the layers of what is nowhere in place any more."""
+        self._run("DELETE FROM layers WHERE root NOT IN (SELECT root FROM local)")
 
     def put_fact(self, name: str, value: bytes | None) -> None:
         """Anything small that is the folder's; None forgets it."""
@@ -131,71 +199,79 @@ class FolderStore:
         else:
             self._run("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, value)
 
-    # -- what is read
-
-    @property
-    def last(self) -> int:
-        """The highest number of this device's index."""
-        return self._last
-
-    def rows(self, after: int, most: int) -> list[Row]:
-        """Paths of Global with numbers above `after`, in order, `most` of them."""
-        found = self._store.read(
-            "SELECT row, path FROM paths WHERE row > ? ORDER BY row LIMIT ?", after, most)
-        return [Row(number, path, tuple(self._packed(path))) for number, path in found]
-
-    def layer(self, root: bytes) -> bytes | None:
-        found = self._store.read("SELECT layer FROM layers WHERE root = ?", root)
-        return found[0][0] if found else None
-
     def fact(self, name: str) -> bytes | None:
-        found = self._store.read("SELECT value FROM facts WHERE name = ?", name)
+        found = self.read("SELECT value FROM facts WHERE name = ?", name)
         return found[0][0] if found else None
 
     def facts(self, prefix: str) -> dict[str, bytes]:
         """Facts whose names begin so."""
-        return dict(self._store.read(
-            "SELECT name, value FROM facts WHERE name >= ? AND name < ? ORDER BY name", prefix, prefix + "\U0010ffff"))
+        return dict(self.read(
+            "SELECT name, value FROM facts WHERE name >= ? AND name < ? ORDER BY name", prefix, prefix + _END))
 
-    def unsettled(self, after: str, most: int) -> list[str]:
-        """Paths above `after` at which Local, Global or Synced may differ: all of them, for a first look after a start.
-        """
-        return [path for (path,) in self._store.read(
-            "SELECT path FROM paths WHERE path > ? UNION SELECT path FROM local WHERE path > ? UNION"
-            " SELECT path FROM synced WHERE path > ? ORDER BY path LIMIT ?", after, after, after, most)]
+    # -- the index
 
-    def totals(self) -> tuple[int, int]:
-        """Files and bytes that lie here."""
-        found = self._store.read("SELECT count(*), coalesce(sum(size), 0) FROM local WHERE kind = 'f'")
-        return found[0][0], found[0][1]
+    def since(self, sequence: int, limit: int) -> tuple[list[Entry], int]:
+        packed, upto = self.packed_since(sequence, limit)
+        return [Entry.unpack(raw) for raw in packed], upto
+
+    def packed_since(self, sequence: int, limit: int) -> tuple[list[bytes], int]:
+        """The same as bytes: `limit` paths at most."""
+        rows = self.read("SELECT row, path FROM paths WHERE row > ? ORDER BY row LIMIT ?", sequence, limit)
+        found = [raw for _, path in rows for raw in self._packed(path)]
+        return found, rows[-1][0] if len(rows) == limit else self._last
+
+    def last(self) -> int:
+        return self._last
+
+    def tombstones(self) -> Iterable[str]:
+        return self._paths("SELECT path FROM paths WHERE NOT live ORDER BY path")
+
+    # -- for the parts above
 
     def read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._store.read(statement, *values)
+        """Rows of a query."""
+        return self._file.read(statement, *values)
 
-    def _run(self, statement: str, *values: object) -> None:
-        self._store.run(statement, *values)
-
-    def _packed(self, path: str) -> list[bytes]:
-        return [raw for (raw,) in self._store.read("SELECT entry FROM heads WHERE path = ? ORDER BY nth", path)]
-
-    def entries(self, path: str) -> Heads:
-        raw = self._packed(path)
-        return tuple(map(Entry.unpack, raw)) if raw else _EMPTY
-
-    def alike(self, path: str) -> Iterable[str]:
-        if not self._folds:
-            return ()
-        return [other for (other,) in self._store.read(
-            "SELECT path FROM paths WHERE live AND fold = ? AND path <> ? ORDER BY path", fold(path), path)]
+    def totals(self) -> tuple[int, int]:
+        """Files that lie here, and their bytes."""
+        found = self.read("SELECT count(*), coalesce(sum(size), 0) FROM local WHERE kind = 'f'")
+        return found[0][0], found[0][1]
 
     def sightings(self, where: str, *values: object) -> list[tuple[str, Seen]]:
         """Rows of Local."""
-        return [(row[0], _seen(row[1:])) for row in self._store.read(f"SELECT * FROM local WHERE {where}", *values)]
+        return [(row[0], _seen(row[1:])) for row in self.read(f"SELECT * FROM local WHERE {where}", *values)]
+
+    def conflicts(self) -> list[Conflict]:
+        """All that were noted and not dropped, open ones and others."""
+        return [
+            msgspec.msgpack.decode(raw, type=Conflict)
+            for (raw,) in self.read("SELECT record FROM conflicts ORDER BY path, copy")]
+
+    def drop_conflict(self, conflict: Conflict) -> None:
+        self._run("DELETE FROM conflicts WHERE path = ? AND copy = ?", conflict.path, conflict.copy)
+
+    def _number(self, name: str) -> int:
+        found = self.read("SELECT value FROM numbers WHERE name = ?", name)
+        return found[0][0] if found else 0
+
+    def _run(self, statement: str, *values: object) -> None:
+        self._file.write(statement, *values)
+
+    def _paths(self, statement: str, *values: object) -> list[str]:
+        return [path for (path,) in self.read(statement, *values)]
+
+    def _packed(self, path: str) -> list[bytes]:
+        return [raw for (raw,) in self.read("SELECT entry FROM heads WHERE path = ? ORDER BY nth", path)]
 
 
 def fold(path: str) -> str:
     """As a file system has it that tells neither case nor spellings of accents apart."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+
+
+def below(path: str) -> tuple[str, str]:
+    """Between these two lie the paths below. `0` is the character after `/`."""
+    return (path + "/", path + "0") if path else ("", _END)
 
 
 class _World:
@@ -205,17 +281,20 @@ class _World:
         self._store = store
 
     def get(self, path: str) -> Heads:
-        return self._store.entries(path)
+        return tuple(map(Entry.unpack, self._store._packed(path)))
 
     def below(self, path: str) -> Iterable[str]:
         return _below(self._store, "paths", path)
 
     def live_below(self, path: str) -> bool:
-        low, high = _range(path)
-        return bool(self._store.read("SELECT 1 FROM paths WHERE live AND path > ? AND path < ? LIMIT 1", low, high))
+        return bool(self._store.read(
+            "SELECT 1 FROM paths WHERE live AND path > ? AND path < ? LIMIT 1", *below(path)))
 
     def alike(self, path: str) -> Iterable[str]:
-        return self._store.alike(path)
+        if not self._store.folds:
+            return ()
+        return [other for (other,) in self._store.read(
+            "SELECT path FROM paths WHERE live AND fold = ? AND path <> ? ORDER BY path", fold(path), path)]
 
 
 class _Local:
@@ -257,15 +336,9 @@ class _Synced:
         return _below(self._store, "synced", path)
 
 
-def _range(path: str) -> tuple[str, str]:
-    """Between these lie the paths below. `0` is the character after `/`."""
-    return (path + "/", path + "0") if path else ("", "\U0010ffff")
-
-
 def _below(store: FolderStore, table: str, path: str) -> list[str]:
-    low, high = _range(path)
     return [found for (found,) in store.read(
-        f"SELECT path FROM {table} WHERE path > ? AND path < ? ORDER BY path", low, high)]
+        f"SELECT path FROM {table} WHERE path > ? AND path < ? ORDER BY path", *below(path))]
 
 
 def _row(seen: Seen) -> tuple[object, ...]:
@@ -276,8 +349,7 @@ def _row(seen: Seen) -> tuple[object, ...]:
 
 def _seen(row: tuple[Any, ...]) -> Seen:
     kind, size, mtime, executable, root, target, dev, ino, ctime = row
-    return Seen(
-        EntryKind(kind), size, mtime, bool(executable), root, target, dev & _MASK, ino & _MASK, ctime)
+    return Seen(EntryKind(kind), size, mtime, bool(executable), root, target, dev & _MASK, ino & _MASK, ctime)
 
 
 _MASK: Final = (1 << 64) - 1
@@ -286,12 +358,3 @@ _MASK: Final = (1 << 64) - 1
 def _signed(number: int) -> int:
     """Device and inode numbers have 64 bits without a sign, SQLite's have one."""
     return number - (1 << 64) if number >> 63 else number
-
-
-def device_of(name: str) -> DeviceId:
-    """From the name of a fact. Raises FormatError."""
-    try:
-        raw = bytes.fromhex(name)
-    except ValueError:
-        raise FormatError("is no device", where=name) from None
-    return DeviceId(raw)
