@@ -914,3 +914,5 @@ RELAY_QUEUED_BYTES = 256 * KIB
 "For one side, above which nothing more is read for it."
 RELAY_QUEUED_ALL = 64 * MIB
 "For all; above that, the pair that has most waiting is ended."
+SYNC_EXCHANGE_BYTES = 512 * MIB
+"Entries of one device that are held until they are all there."

@@ -80,12 +80,17 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Rows of the sender's index with numbers above `after` up to `upto`: all heads that changed there."""
+    """Rows of the sender's index with numbers above `after` up to `upto`: all heads that changed there.
+
+    `whole`: with these the receiver has all that the sender had when it began, and may take it over: what was changed
+    together is known together.
+    """
 
     tag: bytes
     after: int
     upto: int
     entries: tuple[bytes, ...]
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +207,7 @@ def _fields(message: Message) -> dict[bytes, Value]:
         case Entries():
             return {
                 b"t": b"entries", b"f": message.tag, b"a": message.after, b"u": message.upto,
-                b"e": list(message.entries),
+                b"e": list(message.entries), b"w": int(message.whole),
             }
         case Ack():
             return {
@@ -238,7 +243,8 @@ def _entries(value: dict[bytes, Value]) -> Entries:
     after, upto = _number(value, b"a"), _number(value, b"u")
     if upto < after:
         raise FormatError("rows end before they begin", where="message.u")
-    return Entries(_tag(value), after, upto, _strings(value, b"e", limits.SYNC_INDEX_ROWS))
+    return Entries(
+        _tag(value), after, upto, _strings(value, b"e", limits.SYNC_INDEX_ROWS), bool(_number(value, b"w", 1)))
 
 
 def _ack(value: dict[bytes, Value]) -> Ack:

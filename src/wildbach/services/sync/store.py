@@ -19,7 +19,7 @@ from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.services.sync.conflicts import Conflict
 from wildbach.services.sync.merge import winner
 from wildbach.services.sync.planner import Why
-from wildbach.services.sync.trees import Base, Heads, Seen
+from wildbach.services.sync.trees import Base, Heads, Seen, parent
 
 _SEEN: Final = (
     "kind TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, exec INTEGER NOT NULL, root BLOB NOT NULL,"
@@ -34,9 +34,10 @@ _TABLES: Final = (
     "CREATE UNIQUE INDEX numbered_paths ON paths (row)",
     "CREATE TABLE heads (path TEXT NOT NULL, nth INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (path, nth))"
     " STRICT, WITHOUT ROWID",
-    f"CREATE TABLE local (path TEXT PRIMARY KEY, {_SEEN}) STRICT, WITHOUT ROWID",
+    f"CREATE TABLE local (path TEXT PRIMARY KEY, {_SEEN}, parent TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX local_parents ON local (parent)",
     "CREATE INDEX local_roots ON local (root, path) WHERE root <> x''",
-    "CREATE INDEX local_inodes ON local (dev, ino)",
+    "CREATE INDEX local_inodes ON local (ino)",
     f"CREATE TABLE synced (path TEXT PRIMARY KEY, {_SEEN}, lineage BLOB NOT NULL, vector BLOB NOT NULL, deleted INTEGER"
     " NOT NULL, at_kind TEXT NOT NULL, at_size INTEGER NOT NULL, at_mtime INTEGER NOT NULL, at_exec INTEGER NOT NULL,"
     " at_root BLOB NOT NULL, at_target TEXT NOT NULL) STRICT, WITHOUT ROWID",
@@ -112,7 +113,8 @@ class FolderStore:
         if seen is None:
             self._run("DELETE FROM local WHERE path = ?", path)
         else:
-            self._run("INSERT OR REPLACE INTO local VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", path, *_row(seen))
+            self._run(
+                f"INSERT OR REPLACE INTO local VALUES ({', '.join('?' * 11)})", path, *_row(seen), parent(path))
 
     def put_base(self, path: str, base: Base | None) -> None:
         before = self.read("SELECT at_kind, deleted FROM synced WHERE path = ?", path)
@@ -239,7 +241,10 @@ class FolderStore:
 
     def sightings(self, where: str, *values: object) -> list[tuple[str, Seen]]:
         """Rows of Local."""
-        return [(row[0], _seen(row[1:])) for row in self.read(f"SELECT * FROM local WHERE {where}", *values)]
+        return [(row[0], _seen(row[1:10])) for row in self.read(f"SELECT * FROM local WHERE {where}", *values)]
+
+    def by_inode(self, inode: int) -> list[tuple[str, Seen]]:
+        return self.sightings("ino = ?", _signed(inode))
 
     def conflicts(self) -> list[Conflict]:
         """All that were noted and not dropped, open ones and others."""
