@@ -173,12 +173,13 @@ class Hands:
 
     def _renamed(self, op: Op, expected: LocalFile | None) -> Seen:
         entry, source = _entry(op), _source(op)
-        if expected is not None:
-            # What stands there goes among the versions first; then the move is one step.
-            if expected.kind is EntryKind.DIR:
-                self._empty(op.path)
-            else:
-                self._installer.delete(expected)
+        if expected is not None and expected.kind is EntryKind.DIR:
+            self._empty(op.path)
+        elif expected is not None:
+            # Something is at the path at every moment: a copy takes its place, then the other name goes.
+            seen = self._installed(op, expected, None)
+            self._installer.delete(source)
+            return seen
         now = self._installer.move(source, op.path)
         if now.kind is EntryKind.FILE and (now.mtime_ns, now.executable) != (entry.mtime_ns, entry.executable):
             now = self._installer.set_meta(now, mtime_ns=entry.mtime_ns, executable=entry.executable)

@@ -1,0 +1,449 @@
+"""One connection with another device, for all folders that both have.
+
+Each side proves which folders it has (`protocol.sync.proofs`); only those that both proved, and whose roster lists the
+other device, exist on it. What is said of a folder goes to that folder. Small files come in bundles, each on a channel
+of its own; large ones on channels that the engine speaks on (`engine.contents`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from wildbach.base import limits
+from wildbach.base.errors import FormatError, LimitError, NetworkError, RemoteError, WildbachError
+from wildbach.base.ids import DeviceId, Endpoint, FolderId
+from wildbach.net.meeting import Met
+from wildbach.net.mux import Channel, Mux
+from wildbach.protocol import bencode
+from wildbach.protocol.metainfo.fields import take_bytes, take_int
+from wildbach.protocol.sync import messages, proofs
+from wildbach.protocol.sync.messages import (
+    Ack,
+    Bundle,
+    Bundled,
+    Bye,
+    Entries,
+    Hello,
+    Index,
+    Message,
+    RosterHeads,
+    Rosters,
+    RosterWanted,
+    Status,
+    Whereabouts,
+)
+from wildbach.runtime.tasks import Scope
+
+BUNDLE: Final = b"bundle"
+CONTENT: Final = b"content"
+_ABOUT_FOLDER: Final = (RosterHeads, RosterWanted, Rosters, Index, Entries, Ack, Whereabouts, Status)
+_BUSY: Final = 256 * 1024
+"With so many bytes of messages waiting nothing more is asked of the folders."
+_ASKED: Final = 4
+"Bundles that are asked for on one channel before the first has come."
+_HELLO_SECONDS: Final = 30.0
+
+FolderMessage = RosterHeads | RosterWanted | Rosters | Index | Entries | Ack | Whereabouts | Status
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A folder that this device can prove to have. Keys of 32 bytes, of its secrets in one epoch."""
+
+    folder: FolderId
+    epoch: int
+    finds: bytes
+    reads: bytes
+    "Of who may read; empty for a device that only stores."
+
+
+class Port(Protocol):
+    """A folder, as a session sees it. All calls are made on the loop, and none of them waits."""
+
+    def member(self, exchange: bytes) -> DeviceId | None:
+        """Whom the roster lists with this X25519 key, where it may read."""
+        ...
+
+    def met(self, link: Link) -> None:
+        """A member is connected."""
+        ...
+
+    def parted(self, link: Link) -> None: ...
+
+    def heard(self, link: Link, message: FolderMessage) -> None:
+        """Raises RemoteError where the other side broke a rule."""
+        ...
+
+    def drained(self, link: Link) -> None:
+        """What was said has left: there is room for more."""
+        ...
+
+    async def bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
+        """Content by root and size; empty for what is not here."""
+        ...
+
+    def content(self, link: Link, root: bytes, size: int, channel: Channel) -> bool:
+        """The other side wants to speak of a content on this channel."""
+        ...
+
+
+class Hub(Protocol):
+    """All folders of this device."""
+
+    @property
+    def name(self) -> str: ...
+
+    def offers(self) -> Iterable[Offer]: ...
+
+    def port(self, folder: FolderId) -> Port | None: ...
+
+    def ended(self, session: Session, error: Exception | None) -> None: ...
+
+    def chance(self, count: int) -> bytes:
+        """Random bytes."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Link:
+    """A folder on a session: what is said through it is about that folder."""
+
+    session: Session
+    port: Port
+    folder: FolderId
+    device: DeviceId
+    tag: bytes
+
+    def say(self, message: FolderMessage) -> None:
+        self.session.say(message)
+
+    @property
+    def busy(self) -> bool:
+        """Much is still waiting to leave."""
+        return self.session.queued >= _BUSY
+
+    async def bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
+        """Whole small files by root and size, not checked; empty for one that the other side has not.
+
+        Raises NetworkError, RemoteError.
+        """
+        return await self.session.bundles(self).ask(files)
+
+    def content(self, root: bytes, size: int) -> Channel:
+        """A channel on which both speak of a content. Raises NetworkError, LimitError."""
+        return self.session.open(bencode.encode({b"t": CONTENT, b"f": self.tag, b"r": root, b"s": size}))
+
+
+class Session:
+    """See above. A `net.mux.MuxOwner`."""
+
+    def __init__(self, met: Met[object], hub: Hub, scope: Scope, report: Callable[[Exception], None]) -> None:
+        self.exchange = met.opened.device
+        "The other device's X25519 key."
+        self.initiator = met.opened.initiator
+        self.name = ""
+        "What the other device calls itself."
+        self.client = ""
+        self.links: dict[bytes, Link] = {}
+        "By tag."
+        self.error: Exception | None = None
+        self._hash = met.opened.hash
+        self._hub = hub
+        self._scope = scope
+        self._report = report
+        self._bundles: dict[bytes, Asking] = {}
+        self._theirs: frozenset[bytes] | None = None
+        self._proved: set[tuple[FolderId, int]] = set()
+        self._over = False
+        self._leaving = False
+        self._mux = Mux(met.connection, met.opened.initiator, self)
+        self._greet()
+
+    # -- what it is
+
+    @property
+    def remote(self) -> Endpoint:
+        return self._mux.connection.remote
+
+    @property
+    def way(self) -> str:
+        """How the other device is reached: `tcp`, `utp`, ..."""
+        return self._mux.connection.kind.partition("+")[0]
+
+    @property
+    def queued(self) -> int:
+        return self._mux.queued
+
+    @property
+    def over(self) -> bool:
+        return self._over
+
+    @property
+    def greeted(self) -> bool:
+        """The other side has said which folders it has."""
+        return self._theirs is not None
+
+    # -- saying
+
+    def _greet(self) -> None:
+        """Prove all folders; also anew, when there are more."""
+        found: list[bytes] = []
+        for offer in self._hub.offers():
+            self._proved.add((offer.folder, offer.epoch))
+            found.append(proofs.proof(offer.finds, self._hash, initiator=self.initiator))
+            if offer.reads:
+                found.append(proofs.proof(offer.reads, self._hash, initiator=self.initiator))
+        self._send(Hello(proofs.padded(found, self._hub.chance)[: limits.SYNC_PROOFS], self._hub.name, "wildbach"))
+
+    def renew(self) -> None:
+        """There is a folder more, or another epoch of one, or another roster."""
+        if self._over:
+            return
+        if any((offer.folder, offer.epoch) not in self._proved for offer in self._hub.offers()):
+            self._greet()
+        self._match()
+
+    def say(self, message: FolderMessage) -> None:
+        self._send(message)
+
+    def _send(self, message: Message) -> None:
+        if not self._over:
+            self._mux.send(messages.encode(message))
+
+    def bye(self, code: str) -> None:
+        """Say why the connection ends; it does when that has left."""
+        self._send(Bye(code))
+        self._leaving = True
+
+    def close(self, error: Exception | None = None) -> None:
+        self._mux.close(error)
+
+    # -- MuxOwner
+
+    def message(self, payload: bytes) -> None:
+        said = messages.decode(payload)
+        if isinstance(said, Hello):
+            self.name, self.client = said.name, said.client
+            self._theirs = frozenset(said.proofs) | (self._theirs or frozenset())
+            if len(self._theirs) > 4 * limits.SYNC_PROOFS:
+                raise LimitError("proves more folders than there can be")
+            self._match()
+        elif isinstance(said, Bye):
+            self.close(NetworkError(f"the other device ended the connection: {said.code}", code="bye"))
+        elif isinstance(said, _ABOUT_FOLDER):
+            link = self.links.get(said.tag)
+            # What is said of a folder that we left, or that its roster takes from the other, is passed over.
+            if link is not None:
+                link.port.heard(link, said)
+        elif said is not None:
+            raise FormatError("a message that belongs on another channel", where="control")
+
+    def _match(self) -> None:
+        """Which folders both have, as they stand now."""
+        if self._theirs is None:
+            return
+        there: set[bytes] = set()
+        for offer in self._hub.offers():
+            port = self._hub.port(offer.folder)
+            device = port.member(self.exchange) if port is not None else None
+            wanted = offer.reads or offer.finds
+            if port is None or device is None or proofs.proof(
+                    wanted, self._hash, initiator=not self.initiator) not in self._theirs:
+                continue
+            if offer.reads and proofs.proof(
+                    offer.finds, self._hash, initiator=not self.initiator) not in self._theirs:
+                continue
+            tag = proofs.tag(offer.finds, self._hash)
+            there.add(tag)
+            if tag not in self.links:
+                self.links[tag] = link = Link(self, port, offer.folder, device, tag)
+                port.met(link)
+        for tag in [tag for tag in self.links if tag not in there]:
+            self._part(self.links.pop(tag))
+
+    def _part(self, link: Link) -> None:
+        asking = self._bundles.pop(link.tag, None)
+        if asking is not None:
+            asking.close()
+        link.port.parted(link)
+
+    def opened(self, channel: Channel, request: bytes) -> bool:
+        wanted = bencode.decode(request, depth=2, tokens=16)
+        if not isinstance(wanted, dict):
+            raise FormatError("asks for a channel that is none", where="open")
+        kind = take_bytes(wanted, b"t", "open")
+        link = self.links.get(take_bytes(wanted, b"f", "open"))
+        if link is None:
+            return False
+        if kind == BUNDLE:
+            Serving(channel, link, self._scope, self._report)
+            return True
+        if kind == CONTENT:
+            root, size = take_bytes(wanted, b"r", "open"), take_int(wanted, b"s", "open")
+            if len(root) != 32 or not 0 < size <= limits.SYNC_FILE_BYTES:
+                raise FormatError("names no content", where="open")
+            return link.port.content(link, root, size, channel)
+        return False
+
+    def drained(self) -> None:
+        if self._leaving:
+            self.close()
+            return
+        for link in list(self.links.values()):
+            link.port.drained(link)
+
+    def closed(self, error: Exception | None) -> None:
+        self._over = True
+        self.error = error
+        links, self.links = list(self.links.values()), {}
+        for link in links:
+            self._part(link)
+        self._hub.ended(self, error)
+
+    # -- channels
+
+    def open(self, request: bytes) -> Channel:
+        return self._mux.open(request)
+
+    def bundles(self, link: Link) -> Asking:
+        found = self._bundles.get(link.tag)
+        if found is None or found.over:
+            found = self._bundles[link.tag] = Asking(
+                self.open(bencode.encode({b"t": BUNDLE, b"f": link.tag})))
+        return found
+
+
+class _Framed:
+    """Whole messages on a channel, each behind four bytes of length."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.over = False
+        self.missing = 0
+        self._channel = channel
+        channel.start(self)
+
+    def received(self, data: memoryview) -> int:
+        used = 0
+        while len(data) - used >= 4:
+            size = int.from_bytes(data[used : used + 4], "big")
+            if size > limits.SYNC_MESSAGE_BYTES:
+                raise LimitError(f"a message is longer than SYNC_MESSAGE_BYTES = {limits.SYNC_MESSAGE_BYTES}")
+            if len(data) - used - 4 < size:
+                self.missing = size + 4 - (len(data) - used)
+                return used
+            self.got(messages.decode(bytes(data[used + 4 : used + 4 + size])))
+            used += 4 + size
+        self.missing = 0
+        return used
+
+    def send(self, message: Message) -> None:
+        raw = messages.encode(message)
+        self._channel.send(len(raw).to_bytes(4, "big") + raw)
+
+    def got(self, message: Message | None) -> None:
+        raise NotImplementedError
+
+    def drained(self) -> None:
+        pass
+
+    def closed(self, error: Exception | None) -> None:
+        self.over = True
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class Asking(_Framed):
+    """This side asks for bundles."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._waiting: dict[int, tuple[Sequence[tuple[bytes, int]], asyncio.Future[list[bytes]]]] = {}
+        self._number = 0
+        self._turn = asyncio.Semaphore(_ASKED)
+        super().__init__(channel)
+
+    async def ask(self, files: Sequence[tuple[bytes, int]], tag: bytes = bytes(messages.TAG_BYTES)) -> list[bytes]:
+        """Raises NetworkError, also where the other side refuses the channel."""
+        async with self._turn:
+            if self.over:
+                raise NetworkError("the other side closed the channel")
+            self._number += 1
+            number = self._number
+            came: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
+            self._waiting[number] = files, came
+            self.send(Bundled(tag, number, tuple(files)))
+            try:
+                return await came
+            finally:
+                self._waiting.pop(number, None)
+
+    def got(self, message: Message | None) -> None:
+        if not isinstance(message, Bundle):
+            raise FormatError("is no bundle", where="bundle")
+        files, came = self._waiting.get(message.number, ((), None))
+        if came is None:
+            return
+        if len(message.files) != len(files) or any(
+                each and len(each) != size for each, (_, size) in zip(message.files, files, strict=True)):
+            raise RemoteError("a bundle of other files than were asked for")
+        if not came.done():
+            came.set_result(list(message.files))
+
+    def closed(self, error: Exception | None) -> None:
+        super().closed(error)
+        for _, came in self._waiting.values():
+            if not came.done():
+                came.set_exception(
+                    error if isinstance(error, WildbachError) else NetworkError("the channel was closed"))
+
+
+class Serving(_Framed):
+    """The other side asks for bundles. One is read at a time; while two wait the channel is not read."""
+
+    def __init__(self, channel: Channel, link: Link, scope: Scope, report: Callable[[Exception], None]) -> None:
+        self._link = link
+        self._queue: list[Bundled] = []
+        self._busy = False
+        self._left = asyncio.Event()
+        self._scope = scope
+        self._report = report
+        super().__init__(channel)
+
+    def got(self, message: Message | None) -> None:
+        if not isinstance(message, Bundled):
+            raise FormatError("asks for no bundle", where="bundle")
+        self._queue.append(message)
+        if len(self._queue) >= 2 * _ASKED:
+            raise LimitError("asks for more bundles than it waits for")
+        if not self._busy:
+            self._busy = True
+            self._scope.spawn("bundle", self._serve(), contain=self._report)
+
+    async def _serve(self) -> None:
+        try:
+            while self._queue and not self.over:
+                wanted = self._queue.pop(0)
+                files = await self._link.port.bundle(wanted.files)
+                self.send(Bundle(wanted.number, tuple(files)))
+                await self._sent()
+        finally:
+            self._busy = False
+
+    async def _sent(self) -> None:
+        """Until it has left, where it is much: what is read faster than it leaves fills the memory."""
+        if not self.over and self._channel.queued > limits.SYNC_BUNDLE_BYTES:
+            self._left.clear()
+            await self._left.wait()
+
+    def drained(self) -> None:
+        self._left.set()
+
+    def closed(self, error: Exception | None) -> None:
+        super().closed(error)
+        self._left.set()
+
+
+Opener = Callable[[Met[object]], Awaitable[None]]
