@@ -916,3 +916,28 @@ RELAY_QUEUED_ALL = 64 * MIB
 "For all; above that, the pair that has most waiting is ended."
 SYNC_EXCHANGE_BYTES = 512 * MIB
 "Entries of one device that are held until they are all there."
+SYNC_ROSTER_BYTES = 768 * KIB
+"Who has a folder, with what is sealed to each."
+SYNC_ROSTER_TOKENS = 32 * 1024
+SYNC_HEADS = 64
+"Rosters of a folder that nobody merged yet."
+SYNC_ROSTERS = 4096
+"Rosters of a folder, from the first to the newest."
+SYNC_ROSTERS_WAITING = 256
+"Rosters that were sent before those that they follow."
+SYNC_ROSTERS_WAITING_BYTES = 4 * MIB
+SYNC_OPEN_LINKS = 16
+"Links to a folder by which any number of devices may come."
+SYNC_CUT_ENTRIES = 4_000_000
+"Entries that were accepted of a device that may not write any more."
+SYNC_LINK_CHARS = 1024
+"A link to a folder."
+SYNC_LINK_ENDPOINTS = 4
+SYNC_LINKS = 256
+"Links that a device gave and that nobody came by yet."
+SYNC_LINK_SECONDS = 24 * 3600.0
+"How long a link holds that says nothing else."
+SYNC_REKEY_SECONDS = 180 * 24 * 3600.0
+"How long a device that was away is met by the secrets that it has, to be given the new ones."
+SYNC_ROSTERS_SIGNER = 1024
+"Of these, signed by one owner."
