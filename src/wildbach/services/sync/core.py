@@ -435,4 +435,5 @@ def _base(entry: Entry | None, vector: VersionVector, seen: Seen | None) -> Base
         return Base.of(entry, vector, seen)
     there = seen or _EMPTY
     return Base(
-        there.kind, there.size, there.mtime_ns, there.executable, there.root, there.target, bytes(16), vector, False, seen)
+        there.kind, there.size, there.mtime_ns, there.executable, there.root, there.target, bytes(16), vector, False,
+        seen)
