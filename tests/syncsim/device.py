@@ -74,21 +74,30 @@ class Device:
     def clock(self, now: float) -> float:
         return now + self.skew
 
-    def crashed(self) -> None:
+    def crashed(self, now: float) -> None:
         """The process died and starts again."""
         self.crashes += 1
         self.store.crashed()
         self.disk.temporary.clear()
         self.core = self._core()
-        self.core.remembered(self.disk.high_water)
+        self._starts(now)
 
-    def restored(self, copy: list[dict[str, object]], have: dict[int, int], index_id: int) -> None:
+    def _starts(self, now: float) -> None:
+        """A real start dies again where it must; here it is let through."""
+        chance, self.crash_chance = self.crash_chance, 0.0
+        self.core.remembered(self.disk.high_water)
+        left = self.core.unfinished()
+        if left:
+            self.core.saw([(path, self.disk.seen(path)) for path in left], self.clock(now))
+        self.crash_chance = chance
+
+    def restored(self, copy: list[dict[str, object]], have: dict[int, int], index_id: int, now: float) -> None:
         """The data base is an old copy; the folder is not."""
         self.store.restore(copy)
         self.have = dict(have)
         self.index_id = index_id
         self.core = self._core()
-        self.core.remembered(self.disk.high_water)
+        self._starts(now)
 
     def scan(self, now: float, only: list[str] | None = None) -> bool:
         """Tell the core what is not as it was. True where something is."""
@@ -170,6 +179,8 @@ class Device:
             if got is None:
                 return Why.NOWHERE
             data = got
+        if op.expect is not None and op.expect.kind is EntryKind.DIR and disk.children(op.path):
+            return Why.NOT_EMPTY
         disk.stage(op.path, data)
         if op.expect is not None and op.expect.kind is EntryKind.DIR:
             disk.rmdir(op.path)

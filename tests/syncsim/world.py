@@ -172,10 +172,11 @@ class World:
             self.copies[device.name] = device.store.copied(), dict(device.have)
         if trouble.restore and rng.random() < trouble.restore and device.name in self.copies:
             copy, have = self.copies[device.name]
-            device.restored(copy, have, device.index_id + 1)
+            device.restored(copy, have, device.index_id + 1, self.now)
             self.say(f"{device.name} restored")
         if rng.random() < 0.05 and not device.store.number("mute"):
-            device.core.retry(Why.NO_ROOM, Why.DISK, Why.NOWHERE, Why.NOT_EMPTY)
+            with _Alive(self, device):
+                device.core.retry(Why.NO_ROOM, Why.DISK, Why.NOWHERE, Why.NOT_EMPTY)
 
     # --- all is well again
 
@@ -218,6 +219,11 @@ class World:
         return [
             (each.store.last(), each.disk.writes, len(each.store.marked(1 << 30)), each.store.number("cautious"))
             for each in self.devices]
+
+    def give_up(self) -> None:
+        """Contents that were announced and are on no device any more: only after a data base was lost."""
+        for each in self.devices:
+            each.core.give_up(each.store.held(Why.NOWHERE), each.clock(self.now))
 
     def revert(self) -> None:
         """Readers give up what they changed."""
@@ -281,7 +287,7 @@ class _Alive:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, Crash):
             self._world.say(f"{self._device.name} crashed")
-            self._device.crashed()
+            self._device.crashed(self._world.now)
             return True
         return False
 
@@ -295,6 +301,8 @@ def play(seed: int, turns: int, **options: object) -> World:
         for _ in range(world.rng.randrange(6)):
             world.turn()
     world.heal()
+    world.give_up()
+    world.heal()
     world.revert()
     world.heal()
     world.check()
@@ -303,7 +311,7 @@ def play(seed: int, turns: int, **options: object) -> World:
 
 def rounds(seed: int, count: int, **options: object) -> World:
     """One user at a time: whatever the others and the wire do, the outcome is what that user left."""
-    world = World(seed, **options)  # type: ignore[arg-type]  # handed through
+    world = World(seed, **{"trouble": Trouble(restore=0), **options})  # type: ignore[arg-type]  # handed through
     writers = [each for each in world.devices if each.policy.writes]
     for _ in range(count):
         device = world.rng.choice(writers)
