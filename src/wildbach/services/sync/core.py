@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from wildbach.base.errors import UsageError
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.vectors import NOTHING, VersionVector
@@ -48,6 +49,7 @@ class Core:
         self._policy = policy if policy is not None else Policy()
         self._names = names if names is not None else Names()
         self._losses: dict[DeviceId, guards.Losses] = {}
+        self._unsure = set(store.held(Why.UNDERWAY))
 
     @property
     def policy(self) -> Policy:
@@ -71,6 +73,12 @@ class Core:
 
     # --- what happened
 
+    def unfinished(self) -> list[str]:
+        """Paths of operations that a crash may have cut short, or done and not noted. `saw` has to hear of all of them
+        before anything is merged: what lies there is compared with what was known when it was put there.
+        """
+        return sorted(self._unsure)
+
     def saw(self, changes: Iterable[tuple[str, Seen | None]], now: float) -> None:
         """What a scan found at these paths. What a path that is no directory had below is gone with it."""
         store = self._store
@@ -85,7 +93,12 @@ class Core:
             self._touched(path)
         if guards.too_many(lost, store.files()):
             store.set_number(_PAUSED, 1)
+        if self._unsure:
+            self._observed(parents_first(sorted(self._unsure & found.keys())), now)
+            for path in self._unsure & found.keys():
+                store.hold(path, None)
         store.commit()
+        self._unsure -= found.keys()
 
     def _lost(self, found: Mapping[str, Seen | None]) -> int:
         """Files that are missing, and are not among what is new."""
@@ -104,8 +117,11 @@ class Core:
     def merge(self, entries: Iterable[Entry], now: float) -> int:
         """What a peer has: all of one exchange, each entry checked and its signature too. Returns how many were new.
 
-        Entries that are ours and that we do not remember show that the data base went back in time.
+        Entries that are ours and that we do not remember show that the data base went back in time. Raises UsageError
+        while there is something `unfinished`.
         """
+        if self._unsure:
+            raise UsageError("what a crash left has to be scanned before anything is merged")
         store = self._store
         old: dict[str, Heads] = {}
         new: list[Entry] = []
@@ -260,6 +276,9 @@ class Core:
                 self._join(op, now)
             else:
                 ops.append(op)
+                store.hold(op.path, Why.UNDERWAY)
+                if op.old is not None:
+                    store.hold(op.old.path, Why.UNDERWAY)
         return ops
 
     def _adopt_op(self, op: Op) -> None:
@@ -308,6 +327,9 @@ class Core:
     def done(self, op: Op, seen: Seen | None, now: float) -> None:
         """The operation was carried out, and this is how the path lies on the disk now."""
         store = self._store
+        store.hold(op.path, None)
+        if op.old is not None:
+            store.hold(op.old.path, None)
         if op.act in (Act.DELETE, Act.RMDIR):
             store.put_seen(op.path, None)
             store.put_base(op.path, Base.of(op.entry, op.vector, None) if op.entry is not None else None)
@@ -339,6 +361,18 @@ class Core:
         if op.old is not None:
             self._store.hold(op.old.path, why)
         self._store.commit()
+
+    def give_up(self, paths: Iterable[str], now: float) -> None:
+        """The user waits no more for contents that no device has: their entries are signed as deleted."""
+        store = self._store
+        for path in paths:
+            entry = wanted(store.world, path).entry
+            if entry is None or entry.deleted or entry.kind is EntryKind.DIR or not self.policy.writes:
+                continue
+            drawn = replace(entry, deleted=True, author=self.me, epoch=self.epoch, signature=b"", extra={})
+            self._sign(drawn, entry.vector, now)
+            self._touched(path)
+        store.commit()
 
     def retry(self, *whys: Why) -> None:
         """What held these paths may be over: a device came, there is room again."""

@@ -51,6 +51,7 @@ class Why(Enum):
     UNSTORABLE = "the name cannot be stored here"
     NOT_SCANNED = "changed and not scanned yet"
     LATER = "its directory comes first"
+    UNDERWAY = "being done"
     NOT_EMPTY = "the directory has files that are not kept in step"
     GUARD = "too many files would go at once"
     NOWHERE = "no device in reach has it"
