@@ -112,8 +112,8 @@ class Batch:
 
 class _Channel:
     __slots__ = (
-        "accepted", "allowed", "blocked", "credit", "number", "ours", "owed", "queue", "queued", "ready", "theirs_ended",
-        "window",
+        "accepted", "allowed", "blocked", "credit", "number", "ours", "owed", "queue", "queued", "ready",
+        "theirs_ended", "window",
     )
 
     def __init__(self, number: int, ours: bool) -> None:
@@ -223,7 +223,7 @@ class Mux:
         return channel
 
     def close(self, number: int) -> list[Callable[[], None]]:
-        """No more goes out, and what comes is not wanted. Returns what is to be called for buffers that are not sent."""
+        """No more goes out, and what comes is not wanted. Returns what to call for buffers that were not sent."""
         channel = self._channels.get(number)
         if channel is None or number == CONTROL:
             return []
@@ -428,7 +428,8 @@ class Mux:
             self._stray(number, len(body) if kind == DATA else 0)
             return None
         if kind == CREDIT:
-            return self._credited(channel, body)
+            self._credited(channel, body)
+            return None
         if kind == BLOCKED:
             self._grow(channel)
             return None
