@@ -14,6 +14,7 @@ from wildbach.base.errors import NetworkError, RemoteError, UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.meeting import Meetings
 from wildbach.net.meeting import Met
+from wildbach.net.transport import Connection
 from wildbach.protocol.peer_id import new_peer_id
 from wildbach.protocol.sync.opening import MeetingKeys, greeting
 from wildbach.protocol.wire import codec
@@ -210,6 +211,43 @@ def test_a_call_says_why_it_failed() -> None:
         listener.close()
 
     sim(5, until=200).run(main())
+
+
+async def under(device: Device, connection: Connection, answered: asyncio.Future[Met[str]]) -> None:
+    try:
+        answered.set_result(await device.meetings.under(connection))
+    except (NetworkError, RemoteError) as error:
+        answered.set_exception(error)
+
+
+def test_a_connection_that_came_some_other_way_is_met_on_as_well() -> None:
+    async def main() -> None:
+        network = Network()
+        async with node(network, 1, settings()) as near, node(network, 2, settings()) as far, Scope("d") as scope:
+            one, other = Device(scope, near, 1), Device(scope, far, 2)
+            for secret, says in ((SECRET, None), (bytes(32), "no secret"), (SECRET, "not a BitTorrent")):
+                one.meetings.put("folder", SECRET)
+                other.meetings.put("folder", secret)
+                came: asyncio.Future[Connection] = simloop().create_future()
+                listener = await far.host.transport.listen(Endpoint(far.host.address, 0), came.set_result)
+                connection = await near.host.transport.dial(listener.endpoint)
+                if says == "not a BitTorrent":
+                    connection.send(b"garbage")
+                answered: asyncio.Future[Met[str]] = simloop().create_future()
+                scope.spawn("under", under(other, await came, answered))
+                if says is None:
+                    met, back = await one.meetings.over(connection, "folder"), await answered
+                    assert met.opened.device == other.public and back.opened.device == one.public
+                    met.connection.close()
+                    back.connection.close()
+                else:
+                    with pytest.raises((NetworkError, RemoteError)):
+                        await one.meetings.over(connection, "folder")
+                    with pytest.raises(RemoteError, match=says):
+                        await answered
+                listener.close()
+
+    sim(7, until=200).run(main())
 
 
 def test_torrents_go_on_beside_it() -> None:
