@@ -20,10 +20,10 @@ from wildbach.base.errors import NetworkError, RemoteError, UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.door import Strangers
 from wildbach.engine.roads import Reached
-from wildbach.net.meeting import Meeting, Met
+from wildbach.net.meeting import Meeting, Met, greeted
 from wildbach.net.transport import Connection
 from wildbach.protocol.peer_id import new_peer_id
-from wildbach.protocol.sync.opening import Answerer, Caller, MeetingKeys, N, Secrets, greeting
+from wildbach.protocol.sync.opening import Answerer, Caller, Found, MeetingKeys, N, Secrets, greeting
 from wildbach.protocol.wire.handshake import Handshake
 from wildbach.runtime.tasks import Scope
 
@@ -94,6 +94,16 @@ class Meetings(Generic[N]):
         """The same on a connection that somebody else has made: a relay, or both calling at once. Raises as `call`."""
         return await self._play(connection, name, self._keys(name), new_peer_id(self._rng), said=False)
 
+    async def under(self, connection: Connection) -> Met[N]:
+        """Let in who calls on a connection that did not come by the door: of a relay. Raises as `call`."""
+        theirs = await greeted(connection)
+        found = self._secrets.find(theirs)
+        if found is None:
+            unknown = RemoteError("calls with no secret that is known here")
+            connection.close(unknown)
+            raise unknown
+        return await Meeting(connection, self._answerer(found, theirs)).over()
+
     def _keys(self, name: N) -> MeetingKeys:
         keys = self._secrets.keys(name)
         if keys is None:
@@ -112,10 +122,13 @@ class Meetings(Generic[N]):
         found = self._secrets.find(theirs)
         if found is None:
             return False
-        answerer = Answerer(found, self._static, theirs, new_peer_id(self._rng), self.hello)
         self._open += 1
-        self._scope.spawn("meeting", self._welcome(Meeting(connection, answerer)), contain=self._report)
+        meeting = Meeting(connection, self._answerer(found, theirs))
+        self._scope.spawn("meeting", self._welcome(meeting), contain=self._report)
         return True
+
+    def _answerer(self, found: Found[N], theirs: Handshake) -> Answerer[N]:
+        return Answerer(found, self._static, theirs, new_peer_id(self._rng), self.hello)
 
     async def _welcome(self, meeting: Meeting[N]) -> None:
         try:

@@ -11,6 +11,7 @@ from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.net.noise import NoiseConnection
 from wildbach.net.transport import Connection
 from wildbach.protocol.sync.opening import N, Opened, Opening
+from wildbach.protocol.wire.handshake import LENGTH, Handshake, parse, plausible
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,52 @@ class Met(Generic[N]):
     "Not started so far: nothing is read before it is."
     opened: Opened[N]
     "Who the other one is, by which secret, and the hash that binds what is said later to this connection."
+
+
+class _Greeted:
+    """Hears a BitTorrent handshake, and nothing behind it."""
+
+    missing = LENGTH
+
+    def __init__(self, connection: Connection) -> None:
+        self.heard: asyncio.Future[Handshake] = asyncio.get_running_loop().create_future()
+        connection.start(self)
+
+    def received(self, data: memoryview) -> int:
+        if self.heard.done():
+            return 0
+        try:
+            if not plausible(data):
+                raise RemoteError("not a BitTorrent handshake")
+            if len(data) < LENGTH:
+                return 0
+            self.heard.set_result(parse(data[:LENGTH]))
+        except RemoteError as error:
+            self.heard.set_exception(error)
+        return LENGTH
+
+    def drained(self) -> None:
+        pass
+
+    def closed(self, error: Exception | None) -> None:
+        if not self.heard.done():
+            self.heard.set_exception(error or NetworkError("the connection was closed"))
+
+
+async def greeted(connection: Connection, seconds: float = limits.SYNC_OPENING_SECONDS) -> Handshake:
+    """The handshake of who calls on a connection that did not come through the door of a session. Raises RemoteError or
+    NetworkError; the connection is closed then, and when this is cancelled.
+    """
+    sink = _Greeted(connection)
+    try:
+        async with asyncio.timeout(seconds):
+            return await sink.heard
+    except TimeoutError as error:
+        connection.close()
+        raise NetworkError("nobody greets", code="timed_out") from error
+    except BaseException as error:
+        connection.close(error if isinstance(error, RemoteError | NetworkError) else None)
+        raise
 
 
 class Meeting(Generic[N]):

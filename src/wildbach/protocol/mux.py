@@ -112,8 +112,8 @@ class Batch:
 
 class _Channel:
     __slots__ = (
-        "accepted", "allowed", "blocked", "credit", "number", "ours", "owed", "queue", "queued", "ready", "theirs_ended",
-        "window",
+        "accepted", "allowed", "blocked", "credit", "number", "ours", "owed", "queue", "queued", "ready",
+        "starved", "theirs_ended", "window",
     )
 
     def __init__(self, number: int, ours: bool) -> None:
@@ -135,6 +135,8 @@ class _Channel:
         "It stands in the queue of those who may send."
         self.blocked = False
         "They know that we wait for credit."
+        self.starved = False
+        "They wait for credit; whether a larger window would help shows when what has just come is read."
         self.theirs_ended = False
 
 
@@ -143,7 +145,7 @@ class Mux:
 
     __slots__ = (
         "_buffered", "_channels", "_control", "_frames", "_late", "_missing", "_next", "_opened", "_pong", "_ready",
-        "_refusals", "_remote_open", "_strays", "_theirs",
+        "_refusals", "_remote_open", "_starved", "_strays", "_theirs",
     )
 
     def __init__(self, initiator: bool) -> None:
@@ -166,6 +168,7 @@ class Mux:
         self._strays = limits.MUX_STRAYS
         self._refusals = 0
         self._pong: bytes | None = None
+        self._starved: list[_Channel] = []
         self._missing = 0
         control = self._control = _Channel(CONTROL, True)
         control.accepted = True
@@ -223,7 +226,7 @@ class Mux:
         return channel
 
     def close(self, number: int) -> list[Callable[[], None]]:
-        """No more goes out, and what comes is not wanted. Returns what is to be called for buffers that are not sent."""
+        """No more goes out, and what comes is not wanted. Returns what to call for buffers that were not sent."""
         channel = self._channels.get(number)
         if channel is None or number == CONTROL:
             return []
@@ -365,6 +368,8 @@ class Mux:
         if channel.owed >= channel.window >> 2:
             self._grant(channel, channel.owed)
             channel.owed = 0
+        if channel.starved:
+            self._grow(channel)
 
     def _grant(self, channel: _Channel, count: int) -> None:
         channel.allowed += count
@@ -372,6 +377,9 @@ class Mux:
 
     def received(self, view: memoryview) -> tuple[list[Event], int]:
         """All whole frames in `view`, and how many bytes they took. Raises MuxError."""
+        for starved in self._starved:
+            starved.starved = False  # what came with it was not read at once
+        self._starved.clear()
         out: list[Event] = []
         fresh: dict[int, Data] = {}
         channels = self._channels
@@ -428,9 +436,13 @@ class Mux:
             self._stray(number, len(body) if kind == DATA else 0)
             return None
         if kind == CREDIT:
-            return self._credited(channel, body)
+            self._credited(channel, body)
+            return None
         if kind == BLOCKED:
-            self._grow(channel)
+            if not channel.starved:
+                channel.starved = True
+                self._starved.append(channel)
+                self._grow(channel)
             return None
         if number == CONTROL:
             raise MuxError("the control channel stays open")
@@ -498,6 +510,7 @@ class Mux:
         more = min(channel.window, limits.MUX_WINDOW_MOST_BYTES - channel.window, left // 2)
         if channel.number == CONTROL or not channel.accepted or unread > channel.window >> 1 or more <= 0:
             return
+        channel.starved = False
         channel.window += more
         self._buffered += more
         self._grant(channel, more)

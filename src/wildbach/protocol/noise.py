@@ -285,9 +285,9 @@ class Handshake:
             self._state.mix_key_and_hash(self._psk)
             return
         # The first letter is whose key the initiator takes, the second the responder's.
-        ours, theirs = token if self._initiator else token[::-1]
-        private = self._ephemeral if ours == "e" else self._static
-        public = self._remote_ephemeral if theirs == "e" else self._remote_static
+        mine = 0 if self._initiator else 1
+        private = self._ephemeral if token[mine] == "e" else self._static
+        public = self._remote_ephemeral if token[1 - mine] == "e" else self._remote_static
         try:
             shared = private.exchange(X25519PublicKey.from_public_bytes(public))
         except ValueError as error:

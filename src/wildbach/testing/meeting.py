@@ -10,37 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint
-from wildbach.net.meeting import Meeting, Met
+from wildbach.net.meeting import Meeting, Met, greeted
 from wildbach.net.mux import Channel, Mux, MuxOwner
 from wildbach.net.transport import Connection, Listener, Transport
 from wildbach.protocol.peer_id import new_peer_id
 from wildbach.protocol.sync.opening import Answerer, Caller, Secrets
-from wildbach.protocol.wire.handshake import LENGTH, parse
+from wildbach.runtime.tasks import Scope
 
 SECRET = bytes(range(32))
-
-
-class _Greeted:
-    """Waits for the handshake of a caller, as the door of a session does."""
-
-    missing = LENGTH
-
-    def __init__(self, connection: Connection, then: Callable[[bytes], None]) -> None:
-        self._connection = connection
-        self._then = then
-        connection.start(self)
-
-    def received(self, data: memoryview) -> int:
-        if len(data) < LENGTH:
-            return 0
-        self._then(bytes(data[:LENGTH]))
-        return LENGTH
-
-    def drained(self) -> None:
-        pass
-
-    def closed(self, error: Exception | None) -> None:
-        pass
 
 
 class NoiseTransport:
@@ -54,7 +31,7 @@ class NoiseTransport:
         "Of who dials: another device than who listens, also where one transport does both."
         self.secrets = Secrets[str]()
         self.keys = self.secrets.put("secret", secret)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._scope: Scope | None = None
         self.failed: list[Exception] = []
 
     async def meet(self, remote: Endpoint) -> Met[str]:
@@ -68,34 +45,35 @@ class NoiseTransport:
         return await self.listen_for(at, lambda met: accept(met.connection))
 
     async def listen_for(self, at: Endpoint, met: Callable[[Met[str]], None]) -> Listener:
-        def answer(inner: Connection) -> None:
-            def greeted(raw: bytes) -> None:
-                theirs = parse(raw)
-                found = self.secrets.find(theirs)
-                if found is None:
-                    inner.close()
-                    return
-                answerer = Answerer(found, self.static, theirs, new_peer_id(self._rng))
-                task = asyncio.get_running_loop().create_task(self._over(Meeting(inner, answerer), met))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        scope = self._scope
+        if scope is None:
+            scope = self._scope = Scope("noise")
+            await scope.__aenter__()
 
-            _Greeted(inner, greeted)
+        def answer(inner: Connection) -> None:
+            scope.spawn("opening", self._over(inner, met))
 
         return await self._inner.listen(at, answer)
 
-    async def _over(self, meeting: Meeting[str], met: Callable[[Met[str]], None]) -> None:
+    async def _over(self, inner: Connection, met: Callable[[Met[str]], None]) -> None:
         try:
-            found = await meeting.over()
+            theirs = await greeted(inner)
+            found = self.secrets.find(theirs)
+            if found is None:
+                raise RemoteError("calls with no secret that is known here")
+            answerer = Answerer(found, self.static, theirs, new_peer_id(self._rng))
+            one = await Meeting(inner, answerer).over()
         except (RemoteError, NetworkError) as error:
             self.failed.append(error)
+            inner.close(error)
         else:
-            met(found)
+            met(one)
 
     async def close(self) -> None:
-        """Nothing runs on after this."""
-        for task in self._tasks:
-            task.cancel()
+        """Nothing runs on after this. From the task that has begun to listen."""
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            await scope.__aexit__(None, None, None)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 

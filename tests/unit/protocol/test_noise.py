@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import pytest
@@ -109,15 +110,15 @@ def test_published_vectors(name: str) -> None:
 
 
 def test_a_second_implementation_understands_each_message() -> None:
-    x25519 = pytest.importorskip("dissononce.dh.x25519.x25519")
-    private = pytest.importorskip("dissononce.dh.x25519.private").PrivateKey
-    state = pytest.importorskip("dissononce.processing.impl.handshakestate").HandshakeState
-    symmetric = pytest.importorskip("dissononce.processing.impl.symmetricstate").SymmetricState
-    cipher = pytest.importorskip("dissononce.processing.impl.cipherstate").CipherState
-    chacha = pytest.importorskip("dissononce.cipher.chachapoly").ChaChaPolyCipher
-    sha256 = pytest.importorskip("dissononce.hash.sha256").SHA256Hash
-    pattern = pytest.importorskip("dissononce.processing.handshakepatterns.interactive.XX").XXHandshakePattern
-    modifier = pytest.importorskip("dissononce.processing.modifiers.psk").PSKPatternModifier
+    x25519 = import_module("dissononce.dh.x25519.x25519")
+    private = import_module("dissononce.dh.x25519.private").PrivateKey
+    state = import_module("dissononce.processing.impl.handshakestate").HandshakeState
+    symmetric = import_module("dissononce.processing.impl.symmetricstate").SymmetricState
+    cipher = import_module("dissononce.processing.impl.cipherstate").CipherState
+    chacha = import_module("dissononce.cipher.chachapoly").ChaChaPolyCipher
+    sha256 = import_module("dissononce.hash.sha256").SHA256Hash
+    pattern = import_module("dissononce.processing.handshakepatterns.interactive.XX").XXHandshakePattern
+    modifier = import_module("dissononce.processing.modifiers.psk").PSKPatternModifier
     for initiator in (True, False):
         dh = x25519.X25519DH()
         foreign = state(symmetric(cipher(chacha()), sha256()), dh)
