@@ -1,0 +1,1 @@
+"""Folders that are kept the same on several devices."""
