@@ -885,6 +885,8 @@ SYNC_CALLS_AT_ONCE = 8
 "For one folder."
 SYNC_LOOKUPS_AT_ONCE = 4
 "Questions to the DHT for one folder."
+SYNC_RELAYS_AT_ONCE = 8
+"Devices of one folder that are waited for at relays."
 SYNC_TAGS = 256
 "Secrets by which announces of neighbours are recognised."
 SYNC_TAG_CALLS_PER_MINUTE = 30

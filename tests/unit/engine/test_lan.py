@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
 
+from wildbach.base import limits
+from wildbach.base.errors import UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.engine import events
 from wildbach.engine.lan import LocalDiscovery
 from wildbach.protocol import lan
+from wildbach.protocol.sync.tags import keyed_tag, tag_key
 from wildbach.runtime.tasks import Scope
+from wildbach.services.sync.neighbours import Neighbours
 from wildbach.testing.loop import sim
 
 HASH = bytes(range(20))
@@ -129,3 +133,142 @@ def test_the_loop_sends_what_is_due_and_sleeps_meanwhile() -> None:
 
     first, second, third = sim(1).run(story())
     assert 10.9 <= first <= 12 and 300 <= second - first <= 301 and 300 <= third - second <= 301
+
+
+# -- folders
+
+
+class Air:
+    """A network that all who speak on it hear."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, LocalDiscovery]] = []
+        self.packets: list[bytes] = []
+
+    def join(self, host: str, port: int, clock: Callable[[], float]) -> tuple[LocalDiscovery, Neighbours]:
+        found = LocalDiscovery(lambda key: None, lambda swarm: None, lambda family: port, clock, Random(1))
+        neighbours = Neighbours(clock)
+        found.use(_Speaker(self, host))
+        found.use_folders(neighbours)
+        self.found.append((host, found))
+        return found, neighbours
+
+
+class _Speaker(Sockets):
+    families = (4,)
+
+    def __init__(self, air: Air, host: str) -> None:
+        super().__init__()
+        self.air = air
+        self.host = host
+
+    def send(self, family: int, data: bytes) -> int:
+        self.air.packets.append(data)
+        for _, found in self.air.found:
+            found.receive(self.host, data)  # ourselves too, as multicast does
+        return 1
+
+
+SECRETS = [bytes([number]) * 32 for number in range(40)]
+
+
+def test_devices_of_a_folder_know_each_others_packets_and_others_do_not() -> None:
+    air = Air()
+    heard: list[tuple[str, Endpoint]] = []
+    one, mine = air.join("192.168.1.2", 6881, lambda: 5.0)
+    _, theirs = air.join("192.168.1.3", 7000, lambda: 5.0)
+    _, stranger = air.join("192.168.1.4", 7001, lambda: 5.0)
+    mine.add("a", SECRETS[:1], lambda at: heard.append(("mine", at)))
+    # The other side has taken on another epoch, and still looks for who is on the old one.
+    theirs.add("b", [SECRETS[1], SECRETS[0]], lambda at: heard.append(("theirs", at)))
+    stranger.add("a", SECRETS[2:4], lambda at: heard.append(("stranger", at)))
+    one.announce_folder("a")
+    one.send(6.5)
+    assert heard == [("theirs", Endpoint("192.168.1.2", 6881))]
+    one.forget_folder("a")
+    one.send(1000.0)
+    assert len(air.packets) == 1
+
+
+def test_nothing_recurs_from_packet_to_packet() -> None:
+    """Beside the words of BEP 14 and the port, which every client says."""
+    air = Air()
+    now = [0.0]
+    one, mine = air.join("192.168.1.2", 6881, lambda: now[0])
+    for number in range(3):
+        mine.add(f"folder {number}", SECRETS[number : number + 1], lambda at: None)
+        one.announce_folder(f"folder {number}")
+    for _ in range(6):
+        now[0] += 310.0
+        one.send(now[0])
+    announces = [lan.decode(packet) for packet in air.packets]
+    assert len(announces) == 6 and {len(announce.hashes) for announce in announces} == {4}
+    pieces = [
+        part[at : at + 5] for announce in announces
+        for part in (bytes.fromhex(announce.cookie), *announce.hashes) for at in range(len(part) - 4)
+    ]
+    assert len(set(pieces)) == len(pieces)
+
+
+def test_folders_and_torrents_share_the_budget_and_no_packet() -> None:
+    now = [0.0]
+    torrents = [Torrent(f"t{number}", bytes([number]) * 20) for number in range(40)]
+    bed = Bed(*torrents)
+    bed.sockets.families = (4,)
+    folders = Neighbours(lambda: now[0])
+    bed.found.use_folders(folders)
+    for number in range(40):
+        bed.found.announce(f"t{number}")
+        folders.add(f"f{number}", SECRETS[number : number + 1], lambda at: None)
+        bed.found.announce_folder(f"f{number}")
+    for _ in range(3600):
+        now[0] += 1.0
+        bed.now = now[0]
+        bed.found.send(now[0])
+    assert len(bed.sockets.sent) <= 60 + 5
+    known = {torrent.announced_nearby[0] for torrent in torrents}
+    for _, announce in bed.sockets.sent:
+        assert not known & set(announce.hashes) or known >= set(announce.hashes)
+    cookies = [announce.cookie for _, announce in bed.sockets.sent if not known & set(announce.hashes)]
+    assert len(cookies) > 10 and len(set(cookies)) == len(cookies)
+
+
+def test_a_full_packet_of_tags_fits() -> None:
+    bed = Bed()
+    folders = Neighbours(lambda: 0.0)
+    bed.found.use_folders(folders)
+    folders.add("all", SECRETS[: lan.FITTING], lambda at: None)
+    bed.found.announce_folder("all")
+    bed.found.send(2.0)
+    assert len(bed.sockets.sent[0][1].hashes) == 24
+
+
+def test_repeated_packets_lead_to_few_calls() -> None:
+    now = [0.0]
+    heard: list[Endpoint] = []
+    folders = Neighbours(lambda: now[0])
+    folders.add("a", SECRETS[:1], heard.append)
+    tags = folders.tags("a", b"0123456789abcdef")
+    for number in range(1000):
+        assert folders.heard(b"0123456789abcdef", tags, Endpoint("192.168.1.9", 1024 + number))
+    assert len(heard) == limits.SYNC_TAG_CALLS_PER_MINUTE and folders.dropped == 1000 - len(heard)
+    now[0] = 61.0
+    assert folders.heard(b"0123456789abcdef", tags, Endpoint("192.168.1.9", 1)) and len(heard) == 31
+    assert not folders.heard(b"another cookie!!", tags, Endpoint("192.168.1.9", 1))
+    folders.remove("a")
+    assert not folders.heard(b"0123456789abcdef", tags, Endpoint("192.168.1.9", 1))
+    with pytest.raises(UsageError):
+        folders.add("b", [bytes(32)] * (limits.SYNC_TAGS + 1), heard.append)
+
+
+def test_a_cookie_that_is_too_short_for_tags_is_passed_over() -> None:
+    heard: list[Endpoint] = []
+    bed = Bed()
+    folders = Neighbours(lambda: 0.0)
+    folders.add("a", SECRETS[:1], heard.append)
+    bed.found.use_folders(folders)
+    for cookie in ("", "short", "0123456789abcdef", "ü" * 16):
+        announce = lan.LanAnnounce(7000, (keyed_tag(tag_key(SECRETS[0]), cookie.encode()),))
+        data = lan.encode(announce, 4)
+        bed.found.receive("192.168.1.9", data[:-4] + b"cookie: " + cookie.encode() + b"\r\n\r\n\r\n")
+    assert heard == [Endpoint("192.168.1.9", 7000)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -89,11 +90,18 @@ def knock_place(token: bytes, day: int) -> Place:
 
 def _place(secret: bytes, role: bytes, device: bytes, day: int) -> Place:
     at = day_bytes(day)
-    seed = derive(secret, b"rendezvous key", at)
+    seed, public = _pair(secret, at)
     return Place(
-        items.public_key(seed), derive(secret, b"rendezvous salt", role, device, at),
+        public, derive(secret, b"rendezvous salt", role, device, at),
         seed, derive(secret, b"rendezvous seal", role, device, at),
     )
+
+
+@lru_cache(maxsize=64)
+def _pair(secret: bytes, at: bytes) -> tuple[bytes, bytes]:
+    """The key pair of a day: the same for all devices of a folder, of which there may be a thousand."""
+    seed = derive(secret, b"rendezvous key", at)
+    return seed, items.public_key(seed)
 
 
 def sane(endpoint: Endpoint, *, loopback: bool = False) -> bool:

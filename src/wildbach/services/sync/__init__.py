@@ -1,1 +1,1 @@
-"""Folders that are kept the same on several devices, as pure functions of three trees (docs/sync-model.md)."""
+"""Folders that are kept the same on several devices: what is to be done, by three trees (docs/sync-model.md)."""

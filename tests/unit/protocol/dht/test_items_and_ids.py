@@ -16,7 +16,7 @@ from wildbach.protocol.dht import items, krpc
 from wildbach.protocol.dht.bloom import Bloom
 from wildbach.protocol.dht.bloom import of as bloom_of
 from wildbach.protocol.dht.items import Item, ItemStore, PutRefused
-from wildbach.protocol.dht.security import AddressVotes, is_secure, make_id
+from wildbach.protocol.dht.security import AddressVotes, PortVotes, is_secure, make_id
 
 SECRET = bytes(range(32))
 
@@ -133,3 +133,23 @@ def test_a_reply_that_is_not_what_was_wanted_is_no_item() -> None:
     assert items.of_reply(reply._replace(value=b"4:lies"), item.target, b"salt") is None
     assert items.of_reply(reply._replace(signature=bytes(64)), item.target, b"salt") is None
     assert items.of_reply(krpc.Reply(b"aa", bytes(20), None)._replace(value=b"1:x"), bytes(20)) is None
+
+
+def test_votes_on_our_port_need_three_networks_and_more_than_half() -> None:
+    votes = PortVotes()
+    for number in range(2):
+        votes.vote(f"8.{number}.1.1", 40_000)
+    votes.vote("8.1.1.77", 40_000)
+    assert votes.winner == 0, "the same network has one vote"
+    votes.vote("8.2.1.1", 40_000)
+    assert votes.winner == 40_000
+    for number in range(3, 6):
+        votes.vote(f"8.{number}.1.1", 50_000 + number)
+    assert votes.winner == 0, "a router that gives each remote another port"
+    for number in range(6, 10):
+        votes.vote(f"8.{number}.1.1", 40_000)
+    votes.vote("nonsense", 1)
+    votes.vote("8.1.1.1", 0)
+    assert votes.winner == 40_000
+    votes.clear()
+    assert votes.winner == 0

@@ -1,0 +1,129 @@
+"""Keeping this device's sealed record in the DHT: put every hour, when it is somewhere else, and when somebody looks.
+
+A DHT that is silent is asked again, ever more rarely. Nothing else waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from wildbach.base import limits
+from wildbach.base.errors import NetworkError
+from wildbach.base.ids import Endpoint
+from wildbach.engine.dht import Answer, ItemRefused, Stored
+from wildbach.protocol.dht.items import Item
+from wildbach.protocol.heads import LAST_SEQ
+from wildbach.protocol.sync import rendezvous, tags
+from wildbach.protocol.sync.rendezvous import Place, Record
+from wildbach.runtime.rng import Rng
+from wildbach.services.sync.sought import Beacon
+
+PUT_SECONDS: Final = 3600.0
+"Nodes forget a record after two hours."
+_RETRY: Final = (15.0, 600.0)
+_APART: Final = 60.0
+"Seconds between two records of ours."
+_PLACES_SECONDS: Final = 30.0
+"How often it is looked whether we are somewhere else now."
+
+
+class Records(Protocol):
+    """`engine.dht.Dht`."""
+
+    async def put(self, item: Item) -> Stored: ...
+
+    async def ask(self, public_key: bytes, salt: bytes = b"") -> Answer: ...
+
+
+class OwnRecord:
+    """`run` keeps it in the DHT for ever; `renew` puts a newer one, where the last is not too fresh."""
+
+    def __init__(
+        self, records: Records, beacon: Beacon, places: Callable[[], tuple[Endpoint, ...]],
+        relays: Callable[[], Sequence[Endpoint]], *, clock: Callable[[], float], wall: Callable[[], float], rng: Rng,
+        chance: rendezvous.Chance,
+    ) -> None:
+        self._records = records
+        self._beacon = beacon
+        self._places = places
+        self._relays = relays
+        self._clock = clock
+        self._wall = wall
+        self._rng = rng
+        self._chance = chance
+        self._renew = asyncio.Event()
+        self._put_at = float("-inf")
+        self._time = 0
+        self.item: Item | None = None
+        "The last that was made."
+        self.silent = ""
+        "Why the DHT takes nothing, in plain words; empty where it does."
+
+    def renew(self) -> None:
+        self._renew.set()
+
+    async def run(self) -> None:
+        fails = 0
+        told: tuple[Endpoint, ...] | None = None
+        due = self._clock()
+        while True:
+            here = self._places()[: limits.SYNC_ENDPOINTS]
+            now = self._clock()
+            wanted = (now >= due or here != told or self._renew.is_set()) and bool(here or self._relays())
+            early = self._put_at + _APART - now
+            if wanted and early > 0:
+                await asyncio.sleep(early)
+            elif wanted:
+                self._renew.clear()
+                told = here
+                if await self._put(here):
+                    self._put_at, fails = now, 0
+                    due = self._clock() + PUT_SECONDS * (0.9 + 0.1 * self._rng.random())
+                else:
+                    due = self._clock() + min(_RETRY[1], _RETRY[0] * 2 ** min(fails, 10))
+                    fails += 1
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(1.0, min(_PLACES_SECONDS, due - now))):
+                        await self._renew.wait()
+                        if not here and not self._relays():
+                            await asyncio.sleep(_PLACES_SECONDS)
+
+    async def _put(self, here: tuple[Endpoint, ...]) -> bool:
+        """Put our record at its places. True where the DHT took it."""
+        relays = tuple(self._relays())[: limits.SYNC_ENDPOINTS]
+        # One place is kept for a relay: without it who needs one would not know where.
+        kept = here[: limits.SYNC_ENDPOINTS - 1] if relays else here
+        wall = self._wall()
+        self._time = max(min(max(0, int(wall * 1000)), LAST_SEQ), self._time + 1)
+        record = Record(self._beacon.key, self._time, kept, relays[: limits.SYNC_ENDPOINTS - len(kept)])
+        taken = False
+        for place in self._beacon.places(tags.day_of(wall)):
+            item = rendezvous.write(place, record, self._beacon.sign, self._chance)
+            if self.item is None or self.item.target != item.target or item.seq > self.item.seq:
+                self.item = item
+            try:
+                await self._put_over(place, record, item)
+            except (NetworkError, TimeoutError) as error:
+                self.silent = f"the DHT is silent ({error})"
+            else:
+                taken, self.silent = True, ""
+        return taken
+
+    async def _put_over(self, place: Place, record: Record, item: Item) -> None:
+        """Put an item; where one with a higher number stands there, of a clock that was ahead or of somebody who blanks
+        us, above that one. Raises NetworkError where that cannot be.
+        """
+        try:
+            await self._records.put(item)
+        except ItemRefused:
+            there = (await self._records.ask(place.public, place.salt)).item
+            if there is None or there.seq >= LAST_SEQ:
+                raise
+            await self._records.put(rendezvous.write(
+                place, record, self._beacon.sign, self._chance, seq=max(there.seq, item.seq) + 1))
+
+
