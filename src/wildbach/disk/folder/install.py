@@ -130,6 +130,9 @@ class Installer:
                 self._rename_new(path, to)
             self._changed(path, to)
             now = self._fs.lstat(to)
+            if not expected.same_inode(now):
+                self._rename_new(to, path)
+                raise Stale(f"{path} changed", path=path)
         self._spelt.clear()
         self._settle()
         return LocalFile.made(to, now, root=expected.root, target=expected.target)
@@ -278,8 +281,9 @@ class Installer:
             if not expected.same_inode(self._fs.lstat(to)):
                 self._undo(old)
                 raise Stale(f"{path} changed", path=path)
-        elif self.traits.exchanges:
-            # The new file waits under the name that the old one will have, then both change places in one step.
+        elif self.traits.exchanges and old.version:
+            # The new file waits under the name that the old one will have, then both change places in one step. A crash
+            # between leaves a version too many, which a conflict copy must not be.
             self._rename_new(staged.place, to)
             old.place = old.made = to
             old.back = staged.place

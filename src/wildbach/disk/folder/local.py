@@ -47,13 +47,15 @@ class LocalFile:
             return False
         if self.kind is EntryKind.DIR:
             return True
-        return (self.size, self.mtime_ns, self.ctime_ns) == (stat.size, stat.mtime_ns, stat.ctime_ns)
+        return self.ctime_ns == stat.ctime_ns and self.same_inode(stat)
 
     def same_inode(self, stat: Stat) -> bool:
         """True where it is the same thing under another name: a rename changes only the ctime."""
         if KINDS.get(stat.kind) is not self.kind or stat.ino != self.ino:
             return False
-        return self.kind is EntryKind.DIR or (self.size, self.mtime_ns) == (stat.size, stat.mtime_ns)
+        if self.kind is EntryKind.DIR:
+            return True
+        return self.mtime_ns == stat.mtime_ns and (self.kind is EntryKind.LINK or self.size == stat.size)
 
     @classmethod
     def made(cls, path: str, stat: Stat, *, root: bytes = b"", target: str = "") -> LocalFile:

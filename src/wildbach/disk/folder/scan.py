@@ -22,7 +22,7 @@ from wildbach.disk.folder.local import IGNORE, Known, LocalFile, parent_of, unde
 from wildbach.disk.system import storage_error
 from wildbach.protocol.sync.entries import EntryKind
 
-PAUSES: Final = (0.02, 0.1, 0.4, 1.0)
+PAUSES: Final = (0.03, 0.1, 0.4, 1.0)
 "Seconds before a file that changes while it is read is tried again."
 YOUNG_NS: Final = 20_000_000
 "A file that changed so shortly ago can change again without a trace in its times: the ticks of file systems."
@@ -161,7 +161,8 @@ class Scanner:
             return
         except OSError as error:
             raise storage_error(error, "read", "the folder") from error
-        self._verify()
+        if held.gone:
+            self._verify()
         for known in held.gone:
             if known.path not in held.moved:
                 self.tally.vanished += 1
@@ -329,7 +330,7 @@ class Scanner:
             self._fs.close(handle)
         self.tally.hashed += 1
         self.tally.hashed_bytes += before.size
-        if after != before or 0 <= self._now_ns() - after.ctime_ns < self._young_ns:
+        if after != before or abs(self._now_ns() - after.ctime_ns) < self._young_ns:
             return None
         return (after, hashed) if self._fs.lstat(path) == after else None
 

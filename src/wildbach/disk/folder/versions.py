@@ -16,6 +16,7 @@ from typing import Final
 
 from wildbach.disk.folder.fs import Fs, Kind
 from wildbach.disk.folder.local import VERSIONS, Blocked
+from wildbach.disk.folder.staging import doing
 
 _STAMP: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{9})Z")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,7 +83,9 @@ def thinned(whens: Sequence[int], now_ns: int) -> list[int]:
 
 
 class Versions:
-    """The versions of one folder. `share` is the part of the disk that they may take. Blocks; raises OSError."""
+    """The versions of one folder. `share` is the part of the disk that they may take. Blocks; raises StorageError, and
+    `prepare` OSError.
+    """
 
     def __init__(self, fs: Fs, now_ns: Callable[[], int], *, share: float = SHARE) -> None:
         self.share = share
@@ -103,7 +106,7 @@ class Versions:
 
     def history(self, path: str = "") -> Iterator[Version]:
         """Of a path and of all below it, in order of the paths, the oldest first; `""` for all."""
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with doing("read", VERSIONS), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             yield from self._walk(path)
 
     def _walk(self, path: str) -> Iterator[Version]:
@@ -168,6 +171,10 @@ class Versions:
 
     def thin(self, room: int = 0) -> int:
         """Remove what the schedule, and then the cap with `room` bytes below it, do not keep. How many went."""
+        with doing("thin", VERSIONS):
+            return self._thin(room)
+
+    def _thin(self, room: int) -> int:
         now = self._now_ns()
         gone = 0
         total = 0
