@@ -171,13 +171,14 @@ class RealFs:
         held = os.fstat(self._top)
         return (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino)
 
-    def _dir(self, path: str) -> int:
+    def open_dir(self, path: str) -> int:
+        """A descriptor of a directory, which the caller closes with `os.close`."""
         if not path:
             return os.open(".", os.O_RDONLY | system.DIRECTORY | system.CLOEXEC, dir_fd=self._top)
         return system.open_beneath(self._top, path.split("/"), os.O_RDONLY | system.DIRECTORY)
 
     def scandir(self, path: str) -> Iterator[tuple[str, Stat]]:
-        fd = self._dir(path)
+        fd = self.open_dir(path)
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
@@ -243,7 +244,7 @@ class RealFs:
         os.fsync(handle)
 
     def fsync_dir(self, path: str) -> None:
-        fd = self._dir(path)
+        fd = self.open_dir(path)
         try:
             system.sync_folder(fd)
         finally:

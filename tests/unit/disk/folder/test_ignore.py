@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 
@@ -33,7 +34,11 @@ PIECES = st.sampled_from([
     "[]a]", "[[:alpha:]]", "[[:upper:]x]", "[a", "\\*", "\\a", "\\", " ", "\\ ", "!", "#", "-",
     "[z-a]", "[\\]a]", "[a-]",
 ])
-LINES = st.lists(PIECES, min_size=1, max_size=5).map("".join)
+UNLIKE = re.compile(r"\[[^\]]*/|[^/!]\*\*.*/|/.*[^/]\*\*")
+"""Where git is not what its manual says: a slash between brackets (here it ends the name, and the bracket is open), and
+`**` behind other characters in a pattern with a slash (here as in the manual: one star).
+"""
+LINES = st.lists(PIECES, min_size=1, max_size=5).map("".join).filter(lambda line: not UNLIKE.search(line))
 
 
 class Git:
@@ -112,6 +117,11 @@ def test_below_an_ignored_directory_nothing_is_taken_back():
 def test_a_mark_at_the_beginning_and_bytes_that_are_no_text_do_no_harm():
     assert Ignores.parse(b"\xef\xbb\xbfa").ignored("a", folder=False)
     assert Ignores.parse(b"a\xff*").ignored(os.fsdecode(b"a\xffb"), folder=False)
+
+
+def test_stars_that_stand_beside_other_characters_are_one_star():
+    ignores = Ignores.parse("a**/b")
+    assert ignores.ignored("ax/b", folder=False) and not ignores.ignored("ax/y/b", folder=False)
 
 
 def test_characters_count_and_not_bytes():
