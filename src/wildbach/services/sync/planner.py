@@ -17,7 +17,7 @@ from wildbach.protocol.sync.vectors import NOTHING, VersionVector
 from wildbach.services.sync import conflicts
 from wildbach.services.sync.merge import Want, named, same_bytes, union, wanted
 from wildbach.services.sync.observe import matches
-from wildbach.services.sync.trees import Base, Global, Heads, Local, Policy, Seen, Synced, ancestors, depth
+from wildbach.services.sync.trees import Base, Global, Heads, Local, Policy, Seen, Synced, ancestors, depth, parent
 
 
 class Act(Enum):
@@ -119,6 +119,7 @@ def plan(paths: Iterable[str], view: View) -> Plan:
             continue
         for each in found:
             wished[each.path] = each
+    _respell(wished, made, view)
     for path, op in list(wished.items()):
         why = _blocked(op, wished, made.held, view)
         if why is not None:
@@ -126,6 +127,23 @@ def plan(paths: Iterable[str], view: View) -> Plan:
             del wished[path]
     made.ops = _ordered(wished, view)
     return made
+
+
+def _respell(wished: dict[str, Op], made: Plan, view: View) -> None:
+    """A directory whose name changes only in ways that this disk does not see moves as a whole; the rest comes after."""
+    for path, op in list(wished.items()):
+        if op.act is not Act.MKDIR or op.expect is not None or wished.get(path) is not op:
+            continue
+        for old in view.local.alike(path):
+            going = wished.get(old)
+            if going is None or going.act is not Act.RMDIR or parent(old) != parent(path):
+                continue
+            for below in [each for each in wished if each.startswith((old + "/", path + "/"))]:
+                del wished[below]
+                made.held[below] = Why.LATER
+            del wished[old]
+            wished[path] = Op(Act.RENAME, path, op.entry, op.vector, None, old, going.expect, old=going)
+            break
 
 
 def _blocked(op: Op, wished: dict[str, Op], held: dict[str, Why], view: View) -> Why | None:
@@ -281,6 +299,8 @@ def _ordered(wished: dict[str, Op], view: View) -> list[Op]:
         elif op.act in (Act.DELETE, Act.RMDIR):
             if op.path not in moved:
                 (room if op.act is Act.DELETE and _in_the_way(op.path, wished, view) else gone).append(op)
+        elif op.act is Act.RENAME:
+            dirs.append(op)
         else:
             rest.append(op)
     return [
