@@ -294,8 +294,7 @@ def _ordered(wished: dict[str, Op], view: View) -> list[Op]:
             dirs.append(op)
         elif op.act is Act.INSTALL:
             op = renames.get(op.path) or _sourced(op, view)
-            blocked = op.expect is not None and op.expect.kind is EntryKind.DIR
-            (moves if op.source is not None and not blocked else fetched).append(op)
+            (moves if op.source is not None and not _under_dir(op, view) else fetched).append(op)
         elif op.act in (Act.DELETE, Act.RMDIR):
             if op.path not in moved:
                 (room if op.act is Act.DELETE and _in_the_way(op.path, wished, view) else gone).append(op)
@@ -330,8 +329,7 @@ def _paired(wished: dict[str, Op], view: View) -> dict[str, Op]:
             going.setdefault(op.expect.root, []).append(op)
     found: dict[str, Op] = {}
     for path, op in wished.items():
-        if op.act is not Act.INSTALL or op.entry is None or not op.entry.root or (
-                op.expect is not None and op.expect.kind is EntryKind.DIR):
+        if op.act is not Act.INSTALL or op.entry is None or not op.entry.root or _under_dir(op, view):
             continue
         fit = [each for each in going.get(op.entry.root, ()) if not path.startswith(each.path + "/")]
         if not fit:
@@ -341,6 +339,12 @@ def _paired(wished: dict[str, Op], view: View) -> dict[str, Op]:
         found[path] = Op(
             Act.RENAME, path, op.entry, op.vector, op.expect, old.path, old.expect, old=old)
     return found
+
+
+def _under_dir(op: Op, view: View) -> bool:
+    """True where a directory has the place of a file that is to come, under this name or one that is the same here."""
+    there = (op.expect, *(view.local.get(each) for each in view.local.alike(op.path)))
+    return any(each is not None and each.kind is EntryKind.DIR for each in there)
 
 
 def _lineage(op: Op, view: View) -> bytes | None:
