@@ -125,7 +125,8 @@ class Device:
                 self.core.failed(op, why)
                 if why is Why.NOT_SCANNED:
                     paths = [op.path] + ([op.source] if op.source else [])
-                    self.scan(now, paths)
+                    # Both are looked at again, whether or not they changed: the other name may have.
+                    self.core.saw([(path, self.disk.seen(path)) for path in paths], self.clock(now))
         return len(ops)
 
     def _do(self, op: Op, fetch: Fetch) -> Why | None:
@@ -156,13 +157,14 @@ class Device:
             assert op.entry is not None
             disk.touch(op.path, op.entry.mtime_ns, op.entry.executable)
         elif op.act is Act.RENAME:
-            assert op.source is not None and op.entry is not None
+            assert op.source is not None
             if disk.seen(op.source) != op.source_expect:
                 return Why.NOT_SCANNED
             if op.expect is not None:
                 disk.keep(op.path)
             disk.rename(op.source, op.path)
-            disk.touch(op.path, op.entry.mtime_ns, op.entry.executable)
+            if op.entry is not None and op.entry.kind is EntryKind.FILE:
+                disk.touch(op.path, op.entry.mtime_ns, op.entry.executable)
         else:
             return self._install(op, fetch)
         return None

@@ -70,6 +70,16 @@ class Heads_(Tree):
 class Seen_(Tree):
     """Local."""
 
+    def __init__(self, items: dict[str, Seen] | None = None, fold: Callable[[str], str] | None = None) -> None:
+        super().__init__(items)
+        self.fold = fold
+
+    def alike(self, path: str) -> list[str]:
+        if self.fold is None:
+            return []
+        key = self.fold(path)
+        return [each for each in self._order if each != path and self.fold(each) == key]
+
     def holding(self, root: bytes) -> list[str]:
         return [path for path in self._order if self.items[path].root == root]
 
@@ -82,7 +92,7 @@ class MemoryStore:
         self.on_commit = on_commit
         self._undo: list[tuple[Any, str, Any]] = []
         self.world = Heads_(fold=fold)
-        self.local = Seen_()
+        self.local = Seen_(fold=fold)
         self.synced = Tree()
         self.sequences = Tree()
         self._marked = Tree()
@@ -184,4 +194,4 @@ class MemoryStore:
         self._undo.clear()
         fold = self.fold
         (self.world, self.local, self.synced, self.sequences, self._marked, self._held, self._conflicted, self.records,
-         self._numbers) = (Heads_(copy[0], fold), Seen_(copy[1]), *(Tree(each) for each in copy[2:]))
+         self._numbers) = (Heads_(copy[0], fold), Seen_(copy[1], fold), *(Tree(each) for each in copy[2:]))

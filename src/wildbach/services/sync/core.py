@@ -347,6 +347,8 @@ class Core:
             store.put_seen(op.path, seen)
             store.put_base(op.path, _base(op.entry, op.vector, seen))
         if op.old is not None:
+            if seen is not None and seen.kind is EntryKind.DIR:
+                self._moved(op.old.path, op.path)
             store.put_seen(op.old.path, None)
             was = op.old.entry
             store.put_base(op.old.path, Base.of(was, op.old.vector, None) if was is not None else None)
@@ -355,8 +357,24 @@ class Core:
         self._look_again(Why.LATER)
         store.commit()
 
+    def _moved(self, old: str, new: str) -> None:
+        """All below a directory goes with it: in step with nothing yet, and changed by nobody."""
+        store = self._store
+        for path in list(store.local.below(old)):
+            seen, base = store.local.get(path), store.synced.get(path)
+            if seen is None:
+                continue
+            there = new + path[len(old):]
+            store.put_seen(there, seen)
+            store.put_seen(path, None)
+            if base is not None and not base.deleted:
+                store.put_base(there, replace(base, vector=NOTHING))
+            store.put_base(path, None)
+            self._touched(path)
+            self._touched(there)
+
     def failed(self, op: Op, why: Why) -> None:
-        """It was not carried out. Where a user was faster, `saw` says what is there, and it is looked at again."""
+        """It was not carried out. After NOT_SCANNED, `saw` has to hear of its paths, changed or not."""
         self._store.hold(op.path, why)
         if op.old is not None:
             self._store.hold(op.old.path, why)

@@ -17,7 +17,7 @@ from wildbach.protocol.sync.vectors import NOTHING, VersionVector
 from wildbach.services.sync import conflicts
 from wildbach.services.sync.merge import Want, named, same_bytes, union, wanted
 from wildbach.services.sync.observe import matches
-from wildbach.services.sync.trees import Base, Global, Heads, Local, Policy, Seen, Synced, ancestors, depth
+from wildbach.services.sync.trees import Base, Global, Heads, Local, Policy, Seen, Synced, ancestors, depth, parent
 
 
 class Act(Enum):
@@ -119,6 +119,7 @@ def plan(paths: Iterable[str], view: View) -> Plan:
             continue
         for each in found:
             wished[each.path] = each
+    _respell(wished, made, view)
     for path, op in list(wished.items()):
         why = _blocked(op, wished, made.held, view)
         if why is not None:
@@ -126,6 +127,23 @@ def plan(paths: Iterable[str], view: View) -> Plan:
             del wished[path]
     made.ops = _ordered(wished, view)
     return made
+
+
+def _respell(wished: dict[str, Op], made: Plan, view: View) -> None:
+    """A directory whose name changes only in ways that this disk does not see moves as a whole; the rest comes after."""
+    for path, op in list(wished.items()):
+        if op.act is not Act.MKDIR or op.expect is not None or wished.get(path) is not op:
+            continue
+        for old in view.local.alike(path):
+            going = wished.get(old)
+            if going is None or going.act is not Act.RMDIR or parent(old) != parent(path):
+                continue
+            for below in [each for each in wished if each.startswith((old + "/", path + "/"))]:
+                del wished[below]
+                made.held[below] = Why.LATER
+            del wished[old]
+            wished[path] = Op(Act.RENAME, path, op.entry, op.vector, None, old, going.expect, old=going)
+            break
 
 
 def _blocked(op: Op, wished: dict[str, Op], held: dict[str, Why], view: View) -> Why | None:
@@ -276,11 +294,12 @@ def _ordered(wished: dict[str, Op], view: View) -> list[Op]:
             dirs.append(op)
         elif op.act is Act.INSTALL:
             op = renames.get(op.path) or _sourced(op, view)
-            blocked = op.expect is not None and op.expect.kind is EntryKind.DIR
-            (moves if op.source is not None and not blocked else fetched).append(op)
+            (moves if op.source is not None and not _under_dir(op, view) else fetched).append(op)
         elif op.act in (Act.DELETE, Act.RMDIR):
             if op.path not in moved:
                 (room if op.act is Act.DELETE and _in_the_way(op.path, wished, view) else gone).append(op)
+        elif op.act is Act.RENAME:
+            dirs.append(op)
         else:
             rest.append(op)
     return [
@@ -310,8 +329,7 @@ def _paired(wished: dict[str, Op], view: View) -> dict[str, Op]:
             going.setdefault(op.expect.root, []).append(op)
     found: dict[str, Op] = {}
     for path, op in wished.items():
-        if op.act is not Act.INSTALL or op.entry is None or not op.entry.root or (
-                op.expect is not None and op.expect.kind is EntryKind.DIR):
+        if op.act is not Act.INSTALL or op.entry is None or not op.entry.root or _under_dir(op, view):
             continue
         fit = [each for each in going.get(op.entry.root, ()) if not path.startswith(each.path + "/")]
         if not fit:
@@ -321,6 +339,12 @@ def _paired(wished: dict[str, Op], view: View) -> dict[str, Op]:
         found[path] = Op(
             Act.RENAME, path, op.entry, op.vector, op.expect, old.path, old.expect, old=old)
     return found
+
+
+def _under_dir(op: Op, view: View) -> bool:
+    """True where a directory has the place of a file that is to come, under this name or one that is the same here."""
+    there = (op.expect, *(view.local.get(each) for each in view.local.alike(op.path)))
+    return any(each is not None and each.kind is EntryKind.DIR for each in there)
 
 
 def _lineage(op: Op, view: View) -> bytes | None:

@@ -97,6 +97,10 @@ class Local(Protocol):
         """Paths of files with this content, in order."""
         ...
 
+    def alike(self, path: str) -> Iterable[str]:
+        """Other paths that this file system cannot tell from it. None where it keeps all names apart."""
+        ...
+
 
 class Synced(Protocol):
     """What Local and Global last agreed on."""
