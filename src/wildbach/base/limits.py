@@ -941,5 +941,9 @@ SYNC_LINK_SECONDS = 24 * 3600.0
 "How long a link holds that says nothing else."
 SYNC_REKEY_SECONDS = 180 * 24 * 3600.0
 "How long a device that was away is met by the secrets that it has, to be given the new ones."
+SYNC_ROSTERS_MOST = 6144
+"With those that the first owner and the recovery key may sign beyond, to remove who filled it."
+SYNC_ROSTERS_BYTES = 128 * MIB
+"All of them; the second half is kept for these, too."
 SYNC_ROSTERS_SIGNER = 1024
-"Of these, signed by one owner."
+"Rosters of a folder that one owner signed."

@@ -8,7 +8,7 @@ never goes back to what was before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -77,6 +77,7 @@ class Rosters:
         self._waiting: dict[bytes, tuple[bytes, Roster]] = {}
         self._states: dict[tuple[bytes, ...], State] = {}
         self._view: View | None = None
+        self._size = 0
         self._put(first, roster, None, FIRST)
 
     @classmethod
@@ -140,6 +141,10 @@ class Rosters:
         """To be kept: also those that do not count."""
         return tuple(node.raw for node in self._by_index)
 
+    def __iter__(self) -> Iterator[Roster]:
+        """All that are here, each after what it follows."""
+        return (node.roster for node in self._by_index)
+
     def after(self, heads: Iterable[bytes]) -> tuple[bytes, ...]:
         """What somebody lacks who has these and what they follow; unknown ones are passed over."""
         theirs = self._closure(each for each in heads if each in self._nodes)
@@ -178,7 +183,7 @@ class Rosters:
             raise Refused("follows a roster and what that follows")
         base = self.state_at(roster.predecessors)
         stage = _check(roster, base)
-        self._check_room(roster, base)
+        self._check_room(raw, roster, base)
         self._put(raw, roster, base, stage)
 
     def _put(self, raw: bytes, roster: Roster, base: State | None, stage: Stage) -> None:
@@ -192,6 +197,7 @@ class Rosters:
             resolving.unseated_by(base, roster))
         self._nodes[node.hash] = node
         self._by_index.append(node)
+        self._size += len(raw)
         self._view = None
 
     def _wait(self, name: bytes, raw: bytes, roster: Roster) -> None:
@@ -216,14 +222,16 @@ class Rosters:
                 except FormatError:
                     continue
 
-    def _check_room(self, roster: Roster, base: State) -> None:
+    def _check_room(self, raw: bytes, roster: Roster, base: State) -> None:
         """Somebody above can always say that who filled the room is removed."""
         signed = sum(1 for node in self._by_index if node.roster.signer == roster.signer)
         if signed >= limits.SYNC_ROSTERS_SIGNER:
             raise LimitError(f"one signed more than SYNC_ROSTERS_SIGNER = {limits.SYNC_ROSTERS_SIGNER} rosters")
         above = roster.by_recovery or base.owners[0].id == roster.signer
-        if len(self._by_index) >= limits.SYNC_ROSTERS and not above:
+        if len(self._by_index) >= (limits.SYNC_ROSTERS_MOST if above else limits.SYNC_ROSTERS):
             raise LimitError(f"a folder has more than SYNC_ROSTERS = {limits.SYNC_ROSTERS} rosters")
+        if self._size + len(raw) > (limits.SYNC_ROSTERS_BYTES if above else limits.SYNC_ROSTERS_BYTES // 2):
+            raise LimitError(f"rosters of a folder are more than SYNC_ROSTERS_BYTES = {limits.SYNC_ROSTERS_BYTES}")
 
     def _closure(self, names: Iterable[bytes]) -> int:
         found = 0

@@ -12,6 +12,7 @@ from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, UsageError
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.devices import Device, DeviceKeys, check_name
+from wildbach.protocol.sync.links import check_role
 from wildbach.protocol.sync.recovery import RecoveryKey
 from wildbach.protocol.sync.resolving import State, stage_of
 from wildbach.protocol.sync.roster import (
@@ -92,7 +93,7 @@ def held(rosters: Rosters, keys: DeviceKeys) -> Held:
     """
     reads: dict[bytes, ReadSecret] = {}
     stores: dict[bytes, StoreSecret] = {}
-    found = [Roster.unpack(raw) for raw in rosters.all()]
+    found = list(rosters)
     for roster in found:
         box = roster.box_of(keys.id)
         if box is None or roster.commit in reads:
@@ -243,8 +244,7 @@ def _links(
     owners = sorted((member for member in listed if member.role is Role.OWNER), key=lambda member: member.id)
     links = {} if fresh else {token: link for token, link in state.links.items() if token not in changes.close_links}
     for token, role in changes.open_links:
-        if role is Role.OWNER:
-            raise UsageError("nobody becomes an owner by a link that any number of devices may use", code="bad_role")
+        check_role(role)
         links[token.hash] = OpenLink(token.hash, role, tuple(
             (owner.id, seal(owner.device, token.raw, link_context(token.hash, owner.id), chance)) for owner in owners))
     if len(links) > limits.SYNC_OPEN_LINKS:
