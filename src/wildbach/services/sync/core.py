@@ -392,6 +392,12 @@ class Core:
             self._touched(path)
         store.commit()
 
+    def again(self, paths: Iterable[str]) -> None:
+        """What held these paths is over: their content came."""
+        for path in paths:
+            self._mark(path)
+        self._store.commit()
+
     def retry(self, *whys: Why) -> None:
         """What held these paths may be over: a device came, there is room again."""
         self._look_again(*whys)

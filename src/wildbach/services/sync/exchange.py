@@ -8,7 +8,7 @@ remembers more of it than it has itself. No sockets and no clocks; what is to be
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, RemoteError
 from wildbach.base.ids import DeviceId, FolderId
+from wildbach.protocol.sync.cuts import Verdict
 from wildbach.protocol.sync.entries import Entry
 from wildbach.protocol.sync.messages import INDEX_BYTES, Ack, Entries, Index, batches
 from wildbach.protocol.sync.vectors import NOTHING, VersionVector
@@ -47,8 +48,8 @@ class Members(Protocol):
         """By which a device signs; None where no roster ever named it."""
         ...
 
-    def accepts(self, entry: Entry) -> bool:
-        """Its author may write, or might when it did: nothing that a revocation cut off. The signature apart."""
+    def judge(self, entry: Entry, packed: bytes) -> Verdict:
+        """May its author write, or might it when it did? The signature apart."""
         ...
 
     def sign(self, message: bytes) -> bytes:
@@ -69,6 +70,8 @@ class _Peer:
     "It has ours up to here; -1: it has not said yet."
     waiting: list[bytes] = field(default_factory=list)
     "Rows that came and are not whole."
+    parked: bool = False
+    "They are whole, and something has to be known first to tell which of them count."
     size: int = 0
     upto: int = 0
     knows: VersionVector = NOTHING
@@ -83,14 +86,14 @@ class _Peer:
 
 
 class Exchange:
-    """Of one folder on one device. `refused` gets entries that the roster does not permit, with the reason.
+    """Of one folder on one device. `refused` gets entries that the roster does not permit.
 
     For one thread at a time, the one of the store.
     """
 
     def __init__(
         self, me: DeviceId, folder: FolderId, store: FolderStore, core: Core, members: Members,
-        refused: Callable[[Entry, str], None] = lambda entry, why: None,
+        refused: Callable[[Entry], None] = lambda entry: None,
     ) -> None:
         self._me = me
         self._folder = folder
@@ -178,9 +181,21 @@ class Exchange:
         if peer.size > limits.SYNC_EXCHANGE_BYTES:
             raise LimitError(f"an index is longer than SYNC_EXCHANGE_BYTES = {limits.SYNC_EXCHANGE_BYTES}")
         if not said.whole:
+            peer.parked = False
             return 0
-        rows, peer.waiting, peer.size = peer.waiting, [], 0
-        count = self._core.merge(self._checked(rows), now)
+        return self._take_over(device, peer, now)
+
+    def retry(self, now: float) -> int:
+        """There is another roster, or a list of what was accepted: what waited for it is looked at again."""
+        return sum(self._take_over(device, peer, now) for device, peer in list(self._peers.items()) if peer.parked)
+
+    def _take_over(self, device: DeviceId, peer: _Peer, now: float) -> int:
+        checked = self._checked(peer.waiting)
+        peer.parked = checked is None
+        if checked is None:
+            return 0
+        peer.waiting, peer.size = [], 0
+        count = self._core.merge(checked, now)
         peer.have = peer.upto
         self._store.put_fact(_THEIRS + device.hex(), peer.index + peer.have.to_bytes(8, "big"))
         self._have(peer.knows)
@@ -193,17 +208,22 @@ class Exchange:
             peer.compared = True
             self._core.heard()
 
-    def _checked(self, rows: list[bytes]) -> Iterator[Entry]:
+    def _checked(self, rows: list[bytes]) -> list[Entry] | None:
+        """Entries that count; None where it cannot be told yet."""
+        found: list[Entry] = []
         for raw in rows:
             entry = Entry.unpack(raw)
             key = self._members.key(entry.author)
-            if key is None or not entry.verify(self._folder, key):
-                # Who passes on what is not signed lies, or has another roster; a device of ours never does.
-                raise RemoteError("an entry whose signature is not good")
-            if self._members.accepts(entry):
-                yield entry
+            verdict = self._members.judge(entry, raw)
+            if key is None or verdict is Verdict.UNDECIDED:
+                return None
+            if not entry.verify(self._folder, key):
+                raise RemoteError("an entry that its author did not sign")
+            if verdict is Verdict.ACCEPTED:
+                found.append(entry)
             else:
-                self._refused(entry, "its author may not write")
+                self._refused(entry)
+        return found
 
     # -- what goes
 

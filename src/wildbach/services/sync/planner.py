@@ -54,6 +54,7 @@ class Why(Enum):
     UNDERWAY = "being done"
     NOT_EMPTY = "the directory has files that are not kept in step"
     GUARD = "too many files would go at once"
+    COMING = "on its way"
     NOWHERE = "no device in reach has it"
     NO_ROOM = "no room on the disk"
     DISK = "the disk refused"
@@ -130,7 +131,7 @@ def plan(paths: Iterable[str], view: View) -> Plan:
 
 
 def _respell(wished: dict[str, Op], made: Plan, view: View) -> None:
-    """A directory whose name changes only in ways that this disk does not see moves as a whole; the rest comes after."""
+    """A directory whose name changes only in ways that this disk does not see moves whole; the rest comes later."""
     for path, op in list(wished.items()):
         if op.act is not Act.MKDIR or op.expect is not None or wished.get(path) is not op:
             continue

@@ -1,0 +1,169 @@
+"""Content that comes from other devices: small files in bundles, at once; large ones in swarms of their own, while the
+folder goes on with other things.
+
+For the loop, but where it says otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from wildbach.base import limits
+from wildbach.base.errors import NetworkError, RemoteError
+from wildbach.disk.folder.staging import Staged
+from wildbach.net.mux import Channel
+from wildbach.protocol import layers
+from wildbach.protocol.sync.entries import EntryKind
+from wildbach.runtime.tasks import Scope
+from wildbach.runtime.workers import Threads
+from wildbach.services.sync.place import Place
+from wildbach.services.sync.planner import Act, Op
+from wildbach.services.sync.session import Link
+from wildbach.services.sync.store import FolderStore
+
+SMALL: Final = 256 * 1024
+"Bytes of a file that comes in a bundle."
+_GROUP_BYTES: Final = 8 * limits.MIB
+_GROUP_OPS: Final = 512
+_AT_ONCE: Final = 4
+"Bundles that are asked for before the first is here."
+
+File = tuple[bytes, int]
+"Root and size."
+
+
+def is_small(op: Op) -> bool:
+    """Its content has to come, and comes in a bundle."""
+    entry = op.entry
+    return (
+        op.act in (Act.INSTALL, Act.COPY) and op.source is None and entry is not None
+        and entry.kind is EntryKind.FILE and 0 < entry.size <= SMALL)
+
+
+def is_large(op: Op) -> bool:
+    entry = op.entry
+    return (
+        op.act in (Act.INSTALL, Act.COPY) and op.source is None and entry is not None
+        and entry.kind is EntryKind.FILE and entry.size > SMALL)
+
+
+class Fetching:
+    """Of one folder."""
+
+    def __init__(self, scope: Scope, report: Callable[[Exception], None]) -> None:
+        self._scope = scope
+        self._report = report
+        self._links: list[Link] = []
+        self._threads = Threads(1, "check")
+        self.lacking: dict[bytes, int] = {}
+        "Roots that nobody had when they were asked for, and their sizes."
+
+    def close(self) -> None:
+        self._threads.close()
+
+    def met(self, link: Link) -> None:
+        self._links.append(link)
+        self.lacking.clear()
+
+    def parted(self, link: Link) -> None:
+        if link in self._links:
+            self._links.remove(link)
+
+    # -- small files
+
+    def groups(self, ops: Sequence[Op]) -> Iterator[list[Op]]:
+        """Runs of operations whose small contents are held in memory together."""
+        group: list[Op] = []
+        size = 0
+        for op in ops:
+            if is_small(op) and op.entry is not None:
+                size += op.entry.size
+            group.append(op)
+            if size >= _GROUP_BYTES or len(group) >= _GROUP_OPS:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+
+    async def small(self, ops: Sequence[Op], order: Callable[[Op], list[Link]]) -> dict[bytes, bytes]:
+        """Contents of small files by their roots, each checked. What is missing nobody has who is connected."""
+        asked: dict[Link, dict[bytes, int]] = {}
+        wanted: dict[bytes, tuple[int, list[Link]]] = {}
+        for op in ops:
+            if not is_small(op) or op.entry is None or op.entry.root in wanted:
+                continue
+            links = order(op)
+            wanted[op.entry.root] = op.entry.size, links
+            if links:
+                asked.setdefault(links[0], {})[op.entry.root] = op.entry.size
+        found: dict[bytes, bytes] = {}
+        tried: dict[bytes, set[Link]] = {}
+        while asked:
+            turn = asyncio.Semaphore(_AT_ONCE)
+            await asyncio.gather(*(
+                self._ask(link, files, found, turn)
+                for link, roots in asked.items() for files in _bundles(roots)))
+            again: dict[Link, dict[bytes, int]] = {}
+            for link, roots in asked.items():
+                for root, size in roots.items():
+                    if root in found:
+                        continue
+                    tried.setdefault(root, set()).add(link)
+                    other = next((each for each in wanted[root][1] if each not in tried[root]), None)
+                    if other is not None:
+                        again.setdefault(other, {})[root] = size
+                    else:
+                        self.lacking[root] = size
+            asked = again
+        return found
+
+    async def _ask(self, link: Link, files: list[File], found: dict[bytes, bytes], turn: asyncio.Semaphore) -> None:
+        try:
+            async with turn:
+                came = await link.bundle(files)
+        except (NetworkError, RemoteError):
+            return
+        good = await self._threads.run(_good, files, came)
+        found.update(good)
+        if len(good) < sum(map(bool, came)):
+            link.session.close(RemoteError("sent another content than its hash says"))
+
+    # -- large ones
+
+    def want(self, op: Op, place: Place) -> bool:
+        """From the folder's thread: have the content of an operation come. False where there is nobody to ask."""
+        return False
+
+    def staged(self, root: bytes) -> Staged | None:
+        """From the folder's thread: a content that came, to be installed; it is used up."""
+        return None
+
+    def take_arrived(self) -> list[str]:
+        """Paths whose content came since the last time."""
+        return []
+
+    def serve(self, root: bytes, size: int, channel: Channel, store: FolderStore, place: Place) -> bool:
+        """Somebody wants to speak of a content."""
+        return False
+
+
+def _bundles(roots: dict[bytes, int]) -> Iterator[list[File]]:
+    files: list[File] = []
+    size = 0
+    for root, each in roots.items():
+        if files and (size + each > limits.SYNC_BUNDLE_BYTES or len(files) >= limits.SYNC_BUNDLE_FILES):
+            yield files
+            files, size = [], 0
+        files.append((root, each))
+        size += each
+    if files:
+        yield files
+
+
+def _good(files: Sequence[File], came: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Of what came, what is what it should be."""
+    return {
+        root: raw for (root, _), raw in zip(files, came, strict=True)
+        if raw and layers.file_root(layers.leaf_hashes(raw)) == root}

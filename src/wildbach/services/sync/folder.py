@@ -1,0 +1,672 @@
+"""One folder of this device, at work: it is watched and scanned, its index goes to the other devices, and what they
+changed is made here.
+
+All that touches the data base or changes the disk runs in one thread of the folder, step by step; scans and what others
+ask for are read in a second one. The loop only carries messages and content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from wildbach.base.errors import RemoteError, StorageError, WildbachError
+from wildbach.base.ids import DeviceId, FolderId
+from wildbach.disk.folder import scan
+from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
+from wildbach.disk.folder.marker import Finding
+from wildbach.net.mux import Channel
+from wildbach.protocol.sync.devices import DeviceKeys
+from wildbach.protocol.sync.entries import Entry
+from wildbach.protocol.sync.messages import (
+    Ack,
+    Entries,
+    Index,
+    RosterHeads,
+    Rosters,
+    RosterWanted,
+    Status,
+)
+from wildbach.runtime.rng import Rng
+from wildbach.runtime.tasks import Scope
+from wildbach.runtime.workers import Threads
+from wildbach.services.sync.core import Core
+from wildbach.services.sync.exchange import Exchange
+from wildbach.services.sync.fetching import Fetching
+from wildbach.services.sync.hands import Findings, Outcome
+from wildbach.services.sync.membership import Membership
+from wildbach.services.sync.place import GONE, DiskNames, Place
+from wildbach.services.sync.planner import Act, Op, Why
+from wildbach.services.sync.session import FolderMessage, Link, Offer
+from wildbach.services.sync.store import FolderStore
+from wildbach.services.sync.trees import Policy
+
+T = TypeVar("T")
+
+RESCAN_SECONDS: Final = 3600.0
+"Between two looks at everything, give or take a quarter."
+_RETRY_SECONDS: Final = 15.0
+"After which what failed is tried again."
+_MESSAGES: Final = 16
+"That are read from the data base in one go."
+_HISTORY: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a folder. `at`: seconds since 1970."""
+
+    at: float
+    what: str
+    path: str
+    by: str = ""
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Standing:
+    """How a folder stands, for people; from the last look at the data base."""
+
+    files: int = 0
+    size: int = 0
+    need_files: int = 0
+    need_bytes: int = 0
+    conflicts: int = 0
+    held: dict[str, int] = field(default_factory=dict)
+    "Name of `Why` → paths."
+    paused: bool = False
+    "Deletions made here wait for an answer."
+    authors: tuple[DeviceId, ...] = ()
+    "Whose changes wait for one."
+    versions: int = 0
+
+
+class Signer:
+    """Signs entries for the core, with what holds now."""
+
+    def __init__(self, membership: Membership, rng: Rng) -> None:
+        self._membership = membership
+        self._rng = rng
+
+    def sign(self, entry: Entry) -> Entry:
+        return entry.sign(self._membership.folder, self._membership.keys.signing)
+
+    def lineage(self) -> bytes:
+        return self._rng.randbytes(16)
+
+
+class Folder:
+    """A `session.Port`. `changed` is called when something is to be shown, `renewed` when another roster counts,
+    `report` with a bug.
+    """
+
+    def __init__(
+        self, path: Path, store: FolderStore, keys: DeviceKeys, scope: Scope, rng: Rng,
+        changed: Callable[[Folder], None], renewed: Callable[[Folder], None], report: Callable[[Exception], None],
+    ) -> None:
+        self.path = path
+        self.store = store
+        self.membership = Membership(keys, store)
+        self.id: FolderId = self.membership.folder
+        self.links: dict[DeviceId, Link] = {}
+        self.standing = Standing()
+        self.state = "starting"
+        self.problem: WildbachError | None = None
+        "Why it cannot go on."
+        self.skipped: dict[str, scan.Skipped] = {}
+        self.told: dict[DeviceId, Status] = {}
+        "What the other devices say of themselves."
+        self.events: deque[Event] = deque(maxlen=_HISTORY)
+        self.scanned_at = 0.0
+        self.changed_at = 0.0
+        self.paused = False
+        self._scope = scope.child(f"sync:{self.id.hex()[:8]}")
+        self._rng = rng
+        self._changed = changed
+        self._renewed = renewed
+        self._report = report
+        self._work = Threads(1, "sync")
+        self._looking = Threads(1, "scan")
+        self._place: Place | None = None
+        self._core = Core(keys.id, store, Signer(self.membership, rng), names=DiskNames(), epoch=self.membership.epoch)
+        self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
+        self.fetching = Fetching(self._scope, report)
+        self._inbox: deque[tuple[Link, FolderMessage]] = deque()
+        self._calls: deque[tuple[Callable[[], object], Callable[[object, Exception | None], None]]] = deque()
+        self._open_links: set[Link] = set()
+        "Those of which the exchange knows."
+        self._new_roster = False
+        self._said: dict[DeviceId, Status] = {}
+        self._dirty: set[str] = set()
+        self._scanning = False
+        self._stop_scan = False
+        self._wake = asyncio.Event()
+        self._next_scan = 0.0
+        self._retry_at = 0.0
+        self._mode = "both"
+        self._excluded: tuple[str, ...] = ()
+
+    # -- from the start to the end
+
+    async def begin(self, *, new: bool = False) -> None:
+        """Open the directory and go to work. Where it cannot be opened, `problem` says why, and it is tried again."""
+        self._scope.spawn("work", self._run(new), contain=self._failed)
+
+    async def close(self) -> None:
+        """Idempotent. What is being done is finished, nothing else is begun."""
+        self._stop_scan = True
+        self._scope.cancel()
+        await asyncio.get_running_loop().run_in_executor(None, self._end)
+
+    def _end(self) -> None:
+        self._looking.close()
+        self._work.close()
+        self.store.close()
+        if self._place is not None:
+            self._place.close()
+
+    def _failed(self, error: Exception) -> None:
+        self.state = "stopped"
+        if isinstance(error, WildbachError):
+            self.problem = error
+        else:
+            self.problem = StorageError("an internal error; the log has it", code="bug")
+            self._report(error)
+        self._changed(self)
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Run something in the folder's thread, between two steps; then there may be something to do."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def ended(result: object, error: Exception | None) -> None:
+            if done.done():
+                return
+            if error is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(result)  # type: ignore[arg-type]  # what `work` returned
+
+        self._calls.append((work, ended))
+        self._wake.set()
+        return await done
+
+    async def read(self, work: Callable[[], T]) -> T:
+        """The same without waiting for a step to end: only what reads the data base."""
+        return await self._looking.run(work)
+
+    @property
+    def core(self) -> Core:
+        """For use within `call`."""
+        return self._core
+
+    @property
+    def place(self) -> Place:
+        """Raises StorageError where the directory is not open."""
+        if self._place is None:
+            raise self.problem or StorageError("the folder is not open yet", code="starting")
+        return self._place
+
+    def set_policy(self, mode: str, excluded: tuple[str, ...]) -> None:
+        """Within `call`. `mode`: `both` or `send`."""
+        self._mode, self._excluded = mode, excluded
+        role = self.membership.role
+        self._core.epoch = self.membership.epoch
+        self._core.set_policy(Policy(
+            writes=role is not None and role.writes, applies=mode == "both", excluded=excluded))
+
+    def pause(self, paused: bool) -> None:
+        self.paused = paused
+        self._wake.set()
+
+    def look(self, paths: Iterable[str] = ("",)) -> None:
+        """These paths may have changed; `""` is all."""
+        self._dirty.update(paths)
+        self._wake.set()
+
+    # -- the work
+
+    async def _run(self, new: bool) -> None:
+        await self._work.run(self.set_policy, self._mode, self._excluded)
+        while True:
+            try:
+                await self._work.run(self._open, new)
+                break
+            except StorageError as error:
+                self.state, self.problem = "stopped", error
+                self._changed(self)
+                await asyncio.sleep(_RETRY_SECONDS)
+        self.problem = None
+        self.state = "scanning"
+        self.look()
+        while True:
+            timeout = max(0.05, min(self._next_scan, self._retry_at or self._next_scan) - time.monotonic())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self._turn()
+
+    def _open(self, new: bool) -> None:
+        place = Place(self.path, self.id, self.store)
+        try:
+            finding = place.begin(new=new)
+        except BaseException:
+            place.close()
+            raise
+        if finding in GONE:
+            place.close()
+            raise StorageError(GONE[finding], path=str(self.path), code="folder_gone")
+        if finding not in (Finding.SAME, Finding.OTHER_DEVICE):
+            # One of the two is an old copy: nothing counts as deleted before all was compared.
+            self._core.remembered(max(self.store.number("sequence") + 1, int(time.time() * 1000)))
+        self._place = place
+        self._look_at_unfinished()
+
+    def _look_at_unfinished(self) -> None:
+        paths = self._core.unfinished()
+        if not paths:
+            return
+        found = self.place.look(paths, lambda: False)
+        for path in paths:
+            found.changes.setdefault(path, self.store.local.get(path))
+        self._core.saw(found.changes.items(), time.time())
+
+    async def _turn(self) -> None:
+        """All that is to be done now, a piece of each at a time."""
+        now = time.monotonic()
+        if now >= self._next_scan:
+            self._dirty.add("")
+            self._next_scan = now + RESCAN_SECONDS * (0.75 + 0.5 * self._rng.random())
+        if self._retry_at and now >= self._retry_at:
+            self._retry_at = 0.0
+            await self._work.run(
+                self._core.retry, Why.NOWHERE, Why.NO_ROOM, Why.DISK, Why.NOT_EMPTY, Why.NOT_SCANNED)
+        await self._answer_calls()
+        await self._hear()
+        if self._dirty and not self._scanning and self.state != "stopped":
+            paths, self._dirty = self._dirty, set()
+            self._scanning = True
+            self._scope.spawn("scan", self._scan(paths), contain=self._failed)
+        came = self.fetching.take_arrived()
+        if came:
+            await self._work.run(self._core.again, came)
+        if not self.paused:
+            await self._step()
+        await self._tell()
+        await self._stand()
+
+    async def _answer_calls(self) -> None:
+        while self._calls:
+            work, ended = self._calls.popleft()
+            try:
+                result = await self._work.run(work)
+            except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it
+                ended(None, error)
+            else:
+                ended(result, None)
+
+    # -- scans
+
+    async def _scan(self, paths: set[str]) -> None:
+        whole = "" in paths
+        compared = bool(self.links) and all(self._exchange.compared(device) for device in self.links)
+        try:
+            if self.membership.role is None:
+                return
+            if whole or paths & {IGNORE, IGNORE_SHARED}:
+                await self._work.run(self.place.read_ignores)
+                paths = {""}
+            found = await self._looking.run(self.place.look, paths, lambda: self._stop_scan)
+            await self._work.run(self._saw, found, whole)
+            if whole and not found.stopped:
+                self.scanned_at = time.time()
+                if compared:
+                    await self._work.run(self._core.compared)
+        except StorageError as error:
+            self.state, self.problem = "stopped", error
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
+            self._dirty.add("")
+        else:
+            if self.state in ("scanning", "stopped"):
+                self.state, self.problem = "idle", None
+        finally:
+            self._scanning = False
+            self._wake.set()
+
+    def _saw(self, found: Findings, whole: bool) -> None:
+        moved = self.place.hands.confirmed(found)
+        for root, layer in found.layers.items():
+            self.store.put_layer(root, layer)
+        if whole:
+            self.skipped.clear()
+        for path, why in found.skipped.items():
+            if why.why is scan.Why.IGNORED:
+                self._forget(path)
+            elif len(self.skipped) < _HISTORY * 50:
+                self.skipped[path] = why
+        self.place.reserve(time.time())
+        self._core.saw(found.changes.items(), time.time())
+        if moved:
+            self._dirty.update(moved)
+
+    def _forget(self, path: str) -> None:
+        """It is left out by a pattern now: neither ours nor deleted."""
+        for each in (path, *self.store.local.below(path)):
+            self.store.put_seen(each, None)
+            self.store.put_base(each, None)
+
+    # -- what is to be done here
+
+    async def _step(self) -> None:
+        """One round of the plan. What others have to send comes meanwhile."""
+        if self.membership.role is None or self._place is None:
+            return
+        ops = await self._work.run(self._plan)
+        if not ops:
+            return
+        self._wake.set()
+        for group in self.fetching.groups(ops):
+            content = await self.fetching.small(group, self._by_author)
+            outcomes = await self._work.run(self._do, group, content)
+            for each in outcomes:
+                self._note(each)
+        self._changed(self)
+
+    def _plan(self) -> list[Op]:
+        self.place.reserve(time.time())
+        return self._core.step(time.time())
+
+    def _by_author(self, op: Op) -> list[Link]:
+        """Whom to ask for a content: who wrote it first, then the others by how little they have to do."""
+        author = op.entry.author if op.entry is not None else None
+        return sorted(self.links.values(), key=lambda link: (link.device != author, link.session.queued, link.device))
+
+    def _do(self, ops: Sequence[Op], content: dict[bytes, bytes]) -> list[Outcome]:
+        """In order, with one look at the disk's names at the end; only then the data base says that it was done."""
+        place = self.place
+        outcomes: list[Outcome] = []
+        try:
+            place.check()
+            with place.hands.batch():
+                for op in ops:
+                    outcomes.append(self._one(op, content))
+        except StorageError as error:
+            outcomes = [Outcome(op, None, Why.DISK, error) for op in ops]
+        now = time.time()
+        for each in outcomes:
+            if each.why is None:
+                self._core.done(each.op, each.seen, now)
+            else:
+                self._core.failed(each.op, each.why)
+        return outcomes
+
+    def _one(self, op: Op, content: dict[bytes, bytes]) -> Outcome:
+        entry = op.entry
+        if op.act not in (Act.INSTALL, Act.COPY) or op.source is not None or entry is None or not entry.root:
+            return self.place.hands.do(op)
+        raw = content.get(entry.root)
+        if raw is not None:
+            staged = self.place.installer.staging.file()
+            try:
+                staged.write(0, raw)
+            except StorageError as error:
+                staged.discard()
+                return Outcome(op, None, Why.NO_ROOM, error)
+            return self.place.hands.do(op, staged)
+        kept = self.fetching.staged(entry.root)
+        if kept is not None:
+            return self.place.hands.do(op, kept)
+        return Outcome(op, None, Why.COMING if self.fetching.want(op, self.place) else Why.NOWHERE)
+
+    def _note(self, outcome: Outcome) -> None:
+        op = outcome.op
+        if outcome.why is not None:
+            if outcome.why is Why.NOT_SCANNED:
+                self._dirty.add(op.path)
+                if op.source is not None:
+                    self._dirty.add(op.source)
+            if outcome.why is not Why.COMING and not self._retry_at:
+                self._retry_at = time.monotonic() + _RETRY_SECONDS
+            return
+        self.changed_at = time.time()
+        what = {
+            Act.INSTALL: "received", Act.DELETE: "deleted", Act.RENAME: "renamed", Act.COPY: "conflict",
+        }.get(op.act)
+        if what is not None:
+            by = self.membership.name_of(op.entry.author) if op.entry is not None else ""
+            self.events.append(Event(self.changed_at, what, op.path, by, op.entry.size if op.entry is not None else 0))
+
+    # -- session.Port
+
+    def offers(self) -> list[Offer]:
+        """By which this device proves that it has the folder."""
+        found: list[Offer] = []
+        secret = self.membership.secret
+        if secret is not None:
+            found.append(Offer(self.id, self.membership.epoch, secret.store.cfg, secret.cfg))
+        return found
+
+    def member(self, exchange: bytes) -> DeviceId | None:
+        device = self.membership.by_exchange(exchange)
+        member = self.membership.view.member(device) if device is not None else None
+        return device if member is not None and member.role.reads else None
+
+    def met(self, link: Link) -> None:
+        before = self.links.get(link.device)
+        self.links[link.device] = link
+        if before is not None and before is not link:
+            before.session.bye("another_session")
+        self.fetching.met(link)
+        self._calls.append((lambda: self._greet(link), lambda said, error: self._greeted(link, said, error)))
+        self._retry_at = time.monotonic()
+        self._wake.set()
+        self._changed(self)
+
+    def _greet(self, link: Link) -> tuple[RosterHeads, Index]:
+        return RosterHeads(link.tag, self.membership.view.heads), self._exchange.open(link.device, link.tag)
+
+    def _greeted(self, link: Link, said: object, error: Exception | None) -> None:
+        if error is not None:
+            self._failed(error)
+        elif isinstance(said, tuple) and self.links.get(link.device) is link:
+            self._open_links.add(link)
+            for each in said:
+                link.say(each)
+
+    def parted(self, link: Link) -> None:
+        if self.links.get(link.device) is not link:
+            return
+        del self.links[link.device]
+        self.told.pop(link.device, None)
+        self.fetching.parted(link)
+        self._open_links.discard(link)
+        device = link.device
+        self._calls.append((lambda: self._closed(device), self._ended))
+        self._wake.set()
+        self._changed(self)
+
+    def _ended(self, _: object, error: Exception | None) -> None:
+        if error is not None:
+            self._failed(error)
+
+    def _closed(self, device: DeviceId) -> None:
+        if device not in self.links:
+            self._exchange.close(device)
+
+    def heard(self, link: Link, message: FolderMessage) -> None:
+        if isinstance(message, Status):
+            self.told[link.device] = message
+            self._changed(self)
+            return
+        self._inbox.append((link, message))
+        self._wake.set()
+
+    def drained(self, link: Link) -> None:
+        self._wake.set()
+
+    async def bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
+        return await self._looking.run(self._bundle, files)
+
+    def _bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
+        found: list[bytes] = []
+        for root, size in files:
+            raw = b""
+            with contextlib.suppress(StorageError, OSError):
+                raw = self._content(root, size)
+            found.append(raw)
+        return found
+
+    def _content(self, root: bytes, size: int) -> bytes:
+        kept = self.membership.list(root)
+        if kept is not None:
+            return kept if len(kept) == size else b""
+        for path in self.store.local.holding(root):
+            seen = self.store.local.get(path)
+            if seen is not None and seen.size == size:
+                return self.place.read(path, size)
+        return b""
+
+    def content(self, link: Link, root: bytes, size: int, channel: Channel) -> bool:
+        return self._place is not None and self.fetching.serve(root, size, channel, self.store, self._place)
+
+    # -- what was heard, and what is said
+
+    async def _hear(self) -> None:
+        early: list[tuple[Link, FolderMessage]] = []
+        while self._inbox:
+            link, message = self._inbox.popleft()
+            if self.links.get(link.device) is not link:
+                continue
+            if link not in self._open_links:
+                early.append((link, message))
+                continue
+            try:
+                said = await self._work.run(self._answer, link, message)
+            except RemoteError as error:
+                await self._work.run(self.store.undo)
+                link.session.close(error)
+                continue
+            for other, answer in said:
+                other.say(answer)
+        self._inbox.extendleft(reversed(early))
+        if self._new_roster:
+            self._new_roster = False
+            for link in self._open_links:
+                link.say(RosterHeads(link.tag, self.membership.view.heads))
+            self._renewed(self)
+
+    def _answer(self, link: Link, message: FolderMessage) -> list[tuple[Link, FolderMessage]]:
+        """In the folder's thread: take in what a device said, and what it is told at once."""
+        now, device = time.time(), link.device
+        exchange, rosters = self._exchange, self.membership.rosters
+        match message:
+            case RosterHeads():
+                unknown = tuple(each for each in message.heads if each not in rosters)
+                said: list[tuple[Link, FolderMessage]] = []
+                if unknown:
+                    said.append((link, RosterWanted(link.tag, unknown)))
+                newer = rosters.after(message.heads)
+                if newer and not unknown:
+                    said.append((link, Rosters(link.tag, newer[:64])))
+                return said
+            case RosterWanted():
+                found = [raw for each in message.hashes if (raw := rosters.raw(each)) is not None]
+                return [(link, Rosters(link.tag, tuple(found[:64])))]
+            case Rosters():
+                new = self.membership.take(message.rosters)
+                if new:
+                    self._roster_changed()
+                wanted = rosters.wanted
+                return [(link, RosterWanted(link.tag, wanted))] if wanted else []
+            case Index():
+                anew = exchange.heard_index(device, message, now)
+                return [(self.links[each], index) for each, index in anew.items() if each in self.links]
+            case Entries():
+                count = exchange.heard_entries(device, message, now)
+                if count:
+                    self.changed_at = now
+            case Ack():
+                exchange.heard_ack(device, message)
+            case _:
+                pass
+        return []
+
+    def _roster_changed(self) -> None:
+        """In the folder's thread: another roster counts."""
+        self.set_policy(self._mode, self._excluded)
+        self._exchange.retry(time.time())
+        self._new_roster = True
+
+    async def _tell(self) -> None:
+        """Send what the others lack, as far as their connections take it."""
+        for device, link in list(self.links.items()):
+            while not link.busy and self.links.get(device) is link:
+                said = await self._work.run(self._next, device)
+                for message in said:
+                    link.say(message)
+                if len(said) < _MESSAGES:
+                    break
+
+    def _next(self, device: DeviceId) -> list[Ack | Entries]:
+        found: list[Ack | Entries] = []
+        while len(found) < _MESSAGES and (message := self._exchange.next(device)) is not None:
+            found.append(message)
+        return found
+
+    # -- how it stands
+
+    async def _stand(self) -> None:
+        standing = await self._work.run(self._counted)
+        different = standing != self.standing
+        self.standing = standing
+        if self.state != "stopped":
+            self.state = self._state()
+        for device, link in self.links.items():
+            said = Status(link.tag, self.state, standing.need_files, standing.need_bytes, self._why())
+            if link in self._open_links and self._said.get(device) != said and not link.busy:
+                self._said[device] = said
+                link.say(said)
+        if different:
+            self._changed(self)
+
+    def _state(self) -> str:
+        if self.paused:
+            return "paused"
+        if self.standing.paused or self.standing.authors:
+            return "asking"
+        if self._scanning and not self.scanned_at:
+            return "scanning"
+        return "syncing" if self.standing.need_files else "idle"
+
+    def _why(self) -> str:
+        return self.problem.message[:200] if self.problem is not None else ""
+
+    def _counted(self) -> Standing:
+        """In the folder's thread."""
+        store = self.store
+        files, size = store.totals()
+        held = dict(store.read("SELECT why, count(*) FROM holds GROUP BY why"))
+        need_files, need_bytes = self._needed(held)
+        conflicts = store.read("SELECT count(*) FROM conflicts")[0][0]
+        versions = self._place.versions.total if self._place is not None else 0
+        return Standing(
+            files, size, need_files, need_bytes, conflicts, held, self._core.paused,
+            tuple(self._core.paused_authors()), versions)
+
+    def _needed(self, held: dict[str, int]) -> tuple[int, int]:
+        """Files whose content is still to come, and their bytes."""
+        if not held and not self.store.marked(1):
+            return 0, 0
+        files = octets = 0
+        for path in self.store.held(Why.COMING, Why.NOWHERE, Why.NO_ROOM, Why.DISK):
+            entry = next((each for each in self.store.world.get(path) if not each.deleted), None)
+            if entry is not None:
+                files += 1
+                octets += entry.size
+        return files, octets
