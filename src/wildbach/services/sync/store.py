@@ -34,7 +34,9 @@ _TABLES: Final = (
     "CREATE UNIQUE INDEX numbered_paths ON paths (row)",
     "CREATE TABLE heads (path TEXT NOT NULL, nth INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (path, nth))"
     " STRICT, WITHOUT ROWID",
-    f"CREATE TABLE local (path TEXT PRIMARY KEY, {_SEEN}, parent TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    f"CREATE TABLE local (path TEXT PRIMARY KEY, {_SEEN}, parent TEXT NOT NULL, fold TEXT NOT NULL)"
+    " STRICT, WITHOUT ROWID",
+    "CREATE INDEX local_folds ON local (fold)",
     "CREATE INDEX local_parents ON local (parent)",
     "CREATE INDEX local_roots ON local (root, path) WHERE root <> x''",
     "CREATE INDEX local_inodes ON local (ino)",
@@ -114,7 +116,8 @@ class FolderStore:
             self._run("DELETE FROM local WHERE path = ?", path)
         else:
             self._run(
-                f"INSERT OR REPLACE INTO local VALUES ({', '.join('?' * 11)})", path, *_row(seen), parent(path))
+                f"INSERT OR REPLACE INTO local VALUES ({', '.join('?' * 12)})", path, *_row(seen), parent(path),
+                fold(path))
 
     def put_base(self, path: str, base: Base | None) -> None:
         before = self.read("SELECT at_kind, deleted FROM synced WHERE path = ?", path)
@@ -318,6 +321,12 @@ class _Local:
     def holding(self, root: bytes) -> Iterable[str]:
         return [path for (path,) in self._store.read(
             "SELECT path FROM local WHERE root = ? AND root <> x'' ORDER BY path", root)]
+
+    def alike(self, path: str) -> Iterable[str]:
+        if not self._store.folds:
+            return ()
+        return [other for (other,) in self._store.read(
+            "SELECT path FROM local WHERE fold = ? AND path <> ? ORDER BY path", fold(path), path)]
 
 
 class _Synced:
