@@ -294,10 +294,8 @@ def test_the_two_sides_of_a_link_meet_where_nothing_else_is_known(kind: NatKind)
             await asyncio.sleep(4000)
             joins.finder.start()
             assert await bed.until_met(gave, joins, seconds=900)
-            if kind is NatKind.SYMMETRIC:
-                assert {what for _, what, _ in joins.meetings} == {"relay"}
-            else:
-                assert joins.direct
+            await asyncio.sleep(1800)
+            assert joins.direct is (kind is not NatKind.SYMMETRIC)  # at a relay first, perhaps
 
     play(story)
 
