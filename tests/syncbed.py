@@ -30,6 +30,9 @@ from wildbach.testing.network import Host, MemoryDatagrams, Network
 PORT = 6881
 WALL = 1_800_000_000.0
 SECRET = bytes(range(32))
+TOKEN = bytes(range(100, 132))
+"Of a link."
+LINK = b"the other side of the link"
 NODES = tuple(Endpoint(f"150.{n}.0.7", 6881) for n in range(5))
 
 
@@ -169,8 +172,9 @@ class Bed:
 
     async def device(
         self, number: int, behind: NatKind | None = None, *, clock_off: float = 0.0, dht: bool = True,
-        relays: Callable[[], tuple[Endpoint, ...]] = tuple, host: Host | None = None,
+        relays: Callable[[], tuple[Endpoint, ...]] = tuple, host: Host | None = None, link: str = "",
     ) -> Device:
+        """`link`: the device is one side of a link, the `inviter` or the `joiner`, and not yet a member."""
         if host is None:
             host = self.network.home(behind) if behind is not None else self.network.host()
         loop = self.network.loop
@@ -194,8 +198,11 @@ class Bed:
         name = DeviceId(hashlib.sha256(b"%d" % number).digest()[:16])
         public = key.public_key().public_bytes_raw()
         owner = _Owner()
+        beacon = sought.of_member(public, key.sign, [SECRET], name)
+        if link:
+            beacon = (sought.of_inviter if link == "inviter" else sought.of_joiner)(public, key.sign, TOKEN)
         finder = Finder(
-            self.scope, owner, roads, words if dht else None, sought.of_member(public, key.sign, [SECRET], name),
+            self.scope, owner, roads, words if dht else None, beacon,
             clock=loop.time, wall=lambda: WALL + clock_off + loop.time(), rng=seeded(rng.getrandbits(64)),
             chance=rng.randbytes, relays=relays, report=self.errors.append)
         device = Device(name, host, finder, roads, utp, key)
@@ -244,11 +251,11 @@ class _Owner:
         if found.endpoint is not None:
             device.dialled.append(found.endpoint)
         theirs = await _greet(device, found.connection)
-        if theirs == device.name or (found.name is not None and theirs != found.name):
+        if theirs == device.name or (found.name not in (None, LINK, theirs)):
             found.connection.close()
             raise RemoteError("somebody else")
         device.met(theirs, found.connection)
-        if found.name is None:
+        if found.name in (None, LINK):
             device.finder.met(theirs, found.endpoint)
         return True
 
@@ -271,3 +278,4 @@ async def _accept(device: Device, connection: Connection) -> None:
         return
     device.met(theirs, connection)
     device.finder.met(theirs)
+    device.finder.met(LINK)

@@ -8,12 +8,13 @@ from itertools import combinations_with_replacement
 
 import pytest
 
-from syncbed import PORT, SECRET, WALL, Bed, Device
+from syncbed import LINK, PORT, SECRET, TOKEN, WALL, Bed, Device
 from wildbach.base import limits
 from wildbach.base.ids import Endpoint
 from wildbach.protocol.sync import rendezvous, tags
 from wildbach.runtime.tasks import Scope
 from wildbach.services.relay.server import RelayServer
+from wildbach.services.sync import sought
 from wildbach.testing.loop import sim
 from wildbach.testing.nat import NatKind
 
@@ -274,6 +275,44 @@ def test_many_that_are_away_cost_no_more_than_a_few() -> None:
         # Forty that are away: fewer than a look every three seconds, each of three days.
         assert bed.board.asked < 3 * 1200 and asked
         assert a.finder._calling <= limits.SYNC_CALLS_AT_ONCE
+
+    play(story)
+
+
+@pytest.mark.parametrize("kind", [NatKind.PORT_RESTRICTED, NatKind.SYMMETRIC])
+def test_the_two_sides_of_a_link_meet_where_nothing_else_is_known(kind: NatKind) -> None:
+    async def story(bed: Bed) -> None:
+        middle = bed.network.host()
+        async with RelayServer(transport=middle.transport) as relay:
+            await relay.start("0.0.0.0", 6990)
+            there = (Endpoint(middle.address, 6990),)
+            gave = await bed.device(1, kind, link="inviter", relays=lambda: there)
+            joins = await bed.device(2, kind, link="joiner")
+            gave.finder.seek(sought.joiner(TOKEN, LINK))
+            joins.finder.seek(sought.inviter(TOKEN, LINK, [gave.public]))
+            gave.finder.start()
+            await asyncio.sleep(4000)
+            joins.finder.start()
+            assert await bed.until_met(gave, joins, seconds=900)
+            await asyncio.sleep(1800)
+            assert joins.direct is (kind is not NatKind.SYMMETRIC)  # at a relay first, perhaps
+
+    play(story)
+
+
+def test_who_has_another_link_or_secret_meets_nobody() -> None:
+    async def story(bed: Bed) -> None:
+        gave = await bed.device(1, link="inviter")
+        joins = await bed.device(2, link="joiner")
+        gave.finder.seek(sought.joiner(TOKEN, LINK))
+        joins.finder.seek(sought.inviter(bytes(32), LINK, [gave.public]))
+        joins.finder.speak_as(sought.of_joiner(joins.public, joins.key.sign, bytes(32)))
+        other = await bed.device(3)
+        other.finder.seek(sought.member([bytes(32)], other.name, gave.name, gave.public))
+        for device in (gave, joins, other):
+            device.finder.start()
+        assert not await bed.until_met(gave, seconds=3600)
+        assert not joins.dialled and not other.dialled
 
     play(story)
 

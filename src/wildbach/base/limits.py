@@ -885,6 +885,8 @@ SYNC_CALLS_AT_ONCE = 8
 "For one folder."
 SYNC_LOOKUPS_AT_ONCE = 4
 "Questions to the DHT for one folder."
+SYNC_MEETINGS_AT_ONCE = 16
+"Devices of one folder that are called again and again, while they do the same."
 SYNC_RELAYS_AT_ONCE = 8
 "Devices of one folder that are waited for at relays."
 SYNC_TAGS = 256

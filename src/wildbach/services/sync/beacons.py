@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from wildbach.base import limits
-from wildbach.base.errors import NetworkError
+from wildbach.base.errors import FormatError, NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.dht import Answer, ItemRefused, Stored
 from wildbach.protocol.dht.items import Item
@@ -44,10 +45,11 @@ class OwnRecord:
     def __init__(
         self, records: Records, beacon: Beacon, places: Callable[[], tuple[Endpoint, ...]],
         relays: Callable[[], Sequence[Endpoint]], *, clock: Callable[[], float], wall: Callable[[], float], rng: Rng,
-        chance: rendezvous.Chance,
+        chance: rendezvous.Chance, last: int = 0,
     ) -> None:
+        """`last`: the `time` of the run before, so that a clock that was ahead then does not hide what is said now."""
         self._records = records
-        self._beacon = beacon
+        self.beacon = beacon
         self._places = places
         self._relays = relays
         self._clock = clock
@@ -56,7 +58,8 @@ class OwnRecord:
         self._chance = chance
         self._renew = asyncio.Event()
         self._put_at = float("-inf")
-        self._time = 0
+        self.time = last
+        "Of the last record: milliseconds since 1970, and greater each time."
         self.item: Item | None = None
         "The last that was made."
         self.silent = ""
@@ -98,11 +101,11 @@ class OwnRecord:
         # One place is kept for a relay: without it who needs one would not know where.
         kept = here[: limits.SYNC_ENDPOINTS - 1] if relays else here
         wall = self._wall()
-        self._time = max(min(max(0, int(wall * 1000)), LAST_SEQ), self._time + 1)
-        record = Record(self._beacon.key, self._time, kept, relays[: limits.SYNC_ENDPOINTS - len(kept)])
+        self.time = max(min(max(0, int(wall * 1000)), LAST_SEQ), self.time + 1)
+        record = Record(self.beacon.key, self.time, kept, relays[: limits.SYNC_ENDPOINTS - len(kept)])
         taken = False
-        for place in self._beacon.places(tags.day_of(wall)):
-            item = rendezvous.write(place, record, self._beacon.sign, self._chance)
+        for place in self.beacon.places(tags.day_of(wall)):
+            item = rendezvous.write(place, record, self.beacon.sign, self._chance)
             if self.item is None or self.item.target != item.target or item.seq > self.item.seq:
                 self.item = item
             try:
@@ -123,7 +126,11 @@ class OwnRecord:
             there = (await self._records.ask(place.public, place.salt)).item
             if there is None or there.seq >= LAST_SEQ:
                 raise
-            await self._records.put(rendezvous.write(
-                place, record, self._beacon.sign, self._chance, seq=max(there.seq, item.seq) + 1))
-
-
+            with contextlib.suppress(FormatError):
+                ours = rendezvous.read(place, there, {record.device}, loopback=True)
+                # Who has seen it passes over what is older.
+                self.time = max(self.time, min(ours.time + 1, LAST_SEQ))
+            newer = replace(record, time=self.time)
+            self.item = rendezvous.write(
+                place, newer, self.beacon.sign, self._chance, seq=max(there.seq, item.seq) + 1)
+            await self._records.put(self.item)

@@ -141,9 +141,11 @@ class Finder:
         self, scope: Scope, owner: Owner, dialer: Dialer, records: Records | None, beacon: Beacon, *,
         clock: Callable[[], float], wall: Callable[[], float], rng: Rng, chance: rendezvous.Chance,
         relays: Callable[[], Sequence[Endpoint]] = tuple, report: Callable[[Exception], None],
-        loopback: bool = False,
+        loopback: bool = False, last: int = 0,
     ) -> None:
-        """`records`: None without a DHT. `relays`: where we wait ourselves; those of others stand in their records."""
+        """`records`: None without a DHT. `relays`: where we wait ourselves; those of others stand in their records.
+        `last`: `record_time` of the run before.
+        """
         self._scope = scope.child("finding")
         self._owner = owner
         self._dialer = dialer
@@ -157,13 +159,13 @@ class Finder:
         self._loopback = loopback
         self._seeking: dict[bytes, _Seeking] = {}
         self._near: dict[Endpoint, float] = {}
-        self._calling = self._looking = self._relaying = 0
+        self._calling = self._looking = self._relaying = self._meetings = 0
         self._index: dict[tuple[bytes, bytes], tuple[_Seeking, Place]] = {}
         "The places of the three days, for records that are passed on."
         self._indexed: int | None = None
         self._stirred = asyncio.Event()
         self._own = None if records is None else OwnRecord(
-            records, beacon, dialer.places, relays, clock=clock, wall=wall, rng=rng, chance=chance)
+            records, beacon, dialer.places, relays, clock=clock, wall=wall, rng=rng, chance=chance, last=last)
         self.silent = ""
         "Why the DHT is of no use now, in plain words; empty where it answers."
 
@@ -175,7 +177,19 @@ class Finder:
     async def close(self) -> None:
         await self._scope.close()
 
+    @property
+    def record_time(self) -> int:
+        """Of our last record; to be given to the next run."""
+        return self._own.time if self._own is not None else 0
+
     # -- what is told
+
+    def speak_as(self, beacon: Beacon) -> None:
+        """This device says something else of itself from now on, as in a new epoch."""
+        self._beacon = beacon
+        if self._own is not None:
+            self._own.beacon = beacon
+            self._own.renew()
 
     def seek(self, sought: Sought, known: Iterable[Endpoint] = (), given: Iterable[Endpoint] = ()) -> None:
         """Look for somebody from now on. `known`: where it was met in other runs; `given`: what a person or a link
@@ -227,7 +241,7 @@ class Finder:
         """A neighbour of the folder accepts calls there; which one it is the handshake tells."""
         now = self._clock()
         self._near = {at: until for at, until in self._near.items() if until > now}
-        if endpoint in self._near or not any(one.wanted for one in self._seeking.values()):
+        if self._scope.closed or endpoint in self._near or not any(one.wanted for one in self._seeking.values()):
             return
         self._near[endpoint] = now + _NEAR_SECONDS
         self._scope.spawn("near", self._call_near(endpoint), contain=self._report)
@@ -374,10 +388,13 @@ class Finder:
         record = one.record
         if record is None or one.told or one.meeting or not record.endpoints or now < one.rest_until:
             return
+        if self._meetings >= limits.SYNC_MEETINGS_AT_ONCE:
+            return
         one.told = True
+        self._meetings += 1
         if self._own is not None:
             self._own.renew()
-        # Their number is bounded by that of the endpoints of one record, and each calls a few times a minute.
+        # As many as one record has endpoints, and each calls a few times a minute.
         one.meeting = [
             self._scope.spawn("meet", self._meet(one, endpoint), contain=self._report)
             for endpoint in record.endpoints
@@ -393,6 +410,7 @@ class Finder:
             task = asyncio.current_task()
             one.meeting = [other for other in one.meeting if other is not task]
             if not one.meeting:
+                self._meetings -= 1
                 first, second, most = _REST
                 one.rest_until = self._clock() + self._rng.uniform(
                     first, min(second * 2 ** min(one.meetings, 10), most))
