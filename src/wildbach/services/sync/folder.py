@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +24,7 @@ from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
 from wildbach.disk.folder.marker import Finding
 from wildbach.net.mux import Channel
 from wildbach.protocol.sync.devices import DeviceKeys
-from wildbach.protocol.sync.entries import Entry
+from wildbach.protocol.sync.entries import LINEAGE_BYTES, Entry
 from wildbach.protocol.sync.messages import (
     Ack,
     Entries,
@@ -90,15 +91,14 @@ class Standing:
 class Signer:
     """Signs entries for the core, with what holds now."""
 
-    def __init__(self, membership: Membership, rng: Rng) -> None:
+    def __init__(self, membership: Membership) -> None:
         self._membership = membership
-        self._rng = rng
 
     def sign(self, entry: Entry) -> Entry:
         return entry.sign(self._membership.folder, self._membership.keys.signing)
 
     def lineage(self) -> bytes:
-        return self._rng.randbytes(16)
+        return secrets.token_bytes(LINEAGE_BYTES)
 
 
 class Folder:
@@ -134,7 +134,7 @@ class Folder:
         self._work = Threads(1, "sync")
         self._looking = Threads(1, "scan")
         self._place: Place | None = None
-        self._core = Core(keys.id, store, Signer(self.membership, rng), names=DiskNames(), epoch=self.membership.epoch)
+        self._core = Core(keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self.fetching = Fetching(self._scope, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
@@ -149,8 +149,8 @@ class Folder:
         self._wake = asyncio.Event()
         self._next_scan = 0.0
         self._retry_at = 0.0
-        self._mode = "both"
-        self._excluded: tuple[str, ...] = ()
+        self.mode = "both"
+        self.excluded: tuple[str, ...] = ()
 
     # -- from the start to the end
 
@@ -214,11 +214,20 @@ class Folder:
 
     def set_policy(self, mode: str, excluded: tuple[str, ...]) -> None:
         """Within `call`. `mode`: `both` or `send`."""
-        self._mode, self._excluded = mode, excluded
+        self.mode, self.excluded = mode, excluded
         role = self.membership.role
         self._core.epoch = self.membership.epoch
         self._core.set_policy(Policy(
             writes=role is not None and role.writes, applies=mode == "both", excluded=excluded))
+
+    def renew_policy(self) -> None:
+        """Within `call`: `mode`, `excluded` or the role is another one."""
+        self.set_policy(self.mode, self.excluded)
+
+    def happened(self, what: str, path: str, by: str = "") -> None:
+        """For the history."""
+        self.events.append(Event(time.time(), what, path, by))
+        self._changed(self)
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
@@ -232,7 +241,7 @@ class Folder:
     # -- the work
 
     async def _run(self, new: bool) -> None:
-        await self._work.run(self.set_policy, self._mode, self._excluded)
+        await self._work.run(self.set_policy, self.mode, self.excluded)
         while True:
             try:
                 await self._work.run(self._open, new)
@@ -581,7 +590,7 @@ class Folder:
             case Rosters():
                 new = self.membership.take(message.rosters)
                 if new:
-                    self._roster_changed()
+                    self.roster_changed()
                 wanted = rosters.wanted
                 return [(link, RosterWanted(link.tag, wanted))] if wanted else []
             case Index():
@@ -597,9 +606,9 @@ class Folder:
                 pass
         return []
 
-    def _roster_changed(self) -> None:
+    def roster_changed(self) -> None:
         """In the folder's thread: another roster counts."""
-        self.set_policy(self._mode, self._excluded)
+        self.set_policy(self.mode, self.excluded)
         self._exchange.retry(time.time())
         self._new_roster = True
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, NetworkError, RemoteError, WildbachError
@@ -140,7 +140,7 @@ class Link:
 class Session:
     """See above. A `net.mux.MuxOwner`."""
 
-    def __init__(self, met: Met[object], hub: Hub, scope: Scope, report: Callable[[Exception], None]) -> None:
+    def __init__(self, met: Met[Any], hub: Hub, scope: Scope, report: Callable[[Exception], None]) -> None:
         self.exchange = met.opened.device
         "The other device's X25519 key."
         self.initiator = met.opened.initiator
@@ -446,4 +446,4 @@ class Serving(_Framed):
         self._left.set()
 
 
-Opener = Callable[[Met[object]], Awaitable[None]]
+Opener = Callable[[Met[Any]], Awaitable[None]]
