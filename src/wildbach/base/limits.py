@@ -812,3 +812,12 @@ SYNC_BUNDLE_BYTES = MIB
 "Whole small files that are sent in one answer."
 SYNC_BUNDLE_FILES = 2048
 "Of one answer."
+CONTENTS_OPEN = 1024
+"Contents that are sent or fetched at a time."
+CONTENT_PEERS = 64
+"Connections of one content."
+CONTENT_HASH_REQUESTS = 16384
+"Requests for hashes that one device gets answered at once, of one content."
+CONTENT_HASH_REQUESTS_PER_SECOND = 16384
+CONTENT_HASHES_WAITING = 4096
+"Requests for leaves that wait until they are hashed, of one content."
