@@ -949,3 +949,12 @@ SYNC_ROSTERS_BYTES = 128 * MIB
 "All of them; the second half is kept for these, too."
 SYNC_ROSTERS_SIGNER = 1024
 "Rosters of a folder that one owner signed."
+CONTENTS_OPEN = 1024
+"Contents that are sent or fetched at a time."
+CONTENT_PEERS = 64
+"Connections of one content."
+CONTENT_HASH_REQUESTS = 16384
+"Requests for hashes that one device gets answered at once, of one content."
+CONTENT_HASH_REQUESTS_PER_SECOND = 16384
+CONTENT_HASHES_WAITING = 4096
+"Requests for leaves that wait until they are hashed, of one content."

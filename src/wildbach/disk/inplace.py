@@ -37,7 +37,7 @@ class InPlaceFiles(FileStorage):
         for file, entry in enumerate(self.content.files):
             if entry.pad or not entry.length or entry.symlink is not None:
                 continue
-            found = _look(self.path(file))
+            found = look_of_path(self.path(file))
             looks[file] = found
             newest = max(newest, found[1])
             lines.update(f"{file} {found}\n".encode())
@@ -48,7 +48,7 @@ class InPlaceFiles(FileStorage):
         """The path of a file that does not look as it did at `mark`, of these or all; empty where none does. Blocks."""
         looks = self._looks or {}
         for file in looks if files is None else files:
-            if file in looks and _look(self.path(file)) != looks[file]:
+            if file in looks and look_of_path(self.path(file)) != looks[file]:
                 return self.path(file)
         return ""
 
@@ -71,7 +71,7 @@ class InPlaceFiles(FileStorage):
                 continue
             handle = self._pool.pin(self._table, place.file, False)
             if handle is None:
-                look = _look(self.path(place.file))
+                look = look_of_path(self.path(place.file))
             else:
                 try:
                     look = _look_of(os.fstat(handle.fd))
@@ -110,7 +110,8 @@ class InPlaceFiles(FileStorage):
         """They have the names and attributes that their owner gave them."""
 
 
-def _look(path: str) -> Look:
+def look_of_path(path: str) -> Look:
+    """How a file looks: its size, time of change in ns, and inode; zeros where it is not there."""
     with contextlib.suppress(OSError):
         return _look_of(os.lstat(path))
     return 0, 0, 0

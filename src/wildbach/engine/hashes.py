@@ -148,7 +148,9 @@ class HashFetcher(Generic[K]):
     Call `tick` after every other call and about once a second; send what it returns. `take` gives what is done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_flight: int = _IN_FLIGHT) -> None:
+        """`in_flight`: requests that one peer may owe answers to."""
+        self._most = in_flight
         self.delay: Callable[[K], float] = lambda _key: 0.0
         "Seconds until an answer of a peer could be here: somebody waits for leaves."
         self._peers: dict[K, _Peer[K]] = {}
@@ -265,7 +267,7 @@ class HashFetcher(Generic[K]):
         """The requests to send now."""
         self._now = now
         self._expire(now)
-        free = [(k, p) for k, p in self._peers.items() if now >= p.not_before and len(p.asked) < _IN_FLIGHT]
+        free = [(k, p) for k, p in self._peers.items() if now >= p.not_before and len(p.asked) < self._most]
         out: list[tuple[K, HashRequest]] = []
         passed: list[HashRequest] = []
         for request in self._late(now):
@@ -354,7 +356,7 @@ class HashFetcher(Generic[K]):
         peer.asked[request] = now
         peer.owed[request] = peer.owed.get(request, 0) + 1
         out.append((key, request))
-        if len(peer.asked) >= _IN_FLIGHT:
+        if len(peer.asked) >= self._most:
             free.remove((key, peer))
         return True
 
@@ -368,8 +370,12 @@ class HashServer(Generic[K]):
 
     def __init__(
         self, trees: Sequence[FileTree], piece_layers: Mapping[bytes, bytes],
-        leaves: Callable[[bytes, int], bytes | None],
+        leaves: Callable[[bytes, int], bytes | None], *, burst: float = limits.HASH_REQUESTS_QUEUED,
+        rate: float = limits.HASH_REQUESTS_PER_SECOND,
     ) -> None:
+        """A peer gets `burst` answers at once and `rate` a second."""
+        self._burst = burst
+        self._rate = rate
         self._trees = {tree.root: tree for tree in trees if tree.length}
         self._layers = piece_layers
         self._leaves = leaves
@@ -383,8 +389,8 @@ class HashServer(Generic[K]):
     def answer(self, key: K, request: HashRequest, now: float, *, choked: bool = False) -> Hashes | None:
         """The answer to a request, or None: reject it.
 
-        A peer gets 64 at once and 16 a second. Leaves cost a look-up and a hash for each block of their pieces: they
-        count more, and a choked peer gets none.
+        A peer gets a number at once and some a second. Leaves cost a look-up and a hash for each block of their pieces:
+        they count more, and a choked peer gets none.
         """
         tree = self._trees.get(request.root)
         if tree is None or (choked and request.base < tree.piece_level):
@@ -417,8 +423,8 @@ class HashServer(Generic[K]):
         return range(first, min(last + 1, tree.pieces))
 
     def _may(self, key: K, now: float, cost: float) -> bool:
-        left, at = self._allowances.get(key, (float(limits.HASH_REQUESTS_QUEUED), now))
-        left = min(left + (now - at) * limits.HASH_REQUESTS_PER_SECOND, limits.HASH_REQUESTS_QUEUED)
+        left, at = self._allowances.get(key, (float(self._burst), now))
+        left = min(left + (now - at) * self._rate, self._burst)
         # The last request may go into debt, or the leaves of a huge piece could never be had.
         permitted = left > 0
         self._allowances[key] = (left - cost if permitted else left, now)

@@ -60,6 +60,7 @@ class Picker:
         "Wanted, not had, not open: highest priority first."
         self._chosen: list[int] = [self.full]
         self.wanted = self.full
+        self._held = 0
         self._asked: dict[int, float] = {}
         "Deadlines that were set one by one."
         self._deadlines: dict[int, float] = {}
@@ -68,9 +69,11 @@ class Picker:
 
     # -- what is wanted
 
-    def set_levels(self, levels: list[int]) -> None:
-        """Choose priorities: disjoint sets, the most urgent first. Pieces in none of them are not wanted."""
-        self.wanted = 0
+    def set_levels(self, levels: list[int], held: int = 0) -> None:
+        """Choose priorities: disjoint sets, the most urgent first. Pieces in none of them are not wanted; those of
+        `held` are, but somebody else says when they are opened.
+        """
+        self.wanted = self._held = held
         for level in levels:
             self.wanted |= level
         self._chosen = levels or [0]
@@ -140,7 +143,7 @@ class Picker:
     @property
     def ending(self) -> bool:
         """Every wanted block was asked of somebody."""
-        return not (self.unasked or any(self._levels))
+        return not (self.unasked or any(self._levels) or self._held)
 
     # -- choosing
 

@@ -44,6 +44,8 @@ from wildbach.engine.announcing import Announcing
 from wildbach.engine.blame import BLOCKED, Ban, BanList
 from wildbach.engine.brief import Brief
 from wildbach.engine.content import FOLDER, ContentStore
+from wildbach.engine.contents import Contents
+from wildbach.engine.contentswarm import ContentSwarm
 from wildbach.engine.devices import DeviceRoads, own_places
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
@@ -235,6 +237,7 @@ class Session:
             greeting={},
         )
         self._door = Door(self, self._shared)
+        self.contents = Contents(self._shared, self._scope, self._retired)
         try:
             self._filter.subscribe(self._filter_changed)
             await self._filter.load()
@@ -269,6 +272,7 @@ class Session:
         if self._discovery is not None:
             await self._discovery.close()
         await self.content.close()
+        await self.contents.close()
         await self._dormitory.close()
         for torrent in list(self._torrents.values()):
             if not torrent.asleep:
@@ -867,7 +871,7 @@ class Session:
                     peer.close(NetworkError("no handshake in ten seconds"))
         active = bool(shared.greeting)
         self._door.tick(now)
-        torrents = list(self._dormitory.awake.values())
+        torrents: list[Torrent | ContentSwarm] = [*self._dormitory.awake.values(), *self.contents.swarms]
         if torrents and (shared.down.limit or shared.up.limit):
             # Limits are shared: in each turn another torrent is the first to take of what they allow.
             self._turn = (self._turn + 1) % len(torrents)
