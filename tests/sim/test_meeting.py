@@ -201,7 +201,11 @@ def test_a_call_says_why_it_failed() -> None:
             with pytest.raises(NetworkError):
                 await one.meetings.call(other.at, "folder")
             other.meetings.put("folder", SECRET)
+            half = Wire(await network.host().transport.dial(other.at))
+            half.write(greeting(MeetingKeys.of(SECRET), new_peer_id(Random(7))))
+            await half.read(LENGTH)
             other.meetings.close()
+            await half.wait_closed()
             with pytest.raises(NetworkError):
                 await one.meetings.call(other.at, "folder")
             with pytest.raises(RemoteError, match="itself"):

@@ -59,7 +59,8 @@ class Meetings(Generic[N]):
         self._met = met
         self._report = report
         self._secrets = Secrets[N]()
-        self._open = 0
+        self._openings: dict[Meeting[N], None] = {}
+        "Of those who called."
         self.hello = b""
         "Said within each handshake, to who has the secret; at most limits.SYNC_HELLO_BYTES."
         self.refused = 0
@@ -78,8 +79,10 @@ class Meetings(Generic[N]):
             self._door.close_for((keys.mse,))
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Let nobody in any more. Who has been met stays."""
         self._door.strangers = None
+        for meeting in list(self._openings):
+            meeting.close()
 
     # -- calling
 
@@ -117,13 +120,13 @@ class Meetings(Generic[N]):
 
     def answer(self, connection: Connection, theirs: Handshake) -> bool:
         """engine.door.Strangers: is it one of ours?"""
-        if self._open >= limits.SYNC_OPENINGS or self._scope.closed:
+        if len(self._openings) >= limits.SYNC_OPENINGS or self._scope.closed:
             return False
         found = self._secrets.find(theirs)
         if found is None:
             return False
-        self._open += 1
         meeting = Meeting(connection, self._answerer(found, theirs))
+        self._openings[meeting] = None
         self._scope.spawn("meeting", self._welcome(meeting), contain=self._report)
         return True
 
@@ -137,5 +140,5 @@ class Meetings(Generic[N]):
             self.refused += 1
             return
         finally:
-            self._open -= 1
+            self._openings.pop(meeting, None)
         self._met(met)
