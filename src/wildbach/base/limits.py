@@ -814,7 +814,7 @@ SYNC_BUNDLE_FILES = 2048
 "Of one answer."
 
 # folders that are kept the same: how devices meet
-SYNC_SECRETS = 1024
+SYNC_SECRETS = 4096
 "By which one may be called: each is tried on the handshake of a stranger, at a microsecond."
 SYNC_SEEN = 4096
 "Handshakes that are remembered, so that none is taken twice."
@@ -832,7 +832,7 @@ MUX_CHANNELS = 256
 "Open at a time in one connection, those that both sides opened."
 MUX_SLICE_BYTES = 32 * KIB
 "Of one channel, before the next one has its turn."
-MUX_MESSAGE_BYTES = MIB
+MUX_MESSAGE_BYTES = MIB + 64 * KIB
 "One message of the control channel."
 MUX_REQUEST_BYTES = 4 * KIB
 "What is said with the opening of a channel."
