@@ -85,7 +85,7 @@ class Found(Generic[N]):
 
 
 class Secrets(Generic[N]):
-    """By which secrets callers may know us. Looking through all of them takes a microsecond each."""
+    """By which secrets callers may know us. Looking through all of them takes three microseconds each."""
 
     __slots__ = ("_keys", "_seen")
 
