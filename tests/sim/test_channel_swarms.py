@@ -67,9 +67,9 @@ def test_a_way_that_breaks_is_called_anew() -> None:
             await seed.seed(made)
             torrent = await other.add(made.metainfo, seed.at)
             for _ in range(2):
-                while not torrent.peers():
-                    await asyncio.sleep(0.1)
                 await asyncio.sleep(1.0)
+                while not network.connections or not torrent.peers():
+                    await asyncio.sleep(0.1)
                 network.reset(network.connections[0])
             await done(torrent, seconds=120)
             assert other.holds(made) and simloop().time() > 5.0
