@@ -133,6 +133,13 @@ SHOWN_LIMITS = {
     "DEVCHAIN_EVENTS": "events in one answer there",
     "DEVCHAIN_BLOCKS": "blocks in one answer there",
     "DEVCHAIN_LAG": "blocks that may be undone there",
+    "SYNC_SECRETS": "secrets by which a device may be called",
+    "SYNC_OPENINGS": "callers that open a connection to a device at a time",
+    "MUX_CHANNELS": "channels of a connection between devices that one side has open",
+    "MUX_MESSAGE_BYTES": "a message between devices",
+    "MUX_WINDOW_MOST_BYTES": "bytes of a channel that are on their way or not read",
+    "MUX_BUFFERED_BYTES": "the same of all channels of a connection",
+    "MUX_QUEUE_BYTES": "messages that the other device does not read",
 }
 
 

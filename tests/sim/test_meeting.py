@@ -176,6 +176,33 @@ def test_an_opening_that_is_not_finished_ends_in_time_and_so_many_are_taken(monk
     sim(4, until=60).run(main())
 
 
+def test_strangers_may_not_have_secrets_tried_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SYNC_TRIES_PER_SECOND", 20)
+
+    async def main() -> None:
+        network = Network()
+        async with (
+            node(network, 1, settings()) as syncs, node(network, 2, settings(encryption="off")) as near,
+            Scope("device") as scope,
+        ):
+            device, friend = Device(scope, syncs, 2), Device(scope, near, 1)
+            friend.meetings.put("folder", SECRET)
+            for number in range(10):
+                device.meetings.put(str(number), bytes([number]) * 32)
+            device.meetings.put("folder", SECRET)
+            wires = [Wire(await network.host().transport.dial(syncs.at)) for _ in range(4)]
+            for number, wire in enumerate(wires):
+                wire.write(Handshake(bytes(20), new_peer_id(Random(number))).to_bytes())
+            with pytest.raises(NetworkError):
+                await friend.meetings.call(syncs.at, "folder")
+            await asyncio.sleep(2.0)
+            (await friend.meetings.call(syncs.at, "folder")).connection.close()
+            for wire in wires:
+                wire.close()
+
+    sim(8, until=60).run(main())
+
+
 def test_a_call_says_why_it_failed() -> None:
     async def main() -> None:
         network = Network()
@@ -201,7 +228,11 @@ def test_a_call_says_why_it_failed() -> None:
             with pytest.raises(NetworkError):
                 await one.meetings.call(other.at, "folder")
             other.meetings.put("folder", SECRET)
+            half = Wire(await network.host().transport.dial(other.at))
+            half.write(greeting(MeetingKeys.of(SECRET), new_peer_id(Random(7))))
+            await half.read(LENGTH)
             other.meetings.close()
+            await half.wait_closed()
             with pytest.raises(NetworkError):
                 await one.meetings.call(other.at, "folder")
             with pytest.raises(RemoteError, match="itself"):

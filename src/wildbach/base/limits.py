@@ -830,8 +830,10 @@ SYNC_WATCHES = 500_000
 "Directories of a folder that are watched; the system may permit fewer."
 
 # folders that are kept the same: how devices meet
-SYNC_SECRETS = 1024
-"By which one may be called: each is tried on the handshake of a stranger, at a microsecond."
+SYNC_SECRETS = 4096
+"By which one may be called: each is tried on the handshake of a stranger, at three microseconds."
+SYNC_TRIES_PER_SECOND = 30_000
+"Of secrets on handshakes of strangers that come from the Internet; who comes then is not known here."
 SYNC_SEEN = 4096
 "Handshakes that are remembered, so that none is taken twice."
 SYNC_OPENING_BYTES = 2 * KIB
@@ -848,7 +850,7 @@ MUX_CHANNELS = 256
 "Open at a time in one connection, those that both sides opened."
 MUX_SLICE_BYTES = 32 * KIB
 "Of one channel, before the next one has its turn."
-MUX_MESSAGE_BYTES = MIB
+MUX_MESSAGE_BYTES = MIB + 64 * KIB
 "One message of the control channel."
 MUX_REQUEST_BYTES = 4 * KIB
 "What is said with the opening of a channel."

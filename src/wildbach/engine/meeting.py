@@ -9,6 +9,7 @@ Who calls with none of the secrets sees what a client shows for a torrent that i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Generic, Protocol
@@ -16,6 +17,7 @@ from typing import Generic, Protocol
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from wildbach.base import limits
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import NetworkError, RemoteError, UsageError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.door import Strangers
@@ -59,7 +61,11 @@ class Meetings(Generic[N]):
         self._met = met
         self._report = report
         self._secrets = Secrets[N]()
-        self._open = 0
+        self._openings: dict[Meeting[N], None] = {}
+        "Of those who called."
+        self._since = float("-inf")
+        self._tried = 0
+        "Secrets that were tried on strangers since then, for a second."
         self.hello = b""
         "Said within each handshake, to who has the secret; at most limits.SYNC_HELLO_BYTES."
         self.refused = 0
@@ -78,8 +84,10 @@ class Meetings(Generic[N]):
             self._door.close_for((keys.mse,))
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Let nobody in any more. Who has been met stays."""
         self._door.strangers = None
+        for meeting in list(self._openings):
+            meeting.close()
 
     # -- calling
 
@@ -117,14 +125,26 @@ class Meetings(Generic[N]):
 
     def answer(self, connection: Connection, theirs: Handshake) -> bool:
         """engine.door.Strangers: is it one of ours?"""
-        if self._open >= limits.SYNC_OPENINGS or self._scope.closed:
+        if len(self._openings) >= limits.SYNC_OPENINGS or self._scope.closed or not self._may_try(connection):
             return False
         found = self._secrets.find(theirs)
         if found is None:
             return False
-        self._open += 1
         meeting = Meeting(connection, self._answerer(found, theirs))
+        self._openings[meeting] = None
         self._scope.spawn("meeting", self._welcome(meeting), contain=self._report)
+        return True
+
+    def _may_try(self, connection: Connection) -> bool:
+        """Strangers of the Internet may not keep us busy with secrets they do not have."""
+        if classify(connection.remote.host) is not Reach.GLOBAL:
+            return True
+        now = asyncio.get_running_loop().time()
+        if now - self._since >= 1.0:
+            self._since, self._tried = now, 0
+        if self._tried >= limits.SYNC_TRIES_PER_SECOND:
+            return False
+        self._tried += len(self._secrets)
         return True
 
     def _answerer(self, found: Found[N], theirs: Handshake) -> Answerer[N]:
@@ -137,5 +157,5 @@ class Meetings(Generic[N]):
             self.refused += 1
             return
         finally:
-            self._open -= 1
+            self._openings.pop(meeting, None)
         self._met(met)

@@ -99,6 +99,10 @@ class Meeting(Generic[N]):
                 self._end.exception()  # it was seen
             raise
 
+    def close(self) -> None:
+        """Give up; `over` raises NetworkError."""
+        self._connection.close(NetworkError("the opening was given up"))
+
     def _say(self) -> None:
         said = self._opening.take()
         if said:

@@ -155,6 +155,9 @@ class NoiseConnection:
         return self._missing
 
     def received(self, data: memoryview) -> int:
+        if not self._started:
+            self._early += bytes(data)
+            return len(data)
         if self._early:
             # It has to come first, and what follows behind it.
             early, self._early = self._early + bytes(data), b""

@@ -32,6 +32,7 @@ class NoiseTransport:
         self.secrets = Secrets[str]()
         self.keys = self.secrets.put("secret", secret)
         self._scope: Scope | None = None
+        self._accepted: list[Connection] = []
         self.failed: list[Exception] = []
 
     async def meet(self, remote: Endpoint) -> Met[str]:
@@ -51,6 +52,7 @@ class NoiseTransport:
             await scope.__aenter__()
 
         def answer(inner: Connection) -> None:
+            self._accepted.append(inner)
             scope.spawn("opening", self._over(inner, met))
 
         return await self._inner.listen(at, answer)
@@ -74,6 +76,8 @@ class NoiseTransport:
         scope, self._scope = self._scope, None
         if scope is not None:
             await scope.__aexit__(None, None, None)
+        for inner in self._accepted:
+            inner.close()  # also where its opening was cancelled before it began
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 

@@ -44,7 +44,7 @@ SECRET: Final = 32
 WB_NOISE: Final = b"wb_noise"
 NUMBER: Final = 1
 "The id that `wb_noise` has towards us."
-_PROLOGUE: Final = b"wildbach wb_noise 1"
+_PROLOGUE: Final = b"wb_noise 1"
 _HEADER: Final = 6
 "Bytes of an extension message before its payload: length, 20, number."
 
@@ -85,7 +85,7 @@ class Found(Generic[N]):
 
 
 class Secrets(Generic[N]):
-    """By which secrets callers may know us. Looking through all of them takes a microsecond each."""
+    """By which secrets callers may know us. Looking through all of them takes three microseconds each."""
 
     __slots__ = ("_keys", "_seen")
 

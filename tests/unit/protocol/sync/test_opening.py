@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from importlib import import_module
 from random import Random
 
 import pytest
@@ -245,3 +246,52 @@ def test_nothing_but_a_remote_error_comes_out(data: bytes) -> None:
             assert 0 <= side.received(data) <= len(data)
         except RemoteError:
             assert side.opened is None
+
+
+def test_a_second_implementation_of_noise_opens_by_the_documentation_alone() -> None:
+    """The caller is written here from docs/sync-protocol.md, over dissononce."""
+    dh = import_module("dissononce.dh.x25519.x25519").X25519DH()
+    private = import_module("dissononce.dh.x25519.private").PrivateKey
+    impl = "dissononce.processing.impl"
+    state = import_module(f"{impl}.handshakestate").HandshakeState(
+        import_module(f"{impl}.symmetricstate").SymmetricState(
+            import_module(f"{impl}.cipherstate").CipherState(
+                import_module("dissononce.cipher.chachapoly").ChaChaPolyCipher()),
+            import_module("dissononce.hash.sha256").SHA256Hash()),
+        dh)
+    pattern = import_module("dissononce.processing.handshakepatterns.interactive.XX").XXHandshakePattern()
+    psk0 = import_module("dissononce.processing.modifiers.psk").PSKPatternModifier(0).modify(pattern)
+
+    extracted = hmac.digest(b"", SECRET, "sha256")
+    hs, psk = (hmac.digest(extracted, label + b"\1", "sha256") for label in (b"hs", b"psk"))
+    peer_id = b"-XX0001-anotherclien"
+    info_hash = hmac.digest(hs, peer_id, "sha256")[:20]
+    theirs = parse(b"\x13BitTorrent protocol" + b"\0\0\0\0\0\x10\0\0" + info_hash + peer_id)
+    found = secrets().find(theirs)
+    assert found is not None
+    ours = Answerer(found, OTHER, theirs, b"-WB0100-abcdefghijkl", b"hello")
+    said = ours.take()
+    assert said[28:48] == info_hash and said[LENGTH:] == b"\0\0\0\x16\x14\0d1:md8:wb_noisei1eee"
+
+    state.initialize(
+        psk0, True, b"wb_noise 1" + info_hash + peer_id + said[48:68], s=dh.generate_keypair(private(bytes([7]) * 32)),
+        psks=[psk])
+
+    def extended(number: int, payload: bytes) -> bytes:
+        return (2 + len(payload)).to_bytes(4, "big") + bytes((20, number)) + payload
+
+    first, read, third = bytearray(), bytearray(), bytearray()
+    state.write_message(b"", first)
+    ours.received(extended(0, b"d1:md8:wb_noisei9eee") + extended(1, bytes(first)))
+    said = ours.take()
+    assert said[4:6] == b"\x14\x09"
+    state.read_message(said[6:], read)
+    assert read == b"hello"
+    to_us, from_us = state.write_message(b"from another", third)
+    ours.received(extended(1, bytes(third)))
+    opened = ours.opened
+    assert opened is not None and opened.hello == b"from another"
+    assert opened.device == dh.generate_keypair(private(bytes([7]) * 32)).public.data
+    assert state.rs.data == OTHER.public_key().public_bytes_raw()
+    assert opened.ciphers.receive.decrypt(to_us.encrypt_with_ad(b"", b"there")) == b"there"
+    assert from_us.decrypt_with_ad(b"", opened.ciphers.send.encrypt(b"back")) == b"back"
