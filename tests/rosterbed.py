@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from random import Random
 
@@ -37,9 +38,13 @@ class Desk:
         return self.rosters.view
 
     def sign(self, changes: Changes) -> bytes:
-        raw = amend(self.rosters, self.keys, held(self.rosters, self.keys), changes, self.random.randbytes)
+        raw = self.draft(changes)
         self.rosters.add(raw)
         return raw
+
+    def draft(self, changes: Changes) -> bytes:
+        """Signed, and told to nobody yet, not even to itself."""
+        return amend(self.rosters, self.keys, held(self.rosters, self.keys), changes, self.random.randbytes)
 
     def take_over(self, recovery: RecoveryKey = RECOVERY, *remove: DeviceId) -> bytes:
         raw = take_over(
@@ -83,6 +88,7 @@ class Bed:
         return desk
 
 
-def signed_over(desk: Desk, roster: Roster) -> bytes:
-    """A roster as the desk would sign it, whatever it says."""
-    return roster.signed_with(desk.keys).pack()
+def forged(raw: bytes, keys: DeviceKeys, **different: object) -> bytes:
+    """A roster that somebody else made, changed and signed by these keys in their own name."""
+    roster = replace(Roster.unpack(raw), **{"signer": bytes(keys.id), **different})  # type: ignore[arg-type]  # fields
+    return roster.signed_with(keys).pack()

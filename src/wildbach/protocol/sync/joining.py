@@ -310,7 +310,7 @@ class Reception:
 
 
 def joined(link: SyncLink, raws: tuple[bytes, ...], keys: DeviceKeys) -> Joined:
-    """What the joiner makes of all parts together (`Reception`). Raises FormatError where they are not what the link promised:
+    """What the joiner makes of all parts together (`Reception`). Raises FormatError where the link promised otherwise:
     another folder, a history without the roster that the link names, one that does not list this device, or no box.
     """
     rosters = Rosters.of(raws, link.folder)

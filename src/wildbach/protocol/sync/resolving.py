@@ -136,7 +136,7 @@ def changes_of(base: State | None, roster: Roster) -> dict[Key, Value]:
     for device, member in listed.items():
         old = before.get(device)
         if old is None or replace(old, name="") != replace(member, name=""):
-            changes["role", device] = replace(member, name="")
+            changes["role", device] = member
         if old is None or old.name != member.name:
             changes["called", device] = member.name
     links = {link.hash: link for link in roster.links}
@@ -236,8 +236,9 @@ class _Resolution:
             if kind == "role":
                 member = _settle_role([value for _, value in words])
                 if member is not None:
-                    called = _by_standing(newest["called", device])
-                    members[member.id] = replace(member, name=called if isinstance(called, str) else "")
+                    # Nobody whose word counts named it where the roster that took it in is void.
+                    called = _by_standing(newest.get(("called", device), words))
+                    members[member.id] = replace(member, name=called) if isinstance(called, str) else member
         epochs = sorted(
             ((value[0], value[1], node.hash) for node, value in newest[_EPOCH] if isinstance(value, tuple)),
             key=lambda each: (-each[0], each[2]))
@@ -259,7 +260,7 @@ class _Resolution:
         unsealed = frozenset(
             each for each, member in members.items() if each not in (readers if member.role.reads else holders))
         return State(
-            members, recovery, generation, max(node.roster.next_rank for node in self._nodes),
+            members, recovery, generation, max(node.roster.next_rank for node in self._valid),
             name if isinstance(name, str) else "", epoch, commit, links, self._stale(commit, members), unsealed,
             tuple((each[0], each[1]) for each in epochs))
 
@@ -317,7 +318,7 @@ def _settle_role(values: Iterable[Value]) -> Member | None:
             found = value
         else:
             lower = min(found, value, key=lambda each: (each.role.strength, -each.rank))
-            found = replace(lower, link=min(found.link, value.link))
+            found = replace(lower, link=min(found.link, value.link), name=min(found.name, value.name))
     return found
 
 

@@ -50,14 +50,18 @@ class View:
     "All devices that are or ever were members, by rosters that count: whose keys signatures are checked with."
     spent: frozenset[bytes]
     "Hashes of tokens that somebody came by, ever."
+    exposed: bool
+    "Who came by a roster that is void has the secrets that hold, and is no member."
 
     def member(self, device: DeviceId) -> Member | None:
         return self.state.members.get(device)
 
     @property
     def merge_wanted(self) -> bool:
-        """An owner has to sign a roster that follows all heads: secrets are stale, or somebody was not given them."""
-        return self.state.stale or bool(self.state.unsealed)
+        """An owner has to sign a roster that follows all heads: somebody has the secrets that may not, or has them not
+        and may.
+        """
+        return self.state.stale or self.exposed or bool(self.state.unsealed)
 
     @property
     def closed(self) -> bool:
@@ -255,7 +259,14 @@ class Rosters:
                 authors[member.id] = member.device
         return View(
             self.folder, resolved.state, heads, resolved.voided, resolving.cuts_of(resolved.valid), authors,
-            frozenset(spent))
+            frozenset(spent),
+            any(self._exposes(self._nodes[each.hash].roster, resolved.state) for each in resolved.voided))
+
+    @staticmethod
+    def _exposes(roster: Roster, state: State) -> bool:
+        return roster.commit == state.commit and any(
+            (now := state.members.get(member.id)) is None or member.role.reads > now.role.reads
+            for member in roster.members)
 
 
 def _check_first(roster: Roster) -> None:

@@ -133,7 +133,7 @@ def amend(rosters: Rosters, signer: DeviceKeys | RecoveryKey, secrets: Held, cha
         old.id for old in lost if old.role.writes and (old.id not in members or not members[old.id].role.writes))
     older: tuple[tuple[bytes, bytes], ...] = ()
     epoch = state.epoch
-    fresh = bool(lost) or state.stale or changes.rekey or secret is None
+    fresh = bool(lost) or state.stale or rosters.view.exposed or changes.rekey or secret is None
     if fresh or secret is None:
         secret, epoch = ReadSecret(chance(32)), state.epoch + 1
         older = tuple(sorted(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from tests.rosterbed import RECOVERY, Bed, Desk, keys_of
+from tests.rosterbed import RECOVERY, Bed, keys_of
 
 from wildbach.base.errors import UsageError
-from wildbach.protocol.sync import resolving
 from wildbach.protocol.sync.roster import Role
 from wildbach.protocol.sync.rosters import Rosters
 from wildbach.protocol.sync.writing import Changes, held
@@ -79,7 +77,8 @@ class Play(RuleBasedStateMachine):
                 assert (view.state.epoch, view.state.commit) == (roster.epoch, roster.commit)
                 assert view.state.links == {link.hash: link for link in roster.links}
                 assert view.state.recovery == roster.recovery
-                assert not view.merge_wanted
+                assert not view.state.stale
+                assert not view.state.unsealed
 
     def teardown(self) -> None:
         desks = list(self.desks.values())
