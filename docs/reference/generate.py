@@ -140,6 +140,10 @@ SHOWN_LIMITS = {
     "MUX_WINDOW_MOST_BYTES": "bytes of a channel that are on their way or not read",
     "MUX_BUFFERED_BYTES": "the same of all channels of a connection",
     "MUX_QUEUE_BYTES": "messages that the other device does not read",
+    "SYNC_IGNORE_BYTES": "a file of patterns of what is left out of a folder",
+    "SYNC_IGNORE_RULES": "such patterns of a folder",
+    "SYNC_WATCHES": "directories of a folder that are watched; the system may permit fewer",
+    "SYNC_DIRTY_PATHS": "paths of a folder that changed and wait to be looked at; with more of them all of it is",
 }
 
 

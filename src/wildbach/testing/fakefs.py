@@ -376,11 +376,10 @@ class FakeFs:
         node = self._open(handle)
         node.mtime_ns, node.ctime_ns = mtime_ns, self._tick()
 
-    def set_executable(self, handle: int, executable: bool) -> None:
-        self._call("set_executable", writes=True)
+    def set_mode(self, handle: int, mode: int) -> None:
+        self._call("set_mode", writes=True)
         node = self._open(handle)
-        node.mode = node.mode | (node.mode & 0o444) >> 2 if executable else node.mode & ~0o111
-        node.ctime_ns = self._tick()
+        node.mode, node.ctime_ns = mode & 0o777, self._tick()
 
     def fsync(self, handle: int) -> None:
         self._call("fsync", writes=True)
@@ -468,9 +467,9 @@ class FakeFs:
         self._edit((holder, key, None))
         self._freed(node)
 
-    def mkdir(self, path: str) -> None:
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
         self._call("mkdir", path, writes=True)
-        self._make(path, Kind.DIR, 0o755)
+        self._make(path, Kind.DIR, mode & 0o755)
 
     def rmdir(self, path: str) -> None:
         self._call("rmdir", path, writes=True)

@@ -70,12 +70,14 @@ def stat_tells_kinds_and_changes(fs: Fs) -> None:
     assert fs.readlink("l") == "no/where"
     handle = fs.open_write("f")
     fs.set_times(handle, 1_234_567_890_123_456_789)
-    fs.set_executable(handle, True)
+    fs.set_mode(handle, 0o740)
     assert fs.fstat(handle) == fs.lstat("f")
     fs.close(handle)
     now = fs.lstat("f")
     assert now.mtime_ns == 1_234_567_890_123_456_789
-    assert now.mode & 0o100 and not file.mode & 0o100
+    assert now.mode == 0o740 and not file.mode & 0o100
+    fs.mkdir("own", 0o700)
+    assert fs.lstat("own").mode == 0o700
     assert now.ctime_ns >= file.ctime_ns
 
 

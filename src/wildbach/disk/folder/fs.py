@@ -87,8 +87,8 @@ class Fs(Protocol):
         ...
 
     def set_times(self, handle: int, mtime_ns: int) -> None: ...
-    def set_executable(self, handle: int, executable: bool) -> None:
-        """Who may read may also execute, or nobody may."""
+    def set_mode(self, handle: int, mode: int) -> None:
+        """The permission bits."""
         ...
 
     def fsync(self, handle: int) -> None: ...
@@ -112,7 +112,7 @@ class Fs(Protocol):
     def symlink(self, target: str, path: str) -> None: ...
     def readlink(self, path: str) -> str: ...
     def unlink(self, path: str) -> None: ...
-    def mkdir(self, path: str) -> None: ...
+    def mkdir(self, path: str, mode: int = 0o777) -> None: ...
     def rmdir(self, path: str) -> None: ...
     def space(self) -> Space: ...
 
@@ -124,6 +124,11 @@ _NOREPLACE, _EXCHANGE = 1, 2
 _FICLONERANGE = 0x4020940D
 _CLONE = struct.Struct("=qQQQ")
 _KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind.LINK}
+
+
+def with_bit(mode: int, executable: bool) -> int:
+    """Permission bits with which who may read may also execute, or nobody may."""
+    return mode & 0o777 | (mode & 0o444) >> 2 if executable else mode & 0o666
 
 
 def _stat(raw: os.stat_result) -> Stat:
@@ -234,11 +239,8 @@ class RealFs:
     def set_times(self, handle: int, mtime_ns: int) -> None:
         os.utime(handle, ns=(os.fstat(handle).st_atime_ns, mtime_ns))
 
-    def set_executable(self, handle: int, executable: bool) -> None:
-        mode = os.fstat(handle).st_mode & 0o7777
-        wanted = mode | (mode & 0o444) >> 2 if executable else mode & ~0o111
-        if wanted != mode:
-            os.fchmod(handle, wanted)
+    def set_mode(self, handle: int, mode: int) -> None:
+        os.fchmod(handle, mode & 0o777)
 
     def fsync(self, handle: int) -> None:
         os.fsync(handle)
@@ -284,9 +286,9 @@ class RealFs:
         with _Held(self._top, path) as held:
             os.unlink(held.name, dir_fd=held.fd)
 
-    def mkdir(self, path: str) -> None:
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
         with _Held(self._top, path) as held:
-            os.mkdir(held.name, dir_fd=held.fd)
+            os.mkdir(held.name, mode, dir_fd=held.fd)
 
     def rmdir(self, path: str) -> None:
         with _Held(self._top, path) as held:

@@ -9,6 +9,7 @@ takes longer than its length times that of the path.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,6 +64,8 @@ class Ignores:
     def __init__(self, rules: tuple[Rule, ...] = ()) -> None:
         self.rules = rules
         self._backwards = tuple(reversed(rules))
+        self._files = _Quick([rule for rule in rules if not rule.folders_only])
+        self._folders = _Quick(rules)
 
     @classmethod
     def parse(cls, *texts: str | bytes) -> Ignores:
@@ -100,13 +103,36 @@ class Ignores:
 
     def rule(self, path: str, *, folder: bool) -> Rule | None:
         """The rule that decides, to show it to who asks why."""
-        if not self._backwards:
-            return None
         name = path.rpartition("/")[2]
+        if not (self._folders if folder else self._files).may_match(path, name):
+            return None
         for rule in self._backwards:
             if rule.matches(path, name, folder):
                 return rule
         return None
+
+
+class _Quick:
+    """Whether any rule matches, in a few steps however many there are: most paths are named by none."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._literals = frozenset(rule.literal for rule in rules if rule.literal)
+        self._suffixes = tuple(rule.suffix for rule in rules if rule.suffix)
+        plain = [rule for rule in rules if not rule.literal and not rule.suffix]
+        self._names = _either([rule for rule in plain if not rule.anchored])
+        self._paths = _either([rule for rule in plain if rule.anchored])
+
+    def may_match(self, path: str, name: str) -> bool:
+        return (
+            name in self._literals or name.endswith(self._suffixes)
+            or (self._names is not None and self._names.fullmatch(name) is not None)
+            or (self._paths is not None and self._paths.fullmatch(path) is not None)
+        )
+
+
+def _either(rules: Sequence[Rule]) -> re.Pattern[str] | None:
+    sources = dict.fromkeys(rule.regex.pattern for rule in rules if rule.regex.pattern != _NEVER)
+    return re.compile("|".join(f"(?:{source})" for source in sources), re.DOTALL) if sources else None
 
 
 def _rule(line: str, number: int) -> Rule | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from wildbach.disk.folder import names
-from wildbach.disk.folder.fs import NOT_ABLE, Fs, Kind, Stat
+from wildbach.disk.folder.fs import NOT_ABLE, Fs, Kind, Stat, with_bit
 from wildbach.disk.folder.hashing import Hashing, hash_file
 from wildbach.disk.folder.local import BadName, Blocked, FolderError, LocalFile, NoRoom, Shadowed, Stale, parent_of
 from wildbach.disk.folder.names import Traits
@@ -57,10 +57,10 @@ class Installer:
 
     def flush(self) -> None:
         """Make durable what was done: names of files, that is; their bytes are."""
-        grown, self._grown = self._grown, {}
-        for folder in grown:
-            with doing("sync", folder), contextlib.suppress(FileNotFoundError):
+        for folder in list(self._grown):
+            with doing("sync", folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 self._fs.fsync_dir(folder)
+            del self._grown[folder]
 
     def _changed(self, *paths: str) -> None:
         for path in paths:
@@ -82,10 +82,13 @@ class Installer:
         that path (a conflict copy), or with `keep` false goes. `check` reads the new file again and raises
         WrongContent where its hash is not `root`. After any error the staged file can be tried again or discarded.
         """
-        self._check_target(path, expected)
+        now = self._check_target(path, expected)
         if not staged.target:
-            bit = executable if self.traits.executable else None
-            staged.seal(root, size, mtime_ns, bit, self._hashing if check else None)
+            with doing("look at", path):
+                # Who could not read the old file cannot read the new one.
+                kept = now if now is not None and now.kind is Kind.FILE else self._fs.fstat(staged.handle)
+            mode = with_bit(kept.mode, executable) if self.traits.executable else 0
+            staged.seal(root, size, mtime_ns, mode, self._hashing if check else None)
         with doing("install", path):
             old = self._keep(path, expected, aside or (_VERSION if keep else ""), staged)
             try:
@@ -146,7 +149,7 @@ class Installer:
                 if not expected.matches(self._fs.fstat(handle)):
                     raise Stale(f"{path} changed", path=path)
                 if self.traits.executable:
-                    self._fs.set_executable(handle, executable)
+                    self._fs.set_mode(handle, with_bit(self._fs.fstat(handle).mode, executable))
                 self._fs.set_times(handle, mtime_ns)
                 self._fs.fsync(handle)
                 now = self._fs.fstat(handle)
@@ -215,7 +218,7 @@ class Installer:
         except FileNotFoundError:
             return None
 
-    def _check_target(self, path: str, expected: LocalFile | None) -> None:
+    def _check_target(self, path: str, expected: LocalFile | None) -> Stat | None:
         self._check_parent(path)
         with doing("look at", path):
             now = self._lstat(path)
@@ -227,6 +230,7 @@ class Installer:
                 raise Stale(f"{path} is there", path=path)
         elif now is None or not expected.matches(now):
             raise Stale(f"{path} changed", path=path)
+        return now
 
     def _check_parent(self, path: str) -> None:
         if names.reserved(path):
@@ -312,10 +316,11 @@ class Installer:
         if expected.kind is EntryKind.LINK:
             self._fs.symlink(self._fs.readlink(expected.path), to)
             return to
+        mode = self._fs.lstat(expected.path).mode if self.traits.executable else 0
         with self.staging.file() as copy:
             if expected.size:
                 copy.copy(expected, [Range(0, 0, expected.size)])
-            copy.seal(expected.root, expected.size, expected.mtime_ns, None, self._hashing)
+            copy.seal(expected.root, expected.size, expected.mtime_ns, mode, self._hashing)
             self._rename_new(copy.place, to)
             copy.installed()
         return to

@@ -106,7 +106,7 @@ def parse(data: bytes) -> Marker:
     try:
         raw = msgspec.json.decode(data, type=_Raw)
         folder, epoch = bytes.fromhex(raw.folder), bytes.fromhex(raw.epoch)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise FormatError(f"a marker is not what it should be: {error}") from error
     if len(folder) != FolderId.SIZE or len(epoch) != EPOCH_BYTES or not 0 <= raw.sequence <= _SEQUENCE:
         raise FormatError("a marker has values that cannot be")

@@ -83,9 +83,9 @@ def probe(fs: Fs) -> Traits:
         no_replace = _able(lambda: fs.rename_new(f"{base}-a", f"{base}-n"))
         handle = fs.open_write(f"{base}-\u00e9")
         try:
-            fs.set_executable(handle, True)
+            fs.set_mode(handle, 0o700)
             on = bool(fs.fstat(handle).mode & 0o100)
-            fs.set_executable(handle, False)
+            fs.set_mode(handle, 0o600)
             executable = on and not fs.fstat(handle).mode & 0o100
         finally:
             fs.close(handle)

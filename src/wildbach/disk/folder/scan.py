@@ -233,6 +233,7 @@ class Scanner:
                 known.pop(whole, None)
                 yield self._skip(names.printable(whole), why)
         below: list[tuple[str, LocalFile | None]] = []
+        rules = bool(self._ignores.rules)
         for name, stat in found:
             whole = f"{path}/{name}" if path else name
             if not path and (names.reserved(name) or name == IGNORE):
@@ -240,7 +241,10 @@ class Scanner:
             before = known.pop(whole, None)
             if stat.kind is Kind.DIR:
                 below.append((whole, before))
-            elif before is not None and before.matches(stat) and not self._ignores.rules and self._bit(before, stat):
+            elif (
+                before is not None and before.matches(stat) and self._bit(before, stat)
+                and not (rules and self._ignores.here(whole, folder=False))
+            ):
                 self.tally.files += 1
             else:
                 yield from self._path(whole, stat, before, held)

@@ -106,8 +106,12 @@ class Staged:
         finally:
             self._fs.close(source)
 
-    def seal(self, root: bytes, size: int, mtime_ns: int, executable: bool | None, hashing: Hashing | None) -> None:
-        """Everything that is not its name: checked, set, and on the disk. With `hashing` it is read again."""
+    def seal(self, root: bytes, size: int, mtime_ns: int, mode: int, hashing: Hashing | None) -> None:
+        """Everything that is not its name: checked, set, and on the disk. With `hashing` it is read again.
+
+        `mode` 0 leaves it. What could not be synced is discarded: the system may have dropped its bytes, and would not
+        say so a second time.
+        """
         with doing("write", self.place):
             stat = self._fs.fstat(self.handle)
             if stat.size > size:
@@ -117,10 +121,14 @@ class Staged:
                 raise WrongContent(f"{stat.size} of {size} bytes are there", path=self.place)
             if hashing is not None and hashing(self._fs, self.handle, size).root != root:
                 raise WrongContent("the new file does not have its hash", path=self.place)
-            if executable is not None:
-                self._fs.set_executable(self.handle, executable)
+            if mode and mode != stat.mode:
+                self._fs.set_mode(self.handle, mode)
             self._fs.set_times(self.handle, mtime_ns)
-            self._fs.fsync(self.handle)
+            try:
+                self._fs.fsync(self.handle)
+            except OSError:
+                self.discard()
+                raise
         self._close()
 
     def _close(self) -> None:
@@ -163,7 +171,8 @@ class Staging:
         with doing("make", HOME):
             for path in (HOME, TMP):
                 try:
-                    self._fs.mkdir(path)
+                    # Only for its owner: it has copies of what may stand in directories that others cannot enter.
+                    self._fs.mkdir(path, 0o700)
                 except FileExistsError:
                     if self._fs.lstat(path).kind is not Kind.DIR:
                         raise Blocked(f"{path} is not a directory", path=path) from None

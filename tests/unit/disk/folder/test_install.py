@@ -373,6 +373,48 @@ def test_a_restored_version_stands_where_it_stood():
     assert made.known("l").kind is EntryKind.LINK
 
 
+def test_who_could_not_read_the_old_file_cannot_read_the_new_one():
+    made = bed()
+    with made.fs.quietly():
+        handle = made.fs.open_write("a.txt")
+        made.fs.set_mode(handle, 0o600)
+        made.fs.close(handle)
+    made.scan()
+    replace(made)
+    assert made.fs.lstat("a.txt").mode == 0o700
+    [version] = made.versions.history("a.txt")
+    assert made.fs.lstat(version.place).mode == 0o600
+    assert made.fs.lstat(".wildbach").mode == 0o700
+
+
+def test_what_could_not_be_synced_is_not_tried_again():
+    made = bed()
+
+    def fault(at: int, name: str, path: str) -> None:
+        if name == "fsync":
+            raise OSError(errno.EIO, "no", path)
+
+    with made.staged(NEW) as staged:
+        made.fs.fault = fault
+        with pytest.raises(StorageError) as error:
+            made.installer.install(staged, "d/new", None, root=root_of(NEW), size=len(NEW))
+        assert error.value.code == "io_error"
+        made.fs.fault = None
+        assert made.left() == []
+        with pytest.raises(StorageError):
+            made.installer.install(staged, "d/new", None, root=root_of(NEW), size=len(NEW))
+
+
+def test_after_a_lack_of_room_the_same_file_can_be_tried_again():
+    made = bed(share=0.0)
+    with made.staged(NEW) as staged:
+        with pytest.raises(NoRoom):
+            made.installer.install(staged, "a.txt", made.known("a.txt"), root=root_of(NEW), size=len(NEW))
+        made.versions.share = 0.5
+        made.installer.install(staged, "a.txt", made.known("a.txt"), root=root_of(NEW), size=len(NEW))
+    assert made.fs.read("a.txt") == NEW and made.left() == []
+
+
 def test_a_version_is_never_written_through_a_link():
     """Someone puts a symbolic link where the versions of a path would stand."""
     made = bed()

@@ -91,7 +91,7 @@ def test_a_new_time_and_a_new_bit_are_told_apart_from_content():
     made.fs.put("a", b"a", mtime_ns=5)
     with made.fs.quietly():
         handle = made.fs.open_write("d/b")
-        made.fs.set_executable(handle, True)
+        made.fs.set_mode(handle, 0o755)
         made.fs.close(handle)
     assert brief(made.scan()) == ["~a", "*d/b"]
     assert made.known("a").mtime_ns == 5 and made.known("d/b").executable
@@ -101,7 +101,7 @@ def test_where_the_disk_keeps_no_bit_what_is_known_of_it_stays():
     made = bed()
     with made.fs.quietly():
         handle = made.fs.open_write("a")
-        made.fs.set_executable(handle, True)
+        made.fs.set_mode(handle, 0o755)
         made.fs.close(handle)
     assert brief(made.scan(executable=False)) == ["~a"]
     assert not made.known("a").executable
