@@ -150,6 +150,10 @@ def _blocked(op: Op, wished: dict[str, Op], held: dict[str, Why], view: View) ->
     """Why the directory of what is to be made cannot be there first."""
     if op.act not in (Act.COPY, Act.MKDIR, Act.INSTALL):
         return None
+    for each in view.local.alike(op.path):
+        going = wished.get(each)
+        if going is None or going.act not in (Act.DELETE, Act.RMDIR):
+            return Why.SHADOWED
     for each in ancestors(op.path):
         seen = view.local.get(each)
         if seen is not None and seen.kind is EntryKind.DIR:
