@@ -307,7 +307,7 @@ def _ordered(wished: dict[str, Op], view: View) -> list[Op]:
         else:
             rest.append(op)
     return [
-        *rest, *copies, *room, *sorted(dirs, key=_shallow), *_untangled(moves, gone),
+        *rest, *room, *sorted(dirs, key=_shallow), *copies, *_untangled(moves, gone),
         *sorted(gone, key=_deep), *sorted(fetched, key=_shallow),
     ]
 
