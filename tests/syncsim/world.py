@@ -256,9 +256,13 @@ class World:
         worlds = [dict(each.store.world.items) for each in self.devices]
         for device, world in zip(self.devices, worlds, strict=True):
             assert world == worlds[0], f"seed {self.seed}: {device.name} has other heads"
+            assert all(self._may_sign(each) for heads in world.values() for each in heads), f"seed {self.seed}: a reader"
         self.nothing_lost()
         for device in self.devices:
             assert not device.disk.temporary
+
+    def _may_sign(self, entry: Entry) -> bool:
+        return any(each.me == entry.author and each.policy.writes for each in self.devices)
 
     def nothing_lost(self) -> None:
         have: set[bytes] = set()
@@ -274,7 +278,9 @@ class World:
                    node.target)
             for path, node in device.disk.walk()}
 
-    def _differences(self, device: Device, tree: dict[str, tuple[object, ...]], want: dict[str, tuple[object, ...]]) -> str:
+    def _differences(
+        self, device: Device, tree: dict[str, tuple[object, ...]], want: dict[str, tuple[object, ...]]
+    ) -> str:
         lines = [f"seed {self.seed}: {device.name} differs from the first"]
         for path in sorted(set(tree) | set(want)):
             if tree.get(path) != want.get(path):
@@ -302,12 +308,11 @@ class _Alive:
         return False
 
 
-def play(seed: int, turns: int, **options: object) -> World:
-    """Users and trouble for some turns, then rest; checked."""
+def play(seed: int, acts: int, **options: object) -> World:
+    """So many acts of users everywhere, with trouble; then rest. Checked."""
     world = World(seed, **options)  # type: ignore[arg-type]  # handed through
-    writers = [each for each in world.devices]
-    for _ in range(turns):
-        world.act(world.rng.choice(writers))
+    for _ in range(acts):
+        world.act(world.rng.choice(world.devices))
         for _ in range(world.rng.randrange(6)):
             world.turn()
     world.heal()
@@ -321,7 +326,8 @@ def play(seed: int, turns: int, **options: object) -> World:
 
 def rounds(seed: int, count: int, **options: object) -> World:
     """One user at a time: whatever the others and the wire do, the outcome is what that user left."""
-    world = World(seed, **{"trouble": Trouble(restore=0), **options})  # type: ignore[arg-type]  # handed through
+    options.setdefault("trouble", Trouble(restore=0))
+    world = World(seed, **options)  # type: ignore[arg-type]  # handed through
     writers = [each for each in world.devices if each.policy.writes]
     for _ in range(count):
         device = world.rng.choice(writers)

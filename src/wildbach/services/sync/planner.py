@@ -151,6 +151,10 @@ def _blocked(op: Op, wished: dict[str, Op], held: dict[str, Why], view: View) ->
     """Why the directory of what is to be made cannot be there first."""
     if op.act not in (Act.COPY, Act.MKDIR, Act.INSTALL):
         return None
+    for each in view.local.alike(op.path):
+        going = wished.get(each)
+        if going is None or going.act not in (Act.DELETE, Act.RMDIR):
+            return Why.SHADOWED
     for each in ancestors(op.path):
         seen = view.local.get(each)
         if seen is not None and seen.kind is EntryKind.DIR:
@@ -304,7 +308,7 @@ def _ordered(wished: dict[str, Op], view: View) -> list[Op]:
         else:
             rest.append(op)
     return [
-        *rest, *copies, *room, *sorted(dirs, key=_shallow), *_untangled(moves, gone),
+        *rest, *room, *sorted(dirs, key=_shallow), *copies, *_untangled(moves, gone),
         *sorted(gone, key=_deep), *sorted(fetched, key=_shallow),
     ]
 
