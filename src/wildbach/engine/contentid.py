@@ -18,23 +18,11 @@ from wildbach.engine.hashes import FileTree
 from wildbach.protocol import layers
 from wildbach.protocol.bencode import encode
 from wildbach.protocol.metainfo.info import Info
+from wildbach.protocol.sync.pieces import piece_length_for
+
+__all__ = ["ContentId", "piece_length_for"]
 
 _NAME: Final = b"content"
-_LEAST: Final = 256 << 10
-_PIECES: Final = 32768
-
-
-def piece_length_for(size: int) -> int:
-    """The piece length of a file of `size` bytes, the same on all devices: 256 KiB, doubled while there would be more
-    than 32,768 pieces.
-
-    Of what scattered edits change, the leaves of a piece of 256 KiB are a thirty-second, and the piece layer of 2 GiB
-    is 256 KiB: larger pieces cost more of the first, smaller ones more of the second.
-    """
-    length = _LEAST
-    while length * _PIECES < size and length < limits.PIECE_LENGTH:
-        length *= 2
-    return length
 
 
 @dataclass(frozen=True)

@@ -64,13 +64,14 @@ async def compare(
             differ.append(piece)
     for first in range(0, len(differ), _AT_ONCE):
         some = differ[first : first + _AT_ONCE]
-        ours, *leaves = await asyncio.gather(
-            threads.run(_leaves, storage, old.size, some, content.piece_length),
-            *[source.leaves(piece) for piece in some],
-        )
+        reading = threads.begin(_leaves, storage, old.size, some, content.piece_length)
+        leaves = await asyncio.gather(*[source.leaves(piece) for piece in some])
+        ours = await reading
         for piece, mine, right in zip(some, ours, leaves, strict=True):
-            same = sum(
-                1 << at // HASH for at in range(0, len(right), HASH) if right[at : at + HASH] == mine[at : at + HASH])
+            same = 0
+            for at in range(0, len(right), HASH):
+                if right[at : at + HASH] == mine[at : at + HASH]:
+                    same |= 1 << at // HASH
             if same:
                 found[piece] = same
     blocks = content.joined(found)

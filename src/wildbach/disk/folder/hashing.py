@@ -12,7 +12,7 @@ from typing import Final
 from wildbach.base.geometry import BLOCK
 from wildbach.disk.folder.fs import Fs
 from wildbach.protocol import layers
-from wildbach.protocol.metainfo.builder import choose_piece_length
+from wildbach.protocol.sync.pieces import piece_length_for
 
 BUFFER: Final = 1 << 20
 
@@ -22,23 +22,18 @@ class Hashed:
     root: bytes
     "32 bytes; empty where the file is."
     layer: bytes = b""
-    "The piece layer of a file of more than one piece, for the piece length that `piece_length_of` gives."
+    "The piece layer of a file of more than one piece, for the piece length that `protocol.sync.pieces` gives."
 
 
 Hashing = Callable[[Fs, int, int], Hashed]
 "(file system, open file, size) → its hashes. Raises EOFError where the file is shorter."
 
 
-def piece_length_of(size: int) -> int:
-    """Of a file of a folder: the same on every device, as it follows from the size alone."""
-    return choose_piece_length(size)
-
-
 def hash_file(fs: Fs, handle: int, size: int) -> Hashed:
     """Read `size` bytes from the beginning. Raises EOFError where there are fewer, and OSError."""
     if not size:
         return Hashed(b"")
-    piece_length = piece_length_of(size)
+    piece_length = piece_length_for(size)
     buffer = memoryview(bytearray(min(BUFFER, -(-size // BLOCK) * BLOCK)))
     leaves: list[bytes] = []
     pieces: list[bytes] = []

@@ -213,6 +213,12 @@ class Versions:
         if group:
             yield group
 
+    def erase(self) -> None:
+        """Remove all of them."""
+        for version in list(self.history()):
+            self._remove(version)
+        self._total = 0
+
     def _remove(self, version: Version) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._fs.unlink(version.place)

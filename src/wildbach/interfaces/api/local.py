@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from wildbach.base.ids import FolderId
 from wildbach.base.settings import Layers
 from wildbach.base.words import clean, plural
 from wildbach.disk.keys import Keys
@@ -42,6 +43,7 @@ from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
 from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.sponsoring import SponsoringPart
 from wildbach.interfaces.api.storing import Storing
+from wildbach.interfaces.api.syncing import Syncing
 from wildbach.interfaces.api.walleting import Walleting
 from wildbach.interfaces.api.watching import Hooks, Watcher
 from wildbach.interfaces.api.whole import Whole
@@ -50,6 +52,7 @@ from wildbach.interfaces.purse import Purse
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.interfaces.shop import Shop
 from wildbach.interfaces.sitemaker import SiteMaker
+from wildbach.interfaces.syncways import host_name, ways_of
 from wildbach.interfaces.web import DIST
 from wildbach.runtime.bus import Lagged
 from wildbach.runtime.rng import seeded
@@ -70,6 +73,8 @@ from wildbach.services.sites.publishing import Publisher
 from wildbach.services.sites.service import Sites
 from wildbach.services.stream.positions import Positions
 from wildbach.services.stream.tokens import Tokens
+from wildbach.services.sync.events import SyncChanged
+from wildbach.services.sync.service import SyncService
 
 log = logging.getLogger("wildbach")
 
@@ -77,6 +82,7 @@ log = logging.getLogger("wildbach")
 class LocalApi(
     Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
     Demonstrating, Siting, Storing, Keeping, Channeling, Walleting, Paying, SponsoringPart,
+    Syncing,
 ):
     """All operations of the contract, each in the part it belongs to."""
 
@@ -155,6 +161,7 @@ async def open_api(
             stack.push_async_callback(sites.close)
             await _open_channels(api, data_dir, stack)
             await _open_purse(api, data_dir, stack)
+            await _open_sync(api, data_dir, stack)
             scope.spawn("watch", Watcher(api).run(), contain=report)
             yield api
     finally:
@@ -207,6 +214,20 @@ async def _open_shop(api: LocalApi, data_dir: Path, stack: contextlib.AsyncExitS
     core.choices.followers.append(follow)
     await shop.begin()
     stack.push_async_callback(shop.close)
+
+
+async def _open_sync(api: LocalApi, data_dir: Path, stack: contextlib.AsyncExitStack) -> None:
+    core = api.core
+    rng = seeded()
+
+    def changed(folder: FolderId) -> None:
+        core.library.bus.publish(SyncChanged(folder.hex()))
+
+    api.sync = service = SyncService(
+        data_dir, core.session, ways_of(core.session, rng, core.report), core.scope, rng, changed=changed,
+        report=core.report)
+    stack.push_async_callback(service.close)
+    await service.begin(host_name())
 
 
 def _countries(settings: ClientSettings) -> Path:

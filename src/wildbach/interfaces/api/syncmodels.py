@@ -21,6 +21,8 @@ SyncState = Literal["starting", "scanning", "syncing", "idle", "paused", "asking
 """`asking`: it waits for a yes or no of its owner, `question` says for which. `stopped`: it cannot go on, `reason` says
 why.
 """
+SyncRecovery = Literal["unsaved", "saved", "used"]
+SyncItemState = Literal["here", "coming", "waiting", "excluded", "shadowed", "local"]
 SyncPath = Annotated[str, Meta(min_length=1, max_length=limits.SYNC_PATH_BYTES)]
 SyncName = Annotated[str, Meta(min_length=1, max_length=limits.SYNC_NAME_CHARS)]
 SyncWords = Annotated[str, Meta(min_length=1, max_length=limits.WALLET_PHRASE_CHARS)]
@@ -87,7 +89,7 @@ class SyncFolder(Model, frozen=True):
     excluded: tuple[str, ...]
     "Folders in it that are not kept here."
     owners: int
-    recovery: Literal["unsaved", "saved", "used", "none"]
+    recovery: SyncRecovery
     "Of the recovery key: while it is not saved and there is one owner alone, losing that device closes the folder."
     scanned_at: int
     changed_at: int
@@ -204,7 +206,7 @@ class SyncItem(Model, frozen=True):
     "The name of the device that changed it last."
     here: bool
     "This device has it as all agree on."
-    state: Literal["here", "coming", "waiting", "excluded", "shadowed", "local", "ignored"]
+    state: SyncItemState
     reason: str
 
 

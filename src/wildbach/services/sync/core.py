@@ -418,6 +418,24 @@ class Core:
         self._losses.setdefault(author, guards.Losses()).allow(sequence)
         self.retry(Why.GUARD)
 
+    def keep_against(self, author: DeviceId) -> None:
+        """The user wants to keep what this author took away: it is signed anew, so that it comes back everywhere."""
+        store = self._store
+        for path in store.held(Why.GUARD):
+            heads = store.world.get(path)
+            seen = store.local.get(path)
+            if seen is None or all(each.author != author for each in heads):
+                continue
+            base = store.synced.get(path)
+            if base is not None:
+                # What the author did is known, and what stands here is the next change.
+                store.put_base(path, replace(base, vector=union(heads), seen=None))
+            self._mark(path)
+        losses = self._losses.get(author)
+        if losses is not None:
+            losses.allow(max((each for _, _, each in losses.recent), default=0))
+        store.commit()
+
     def allow_own(self) -> None:
         """The user said that what is missing here was deleted on purpose."""
         self._store.set_number(_PAUSED, 0)

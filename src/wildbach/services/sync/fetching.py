@@ -1,8 +1,4 @@
-"""Content that comes from other devices: small files in bundles, at once; large ones in swarms of their own, while the
-folder goes on with other things.
-
-For the loop, but where it says otherwise.
-"""
+"""Small files that come from other devices, in bundles. Large ones have swarms of their own (`transfers`)."""
 
 from __future__ import annotations
 
@@ -12,16 +8,11 @@ from typing import Final
 
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError, RemoteError
-from wildbach.disk.folder.staging import Staged
-from wildbach.net.mux import Channel
 from wildbach.protocol import layers
 from wildbach.protocol.sync.entries import EntryKind
-from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
-from wildbach.services.sync.place import Place
 from wildbach.services.sync.planner import Act, Op
 from wildbach.services.sync.session import Link
-from wildbach.services.sync.store import FolderStore
 
 SMALL: Final = 256 * 1024
 "Bytes of a file that comes in a bundle."
@@ -42,36 +33,11 @@ def is_small(op: Op) -> bool:
         and entry.kind is EntryKind.FILE and 0 < entry.size <= SMALL)
 
 
-def is_large(op: Op) -> bool:
-    entry = op.entry
-    return (
-        op.act in (Act.INSTALL, Act.COPY) and op.source is None and entry is not None
-        and entry.kind is EntryKind.FILE and entry.size > SMALL)
-
-
 class Fetching:
     """Of one folder."""
 
-    def __init__(self, scope: Scope, report: Callable[[Exception], None]) -> None:
-        self._scope = scope
-        self._report = report
-        self._links: list[Link] = []
-        self._threads = Threads(1, "check")
-        self.lacking: dict[bytes, int] = {}
-        "Roots that nobody had when they were asked for, and their sizes."
-
-    def close(self) -> None:
-        self._threads.close()
-
-    def met(self, link: Link) -> None:
-        self._links.append(link)
-        self.lacking.clear()
-
-    def parted(self, link: Link) -> None:
-        if link in self._links:
-            self._links.remove(link)
-
-    # -- small files
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
 
     def groups(self, ops: Sequence[Op]) -> Iterator[list[Op]]:
         """Runs of operations whose small contents are held in memory together."""
@@ -114,8 +80,6 @@ class Fetching:
                     other = next((each for each in wanted[root][1] if each not in tried[root]), None)
                     if other is not None:
                         again.setdefault(other, {})[root] = size
-                    else:
-                        self.lacking[root] = size
             asked = again
         return found
 
@@ -129,24 +93,6 @@ class Fetching:
         found.update(good)
         if len(good) < sum(map(bool, came)):
             link.session.close(RemoteError("sent another content than its hash says"))
-
-    # -- large ones
-
-    def want(self, op: Op, place: Place) -> bool:
-        """From the folder's thread: have the content of an operation come. False where there is nobody to ask."""
-        return False
-
-    def staged(self, root: bytes) -> Staged | None:
-        """From the folder's thread: a content that came, to be installed; it is used up."""
-        return None
-
-    def take_arrived(self) -> list[str]:
-        """Paths whose content came since the last time."""
-        return []
-
-    def serve(self, root: bytes, size: int, channel: Channel, store: FolderStore, place: Place) -> bool:
-        """Somebody wants to speak of a content."""
-        return False
 
 
 def _bundles(roots: dict[bytes, int]) -> Iterator[list[File]]:

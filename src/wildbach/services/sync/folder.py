@@ -22,6 +22,7 @@ from wildbach.base.ids import DeviceId, FolderId
 from wildbach.disk.folder import scan
 from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
 from wildbach.disk.folder.marker import Finding
+from wildbach.engine.contents import Contents
 from wildbach.net.mux import Channel
 from wildbach.protocol.sync.devices import DeviceKeys
 from wildbach.protocol.sync.entries import LINEAGE_BYTES, Entry
@@ -46,6 +47,7 @@ from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
 from wildbach.services.sync.store import FolderStore
+from wildbach.services.sync.transfers import Transfers
 from wildbach.services.sync.trees import Policy
 
 T = TypeVar("T")
@@ -107,7 +109,7 @@ class Folder:
     """
 
     def __init__(
-        self, path: Path, store: FolderStore, keys: DeviceKeys, scope: Scope, rng: Rng,
+        self, path: Path, store: FolderStore, keys: DeviceKeys, contents: Contents, scope: Scope, rng: Rng,
         changed: Callable[[Folder], None], renewed: Callable[[Folder], None], report: Callable[[Exception], None],
     ) -> None:
         self.path = path
@@ -136,12 +138,14 @@ class Folder:
         self._place: Place | None = None
         self._core = Core(keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
-        self.fetching = Fetching(self._scope, report)
+        self._fetching = Fetching(self._looking)
+        self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
         self._calls: deque[tuple[Callable[[], object], Callable[[object, Exception | None], None]]] = deque()
         self._open_links: set[Link] = set()
         "Those of which the exchange knows."
         self._new_roster = False
+        self._keeps_recovery = bool(self.membership.recovery_words)
         self._said: dict[DeviceId, Status] = {}
         self._dirty: set[str] = set()
         self._scanning = False
@@ -161,6 +165,7 @@ class Folder:
     async def close(self) -> None:
         """Idempotent. What is being done is finished, nothing else is begun."""
         self._stop_scan = True
+        await self.transfers.close()
         self._scope.cancel()
         await asyncio.get_running_loop().run_in_executor(None, self._end)
 
@@ -200,6 +205,9 @@ class Folder:
         """The same without waiting for a step to end: only what reads the data base."""
         return await self._looking.run(work)
 
+    def _stir(self) -> None:
+        self._wake.set()
+
     @property
     def core(self) -> Core:
         """For use within `call`."""
@@ -219,6 +227,25 @@ class Folder:
         self._core.epoch = self.membership.epoch
         self._core.set_policy(Policy(
             writes=role is not None and role.writes, applies=mode == "both", excluded=excluded))
+
+    @property
+    def keeps_recovery(self) -> bool:
+        """The recovery key lies here, as nobody has said that it is saved."""
+        return self._keeps_recovery
+
+    def answer(self, yes: bool) -> None:
+        """Within `call`: to what the folder asks."""
+        if self._core.paused:
+            if yes:
+                self._core.allow_own()
+            else:
+                self._core.bring_back()
+            return
+        for author in self._core.paused_authors():
+            if yes:
+                self._core.allow(author, self._exchange.have().counter(author))
+            else:
+                self._core.keep_against(author)
 
     def renew_policy(self) -> None:
         """Within `call`: `mode`, `excluded` or the role is another one."""
@@ -302,7 +329,8 @@ class Folder:
             paths, self._dirty = self._dirty, set()
             self._scanning = True
             self._scope.spawn("scan", self._scan(paths), contain=self._failed)
-        came = self.fetching.take_arrived()
+        self.transfers.pump()
+        came = self.transfers.take_arrived()
         if came:
             await self._work.run(self._core.again, came)
         if not self.paused:
@@ -380,11 +408,12 @@ class Folder:
         if not ops:
             return
         self._wake.set()
-        for group in self.fetching.groups(ops):
-            content = await self.fetching.small(group, self._by_author)
+        for group in self._fetching.groups(ops):
+            content = await self._fetching.small(group, self._by_author)
             outcomes = await self._work.run(self._do, group, content)
             for each in outcomes:
                 self._note(each)
+        self.transfers.pump()
         self._changed(self)
 
     def _plan(self) -> list[Op]:
@@ -428,10 +457,10 @@ class Folder:
                 staged.discard()
                 return Outcome(op, None, Why.NO_ROOM, error)
             return self.place.hands.do(op, staged)
-        kept = self.fetching.staged(entry.root)
+        kept = self.transfers.staged(entry.root)
         if kept is not None:
             return self.place.hands.do(op, kept)
-        return Outcome(op, None, Why.COMING if self.fetching.want(op, self.place) else Why.NOWHERE)
+        return Outcome(op, None, Why.COMING if self.transfers.want(op, self.place, self.store) else Why.NOWHERE)
 
     def _note(self, outcome: Outcome) -> None:
         op = outcome.op
@@ -471,7 +500,7 @@ class Folder:
         self.links[link.device] = link
         if before is not None and before is not link:
             before.session.bye("another_session")
-        self.fetching.met(link)
+        self.transfers.met(link)
         self._calls.append((lambda: self._greet(link), lambda said, error: self._greeted(link, said, error)))
         self._retry_at = time.monotonic()
         self._wake.set()
@@ -493,7 +522,7 @@ class Folder:
             return
         del self.links[link.device]
         self.told.pop(link.device, None)
-        self.fetching.parted(link)
+        self.transfers.parted(link)
         self._open_links.discard(link)
         device = link.device
         self._calls.append((lambda: self._closed(device), self._ended))
@@ -542,7 +571,7 @@ class Folder:
         return b""
 
     def content(self, link: Link, root: bytes, size: int, channel: Channel) -> bool:
-        return self._place is not None and self.fetching.serve(root, size, channel, self.store, self._place)
+        return self._place is not None and self.transfers.serve(root, size, channel, self.store, self._place)
 
     # -- what was heard, and what is said
 
@@ -664,6 +693,7 @@ class Folder:
         need_files, need_bytes = self._needed(held)
         conflicts = store.read("SELECT count(*) FROM conflicts")[0][0]
         versions = self._place.versions.total if self._place is not None else 0
+        self._keeps_recovery = bool(self.membership.recovery_words)
         return Standing(
             files, size, need_files, need_bytes, conflicts, held, self._core.paused,
             tuple(self._core.paused_authors()), versions)

@@ -5,8 +5,10 @@ All of it blocks, and raises StorageError.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -20,9 +22,10 @@ from wildbach.disk.folder import names
 from wildbach.disk.folder.fs import RealFs
 from wildbach.disk.folder.ignore import Ignores
 from wildbach.disk.folder.install import Installer
-from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
+from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED, TMP
 from wildbach.disk.folder.marker import Finding, Marker
 from wildbach.disk.folder.scan import Scanner
+from wildbach.disk.folder.staging import doing
 from wildbach.disk.folder.versions import Versions
 from wildbach.services.sync.hands import Findings, Hands, Known
 from wildbach.services.sync.planner import Names
@@ -157,6 +160,24 @@ class Place:
         finally:
             self.fs.close(handle)
         return bytes(view[:size])
+
+
+def write_text(place: Place, name: str, text: str) -> None:
+    """A file at the top of the folder, such as that of patterns; empty: it goes."""
+    with doing("write", name):
+        with contextlib.suppress(FileNotFoundError):
+            if not text:
+                place.fs.unlink(name)
+                return
+        beside = f"{TMP}/text-{secrets.token_hex(4)}"
+        handle = place.fs.open_new(beside)
+        try:
+            place.fs.write(handle, 0, text.encode())
+            place.fs.fsync(handle)
+        finally:
+            place.fs.close(handle)
+        place.fs.rename(beside, name)
+        place.fs.fsync_dir("")
 
 
 def make_directory(path: Path) -> None:

@@ -21,6 +21,7 @@ import msgspec
 from wildbach.base.errors import FormatError, NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import DeviceId, Endpoint, FolderId
 from wildbach.disk.shelf import Shelf
+from wildbach.engine.contents import Contents
 from wildbach.engine.meeting import Meetings
 from wildbach.net.meeting import Met
 from wildbach.protocol.sync import joining as joins
@@ -68,9 +69,12 @@ class Ways:
     meetings: Callable[[Scope, DeviceKeys, Callable[[Met[Name]], None]], Meetings[Name]]
     dialer: Dialer
     records: Records | None
+    contents: Contents
     neighbours: Neighbours
     announce: Callable[[str], None]
     forget: Callable[[str], None]
+    listening: Callable[[], Sequence[Endpoint]]
+    "Where calls are taken, also where only this machine gets there."
     relays: Callable[[], Sequence[Endpoint]] = tuple
     loopback: bool = False
 
@@ -118,7 +122,7 @@ class SyncService:
         self._rng = rng
         self._changed = changed
         self._report = report
-        self._wall = wall
+        self.wall = wall
         self._threads = Threads(1, "sync-files")
         self._folders: dict[FolderId, Kept] = {}
         self._sessions: list[Session] = []
@@ -151,7 +155,7 @@ class SyncService:
         kept = self._shelf.get(_KEY, 32)
         if kept is None:
             seed = secrets.token_bytes(32)
-            self._shelf.put(_KEY, seed, self._wall())
+            self._shelf.put(_KEY, seed, self.wall())
             return DeviceKeys(seed)
         if len(kept.data) != 32:
             raise StorageError("the key of this device is damaged: sync/device.key", code="damaged")
@@ -177,7 +181,8 @@ class SyncService:
         store = await self._threads.run(lambda: FolderStore(self._shelf.folder / f"{id.hex()}.db"))
         try:
             folder = await self._threads.run(lambda: Folder(
-                Path(saved.path), store, self.keys, self._scope, self._rng, self._shown, self._renewed, self._report))
+                Path(saved.path), store, self.keys, self._ways.contents, self._scope, self._rng, self._shown,
+                self._renewed, self._report))
         except BaseException:
             store.close()
             raise
@@ -232,7 +237,7 @@ class SyncService:
         finder = one.finder
         self._ways.neighbours.add(key, (store,), finder.near)
         self._ways.announce(key)
-        for given in one.links.open(membership.view, self._wall()):
+        for given in one.links.open(membership.view, self.wall()):
             self._open_token(one, given.token)
         for token_hash in membership.view.state.links:
             token = writing.open_token(membership.rosters, self.keys, token_hash)
@@ -242,7 +247,7 @@ class SyncService:
     def _finder(self, owner: _Members | _Joiner | _Inviter, beacon: sought.Beacon) -> Finder:
         loop = asyncio.get_running_loop()
         return Finder(
-            self._scope, owner, self._ways.dialer, self._ways.records, beacon, clock=loop.time, wall=self._wall,
+            self._scope, owner, self._ways.dialer, self._ways.records, beacon, clock=loop.time, wall=self.wall,
             rng=self._rng, chance=secrets.token_bytes, relays=self._ways.relays, report=self._report,
             loopback=self._ways.loopback)
 
@@ -392,7 +397,7 @@ class SyncService:
             finally:
                 store.close()
 
-        await self._threads.run(self._shelf.put, "made", b"", self._wall())
+        await self._threads.run(self._shelf.put, "made", b"", self.wall())
         await self._threads.run(make)
         saved = Saved(str(path), mode=mode, endpoints=endpoints or {})
         await self._keeper.keep(AREA, {id.hex(): msgspec.json.encode(saved)}, durable=True)
@@ -468,7 +473,7 @@ class SyncService:
         endpoints = {
             name.hex(): tuple((at.host, at.port) for at in places)
             for name, places in one.finder.remembered().items() if places}
-        seen = {**one.saved.seen, **{device.hex(): int(self._wall()) for device in one.folder.links}}
+        seen = {**one.saved.seen, **{device.hex(): int(self.wall()) for device in one.folder.links}}
         saved = msgspec.structs.replace(one.saved, endpoints=endpoints, seen=seen)
         if saved != one.saved and not self._scope.closed:
             self._scope.spawn("remember", self._save(one, saved), contain=self._report)
@@ -481,7 +486,7 @@ class SyncService:
         if membership.role is not Role.OWNER:
             raise UsageError("only an owner's device makes links", code="not_owner")
         token = joins.new_token(secrets.token_bytes)
-        now = self._wall()
+        now = self.wall()
 
         def make() -> Links:
             if reusable:
@@ -498,7 +503,8 @@ class SyncService:
         self._open_token(one, token)
         head = membership.view.heads[0]
         return SyncLink(
-            one.folder.id, head, role, token, self.keys.public, self._ways.dialer.places()[:4],
+            one.folder.id, head, role, token, self.keys.public,
+            tuple(self._ways.dialer.places() or self._ways.listening())[:4],
             0 if reusable else int(now + seconds))
 
     async def unshare(self, one: Kept, token_hash: bytes) -> None:
@@ -526,7 +532,7 @@ class SyncService:
 
         def take() -> tuple[Links, Newcomer | None, tuple[bytes, ...]]:
             links, newcomer = one.links.redeem(
-                membership.view, self.keys.id, asking, token_hash, self._wall())
+                membership.view, self.keys.id, asking, token_hash, self.wall())
             one.folder.store.put_fact(_LINKS, links.pack())
             one.folder.store.commit()
             if newcomer is not None:

@@ -1,0 +1,260 @@
+"""Large files of a folder, fetched and sent in swarms of their own (`engine.contents`) while the folder goes on.
+
+What is fetched lies in `.wildbach/tmp` under its root. Of a file that only changed in places the rest is taken from the
+old one. Whoever fetches gives on what is verified.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from wildbach.base.errors import LimitError, StorageError, UsageError, WildbachError
+from wildbach.disk.folder.local import TMP
+from wildbach.disk.folder.staging import Range, Staged
+from wildbach.disk.inplace import Look
+from wildbach.disk.served import ServedFile
+from wildbach.engine.contentid import ContentId
+from wildbach.engine.contents import Contents, Fetch
+from wildbach.net.mux import Channel
+from wildbach.net.transport import Connection
+from wildbach.protocol.sync.pieces import piece_length_for
+from wildbach.runtime.tasks import Scope
+from wildbach.runtime.workers import Threads
+from wildbach.services.sync.hands import file_of
+from wildbach.services.sync.place import Place
+from wildbach.services.sync.planner import Op
+from wildbach.services.sync.session import Link
+from wildbach.services.sync.store import FolderStore
+from wildbach.services.sync.trees import Seen
+
+_AGAIN_SECONDS: Final = 3.0
+"Before a device that has not all of a file is asked again."
+_IDLE_SECONDS: Final = 20.0
+"That a file is held open which nobody wants any more."
+AT_ONCE: Final = 3
+"Files that are fetched at a time."
+
+
+@dataclass(slots=True)
+class Coming:
+    """One that is being fetched."""
+
+    id: ContentId
+    paths: set[str]
+    fetch: Fetch | None = None
+    linked: set[Link] = field(default_factory=set)
+    "Devices that it is spoken of with, or were a moment ago."
+
+
+class Transfers:
+    """Of one folder. For the loop, but for `want` and `staged`."""
+
+    def __init__(
+        self, contents: Contents, scope: Scope, threads: Threads, wake: Callable[[], None],
+        report: Callable[[Exception], None],
+    ) -> None:
+        self._contents = contents
+        self._scope = scope
+        self._threads = threads
+        self._wake = wake
+        self._report = report
+        self._links: list[Link] = []
+        self._wanted: deque[tuple[Op, Place, FolderStore]] = deque()
+        self._waiting: dict[bytes, tuple[Op, Place, FolderStore, set[str]]] = {}
+        self.coming: dict[bytes, Coming] = {}
+        self._arrived: dict[bytes, Staged] = {}
+        self._paths: deque[str] = deque()
+        self._serving: dict[bytes, list[Channel]] = {}
+
+    async def close(self) -> None:
+        for one in list(self.coming.values()):
+            if one.fetch is not None:
+                await one.fetch.close()
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes of files that are coming, and those that are here of them."""
+        found = [one.fetch.progress for one in self.coming.values() if one.fetch is not None]
+        return sum(each.size for each in found), sum(each.had for each in found)
+
+    def met(self, link: Link) -> None:
+        self._links.append(link)
+        for one in self.coming.values():
+            self._attach(one)
+
+    def parted(self, link: Link) -> None:
+        if link in self._links:
+            self._links.remove(link)
+        for one in self.coming.values():
+            one.linked.discard(link)
+
+    # -- from the folder's thread
+
+    def want(self, op: Op, place: Place, store: FolderStore) -> bool:
+        """Have the content of an operation come. False where there is nobody to ask."""
+        if not self._links:
+            return False
+        self._wanted.append((op, place, store))
+        return True
+
+    def staged(self, root: bytes) -> Staged | None:
+        """A content that came, to be installed; it is used up."""
+        return self._arrived.pop(root, None)
+
+    # -- the loop
+
+    def take_arrived(self) -> list[str]:
+        """Paths to be looked at again: their content came, or does not."""
+        found = list(self._paths)
+        self._paths.clear()
+        return found
+
+    def pump(self) -> None:
+        """Begin what waits, as far as there is room."""
+        while self._wanted:
+            op, place, store = self._wanted.popleft()
+            if op.entry is None:
+                continue
+            root = op.entry.root
+            if root in self.coming:
+                self.coming[root].paths.add(op.path)
+            elif root in self._waiting:
+                self._waiting[root][3].add(op.path)
+            else:
+                self._waiting[root] = op, place, store, {op.path}
+        while self._waiting and len(self.coming) < AT_ONCE:
+            root = next(iter(self._waiting))
+            op, place, store, paths = self._waiting.pop(root)
+            size = op.entry.size if op.entry is not None else 0
+            one = Coming(ContentId(root, size, piece_length_for(size)), paths)
+            self.coming[root] = one
+            self._scope.spawn("fetch", self._fetch(one, op, place, store), contain=self._report)
+
+    async def _fetch(self, one: Coming, op: Op, place: Place, store: FolderStore) -> None:
+        root, name = one.id.root, one.id.root.hex()
+        try:
+            fetch = one.fetch = await self._begin(one, place, name)
+            self._attach(one)
+            known = await self._take_over(fetch, op, place, store, name)
+            fetch.begin(known)
+            for channel in self._serving.pop(root, []):
+                fetch.attach(channel)
+            await fetch.done()
+            await fetch.close()
+            self._arrived[root] = place.installer.staging.existing(name)
+        except WildbachError:
+            # It is tried again when something changed, and goes on from what is here.
+            if one.fetch is not None:
+                await one.fetch.close()
+        finally:
+            self.coming.pop(root, None)
+            self._paths.extend(one.paths if root in self._arrived else ())
+            self._wake()
+
+    async def _begin(self, one: Coming, place: Place, name: str) -> Fetch:
+        def make() -> None:
+            staged = place.installer.staging.existing(name)
+            try:
+                staged.create()
+            except StorageError:
+                # What came of it before is still there, and is hashed anew.
+                return
+            staged.keep()
+
+        await self._threads.run(make)
+        return self._contents.fetch(one.id, place.path / TMP / name, known=None)
+
+    async def _take_over(self, fetch: Fetch, op: Op, place: Place, store: FolderStore, name: str) -> bytes:
+        """Blocks that the file at the path has already, copied to where the new one is made. Returns which."""
+        seen, size = op.expect, fetch.id.size
+        if seen is None or not seen.root or seen.size < fetch.id.piece_length:
+            return b""
+        old = ContentId(seen.root, seen.size, piece_length_for(seen.size))
+        layer = await self._threads.run(store.layer, seen.root)
+        source = ServedFile(old.info, place.path / op.path)
+        try:
+            delta = await fetch.compare(old, source, layer)
+        finally:
+            source.close()
+        if not delta.ranges or size - delta.missing < fetch.id.piece_length:
+            return b""
+
+        def copy() -> bytes:
+            staged = place.installer.staging.existing(name)
+            try:
+                staged.copy(file_of(op.path, seen), [Range(at, at, length) for at, length in delta.ranges])
+            finally:
+                staged.keep()
+            return delta.same
+
+        return await self._threads.run(copy)
+
+    def _attach(self, one: Coming) -> None:
+        """Speak of it with all devices that are connected."""
+        if one.fetch is None:
+            return
+        for link in self._links:
+            if link in one.linked:
+                continue
+            one.linked.add(link)
+            with contextlib.suppress(WildbachError):
+                one.fetch.attach(link.content(one.id.root, one.id.size), self._again(one, link))
+
+    def _again(self, one: Coming, link: Link) -> Callable[[Connection, Exception | None], None]:
+        """What is done when the other side ends the channel: it has it not, or not any more, and may have it later."""
+        def left(_connection: Connection, _error: Exception | None) -> None:
+            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, again)
+
+        def again() -> None:
+            one.linked.discard(link)
+            if self.coming.get(one.id.root) is one:
+                self._attach(one)
+
+        return left
+
+    # -- for others
+
+    def serve(self, root: bytes, size: int, channel: Channel, store: FolderStore, place: Place) -> bool:
+        """Somebody wants to speak of a content: what is here whole, or is coming."""
+        id = ContentId(root, size, piece_length_for(size))
+        if self._contents.attach(id, channel):
+            return True
+        if root in self._serving:
+            self._serving[root].append(channel)
+            return True
+        if root in self.coming:
+            self._serving.setdefault(root, []).append(channel)
+            return True
+        found = next(((path, seen) for path in store.local.holding(root)
+                      if (seen := store.local.get(path)) is not None and seen.size == size), None)
+        if found is None:
+            return False
+        self._serving[root] = [channel]
+        self._scope.spawn("serve", self._serve(id, *found, store, place), contain=self._report)
+        return True
+
+    async def _serve(self, id: ContentId, path: str, seen: Seen, store: FolderStore, place: Place) -> None:
+        layer = await self._threads.run(store.layer, id.root)
+        look: Look = (seen.size, seen.mtime_ns, seen.inode)
+        try:
+            serving = await self._contents.serve(id, place.path / path, layer=layer, look=look)
+        except (StorageError, UsageError, LimitError) as error:
+            for channel in self._serving.pop(id.root, []):
+                channel.close(error)
+            return
+        for channel in self._serving.pop(id.root, []):
+            try:
+                serving.attach(channel)
+            except WildbachError as error:
+                channel.close(error)
+        # It is let go when nobody wants it any more: the file may be moved and changed.
+        idle = 0.0
+        while serving.error is None and idle < _IDLE_SECONDS:
+            await asyncio.sleep(_IDLE_SECONDS / 4)
+            idle = 0.0 if serving.swarm.swarm.peers else idle + _IDLE_SECONDS / 4
+        await serving.close()
