@@ -356,6 +356,26 @@ def test_an_owner_that_objects_to_a_message_ends_it() -> None:
     sim(10, until=600).run(main())
 
 
+def test_a_bug_in_an_owner_ends_the_connection_and_is_not_hidden() -> None:
+    async def main() -> list[str]:
+        network = Network()
+        pair = await join(*simulated(network))
+        near, far = await pair.channel(b"one")
+
+        class Broken(Wire):
+            def received(self, data: memoryview) -> int:
+                raise KeyError("planted")
+
+        Broken(far)
+        Wire(near).write(b"x")
+        await until(lambda: bool(pair.others.ends and pair.owner.ends))
+        await pair.close()
+        return simloop().errors
+
+    errors = sim(14, until=600, strict=False).run(main())
+    assert any("planted" in error for error in errors)
+
+
 @pytest.mark.parametrize("said", [
     b"garbage",
     bytes(100_000),
