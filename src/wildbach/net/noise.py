@@ -21,8 +21,6 @@ from wildbach.protocol.noise import PLAIN, Ciphers, RecordOpener, RecordSealer
 
 Free = Callable[[], None] | None
 _SCRATCH: Final = 2 << 20
-_KEPT: Final = 8
-"Buffers that are kept for the next send or read, of all connections."
 _PIECE: Final = 8 * PLAIN
 "Bytes of one send that are sealed into one buffer."
 
@@ -30,10 +28,12 @@ _PIECE: Final = 8 * PLAIN
 class _Buffers:
     """Large buffers that are used again: a new one costs more than encrypting into it."""
 
-    __slots__ = ("_free", "_size")
+    __slots__ = ("_free", "_most", "_size")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, most: int) -> None:
+        """`most`: how many are kept for all connections of the process."""
         self._size = size
+        self._most = most
         self._free: list[bytearray] = []
 
     def take(self, size: int) -> bytearray:
@@ -45,12 +45,13 @@ class _Buffers:
             return bytearray(self._size)
 
     def give(self, buffer: bytearray) -> None:
-        if len(buffer) == self._size and len(self._free) < _KEPT:
+        if len(buffer) == self._size and len(self._free) < self._most:
             self._free.append(buffer)
 
 
-READ: Final = _Buffers(_SCRATCH)
-_SEND: Final = _Buffers(RecordSealer.size(_PIECE))
+READ: Final = _Buffers(_SCRATCH, 2)
+"For what is read; free again when the call is over."
+_SEND: Final = _Buffers(RecordSealer.size(_PIECE), 8)
 _SMALL: Final = 16 << 10
 "A send up to this gets a buffer of its own size."
 

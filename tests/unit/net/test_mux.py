@@ -356,6 +356,131 @@ def test_an_owner_that_objects_to_a_message_ends_it() -> None:
     sim(10, until=600).run(main())
 
 
+class Ear:
+    """Hears a channel, and takes some of what comes at a time."""
+
+    missing = 0
+
+    def __init__(self, channel: Channel, rng: Random) -> None:
+        self.channel = channel
+        self.heard = bytearray()
+        self.sent = bytearray()
+        self.ends = 0
+        self._rng = rng
+        channel.start(self)
+
+    def say(self, data: bytes) -> None:
+        if not self.channel.closing:
+            self.channel.send(data)
+            self.sent += data
+
+    def received(self, data: memoryview) -> int:
+        used = len(data) if len(data) < 3000 or self._rng.random() < 0.6 else self._rng.randrange(len(data))
+        self.heard += data[:used]
+        return used
+
+    def drained(self) -> None:
+        pass
+
+    def closed(self, error: Exception | None) -> None:
+        self.ends += 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_play_keeps_streams_whole_and_in_order(seed: int) -> None:
+    async def main() -> None:
+        network = Network()
+        hosts = network.host(up=3e6, down=5e6), network.host(up=3e6, down=5e6)
+        pair = await join(hosts[0].transport, hosts[1].transport, Endpoint(hosts[1].address, 0))
+        rng = Random(seed)
+        muxes = pair.one, pair.other
+        owners = pair.owner, pair.others
+        ears: dict[int, list[Ear | None]] = {}
+        for side in (0, 1):
+            def opened(channel: Channel, request: bytes, side: int = side) -> bool:
+                if request == b"no":
+                    return False
+                ears[channel.number][side] = Ear(channel, rng)
+                return True
+
+            owners[side].wanted = opened
+        said: tuple[list[bytes], list[bytes]] = ([], [])
+        for step in range(250):
+            side = rng.randrange(2)
+            alive = [both for both in ears.values() if both[side] is not None]
+            ear = rng.choice(alive)[side] if alive else None
+            act = rng.randrange(10)
+            if act < 2 and len(muxes[side].channels) < 12:
+                channel = muxes[side].open(b"no" if rng.random() < 0.2 else b"yes")
+                ears[channel.number] = [None, None]
+                ears[channel.number][side] = Ear(channel, rng)
+            elif act < 5 and ear is not None:
+                ear.say(rng.randbytes(rng.randrange(1, 200_000)))
+            elif act == 5 and ear is not None:
+                rng.choice((ear.channel.pause, ear.channel.resume))()
+            elif act == 6 and ear is not None and rng.random() < 0.3:
+                ear.channel.close()
+            elif act == 7:
+                said[side].append(b"%d" % step + bytes(rng.randrange(30_000)))
+                muxes[side].send(said[side][-1])
+            elif act == 8:
+                rng.choice((muxes[side].hold, muxes[side].go_on))()
+            else:
+                network.cut(*hosts) if rng.random() < 0.3 else network.heal(*hosts)
+                await asyncio.sleep(rng.random())
+        network.heal(*hosts)
+        for side in (0, 1):
+            muxes[side].go_on()
+        for both in ears.values():
+            for one in both:
+                if one is not None:
+                    one.channel.resume()
+        await asyncio.sleep(60.0)
+        # What is left of a sink's bytes comes again with what follows.
+        for both in ears.values():
+            for one in both:
+                if one is not None:
+                    one.say(b"the end")
+        await asyncio.sleep(30.0)
+        assert (owners[1].messages, owners[0].messages) == said
+        whole = 0
+        for one, other in ears.values():
+            for sender, receiver in ((one, other), (other, one)):
+                if sender is None or receiver is None:
+                    continue
+                assert sender.sent.startswith(receiver.heard)
+                if not sender.channel.closing and not receiver.channel.closing:
+                    left = len(sender.sent) - len(receiver.heard)
+                    assert left == len(receiver.channel._rest)
+                    whole += 1
+        assert whole > 5
+        await pair.close()
+        assert all(one is None or one.ends == 1 for both in ears.values() for one in both)
+        assert pair.owner.ends == [None] and len(pair.others.ends) == 1
+
+    sim(seed, until=2000).run(main())
+
+
+def test_a_bug_in_an_owner_ends_the_connection_and_is_not_hidden() -> None:
+    async def main() -> list[str]:
+        network = Network()
+        pair = await join(*simulated(network))
+        near, far = await pair.channel(b"one")
+
+        class Broken(Wire):
+            def received(self, data: memoryview) -> int:
+                raise KeyError("planted")
+
+        Broken(far)
+        Wire(near).write(b"x")
+        await until(lambda: bool(pair.others.ends and pair.owner.ends))
+        await pair.close()
+        return simloop().errors
+
+    errors = sim(14, until=600, strict=False).run(main())
+    assert any("planted" in error for error in errors)
+
+
 @pytest.mark.parametrize("said", [
     b"garbage",
     bytes(100_000),

@@ -213,6 +213,8 @@ def test_a_caller_goes_where_wb_noise_is_not_spoken() -> None:
 @pytest.mark.parametrize("said", [
     codec.plain(codec.HAVE_NONE) + bytes(1),
     codec.extended(3, b"de"),
+    codec.extended(1, bytes(48)) + codec.extended(0, b"d1:md8:wb_noisei1eee"),
+    codec.extended(0, b"d1:md8:wb_noisei1eee") * 2,
     codec.extended(0, b"x" * 3000),
     bytes(6),
     (1 << 31).to_bytes(4, "big") + b"\x14\0",
