@@ -889,7 +889,7 @@ SYNC_LOOKUPS_AT_ONCE = 4
 "Questions to the DHT for one folder."
 SYNC_MEETINGS_AT_ONCE = 16
 "Devices of one folder that are called again and again, while they do the same."
-SYNC_RELAYS_AT_ONCE = 8
+SYNC_RELAYS_AT_ONCE = 4
 "Devices of one folder that are waited for at relays."
 SYNC_TAGS = 256
 "Secrets by which announces of neighbours are recognised."
@@ -898,7 +898,7 @@ SYNC_TAG_CALLS_PER_MINUTE = 30
 
 # a relay
 RELAY_CONNECTIONS = 512
-RELAY_PER_ADDRESS = 16
+RELAY_PER_ADDRESS = 32
 "Connections of one IPv4 address or IPv6 /64."
 RELAY_CALLS_PER_MINUTE = 60
 "That one address begins."

@@ -56,7 +56,7 @@ async def meet(
 class RelayedConnection:
     """What came through a relay, from the byte after its word that somebody is there."""
 
-    __slots__ = ("_early", "_ended", "_error", "_inner", "_news", "_sink", "_soon", "joined", "landing")
+    __slots__ = ("_early", "_ended", "_error", "_inner", "_landing", "_news", "_sink", "_soon", "joined")
 
     kind = "relay"
 
@@ -70,7 +70,7 @@ class RelayedConnection:
         self._ended = False
         self._error: Exception | None = None
         self.joined = False
-        self.landing: Landing | None = None
+        self._landing: Landing | None = None
 
     async def news(self) -> None:
         """Until the relay said something. Raises NetworkError where it ended the connection."""
@@ -103,6 +103,15 @@ class RelayedConnection:
     @property
     def silence(self) -> float:
         return self._inner.silence
+
+    @property
+    def landing(self) -> Landing | None:
+        return self._landing
+
+    @landing.setter
+    def landing(self, landing: Landing | None) -> None:
+        self._landing = landing
+        self._inner.landing = self if landing is not None else None
 
     def start(self, sink: Sink) -> None:
         self._sink = sink
@@ -152,6 +161,15 @@ class RelayedConnection:
         self._wake()
         if self._sink is not None and not self._soon:
             self._tell()
+
+    # -- Landing of it
+
+    def places(self, kept: bytes, most: int) -> Sequence[memoryview]:
+        # Bytes that are kept here come before those that are kept there.
+        return self._landing.places(kept, most) if self._landing is not None and not self._early else ()
+
+    def landed(self, count: int) -> int:
+        return self._landing.landed(count) if self._landing is not None else 0
 
     # -- inside
 

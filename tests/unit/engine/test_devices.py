@@ -13,12 +13,15 @@ import pytest
 from wildbach.base.errors import NetworkError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.devices import DeviceRoads, own_places
+from wildbach.engine.lan import LocalDiscovery
 from wildbach.engine.roads import Roads
 from wildbach.engine.settings import Settings
 from wildbach.net.interfaces import Interface
 from wildbach.net.transport import Connection
 from wildbach.net.utp import UtpTransport
+from wildbach.protocol import lan
 from wildbach.runtime.tasks import Scope
+from wildbach.services.sync.neighbours import Neighbours
 from wildbach.testing.loop import sim
 from wildbach.testing.nat import NatKind
 from wildbach.testing.network import Host, MemoryDatagrams, Network
@@ -114,3 +117,53 @@ def test_a_meeting_with_nobody_ends_in_time_and_so_does_one_that_the_filter_forb
         return took
 
     assert 40.0 < sim(1).run(story()) <= 60.0
+
+
+def test_neighbours_are_told_of_all_folders_whenever_local_discovery_begins_anew() -> None:
+    async def story() -> None:
+        roads, utp = device(Network().host(), 1)
+        folders = Neighbours(lambda: 0.0)
+        folders.add("a", [bytes(32)], lambda at: None)
+        folders.add("b", [bytes(31) + b"\1"], lambda at: None)
+        roads.announce("a")
+        roads.announce("b")
+        roads.forget("b")
+        roads.use_folders(folders)
+        for _ in range(2):  # the network went, and came back
+            spoken: list[int] = []
+            found = LocalDiscovery(lambda key: None, lambda swarm: None, lambda family: 6881, lambda: 0.0, Random(1))
+            found.use(Speaker(spoken))
+            roads.attach(found)
+            found.send(5.0)
+            assert spoken == [4]
+            roads.forget("a")
+            found.send(1000.0)
+            roads.announce("a")
+            assert spoken == [4]
+            roads.attach(None)
+        utp.close()
+
+    sim(1).run(story())
+
+
+class Speaker:
+    """Sockets that note how many tags were sent."""
+
+    families = (4,)
+    places = ("eth0 192.168.1.2",)
+
+    def __init__(self, spoken: list[int]) -> None:
+        self.spoken = spoken
+
+    def near(self, host: str) -> bool:
+        return True
+
+    def refresh(self) -> bool:
+        return False
+
+    def send(self, family: int, data: bytes) -> int:
+        self.spoken.append(len(lan.decode(data).hashes))
+        return 1
+
+    def close(self) -> None:
+        pass

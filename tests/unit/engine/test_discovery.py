@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from nodes import make
-from wildbach.base.ids import InfoHashes
+from wildbach.base.ids import Endpoint, InfoHashes
 from wildbach.engine import ways
 from wildbach.engine.options import AddOptions
 from wildbach.engine.session import Session
 from wildbach.engine.settings import ConnectionSettings, DiskSettings, PeerSettings, Settings
 from wildbach.net.interfaces import Interface
+from wildbach.net.portmap import Mapped
 from wildbach.protocol.metainfo.document import Metainfo
 
 LOCAL = Settings(ConnectionSettings(listen=("127.0.0.1:0", "[::1]:0")), disk=DiskSettings(workers="threads"))
@@ -25,6 +26,7 @@ def test_a_session_on_loopback_finds_nobody_and_maps_nothing() -> None:
     async def main() -> None:
         async with Session(LOCAL) as session:
             assert session.discovery.lan is None and session.discovery.ports == ()
+            assert session.devices.places() == ()
 
     asyncio.run(main())
 
@@ -44,6 +46,14 @@ def test_where_all_may_call_both_are_on_but_for_what_would_tell_of_us(
         async with Session(chosen) as session:
             assert (session.discovery.lan is not None) is lan
             assert [view.family for view in session.discovery.ports] == [4]
+            found = session._discovery
+            assert found is not None and found.mapped_ports == {}
+            found._maps[0]._mapped = (
+                Mapped("upnp", "tcp", 6881, 6881, 3600, ""), Mapped("upnp", "udp", 6881, 7777, 3600, ""))
+            assert found.mapped_ports == {4: 7777}
+            session._external.router_says("9.9.9.9")
+            assert session.devices.places() == (Endpoint("9.9.9.9", 7777),)
+            found._maps[0]._mapped = ()
 
     asyncio.run(main())
 
