@@ -1,7 +1,7 @@
 """Who has a folder, while the network falls apart and comes together and one of the owners turned bad.
 
-`a` stands above all and is honest, `b` and `d` are honest owners, `c` is the bad one: it keeps all that it ever knew and
-signs branches from any time of it, alone or with devices that it made owners. `r` reads only and forges.
+`a` stands above all and is honest, `b` and `d` are honest owners, `c` is the bad one: it keeps all that it ever knew
+and signs branches from any time of it, alone or with devices that it made owners. `r` reads only and forges.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Voided:
     added: tuple[DeviceId, ...] = ()
     "Devices that it took in."
     removed: tuple[DeviceId, ...] = ()
-    "Devices that it removed."
+    "Devices that it removed; where it was outranked, those whose removal or change was left out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,12 +300,14 @@ def recovery_stage(generation: int, key: bytes) -> Stage:
     return 1, generation, key
 
 
-def cuts_of(valid: Iterable[Node]) -> dict[DeviceId, tuple[tuple[int, Cut], ...]]:
+def cuts_of(resolved: Resolved) -> dict[DeviceId, tuple[tuple[int, Cut], ...]]:
     """Of each device that lost the right to write: the epoch that began with it, and what was accepted until then."""
     found: dict[DeviceId, list[tuple[int, Cut]]] = {}
-    for node in valid:
+    left_out = {(void.hash, device) for void in resolved.voided for device in void.removed}
+    for node in resolved.valid:
         for cut in node.roster.cuts:
-            found.setdefault(cut.device, []).append((node.roster.epoch, cut))
+            if (node.hash, cut.device) not in left_out:
+                found.setdefault(cut.device, []).append((node.roster.epoch, cut))
     return {
         device: tuple(sorted(set(cuts), key=lambda each: (each[0], each[1].root, each[1].upto)))
         for device, cuts in found.items()}

@@ -260,7 +260,7 @@ class Rosters:
             for member in node.roster.members:
                 authors[member.id] = member.device
         return View(
-            self.folder, resolved.state, heads, resolved.voided, resolving.cuts_of(resolved.valid), authors,
+            self.folder, resolved.state, heads, resolved.voided, resolving.cuts_of(resolved), authors,
             frozenset(spent), max(node.roster.epoch for node in self._by_index),
             any(self._exposes(self._nodes[each.hash].roster, resolved.state) for each in resolved.voided))
 
