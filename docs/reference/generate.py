@@ -144,6 +144,14 @@ SHOWN_LIMITS = {
     "SYNC_IGNORE_RULES": "such patterns of a folder",
     "SYNC_WATCHES": "directories of a folder that are watched; the system may permit fewer",
     "SYNC_DIRTY_PATHS": "paths of a folder that changed and wait to be looked at; with more of them all of it is",
+    "SYNC_DEVICES": "devices of a synced folder",
+    "SYNC_ROSTERS": "times that who has it was changed",
+    "SYNC_ROSTERS_SIGNER": "of these, by one owner",
+    "SYNC_HEADS": "changes that owners made without knowing of each other",
+    "SYNC_OPEN_LINKS": "links to a folder for any number of devices",
+    "SYNC_LINKS": "links that a device gave and nobody came by yet",
+    "SYNC_LINK_SECONDS": "seconds that a link holds",
+    "SYNC_REKEY_SECONDS": "seconds that a device that was away is waited for with new keys",
 }
 
 

@@ -72,7 +72,7 @@ def judge(
     view: View, lists: Mapping[bytes, Accepted], author: DeviceId, epoch: int, seq: int, hash_of_entry: bytes,
 ) -> Verdict:
     """`lists`: those that are here, by their roots. That the author signed the entry was checked before."""
-    if author not in view.authors or epoch > view.state.epoch:
+    if author not in view.authors or epoch > view.newest_epoch:
         return Verdict.UNDECIDED
     cuts = view.cuts.get(author, ())
     member = view.member(author)

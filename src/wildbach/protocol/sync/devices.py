@@ -41,7 +41,7 @@ class Device:
 
     @property
     def id(self) -> DeviceId:
-        return DeviceId(sha256(self.signing + self.exchange).digest()[: DeviceId.SIZE])
+        return _id(self.signing, self.exchange)
 
     def verify(self, signature: bytes, data: bytes) -> bool:
         return signed_by(self.signing, signature, data)
@@ -117,6 +117,11 @@ def check_name(name: str) -> str:
     if not name.isprintable() or any(0xD800 <= ord(char) < 0xE000 for char in name):
         raise FormatError("a name has characters that are not printed")
     return name
+
+
+@functools.lru_cache(maxsize=4096)
+def _id(signing: bytes, exchange: bytes) -> DeviceId:
+    return DeviceId(sha256(signing + exchange).digest()[: DeviceId.SIZE])
 
 
 @functools.lru_cache(maxsize=4096)

@@ -53,6 +53,8 @@ class State:
     "Members that were not given the secrets that hold: an owner has to."
     epochs: tuple[tuple[int, bytes], ...] = ()
     "All newest epochs, where there are several: number and name."
+    readers: frozenset[DeviceId] = frozenset()
+    "Who was given the secrets that hold, to read."
 
     @property
     def owners(self) -> list[Member]:
@@ -108,7 +110,7 @@ class Voided:
     added: tuple[DeviceId, ...] = ()
     "Devices that it took in."
     removed: tuple[DeviceId, ...] = ()
-    "Devices that it removed."
+    "Devices that it removed; where it was outranked, those whose removal or change was left out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ def state_of(roster: Roster) -> State:
     """What a roster says by itself."""
     return State(
         roster.listed(), roster.recovery, roster.generation, roster.next_rank, roster.name, roster.epoch, roster.commit,
-        {link.hash: link for link in roster.links}, epochs=((roster.epoch, roster.commit),))
+        {link.hash: link for link in roster.links}, epochs=((roster.epoch, roster.commit),),
+        readers=frozenset(member.id for member in roster.members if member.role.reads))
 
 
 def changes_of(base: State | None, roster: Roster) -> dict[Key, Value]:
@@ -135,7 +138,7 @@ def changes_of(base: State | None, roster: Roster) -> dict[Key, Value]:
             changes["role", device] = None
     for device, member in listed.items():
         old = before.get(device)
-        if old is None or replace(old, name="") != replace(member, name=""):
+        if old is None or (old.role, old.rank, old.link) != (member.role, member.rank, member.link):
             changes["role", device] = member
         if old is None or old.name != member.name:
             changes["called", device] = member.name
@@ -242,9 +245,10 @@ class _Resolution:
         epochs = sorted(
             ((value[0], value[1], node.hash) for node, value in newest[_EPOCH] if isinstance(value, tuple)),
             key=lambda each: (-each[0], each[2]))
+        given = self._given()
         # Of those with the highest number one that nobody has who must not, where there is one.
         highest = [each for each in epochs if each[0] == epochs[0][0]]
-        epoch, commit, _ = next((each for each in highest if not self._stale(each[1], members)), highest[0])
+        epoch, commit, _ = next((each for each in highest if not self._stale(given[each[1]], members)), highest[0])
         generation, recovery = max(
             ((value, node) for node, value in newest[_RECOVERY] if isinstance(value, tuple)),
             key=lambda each: (each[0][0], [-octet for octet in each[1].hash]))[0]
@@ -255,27 +259,34 @@ class _Resolution:
             if kind == "link" and values and None not in values:
                 links[token] = min(
                     (value for value in values if isinstance(value, OpenLink)),
-                    key=lambda link: (-link.role.strength, link.boxes))
-        readers, holders = self._holders(commit)
+                    key=lambda link: (link.role.strength, link.boxes))
+        readers, holders = given[commit]
         unsealed = frozenset(
             each for each, member in members.items() if each not in (readers if member.role.reads else holders))
         return State(
             members, recovery, generation, max(node.roster.next_rank for node in self._valid),
-            name if isinstance(name, str) else "", epoch, commit, links, self._stale(commit, members), unsealed,
-            tuple((each[0], each[1]) for each in epochs))
+            name if isinstance(name, str) else "", epoch, commit, links, self._stale(given[commit], members), unsealed,
+            tuple((each[0], each[1]) for each in epochs), frozenset(readers))
 
-    def _holders(self, commit: bytes) -> tuple[set[DeviceId], set[DeviceId]]:
-        """Who was given the secrets of an epoch by rosters that count: to read, and to store alone."""
-        readers: set[DeviceId] = set()
-        holders: set[DeviceId] = set()
+    def _given(self) -> dict[bytes, tuple[set[DeviceId], set[DeviceId]]]:
+        """By epoch who was given its secrets by rosters that count: to read, and to store alone."""
+        given: dict[bytes, tuple[set[DeviceId], set[DeviceId]]] = {}
+        counts = {node.hash for node in self._valid}
         for node in self._valid:
-            if node.roster.commit == commit:
-                for member in node.roster.members:
+            readers, holders = given.setdefault(node.roster.commit, (set(), set()))
+            followed = node.roster.predecessors
+            if _EPOCH in node.changes or len(followed) != 1 or followed[0] not in counts:
+                listed: Iterable[Value] = node.roster.members
+            else:
+                listed = node.changes.values()  # all others were given it by the one that it follows
+            for member in listed:
+                if isinstance(member, Member):
                     (readers if member.role.reads else holders).add(member.id)
-        return readers, holders
+        return given
 
-    def _stale(self, commit: bytes, members: Mapping[DeviceId, Member]) -> bool:
-        readers, holders = self._holders(commit)
+    @staticmethod
+    def _stale(given: tuple[set[DeviceId], set[DeviceId]], members: Mapping[DeviceId, Member]) -> bool:
+        readers, holders = given
         return any(each not in members or not members[each].role.reads for each in readers) or any(
             each not in members for each in holders)
 
@@ -289,12 +300,14 @@ def recovery_stage(generation: int, key: bytes) -> Stage:
     return 1, generation, key
 
 
-def cuts_of(valid: Iterable[Node]) -> dict[DeviceId, tuple[tuple[int, Cut], ...]]:
+def cuts_of(resolved: Resolved) -> dict[DeviceId, tuple[tuple[int, Cut], ...]]:
     """Of each device that lost the right to write: the epoch that began with it, and what was accepted until then."""
     found: dict[DeviceId, list[tuple[int, Cut]]] = {}
-    for node in valid:
+    left_out = {(void.hash, device) for void in resolved.voided for device in void.removed}
+    for node in resolved.valid:
         for cut in node.roster.cuts:
-            found.setdefault(cut.device, []).append((node.roster.epoch, cut))
+            if (node.hash, cut.device) not in left_out:
+                found.setdefault(cut.device, []).append((node.roster.epoch, cut))
     return {
         device: tuple(sorted(set(cuts), key=lambda each: (each[0], each[1].root, each[1].upto)))
         for device, cuts in found.items()}

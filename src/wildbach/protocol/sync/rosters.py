@@ -50,6 +50,8 @@ class View:
     "All devices that are or ever were members, by rosters that count: whose keys signatures are checked with."
     spent: frozenset[bytes]
     "Hashes of tokens that somebody came by, ever."
+    newest_epoch: int
+    "Of any roster, also one that is void: what no entry can be of yet lies above it."
     exposed: bool
     "Who came by a roster that is void has the secrets that hold, and is no member."
 
@@ -258,13 +260,15 @@ class Rosters:
             for member in node.roster.members:
                 authors[member.id] = member.device
         return View(
-            self.folder, resolved.state, heads, resolved.voided, resolving.cuts_of(resolved.valid), authors,
-            frozenset(spent),
+            self.folder, resolved.state, heads, resolved.voided, resolving.cuts_of(resolved), authors,
+            frozenset(spent), max(node.roster.epoch for node in self._by_index),
             any(self._exposes(self._nodes[each.hash].roster, resolved.state) for each in resolved.voided))
 
     @staticmethod
     def _exposes(roster: Roster, state: State) -> bool:
-        return roster.commit == state.commit and any(
+        """Who never had the secrets only says so: else an ex-owner could have new ones made again and again."""
+        had = roster.by_recovery or roster.signer in state.readers
+        return had and roster.commit == state.commit and any(
             (now := state.members.get(member.id)) is None or member.role.reads > now.role.reads
             for member in roster.members)
 
@@ -326,8 +330,8 @@ def _check_seats(roster: Roster, base: State, listed: Mapping[DeviceId, Member],
         raise Refused("gives seats out of order")
     for device, member in listed.items():
         old = base.members.get(device)
-        if old is not None and old.link != member.link:
-            raise Refused("changes by which link a device came")
+        if old is not None and (old.link, old.device) != (member.link, member.device):
+            raise Refused("changes the keys of a device, or by which link it came")
 
 
 def _check_epoch(roster: Roster, base: State, listed: Mapping[DeviceId, Member]) -> None:

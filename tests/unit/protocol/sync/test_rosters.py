@@ -427,6 +427,64 @@ def test_a_recovery_key_is_replaced_and_the_one_before_is_worth_nothing() -> Non
     assert b.view.state.owners[0].id == b.id
 
 
+def test_who_came_by_a_void_roster_is_locked_out_by_new_secrets() -> None:
+    _, a, b, c = team()
+    b.sign(Changes(roles={c.id: Role.READ_WRITE}))
+    c.add("x")
+    assert b.view.state.epoch == 0
+    meet(a, b, c)
+    assert "x" not in a.names()
+    assert a.view.state.commit in held(a.rosters, keys_of("x")).reads
+    assert a.view.merge_wanted
+    a.sign(Changes())
+    assert not a.view.merge_wanted
+    assert a.view.state.commit not in held(a.rosters, keys_of("x")).reads
+    assert a.view.state.commit in held(a.rosters, c.keys).reads
+
+
+def test_an_ex_owner_cannot_have_new_secrets_made_again_and_again() -> None:
+    bed, a, b, c = team()
+    before = bed.desk("c", c)
+    b.remove("c")
+    meet(a, b)
+    raw = before.draft(Changes(rekey=True, add=(Newcomer(keys_of("x").public, Role.STORE, "x"),)))
+    a.rosters.add(forged(raw, before.keys, commit=a.view.state.commit))
+    assert [void.signer for void in a.view.voided] == [c.id]
+    assert not a.view.merge_wanted
+
+
+def test_a_seat_that_a_void_roster_gave_does_not_reach_above() -> None:
+    _, a, b, c = team()
+    c.take_over()
+    cut = Cut(b.id, 3, 1, b"1" * 32)
+    c.sign(Changes(remove=(b.id,), cuts={b.id: cut}, name="taken"))
+    a.rosters.add(amend(
+        a.rosters, RECOVERY, held(a.rosters, a.keys), Changes(recovery=RecoveryKey(bytes(32)).public),
+        a.random.randbytes))
+    meet(a, b, c)
+    assert [owner.name for owner in a.view.state.owners] == ["a", "b", "c"]
+    assert {void.why for void in a.view.voided} == {Why.UNSEATED, Why.OUTRANKED}
+    outranked = next(void for void in a.view.voided if void.why is Why.OUTRANKED)
+    assert (outranked.signer, outranked.removed) == (c.id, (b.id,))
+    assert a.view.state.name == "taken"
+    assert b.id not in a.view.cuts
+    # b was not given the secrets of that roster, so whoever is above has to.
+    assert a.view.merge_wanted
+    a.sign(Changes())
+    meet(a, b, c)
+    assert b.reads()
+
+
+def test_an_owner_that_leaves_twice_has_left() -> None:
+    bed, a, _, c = team()
+    other = bed.desk("c", c)
+    c.remove("c")
+    other.remove("c")
+    meet(a, c, other)
+    assert "c" not in a.names()
+    assert a.view.voided == ()
+
+
 # -- order, size
 
 def test_rosters_wait_for_what_they_follow() -> None:

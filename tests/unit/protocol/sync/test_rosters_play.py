@@ -119,4 +119,4 @@ class Play(RuleBasedStateMachine):
 
 
 TestPlay = Play.TestCase
-TestPlay.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestPlay.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
