@@ -132,7 +132,7 @@ def test_a_process_that_is_killed_leaves_an_old_or_a_new_file(tmp_path):
     home.mkdir()
     (home / "file").write_bytes(b"0 " * 5000)
     root = Path(__file__).parents[4]
-    for kill in range(8):
+    for kill in range(4):
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD.format(here=str(root)), str(home)], stdout=subprocess.PIPE, cwd=root,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(str(root / each) for each in ("src", "tests", "."))},
