@@ -10,6 +10,7 @@ from random import Random
 
 from tests.syncsim.disk import Crash, Disk, Node, fold, root_of
 from tests.syncsim.memory import MemoryStore
+
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.services.sync.core import Core
