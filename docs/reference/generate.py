@@ -124,6 +124,10 @@ SHOWN_LIMITS = {
     "DEVCHAIN_EVENTS": "events in one answer there",
     "DEVCHAIN_BLOCKS": "blocks in one answer there",
     "DEVCHAIN_LAG": "blocks that may be undone there",
+    "SYNC_IGNORE_BYTES": "a file of patterns of what is left out of a folder",
+    "SYNC_IGNORE_RULES": "such patterns of a folder",
+    "SYNC_WATCHES": "directories of a folder that are watched; the system may permit fewer",
+    "SYNC_DIRTY_PATHS": "paths of a folder that changed and wait to be looked at; with more of them all of it is",
 }
 
 

@@ -814,3 +814,11 @@ SYNC_BUNDLE_BYTES = MIB
 "Whole small files that are sent in one answer."
 SYNC_BUNDLE_FILES = 2048
 "Of one answer."
+SYNC_IGNORE_BYTES = 256 * KIB
+"Of a file of patterns of what is not kept the same."
+SYNC_IGNORE_RULES = 2000
+"Patterns of a folder."
+SYNC_DIRTY_PATHS = 10_000
+"Paths of a folder that changed and wait to be looked at; with more of them all of it is."
+SYNC_WATCHES = 500_000
+"Directories of a folder that are watched; the system may permit fewer."

@@ -1,0 +1,1 @@
+"""Folders that are kept the same on several devices: what stands on the disk, and how it changes safely."""

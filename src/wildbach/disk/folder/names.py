@@ -1,0 +1,182 @@
+"""Names of files: what a file system takes for the same, and what a conflict copy is called.
+
+Paths of a folder are in NFC. Two that differ, and are one on this disk, cannot both stand here: one of them is
+*shadowed*, kept in the index and never written, and its absence is no deletion.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from wildbach.base import limits
+from wildbach.disk.folder.fs import NOT_ABLE, Fs
+from wildbach.disk.folder.local import TMP
+from wildbach.protocol.sync.entries import RESERVED
+
+_EXTENSION_BYTES: Final = 32
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST: Final = datetime(1, 1, 1, tzinfo=UTC) - _EPOCH
+_LATEST: Final = datetime(9999, 12, 31, 23, 59, tzinfo=UTC) - _EPOCH
+_DEVICE_CHARS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the file system of a folder does. The default is an ordinary one of Linux."""
+
+    folds: bool = False
+    "`A` and `a` are one name."
+    decomposes: bool = False
+    "Unicode's forms of a name are one name."
+    hard_links: bool = True
+    exchanges: bool = True
+    "Two names can change places in one step."
+    no_replace: bool = True
+    "A rename can refuse to replace."
+    executable: bool = True
+    "The bit is kept."
+
+    @property
+    def exact(self) -> bool:
+        """True where different names are different files."""
+        return not self.folds and not self.decomposes
+
+    def key(self, name: str) -> str:
+        """Equal for names, or paths, that are one on this disk."""
+        if self.folds:
+            return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+        return unicodedata.normalize("NFC", name) if self.decomposes else name
+
+
+def probe(fs: Fs) -> Traits:
+    """Try it out, in `.wildbach/tmp`, which is there. Raises OSError where nothing can be written."""
+    token = secrets.token_hex(4)
+    base = f"{TMP}/probe-{token}"
+    made: list[str] = []
+
+    def there(path: str) -> bool:
+        try:
+            fs.lstat(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def new(path: str) -> None:
+        handle = fs.open_new(path)
+        made.append(path)
+        fs.close(handle)
+
+    try:
+        new(f"{base}-a")
+        folds = there(f"{TMP}/PROBE-{token}-a")
+        new(f"{base}-\u00e9")
+        decomposes = there(f"{base}-e\u0301")
+        made += [f"{base}-l", f"{base}-n"]
+        hard_links = _able(lambda: fs.link(f"{base}-a", f"{base}-l"))
+        exchanges = _able(lambda: fs.exchange(f"{base}-a", f"{base}-\u00e9"))
+        no_replace = _able(lambda: fs.rename_new(f"{base}-a", f"{base}-n"))
+        handle = fs.open_write(f"{base}-\u00e9")
+        try:
+            fs.set_mode(handle, 0o700)
+            on = bool(fs.fstat(handle).mode & 0o100)
+            fs.set_mode(handle, 0o600)
+            executable = on and not fs.fstat(handle).mode & 0o100
+        finally:
+            fs.close(handle)
+        return Traits(folds, decomposes, hard_links, exchanges, no_replace, executable)
+    finally:
+        for path in made:
+            with contextlib.suppress(FileNotFoundError):
+                fs.unlink(path)
+
+
+def _able(call: Callable[[], None]) -> bool:
+    try:
+        call()
+    except OSError as error:
+        if error.errno not in NOT_ABLE:
+            raise
+        return False
+    return True
+
+
+def refusal(path: str) -> str:
+    """Why a name found on the disk cannot be a path of a folder; empty where it can. `path` is relative."""
+    name = path.rpartition("/")[2]
+    if any(0xD800 <= ord(char) < 0xE000 for char in name):
+        return "the name is not Unicode"
+    if len(path.encode("utf-8", "surrogateescape")) > limits.SYNC_PATH_BYTES:
+        return f"the path is longer than {limits.SYNC_PATH_BYTES} bytes"
+    if len(name.encode()) > limits.SYNC_NAME_BYTES:
+        return f"the name is longer than {limits.SYNC_NAME_BYTES} bytes"
+    if path.count("/") >= limits.SYNC_PATH_DEPTH:
+        return f"more than {limits.SYNC_PATH_DEPTH} directories in each other"
+    return ""
+
+
+def reserved(path: str) -> bool:
+    """True for `.wildbach` and what is below it, however it is spelt."""
+    return path.partition("/")[0].casefold() == RESERVED
+
+
+def shadows(paths: Iterable[str], here: Iterable[str], traits: Traits) -> dict[str, str]:
+    """Which of `paths` cannot be written, each with the one that stands in its place.
+
+    What is on the disk already (`here`) goes before what is not, and then the smaller by code points, so that the
+    answer does not depend on the order. A path whose directory is shadowed is not named again.
+    """
+    if traits.exact:
+        return {}
+    holders: dict[str, str] = {}
+    for path in sorted(here):
+        holders.setdefault(traits.key(path), path)
+    hidden: dict[str, str] = {}
+    for path in sorted(paths):
+        holder = holders.setdefault(traits.key(path), path)
+        if holder != path:
+            hidden[path] = holder
+    return hidden
+
+
+def conflict_path(path: str, device: bytes, mtime_ns: int, number: int = 0) -> str:
+    """What a losing file is called from now on: `name (conflict DEVICE 2026-01-31 1405).ext`.
+
+    All comes from the losing entry: its path, author and time (UTC), so two devices make the same. `number` above 0
+    gives others, for where that one is taken by something else. The name is never longer than file systems take.
+    """
+    folder, slash, name = path.rpartition("/")
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension.encode()) > _EXTENSION_BYTES:
+        stem, dot, extension = name, "", ""
+    since = timedelta(microseconds=mtime_ns // 1000)
+    when = _EPOCH + min(max(since, _EARLIEST), _LATEST)
+    short = device.hex()[:_DEVICE_CHARS]
+    again = f" {number + 1}" if number else ""
+    tail = f" (conflict {short} {when.year:04}-{when:%m-%d %H%M}{again}){dot}{extension}"
+    room = limits.SYNC_NAME_BYTES - len(tail.encode())
+    kept = stem.encode()[:room].decode("utf-8", "ignore")
+    return unicodedata.normalize("NFC", f"{folder}{slash}{kept}{tail}")
+
+
+def composed(name: str) -> str:
+    """In NFC, the form of all paths of a folder; what is not Unicode stays as it is."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def printable(path: str) -> str:
+    """For people to read: what is not Unicode is shown as a replacement."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def sendable(target: str) -> bool:
+    """True for where a symbolic link points, if an entry can say so."""
+    return (
+        bool(target) and "\0" not in target and not any(0xD800 <= ord(char) < 0xE000 for char in target)
+        and len(target.encode()) <= limits.SYNC_PATH_BYTES
+    )
