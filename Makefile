@@ -72,6 +72,9 @@ bench: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	$(BIN)/python fuzz/run.py --seconds $(SECONDS_EACH) $(ARGS)
 
+simulate-sync: $(VENV)/.dev
+	$(BIN)/python -m tests.syncsim --seconds $(or $(SECONDS),60) $(ARGS)
+
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --custom-compile-command 'make lock'
 lock:

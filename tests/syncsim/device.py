@@ -10,6 +10,7 @@ from random import Random
 
 from tests.syncsim.disk import Crash, Disk, Node, fold, root_of
 from tests.syncsim.memory import MemoryStore
+
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.services.sync.core import Core
@@ -47,7 +48,7 @@ class Device:
         self.skew = skew
         self.crash_chance = 0.0
         self.error_chance = 0.0
-        self.disk = Disk(folds=folds, trouble=self._trouble)
+        self.disk = self._make_disk(folds)
         self.store = MemoryStore(fold if folds else None, self._committing)
         self.core = self._core()
         self.have: dict[int, int] = {}
@@ -56,6 +57,9 @@ class Device:
         self.crashes = 0
         self.signed = 0
         self.ops: list[str] = []
+
+    def _make_disk(self, folds: bool) -> Disk:
+        return Disk(folds=folds, trouble=self._trouble)
 
     def _core(self) -> Core:
         return Core(self.me, self.store, Key(self.rng), self.policy)
@@ -78,9 +82,13 @@ class Device:
         """The process died and starts again."""
         self.crashes += 1
         self.store.crashed()
-        self.disk.temporary.clear()
+        self._recover()
         self.core = self._core()
         self._starts(now)
+
+    def _recover(self) -> None:
+        """What a start does with what the last process left on the disk."""
+        self.disk.temporary.clear()
 
     def _starts(self, now: float) -> None:
         """A real start dies again where it must; here it is let through."""
@@ -88,7 +96,7 @@ class Device:
         self.core.remembered(self.disk.high_water)
         left = self.core.unfinished()
         if left:
-            self.core.saw([(path, self.disk.seen(path)) for path in left], self.clock(now))
+            self.core.saw([(path, self.look(path)) for path in left], self.clock(now))
         self.crash_chance = chance
 
     def restored(self, copy: list[dict[str, object]], have: dict[int, int], index_id: int, now: float) -> None:
@@ -113,6 +121,10 @@ class Device:
             self.core.saw(changes, self.clock(now))
         return bool(changes)
 
+    def look(self, path: str) -> Seen | None:
+        """How a path lies on the disk now."""
+        return self.disk.seen(path)
+
     def work(self, now: float, fetch: Fetch, limit: int = 10_000) -> int:
         """One step of the core, and its operations. Returns how many were carried out or refused."""
         ops = self.core.step(self.clock(now), limit)
@@ -120,13 +132,13 @@ class Device:
             why = self._do(op, fetch)
             if why is None:
                 self.ops.append(f"{op.act.value} {op.path}")
-                self.core.done(op, self.disk.seen(op.path), self.clock(now))
+                self.core.done(op, self.look(op.path), self.clock(now))
             else:
                 self.core.failed(op, why)
                 if why is Why.NOT_SCANNED:
                     paths = [op.path] + ([op.source] if op.source else [])
                     # Both are looked at again, whether or not they changed: the other name may have.
-                    self.core.saw([(path, self.disk.seen(path)) for path in paths], self.clock(now))
+                    self.core.saw([(path, self.look(path)) for path in paths], self.clock(now))
         return len(ops)
 
     def _do(self, op: Op, fetch: Fetch) -> Why | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from tests.syncsim.disk import root_of
+
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.vectors import VersionVector

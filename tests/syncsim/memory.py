@@ -45,7 +45,7 @@ class Tree:
         yield from self._order[start:end]
 
 
-class Heads_(Tree):
+class GlobalTree(Tree):
     """Global."""
 
     def __init__(self, items: dict[str, Heads] | None = None, fold: Callable[[str], str] | None = None) -> None:
@@ -67,7 +67,7 @@ class Heads_(Tree):
             if each != path and self.fold(each) == key and (live(self.items[each]) or self.live_below(each))]
 
 
-class Seen_(Tree):
+class LocalTree(Tree):
     """Local."""
 
     def __init__(self, items: dict[str, Seen] | None = None, fold: Callable[[str], str] | None = None) -> None:
@@ -91,8 +91,8 @@ class MemoryStore:
         self.fold = fold
         self.on_commit = on_commit
         self._undo: list[tuple[Any, str, Any]] = []
-        self.world = Heads_(fold=fold)
-        self.local = Seen_(fold=fold)
+        self.world = GlobalTree(fold=fold)
+        self.local = LocalTree(fold=fold)
         self.synced = Tree()
         self.sequences = Tree()
         self._marked = Tree()
@@ -194,4 +194,4 @@ class MemoryStore:
         self._undo.clear()
         fold = self.fold
         (self.world, self.local, self.synced, self.sequences, self._marked, self._held, self._conflicted, self.records,
-         self._numbers) = (Heads_(copy[0], fold), Seen_(copy[1], fold), *(Tree(each) for each in copy[2:]))
+         self._numbers) = (GlobalTree(copy[0], fold), LocalTree(copy[1], fold), *(Tree(each) for each in copy[2:]))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 
 from tests.syncsim.disk import Disk, Node
+
 from wildbach.protocol.sync.entries import EntryKind
 from wildbach.services.sync.trees import parent
 

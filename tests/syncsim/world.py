@@ -9,9 +9,11 @@ from random import Random
 from tests.syncsim.device import Device
 from tests.syncsim.disk import Crash
 from tests.syncsim.users import User
+
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.services.sync.planner import Why
 from wildbach.services.sync.trees import Policy
+from wildbach.testing.fakefs import Crash as Died
 
 YEAR = 365 * 86400.0
 START = 1_790_000_000.0
@@ -49,7 +51,7 @@ class World:
 
     def __init__(
         self, seed: int, *, devices: int = 3, readers: int = 0, folding: int = 0, trouble: Trouble | None = None,
-        user: User | None = None,
+        user: User | None = None, kind: type[Device] = Device,
     ) -> None:
         self.seed = seed
         self.rng = Random(f"sync {seed}")
@@ -57,7 +59,7 @@ class World:
         self.now = START
         self.user = user or User(self.rng)
         self.devices = [
-            Device(
+            kind(
                 each, self.rng, policy=Policy(writes=each < devices - readers), folds=devices - each <= folding,
                 skew=self.rng.uniform(-self.trouble.skew, self.trouble.skew) if self.rng.random() < 0.3 else 0.0)
             for each in range(devices)]
@@ -256,7 +258,7 @@ class World:
         worlds = [dict(each.store.world.items) for each in self.devices]
         for device, world in zip(self.devices, worlds, strict=True):
             assert world == worlds[0], f"seed {self.seed}: {device.name} has other heads"
-            assert all(self._may_sign(each) for heads in world.values() for each in heads), f"seed {self.seed}: a reader"
+            assert all(self._may_sign(each) for heads in world.values() for each in heads), "a reader signed"
         self.nothing_lost()
         for device in self.devices:
             assert not device.disk.temporary
@@ -301,7 +303,7 @@ class _Alive:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, Crash):
+        if isinstance(error, Crash | Died):
             self._world.say(f"{self._device.name} crashed")
             self._device.crashed(self._world.now)
             return True

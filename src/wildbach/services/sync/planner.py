@@ -131,7 +131,7 @@ def plan(paths: Iterable[str], view: View) -> Plan:
 
 
 def _respell(wished: dict[str, Op], made: Plan, view: View) -> None:
-    """A directory whose name changes only in ways that this disk does not see moves whole; the rest comes later."""
+    """A directory whose name changes only in ways that this disk does not see moves whole; the rest comes after."""
     for path, op in list(wished.items()):
         if op.act is not Act.MKDIR or op.expect is not None or wished.get(path) is not op:
             continue

@@ -5,20 +5,20 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.syncsim.made import DEVICES, A, B, C, entry
+from tests.syncsim.memory import GlobalTree
 
-from tests.syncsim.made import A, B, C, DEVICES, entry
 from wildbach.base import limits
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.services.sync.merge import merged, union, wanted, winner
-from tests.syncsim.memory import Heads_
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Entry]:
     """What honest devices sign for one path: each knows of what it chose to hear, and of all its own."""
     signed: list[Entry] = []
-    known: dict[bytes, tuple[Entry, ...]] = {each: () for each in DEVICES}
+    known: dict[bytes, tuple[Entry, ...]] = dict.fromkeys(DEVICES, ())
     for seq in range(1, draw(st.integers(1, 7)) + 1):
         author = draw(st.sampled_from(DEVICES))
         heard = [each for each in signed if draw(st.booleans())]
@@ -56,7 +56,7 @@ def test_an_author_that_forgot_what_it_signed_has_two_heads_and_none_is_lost() -
     again = entry("p", "y", A, seq=9, vector=VersionVector({A: 9}))
     known = entry("p", "z", B, seq=7, vector=VersionVector({B: 7}))
     for order in itertools.permutations((first, again, known)):
-        assert set(each.root for each in merged((), *order)) == {first.root, again.root}
+        assert {each.root for each in merged((), *order)} == {first.root, again.root}
 
 
 def test_the_same_vector_with_another_content_is_a_conflict_and_with_the_same_content_is_one() -> None:
@@ -82,7 +82,7 @@ def test_live_wins_over_deleted_then_the_newer_then_the_greater_author() -> None
 
 
 def test_a_directory_that_something_needs_wins_over_a_newer_file() -> None:
-    world = Heads_({"p": (entry("p", "x", A, mtime_ns=9),), "p/y": (entry("p/y", "y", B),)})
+    world = GlobalTree({"p": (entry("p", "x", A, mtime_ns=9),), "p/y": (entry("p/y", "y", B),)})
     want = wanted(world, "p")
     assert want.kind is EntryKind.DIR and want.losers == world.get("p")
     world.put("p/y", (replace(entry("p/y", "y", B), deleted=True),))
@@ -90,6 +90,6 @@ def test_a_directory_that_something_needs_wins_over_a_newer_file() -> None:
 
 
 def test_a_deleted_directory_stays_while_something_in_it_lives() -> None:
-    world = Heads_({"p": (entry("p", "", A, kind=EntryKind.DIR, deleted=True),), "p/y": (entry("p/y", "y", B),)})
+    world = GlobalTree({"p": (entry("p", "", A, kind=EntryKind.DIR, deleted=True),), "p/y": (entry("p/y", "y", B),)})
     assert wanted(world, "p").kind is EntryKind.DIR
     assert wanted(world, "p").losers == ()

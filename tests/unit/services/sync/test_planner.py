@@ -6,11 +6,11 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.syncsim.device import Device
 from tests.syncsim.disk import Node, root_of
 from tests.syncsim.made import A, B, C, base, entry, seen
 from tests.syncsim.memory import MemoryStore
+
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.vectors import VersionVector
@@ -29,7 +29,7 @@ one_path = st.tuples(
     st.lists(st.tuples(st.sampled_from((B, C)), st.booleans(), st.sampled_from("xyz"), st.sampled_from(KINDS),
                        st.booleans(), st.integers(0, 2)), max_size=3),
     st.sampled_from(KINDS), st.sampled_from("xy"))
-trees = st.fixed_dictionaries({path: one_path for path in PATHS})
+trees = st.fixed_dictionaries(dict.fromkeys(PATHS, one_path))
 
 
 def _device(drawn: dict[str, tuple[object, ...]], *, writes: bool = True) -> Device:
