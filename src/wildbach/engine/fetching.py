@@ -110,18 +110,17 @@ class Fetch:
             raise UsageError("the fetch was closed")
         return found
 
-    async def leaves(self, piece: int) -> bytes:
-        """The leaves of a piece, from the peers."""
-        await self.layer()
-        expected = self.swarm.expected(piece)
-        if expected is None:
-            raise UsageError(f"there is no piece {piece}")
+    def leaves(self, piece: int) -> asyncio.Future[bytes]:
+        """The leaves of a piece, from the peers, once the layer is here. Raises UsageError before that."""
+        expected = self.swarm.expected(piece) if 0 <= piece < self.id.pieces else None
+        if expected is None or self._closed:
+            raise UsageError(f"there is no piece {piece}, its hash is not known yet, or the fetch was closed")
         future = self._leaves.get(piece)
         if future is None:
             future = self._leaves[piece] = asyncio.get_running_loop().create_future()
             self.swarm.fetcher.want_leaves(self.id.tree, piece, expected)
             self.swarm.ask_for_hashes()
-        return await asyncio.shield(future)
+        return future
 
     async def compare(self, old: ContentId, storage: Storage, layer: bytes | None = None) -> Delta:
         """Which blocks of an older file are blocks of this content too, so that they need not come: its hashes are
@@ -311,6 +310,7 @@ class Fetch:
         for future in waiting.values():
             if not future.done():
                 future.set_exception(self.swarm.error or UsageError("the fetch was closed"))
+                future.exception()  # whoever asked may have gone
 
     async def _wait(self, event: asyncio.Event) -> None:
         await event.wait()
