@@ -102,6 +102,8 @@ SHOWN_LIMITS = {
     "HEAD_ROTATIONS": "how often in a row a key may give way to another",
     "DHT_FOLLOWED": "torrents that change and are followed",
     "VAULT_VOUCHERS": "vouchers that one call of a vault redeems",
+    "CONTENTS_OPEN": "files that are sent or fetched between devices at a time",
+    "CONTENT_PEERS": "devices that one of them is exchanged with",
     "PROBE_BYTES": "blocks that are fetched to see how well a sponsored seeder serves",
     "SPONSORED": "seeders that a sponsor pays at a time",
     "SPONSORED_PERIODS": "periods of such an agreement",
