@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from contentbed import PORT, Held, Metered, dial, layer_of, listen, named
-from nodes import node, settings
+from nodes import make, node, settings
 from wildbach.base.errors import RemoteError, StorageError, UsageError
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
@@ -140,6 +140,31 @@ def test_the_limits_of_the_session_hold_for_contents() -> None:
 
     took = sim().run(main())
     assert 8.0 < took < 14.0  # 2 MiB at 200 kB/s
+
+
+def test_a_limit_is_shared_with_torrents() -> None:
+    made = make("v2", {"file": 40 * PIECE})
+    data = bytes_of(40 * PIECE)
+    content = named(data)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as one, node(network, 1) as two:
+            chosen = settings()
+            await one.session.configure(chosen.__class__(
+                chosen.connections, peers=chosen.peers, disk=chosen.disk,
+                rates=chosen.rates.__class__(up=300_000, limit_local=True)))
+            await one.seed(made)
+            await one.session.contents.serve(content, Held(content, data))
+            listen(one, content)
+            torrent = await two.add(made.metainfo, one.at)
+            fetch = two.session.contents.fetch(content, Held(content))
+            fetch.attach(await dial(network, two, one))
+            while torrent.received + fetch.progress.received < len(data):
+                await asyncio.sleep(0.1)
+            assert 0.7 < torrent.received / fetch.progress.received < 1.4
+
+    sim().run(main())
 
 
 # -- what is here already
@@ -555,7 +580,8 @@ def test_hundreds_of_contents_are_open_at_a_time() -> None:
 
 
 def test_names_that_cannot_be() -> None:
-    for root, size, length in ((b"", 1, BLOCK), (bytes(32), 0, BLOCK), (bytes(32), 1, BLOCK + 1), (bytes(32), 1, 8192),
-                               (bytes(32), 1 << 50, BLOCK)):
+    root = bytes(31) + b"a"
+    for wrong in ((b"", 1, BLOCK), (bytes(32), 1, BLOCK), (root, 0, BLOCK), (root, 1, BLOCK + 1), (root, 1, 8192),
+                  (root, 1 << 50, BLOCK)):
         with pytest.raises(UsageError):
-            ContentId(root, size, length)
+            ContentId(*wrong)

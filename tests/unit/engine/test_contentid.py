@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wildbach.base.errors import UsageError
 from wildbach.base.geometry import BLOCK
 from wildbach.engine.contentid import ContentId, piece_length_for
 
@@ -56,3 +57,12 @@ def test_both_sides_make_the_same_torrent() -> None:
     assert info.size == content.size and info.files[0].root == content.root and not info.multi_file
     assert info.geometry.piece_count == content.pieces == 4
     assert content.info is info
+
+
+@given(st.binary(min_size=31, max_size=33), st.integers(-1, 1 << 60), st.integers(0, 1 << 31) | PIECES)
+def test_what_can_be_named_is_a_torrent(root: bytes, size: int, piece_length: int) -> None:
+    try:
+        content = ContentId(root, size, piece_length)
+    except UsageError:
+        return
+    assert content.info.size == size and content.info.geometry.piece_count == content.pieces
