@@ -111,6 +111,8 @@ SHOWN_LIMITS = {
     "RELAY_PAIR_RATE": "of these, of one pair",
     "RELAY_PAIR_BYTES": "what one pair sends through a relay until it has to call again",
     "VAULT_VOUCHERS": "vouchers that one call of a vault redeems",
+    "CONTENTS_OPEN": "files that are sent or fetched between devices at a time",
+    "CONTENT_PEERS": "devices that one of them is exchanged with",
     "PROBE_BYTES": "blocks that are fetched to see how well a sponsored seeder serves",
     "SPONSORED": "seeders that a sponsor pays at a time",
     "SPONSORED_PERIODS": "periods of such an agreement",

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from contentbed import PORT, Held, Metered, dial, layer_of, listen, named
-from nodes import node, settings
+from nodes import make, node, settings
 from wildbach.base.errors import RemoteError, StorageError, UsageError
 from wildbach.base.geometry import BLOCK
 from wildbach.base.ids import Endpoint
@@ -93,6 +93,7 @@ def test_a_third_device_has_blocks_of_the_second_before_the_second_has_all() -> 
             await asyncio.gather(near.done(), far.done())
             assert first.data == second.data == data
             assert serving.sent == len(data)  # all else came from the second
+            assert asyncio.get_running_loop().time() < 8.0  # 4 MiB at 1 MB/s: the third hardly waits longer
 
     sim().run(main())
 
@@ -139,6 +140,31 @@ def test_the_limits_of_the_session_hold_for_contents() -> None:
 
     took = sim().run(main())
     assert 8.0 < took < 14.0  # 2 MiB at 200 kB/s
+
+
+def test_a_limit_is_shared_with_torrents() -> None:
+    made = make("v2", {"file": 40 * PIECE})
+    data = bytes_of(40 * PIECE)
+    content = named(data)
+
+    async def main() -> None:
+        network = Network()
+        async with node(network) as one, node(network, 1) as two:
+            chosen = settings()
+            await one.session.configure(chosen.__class__(
+                chosen.connections, peers=chosen.peers, disk=chosen.disk,
+                rates=chosen.rates.__class__(up=300_000, limit_local=True)))
+            await one.seed(made)
+            await one.session.contents.serve(content, Held(content, data))
+            listen(one, content)
+            torrent = await two.add(made.metainfo, one.at)
+            fetch = two.session.contents.fetch(content, Held(content))
+            fetch.attach(await dial(network, two, one))
+            while torrent.received + fetch.progress.received < len(data):
+                await asyncio.sleep(0.1)
+            assert 0.7 < torrent.received / fetch.progress.received < 1.4
+
+    sim().run(main())
 
 
 # -- what is here already
@@ -400,14 +426,121 @@ def test_closing_while_all_is_on_its_way_leaves_nothing_behind() -> None:
                 fetch = two.session.contents.fetch(content, Held(content), known=b"" if wait else None)
                 fetch.attach(await dial(network, two, one))
                 await asyncio.sleep(wait)
-                found, _ = await asyncio.gather(fetch.leaves(3), fetch.close(), return_exceptions=True)
-                assert isinstance(found, bytes | UsageError)
+                if fetch.swarm.layer is not None:
+                    waiting = fetch.leaves(3)
+                    await fetch.close()
+                    with pytest.raises(UsageError):
+                        await waiting
+                await fetch.close()
             assert not two.session.contents.swarms
             await asyncio.sleep(1)
             assert not serving.swarm.peers
             assert two.session.internal_errors == one.session.internal_errors == 0
 
     sim().run(main())
+
+
+def hostile(rng: Random, content: ContentId) -> bytes:
+    """A message that breaks a rule, or none, or is none."""
+    word = rng.choice([0, 1, 2, content.pieces - 1, content.pieces, 1 << 31, (1 << 32) - 1])
+    request = hashes.HashRequest(
+        rng.choice([content.root, bytes(32)]), rng.choice([0, 1, 2, 5, 31]), word, rng.choice([0, 1, 2, 512, 513]),
+        rng.choice([0, 1, 9, 60]))
+    return rng.choice([
+        lambda: codec.have(word), lambda: codec.bitfield(rng.randbytes(rng.randrange(9))),
+        lambda: codec.plain(rng.randrange(20)), lambda: codec.requests(word % content.pieces, 0, 4, PIECE),
+        lambda: codec.cancel(word, 0, BLOCK), lambda: codec.reject(word, 5, BLOCK), lambda: codec.allowed_fast(word),
+        lambda: codec.suggest(word), lambda: codec.extended(rng.randrange(9), rng.randbytes(40)),
+        lambda: codec.hash_message(rng.choice([21, 23]), hashes.encode_request(request)),
+        lambda: codec.hash_message(22, hashes.encode_hashes(hashes.Hashes(request, rng.randbytes(64)))),
+        lambda: codec.hash_message(rng.choice([21, 22, 23]), rng.randbytes(rng.randrange(60))),
+        lambda: rng.randrange(60).to_bytes(4, "big") + rng.randbytes(rng.randrange(60)),
+        lambda: (BLOCK + 9).to_bytes(4, "big") + b"\x07" + word.to_bytes(4, "big") + bytes(4 + BLOCK),
+    ])()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_hostile_messages_cost_their_sender_the_connection_and_nobody_else(seed: int) -> None:
+    data = bytes_of(24 * PIECE)
+    content = named(data)
+
+    async def main() -> None:
+        network = Network()
+        rng = Random(seed)
+        async with node(network, up=2e6) as one, node(network) as two:
+            host = network.host()
+            await one.session.contents.serve(content, Held(content, data))
+            target = Held(content)
+            fetch = two.session.contents.fetch(content, target)
+            listen(one, content)
+            listen(two, content)
+            fetch.attach(await dial(network, two, one))
+            for _ in range(30):
+                victim = rng.choice([one, two])
+                wire = Wire(await network.dial(host, Endpoint(victim.host.address, PORT)))
+                for _ in range(rng.randrange(1, 12)):
+                    wire.write(hostile(rng, content))
+                await asyncio.sleep(0.1)
+                wire.close()
+            await fetch.done()
+            assert target.data == data
+            assert one.session.internal_errors == two.session.internal_errors == 0
+
+    sim(seed).run(main())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_three_devices_end_with_the_content_whatever_befalls_them(seed: int) -> None:
+    """Streams are cut, devices lie for a while, files change, and fetches are closed and gone on with."""
+    rng = Random(seed)
+    size = rng.randrange(20 * PIECE, 80 * PIECE)
+    data = bytes_of(size, seed)
+    content = named(data, rng.choice([BLOCK, PIECE, 4 * PIECE]))
+
+    async def main() -> None:
+        network = Network(latency=0.01)
+        async with node(network, up=1e6) as one, node(network, up=1e6) as two, node(network, up=1e6) as three:
+            devices = [one, two, three]
+            source = Held(content, data)
+            targets = {1: Held(content), 2: Held(content)}
+            await one.session.contents.serve(content, source)
+            fetches = {number: devices[number].session.contents.fetch(content, targets[number]) for number in targets}
+            come = [connection for device in devices for connection in [listen(device, content)]]
+            for step in range(60):
+                number = rng.choice([1, 2])
+                match rng.randrange(6):
+                    case 0 | 1:
+                        other = rng.choice([device for device in devices if device is not devices[number]])
+                        fetches[number].attach(await dial(network, devices[number], other))
+                    case 2:
+                        streams = [stream for some in come for stream in some if not stream.closing]
+                        if streams:
+                            rng.choice(streams).close(RemoteError("cut"))
+                    case 3:
+                        source.lies = dict.fromkeys(rng.sample(range(content.blocks), 5)) if step % 2 else {}
+                    case 4:
+                        known = await fetches[number].close()
+                        fetches[number] = devices[number].session.contents.fetch(
+                            content, targets[number], known=known)
+                    case 5:
+                        source.changed = True
+                        await asyncio.sleep(0.05)
+                        source.changed = False
+                        source.lies = {}
+                        serving = one.session.contents.get(content)
+                        assert serving is not None
+                        await serving.close()
+                        await one.session.contents.serve(content, source)
+                await asyncio.sleep(rng.random() * 0.2)
+            source.lies = {}
+            for number, fetch in fetches.items():
+                fetch.attach(await dial(network, devices[number], one))
+            for number, fetch in fetches.items():
+                await fetch.done()
+                assert targets[number].data == data
+            assert not sum(device.session.internal_errors for device in devices)
+
+    sim(seed).run(main())
 
 
 def test_a_content_is_open_once_and_closes_with_the_session() -> None:
@@ -447,7 +580,8 @@ def test_hundreds_of_contents_are_open_at_a_time() -> None:
 
 
 def test_names_that_cannot_be() -> None:
-    for root, size, length in ((b"", 1, BLOCK), (bytes(32), 0, BLOCK), (bytes(32), 1, BLOCK + 1), (bytes(32), 1, 8192),
-                               (bytes(32), 1 << 50, BLOCK)):
+    root = bytes(31) + b"a"
+    for wrong in ((b"", 1, BLOCK), (bytes(32), 1, BLOCK), (root, 0, BLOCK), (root, 1, BLOCK + 1), (root, 1, 8192),
+                  (root, 1 << 50, BLOCK)):
         with pytest.raises(UsageError):
-            ContentId(root, size, length)
+            ContentId(*wrong)

@@ -40,6 +40,8 @@ class ContentId:
         length = self.piece_length
         if len(self.root) != layers.HASH:
             raise UsageError(f"a root has {layers.HASH} bytes, not {len(self.root)}")
+        if not any(self.root):
+            raise UsageError("a root of zeros is the hash of nothing")
         if self.size < 1:
             raise UsageError(f"a content of {self.size} bytes has no root: there is nothing to send")
         if not BLOCK <= length <= limits.PIECE_LENGTH or length & (length - 1):
@@ -82,6 +84,8 @@ class ContentId:
         """The blocks of each piece that has some in a set, as integers with the first block lowest. Bits beyond the
         end are ignored, and what is short counts as not there.
         """
+        if not any(blocks):
+            return {}
         raw = blocks[: -(-self.blocks // 8)].ljust(-(-self.blocks // 8), b"\0")
         text = f"{int.from_bytes(raw, 'big'):0{8 * len(raw)}b}"[: self.blocks]
         step = self.piece_blocks
@@ -91,12 +95,14 @@ class ContentId:
     def joined(self, by_piece: Mapping[int, int]) -> bytes:
         """The opposite of `by_piece`."""
         step = self.piece_blocks
-        parts = [
-            f"{by_piece.get(piece, 0) & (1 << step) - 1:0{step}b}"[::-1] for piece in range(self.pieces)
-        ]
         size = -(-self.blocks // 8)
-        text = "".join(parts)[: self.blocks].ljust(8 * size, "0")
-        return int(text, 2).to_bytes(size, "big")
+        if not by_piece:
+            return bytes(size)
+        text = ["0" * step] * self.pieces
+        for piece, mask in by_piece.items():
+            if mask:
+                text[piece] = f"{mask & (1 << step) - 1:0{step}b}"[::-1]
+        return int("".join(text)[: self.blocks].ljust(8 * size, "0"), 2).to_bytes(size, "big")
 
     def whole(self, piece: int) -> int:
         """All blocks of a piece, as an integer."""

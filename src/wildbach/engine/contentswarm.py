@@ -38,6 +38,8 @@ from wildbach.runtime.rng import derived
 
 _IN_FLIGHT: Final = 64
 "Hash requests that one device may owe answers to."
+_PAUSE_SECONDS: Final = 0.5
+"What a device has not yet, as it fetches it too, it may have soon."
 
 Left = Callable[[Connection, Exception | None], None]
 Liar = Callable[[Connection, str], None]
@@ -68,7 +70,7 @@ class ContentSwarm:
             Gate(shared.down), Gate(shared.up),
             lambda peer: not shared.settings.rates.limit_local and shared.local(peer.remote),
         )
-        self.fetcher: HashFetcher[int] = HashFetcher(in_flight=_IN_FLIGHT)
+        self.fetcher: HashFetcher[int] = HashFetcher(in_flight=_IN_FLIGHT, pause=_PAUSE_SECONDS)
         self.verdicts = Verdicts(self, self.swarm.peers, self.fetcher)
         self.verdicts.know(info, self.specs.hashes)
         self._hashes = ContentHashes(

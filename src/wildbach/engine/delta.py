@@ -10,7 +10,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from wildbach.base.geometry import BLOCK
 from wildbach.disk.hasher import Hasher
 from wildbach.disk.storage import Storage
 from wildbach.engine.contenthashes import leaves_of
@@ -42,7 +41,7 @@ class HashSource(Protocol):
 
     async def layer(self) -> bytes: ...
 
-    async def leaves(self, piece: int) -> bytes: ...
+    def leaves(self, piece: int) -> asyncio.Future[bytes]: ...
 
 
 async def compare(
@@ -64,14 +63,12 @@ async def compare(
             differ.append(piece)
     for first in range(0, len(differ), _AT_ONCE):
         some = differ[first : first + _AT_ONCE]
-        reading = threads.begin(_leaves, storage, old.size, some, content.piece_length)
-        leaves = await asyncio.gather(*[source.leaves(piece) for piece in some])
-        ours = await reading
-        for piece, mine, right in zip(some, ours, leaves, strict=True):
-            same = 0
-            for at in range(0, len(right), HASH):
-                if right[at : at + HASH] == mine[at : at + HASH]:
-                    same |= 1 << at // HASH
+        coming = [source.leaves(piece) for piece in some]
+        ours = await threads.run(_leaves, storage, old.size, some, content.piece_length)
+        for piece, mine, answer in zip(some, ours, coming, strict=True):
+            right = await answer
+            same = sum(
+                1 << at // HASH for at in range(0, len(right), HASH) if right[at : at + HASH] == mine[at : at + HASH])
             if same:
                 found[piece] = same
     blocks = content.joined(found)
@@ -81,6 +78,3 @@ async def compare(
 
 def _leaves(storage: Storage, size: int, pieces: list[int], piece_length: int) -> list[bytes]:
     return [leaves_of(storage, size, piece, piece_length) for piece in pieces]
-
-
-__all__ = ["BLOCK", "Delta", "compare"]

@@ -64,6 +64,8 @@ class Fetch:
         self._changed = asyncio.Event()
         self._leaves: dict[int, asyncio.Future[bytes]] = {}
         self._begun = False
+        self._ready = False
+        "The file has its full length, so that what is there can be read."
         self._closed = False
         self._received = self._wasted = 0
         self._layer = asyncio.Event()
@@ -110,18 +112,17 @@ class Fetch:
             raise UsageError("the fetch was closed")
         return found
 
-    async def leaves(self, piece: int) -> bytes:
-        """The leaves of a piece, from the peers."""
-        await self.layer()
-        expected = self.swarm.expected(piece)
-        if expected is None:
-            raise UsageError(f"there is no piece {piece}")
+    def leaves(self, piece: int) -> asyncio.Future[bytes]:
+        """The leaves of a piece, from the peers, once the layer is here. Raises UsageError before that."""
+        expected = self.swarm.expected(piece) if 0 <= piece < self.id.pieces else None
+        if expected is None or self._closed:
+            raise UsageError(f"there is no piece {piece}, its hash is not known yet, or the fetch was closed")
         future = self._leaves.get(piece)
         if future is None:
             future = self._leaves[piece] = asyncio.get_running_loop().create_future()
             self.swarm.fetcher.want_leaves(self.id.tree, piece, expected)
             self.swarm.ask_for_hashes()
-        return await asyncio.shield(future)
+        return future
 
     async def compare(self, old: ContentId, storage: Storage, layer: bytes | None = None) -> Delta:
         """Which blocks of an older file are blocks of this content too, so that they need not come: its hashes are
@@ -154,11 +155,12 @@ class Fetch:
         self.swarm.start()
         if self._unchecked or self._partial:
             self._scope.spawn(f"known:{self.id.key[:8]}", self._check(), contain=self._broken)
-        self._more()
 
     async def _check(self) -> None:
-        """Hash the pieces that should be here whole."""
-        await self._shared.threads.run(self._storage.found, 0, self.id.size)
+        """Go on with what is on the disk: hash the pieces that should be here whole, open the others."""
+        await self._shared.threads.run(self._take_over)
+        self._ready = True
+        self._more()
         await self.layer()
         content, pieces = self.swarm.content, self._unchecked
         if content is None or not pieces:
@@ -173,6 +175,13 @@ class Fetch:
         checked: Checked = await self._shared.hasher.check(
             self.id.info.geometry, self._storage, Expected(None, self.swarm.expected), pieces=pieces, progress=progress)
         self._checked(pieces & ~told, checked.good & ~told)
+
+    def _take_over(self) -> None:
+        """What the caller put there is to be synced as well, and the file has its full length. Blocks."""
+        self._storage.found(0, self.id.size)
+        first = self._storage.targets(0, 1)
+        if first is not None:
+            self._storage.release(first)
 
     def _checked(self, pieces: int, good: int) -> None:
         self._unchecked &= ~pieces
@@ -203,7 +212,7 @@ class Fetch:
     def _more(self) -> None:
         """Open some of the pieces of which blocks are here, as far as somebody has the others."""
         content, pool = self.swarm.content, self._shared.pool
-        if content is None or not self._partial:
+        if content is None or not self._partial or not self._ready:
             return
         self._restored = {piece: None for piece in self._restored if piece in content.picker.open}
         room = _OPEN_PIECES - len(self._restored)
@@ -311,6 +320,7 @@ class Fetch:
         for future in waiting.values():
             if not future.done():
                 future.set_exception(self.swarm.error or UsageError("the fetch was closed"))
+                future.exception()  # whoever asked may have gone
 
     async def _wait(self, event: asyncio.Event) -> None:
         await event.wait()

@@ -22,7 +22,6 @@ K = TypeVar("K", bound=Hashable)
 
 _IN_FLIGHT = 4
 _PAUSE_SECONDS = 60.0
-"How long a peer is not asked again for what it rejected."
 _LEAF_SECONDS = 0.5
 _PIECE_LAYER = -1
 
@@ -148,9 +147,12 @@ class HashFetcher(Generic[K]):
     Call `tick` after every other call and about once a second; send what it returns. `take` gives what is done.
     """
 
-    def __init__(self, *, in_flight: int = _IN_FLIGHT) -> None:
-        """`in_flight`: requests that one peer may owe answers to."""
+    def __init__(self, *, in_flight: int = _IN_FLIGHT, pause: float = _PAUSE_SECONDS) -> None:
+        """`in_flight`: requests that one peer may owe answers to. `pause`: seconds for which it is not asked again for
+        what it rejected.
+        """
         self._most = in_flight
+        self._pause = pause
         self.delay: Callable[[K], float] = lambda _key: 0.0
         "Seconds until an answer of a peer could be here: somebody waits for leaves."
         self._peers: dict[K, _Peer[K]] = {}
@@ -251,16 +253,16 @@ class HashFetcher(Generic[K]):
             self._done.append(batch.job.fetched())
 
     def on_reject(self, key: K, request: HashRequest) -> None:
-        """The peer does not serve this request; others are asked, and it again after a minute."""
+        """The peer does not serve this request; others are asked, and it again after a pause."""
         peer = self._peers.get(key)
         if peer is None or not peer.answered(request):
             return
         peer.silent = 0
         if len(peer.refused) < limits.REJECTS_IN_ROW:
-            peer.refused[request] = self._now + _PAUSE_SECONDS
+            peer.refused[request] = self._now + self._pause
         else:
             peer.refused.clear()
-            peer.not_before = self._now + _PAUSE_SECONDS
+            peer.not_before = self._now + self._pause
         self._release(key, request)
 
     def tick(self, now: float) -> list[tuple[K, HashRequest]]:
