@@ -171,10 +171,10 @@ def test_a_limit_is_shared_with_torrents() -> None:
 
 
 def test_an_edit_moves_the_changed_blocks_and_few_hashes() -> None:
-    old = bytearray(bytes_of(1024 * BLOCK * 4))
+    old = bytearray(bytes_of(2048 * BLOCK))
     new = bytearray(old)
     rng = Random(7)
-    changed = sorted(rng.sample(range(4096), 41))  # one per cent
+    changed = sorted(rng.sample(range(2048), 20))  # one per cent
     for block in changed:
         new[block * BLOCK + rng.randrange(BLOCK)] ^= 0x55
     length = 256 << 10
@@ -558,7 +558,7 @@ def test_a_content_is_open_once_and_closes_with_the_session() -> None:
 
 
 def test_hundreds_of_contents_are_open_at_a_time() -> None:
-    datas = [bytes_of(1000 + number, number) for number in range(500)]
+    datas = [bytes_of(1000 + number, number) for number in range(200)]
     contents = [named(data) for data in datas]
 
     async def main() -> None:
