@@ -280,6 +280,25 @@ def test_two_owners_remove_different_devices_and_whoever_sees_both_makes_new_sec
     assert len(held(a.rosters, c.keys).reads) >= 4
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_of_two_epochs_with_one_number_the_one_that_only_members_have_holds(seed: int) -> None:
+    bed = Bed(seed)
+    a = bed.a
+    a.add("b", "c", role=Role.OWNER)
+    a.add("d", "r")
+    b, c = bed.desk("b", a), bed.desk("c", a)
+    b.remove("d")
+    c.remove("r")
+    a.hear(b)
+    a.hear(c)
+    merge = Roster.unpack(a.sign(Changes()))
+    other = Roster.unpack(c.sign(Changes(rekey=True)))
+    assert (merge.epoch, other.epoch) == (2, 2)
+    meet(a, b, c)
+    assert a.view.state.commit == merge.commit
+    assert not a.view.merge_wanted
+
+
 def test_who_came_in_one_branch_is_given_the_secrets_of_the_other() -> None:
     _, a, b, c = team()
     b.remove("d")
