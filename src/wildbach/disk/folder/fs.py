@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from wildbach.base import limits
 from wildbach.disk import system
 
 if sys.platform != "win32":
@@ -121,6 +122,7 @@ NOT_ABLE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EXD
 "Numbers by which file systems say that they have no hard links or no exchange."
 
 _NOREPLACE, _EXCHANGE = 1, 2
+_63_BITS = (1 << 63) - 1
 _FICLONERANGE = 0x4020940D
 _CLONE = struct.Struct("=qQQQ")
 _KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind.LINK}
@@ -132,9 +134,11 @@ def with_bit(mode: int, executable: bool) -> int:
 
 
 def _stat(raw: os.stat_result) -> Stat:
+    """All numbers fit into 63 bits, which databases and entries take: times after 2262 are its end."""
     return Stat(
-        _KINDS.get(raw.st_mode & 0o170000, Kind.OTHER), raw.st_size, raw.st_mtime_ns, raw.st_ctime_ns, raw.st_dev,
-        raw.st_ino, raw.st_mode & 0o7777, raw.st_nlink,
+        _KINDS.get(raw.st_mode & 0o170000, Kind.OTHER), raw.st_size,
+        max(min(raw.st_mtime_ns, limits.SYNC_MTIME_NS), -limits.SYNC_MTIME_NS), min(raw.st_ctime_ns, _63_BITS),
+        raw.st_dev & _63_BITS, raw.st_ino & _63_BITS, raw.st_mode & 0o7777, raw.st_nlink,
     )
 
 

@@ -15,6 +15,9 @@ from typing import Final
 
 from wildbach.base import limits
 from wildbach.base.errors import LimitError
+from wildbach.disk.folder.fs import Fs
+from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
+from wildbach.disk.folder.staging import doing
 
 _CLASSES: Final = {
     "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": " \\t", "cntrl": "\\x00-\\x1f\\x7f", "digit": "0-9",
@@ -110,6 +113,28 @@ class Ignores:
             if rule.matches(path, name, folder):
                 return rule
         return None
+
+
+def read(fs: Fs) -> Ignores:
+    """The patterns of a folder as they stand on its disk now; none where there are no files of them.
+
+    Raises StorageError where one cannot be read (a link, no permission) and LimitError where it is too long: a scan
+    without the patterns would send what should stay here.
+    """
+    return Ignores.parse(*(_text(fs, path) for path in (IGNORE_SHARED, IGNORE)))
+
+
+def _text(fs: Fs, path: str) -> bytes:
+    with doing("read", path):
+        try:
+            handle = fs.open_read(path)
+        except FileNotFoundError:
+            return b""
+        try:
+            view = memoryview(bytearray(limits.SYNC_IGNORE_BYTES + 1))
+            return bytes(view[: fs.read_into(handle, 0, view)])
+        finally:
+            fs.close(handle)
 
 
 class _Quick:

@@ -82,7 +82,10 @@ class Inotify:
         return len(self._watches)
 
     def add_tree(self, path: str = "") -> None:
-        """Watch a directory and all below it. Blocks; what vanishes or cannot be read meanwhile is left out."""
+        """Watch a directory and all below it. Blocks; what vanishes or cannot be read meanwhile is left out.
+
+        Raises StorageError where not even the top can be watched.
+        """
         waiting = [path]
         device: int | None = None
         while waiting and not self.full:
@@ -117,7 +120,10 @@ class Inotify:
         finally:
             os.close(fd)
         if watch < 0:
-            self.full = self.full or ctypes.get_errno() == errno.ENOSPC
+            number = ctypes.get_errno()
+            self.full = self.full or number == errno.ENOSPC
+            if not path and not self.full:
+                raise StorageError(f"the folder cannot be watched: {os.strerror(number)}", errno=number)
             return False
         before = self._paths.get(watch)
         if before is not None:

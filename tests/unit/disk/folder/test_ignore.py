@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from tests import encounters
 
 from wildbach.base import limits
-from wildbach.base.errors import LimitError
+from wildbach.base.errors import LimitError, StorageError
+from wildbach.disk.folder import ignore
 from wildbach.disk.folder.ignore import Ignores
+from wildbach.testing.fakefs import FakeFs
 
 FILES = ["b", "abc", "a.o", "foo.txt", "b c", "*", "!a", "#a", "a\\b", "Z", "]", "-"]
 FOLDERS = ["a", "ab", "foo", "x-y", "[a]", "c.txt"]
@@ -126,6 +128,25 @@ def test_stars_that_stand_beside_other_characters_are_one_star():
 
 def test_characters_count_and_not_bytes():
     assert Ignores.parse("?").ignored("\u00e9", folder=False)
+
+
+def test_the_patterns_of_a_folder_are_read_from_it_or_nothing_is_scanned():
+    fs = FakeFs(lambda: 1)
+    assert not ignore.read(fs).rules
+    fs.put(".wbignore.shared", b"*.log\n")
+    fs.put(".wbignore", b"!keep.log\n")
+    found = ignore.read(fs)
+    assert found.ignored("a.log", folder=False) and not found.ignored("keep.log", folder=False)
+    with fs.quietly():
+        fs.unlink(".wbignore")
+        fs.symlink("/etc/passwd", ".wbignore")
+    with pytest.raises(StorageError):
+        ignore.read(fs)
+    with fs.quietly():
+        fs.unlink(".wbignore")
+    fs.put(".wbignore", b"#" * (limits.SYNC_IGNORE_BYTES + 1))
+    with pytest.raises(LimitError):
+        ignore.read(fs)
 
 
 def test_too_much_is_refused():

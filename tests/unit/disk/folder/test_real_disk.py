@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from folderbed import root_of
+from wildbach.base import limits
 from wildbach.base.ids import FolderId
 from wildbach.disk.folder import marker, names
 from wildbach.disk.folder.fs import RealFs
@@ -105,6 +106,15 @@ def test_a_large_file_is_made_from_the_blocks_of_the_old_one(real, tmp_path):
         staged.write(len(old), b"appended")
         real.table.put(real.installer.install(staged, "image", known, root=root_of(new), size=len(new)))
     assert (tmp_path / "image").read_bytes() == new and real.scan() == []
+
+
+def test_times_of_the_far_future_and_past_fit_into_an_entry(real, tmp_path):
+    for name, year in (("future", 2300), ("past", 1900)):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (0, (year - 1970) * 365.2425 * 86400))
+    found = {each.path: each.new for each in real.scan()}
+    assert found["future"].mtime_ns <= limits.SYNC_MTIME_NS and found["past"].mtime_ns < 0
+    assert real.scan() == []
 
 
 CHILD = """
