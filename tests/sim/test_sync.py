@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.syncsim.device import Device
 from tests.syncsim.disk import Crash, Node
+from tests.syncsim.folder import FolderDevice
 from tests.syncsim.world import NONE, World, play, rounds
 
 from wildbach.protocol.sync.entries import EntryKind
@@ -20,6 +21,12 @@ def test_all_trees_are_equal_in_the_end_and_nothing_that_anybody_saved_is_lost(s
 @pytest.mark.parametrize("seed", range(6))
 def test_one_user_at_a_time_meets_no_conflict_and_nothing_comes_back(seed: int) -> None:
     rounds(seed, 8, devices=2 + seed % 4, readers=seed % 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_same_holds_with_the_scan_and_the_installer_of_the_product_and_power_cuts(seed: int) -> None:
+    play(seed, 60, devices=3, readers=seed % 2, folding=seed // 2, kind=FolderDevice)
+    rounds(seed, 8, devices=3, kind=FolderDevice)
 
 
 def test_the_same_seed_is_the_same_run() -> None:

@@ -7,12 +7,16 @@ import sys
 import time
 from random import Random
 
+from tests.syncsim.folder import FolderDevice
 from tests.syncsim.world import World, play, rounds
 
 
 def one(seed: int, acts: int) -> World:
     """A run of G9: two to five devices, chosen by the seed; each fourth run has one user at a time."""
     drawn = Random(f"shape {seed}")
+    if seed % 5 == 0:
+        # The product's scan, installer and versions, on a file system that forgets what was not synced.
+        return play(seed, acts, devices=3, readers=drawn.choice((0, 1)), kind=FolderDevice)
     devices = drawn.randint(2, 5)
     readers = drawn.choice((0, 0, 1)) if devices > 2 else 0
     if seed % 4 == 3:

@@ -50,6 +50,11 @@ class Disk:
         self.writes = 0
         self._count = 0
 
+    @property
+    def left(self) -> list[str]:
+        """Temporary files."""
+        return list(self.temporary)
+
     def _key(self, path: str) -> str:
         return fold(path) if self.folds else path
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tests.syncsim.device import Device, Fetch
 from tests.syncsim.disk import Disk, Node, fold, root_of
+
 from wildbach.base.errors import StorageError
 from wildbach.disk.folder.fs import Kind
 from wildbach.disk.folder.install import Installer
@@ -209,7 +210,7 @@ class FolderDevice(Device):
         except StorageError:
             # What became of it shows a scan.
             return Why.NOT_SCANNED
-        self.disk.writes += 1
+        self.disk.writes += why is None
         return why
 
     def _carry_out(self, op: Op, fetch: Fetch) -> Why | None:

@@ -261,7 +261,7 @@ class World:
             assert all(self._may_sign(each) for heads in world.values() for each in heads), "a reader signed"
         self.nothing_lost()
         for device in self.devices:
-            assert not device.disk.temporary
+            assert not device.disk.left, f"seed {self.seed}: {device.name} left {device.disk.left}"
 
     def _may_sign(self, entry: Entry) -> bool:
         return any(each.me == entry.author and each.policy.writes for each in self.devices)

@@ -133,10 +133,7 @@ def _change(
             return Change(path, What.ADOPT, None, union(heads), entry=heads[-1] if heads else None, base=base)
         if not policy.writes:
             return None
-        coming = wanted(world, path).entry
-        if policy.cautious or base is None or (coming is not None and not coming.deleted and not base.vector.knew(
-                coming.vector)):
-            # A deletion that does not know of the winner changes nothing. Perhaps an installation was cut short.
+        if policy.cautious or base is None:
             return Change(path, What.FORGET, base=base)
         return Change(path, What.DELETE, None, base.vector, base.lineage, base=base)
     adopted = _adopted(path, seen, base, heads, world)
