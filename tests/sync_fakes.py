@@ -83,7 +83,7 @@ class FakeSyncing:
 
     async def join_synced(self, joining: sy.SyncJoining) -> m.Job:
         self.asked.append(joining)
-        if not joining.link.startswith("wildbach:"):
+        if not joining.link.startswith("wildbach-sync:"):
             raise UsageError("this is no link to a folder", code="bad_request")
         done = {"name": "photos", "path": joining.path, "id": "ab" * 32}
         job = m.Job("j", "join", joining.path, "done", 1.0, "", 0, dict(done))
@@ -124,7 +124,7 @@ class FakeSyncing:
         id = f"{next(self._numbers):016x}"
         until = 0 if making.reusable else 1_700_000_000 + making.hours * 3600
         link = sy.SyncLink(
-            id, making.role, making.reusable, 1_700_000_000, until, 0, f"wildbach:?sync={id}", "<svg></svg>")
+            id, making.role, making.reusable, 1_700_000_000, until, 0, f"wildbach-sync:{id}", "<svg></svg>")
         self.open_links.setdefault(one.id, {})[id] = link
         self._put(one, links=one.links + 1)
         return link
@@ -209,7 +209,7 @@ class FakeSyncing:
     async def look_at_syncthing(self, where: sy.SyncthingWhere) -> sy.SyncthingFound:
         if not self.syncthing:
             raise UsageError("no state of Syncthing was found", code="not_found")
-        return sy.SyncthingFound(where.path or "/home/u/.config/syncthing", self.syncthing, ("devices are not taken",))
+        return sy.SyncthingFound(where.path or "/state/syncthing", self.syncthing, ("devices are not taken",))
 
     async def import_syncthing(self, request: sy.SyncthingImport) -> sy.SyncFolders:
         for each in self.syncthing:
