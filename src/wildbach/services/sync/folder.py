@@ -49,6 +49,7 @@ from wildbach.services.sync.session import FolderMessage, Link, Offer
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.transfers import Transfers
 from wildbach.services.sync.trees import Policy
+from wildbach.services.sync.watching import Watching
 
 T = TypeVar("T")
 
@@ -136,6 +137,7 @@ class Folder:
         self._work = Threads(1, "sync")
         self._looking = Threads(1, "scan")
         self._place: Place | None = None
+        self.watching: Watching | None = None
         self._core = Core(keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self._fetching = Fetching(self._looking)
@@ -279,6 +281,8 @@ class Folder:
                 await asyncio.sleep(_RETRY_SECONDS)
         self.problem = None
         self.state = "scanning"
+        self.watching = Watching(self.place, self.place.ignores, self.look)
+        self._scope.spawn("watch", self.watching.run(), contain=self._failed)
         self.look()
         while True:
             timeout = max(0.05, min(self._next_scan, self._retry_at or self._next_scan) - time.monotonic())
