@@ -17,12 +17,12 @@ from typing import Final
 
 from wildbach.base.errors import LimitError, StorageError
 from wildbach.base.ids import FolderId
+from wildbach.disk.folder import ignore, names
 from wildbach.disk.folder import marker as markers
-from wildbach.disk.folder import names
 from wildbach.disk.folder.fs import RealFs
 from wildbach.disk.folder.ignore import Ignores
 from wildbach.disk.folder.install import Installer
-from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED, TMP
+from wildbach.disk.folder.local import TMP
 from wildbach.disk.folder.marker import Finding, Marker
 from wildbach.disk.folder.scan import Scanner
 from wildbach.disk.folder.staging import doing
@@ -127,18 +127,10 @@ class Place:
 
     def read_ignores(self) -> None:
         """What is left out, by the two files of patterns."""
-        texts: list[bytes] = []
-        for name in (IGNORE_SHARED, IGNORE):
-            try:
-                texts.append((self.path / name).read_bytes())
-            except (FileNotFoundError, IsADirectoryError):
-                texts.append(b"")
-            except OSError as error:
-                self.ignore_problem = f"{name}: {error.strerror}"
-                return
         try:
-            self.ignores = Ignores.parse(*texts)
-        except LimitError as error:
+            self.ignores = ignore.read(self.fs)
+        except (StorageError, LimitError) as error:
+            # Without them what should stay here would be sent: those of before hold.
             self.ignore_problem = error.message
         else:
             self.ignore_problem = ""
