@@ -696,6 +696,15 @@ class FakeApi:
         self.purse = msgspec.structs.replace(self._purse(), fee_key=PAYEE)
         return self.purse
 
+    async def renew_signer(self, request: wm.WalletPassphrase) -> wm.WalletStatus:
+        self._purse()
+        self._unlocked(request.passphrase)
+        self.purse = msgspec.structs.replace(self._purse(), signer=PAYEE)
+        return self.purse
+
+    async def forget_adrift(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        return await self.reopen_wallet_day(request)
+
     async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
         self._purse()
         self._unlocked(request.passphrase)

@@ -91,6 +91,8 @@ class _Open:
     domain: Domain
     delay: int
     scope: Scope
+    signer: Address
+    "The key that signs for what is bought."
     sponsor: Sponsor | None
     "None where nothing is bought."
 
@@ -292,6 +294,9 @@ class Shop:
                 raise fault
             chosen = self._settings()
             wanted = self.wanted or await self._threads.run(self._traded)
+            if now is not None and now.wallet.facts.signer != now.signer:
+                await self._shut()
+                now = None
             both = (now.till.seller is not None, now.till.buyer is not None) if now is not None else (False, False)
             if both == (self._sells, chosen.buy) and (now is not None) == wanted:
                 if now is not None:
@@ -367,7 +372,7 @@ class Shop:
                     scope.child("sponsor"), self._threads, store, buyer, Terms(domain.chain_id, domain.vault),
                     self._session.call, self._info, SystemRandom(), wall=wall, clock=clock,
                     one_per_network=chosen.one_per_network)
-            self._now = _Open(till, ledger, wallet, settlement, domain, delay, scope, sponsor)
+            self._now = _Open(till, ledger, wallet, settlement, domain, delay, scope, facts.signer, sponsor)
             undo.callback(lambda: setattr(self, "_now", None))
             await till.start()
             if sponsor is not None:

@@ -688,6 +688,19 @@ class Api(Protocol):
         """Make a key that redeems by itself, within a daily limit of fees. It needs a few TRX, and can pay nobody."""
         ...
 
+    @operation("POST", "/wallet/signer")
+    async def renew_signer(self, request: wm.WalletPassphrase) -> wm.WalletStatus:
+        """Sign payments with a new key from now on, where the old one may have been stolen; its secret is gone. The
+        vault has to learn of both: `add_signer` and `remove_signer`.
+        """
+        ...
+
+    @operation("POST", "/wallet/adrift")
+    async def forget_adrift(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        """Keep nothing free any more for what a lost state of the wallet signed: it was redeemed, or its key has ended.
+        """
+        ...
+
     @operation("POST", "/wallet/day")
     async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
         """Let a wallet that was restored pay today: what it may spend then does not count as spent any more."""

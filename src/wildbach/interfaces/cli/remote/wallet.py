@@ -284,6 +284,10 @@ def _tell(status: wm.WalletStatus, *, as_json: bool) -> Exit:
         output.advise(f"Play money: wildbach chain faucet {status.address} 100")
     if status.consent:
         output.warn("mainnet is not confirmed: wildbach wallet consent")
+    if status.other_signers:
+        many = len(status.other_signers)
+        output.warn(f"{many} other key{'s' if many > 1 else ''} in the vault can pay with this wallet's deposit, of a "
+                    "lost state of it or one that was replaced: wildbach spend keys")
     if status.backup_due:
         output.warn("there is no copy of the key: wildbach wallet backup -o FILE")
     return Exit.OK
@@ -539,6 +543,9 @@ def _show_limits(bounds: wm.WalletBounds, *, as_json: bool) -> Exit:
         output.line(f"{words:<26}{allowed}" + (f", of which {trx(spent)} are used" if spent else ""))
     if used.closed_today:
         output.warn("the wallet was restored: what it may pay today counts as paid")
+    if used.adrift:
+        output.warn(f"{trx(used.adrift)} TRX are kept free for what a lost state of the wallet signed: "
+                    "wildbach wallet forget-lost, once that is redeemed")
     return Exit.OK
 
 
@@ -559,6 +566,41 @@ async def fee_key(api: Api, *, as_json: bool) -> Exit:
     if not as_json:
         output.line(f"fee key   {status.fee_key}: send it some TRX, and set --fees-per-day")
     return _tell(status, as_json=as_json)
+
+
+@command.command("new-signer")
+@passphrase_file
+@reach.options
+@reach.as_json
+def new_signer_command(passphrase_file: Path | None, as_json: bool, reach: Reach) -> int:
+    """Sign payments with a new key, where the old one may have been stolen.
+
+    `wildbach spend keys` then registers it in the vault and removes the old one there.
+    """
+    request = wm.WalletPassphrase(secret("Passphrase of the wallet", passphrase_file))
+    return _run(reach, lambda api: new_signer(api, request, as_json=as_json))
+
+
+async def new_signer(api: Api, request: wm.WalletPassphrase, *, as_json: bool) -> Exit:
+    return _tell(await api.renew_signer(request), as_json=as_json)
+
+
+@command.command("forget-lost")
+@passphrase_file
+@reach.options
+@reach.as_json
+def forget_lost_command(passphrase_file: Path | None, as_json: bool, reach: Reach) -> int:
+    """Keep nothing free any more for what a lost state of this wallet signed.
+
+    It is right once that was redeemed, or the key of that state is removed from the vault and the delay is over:
+    `wildbach wallet limits` says how much it is.
+    """
+    request = wm.WalletPassphrase(secret("Passphrase of the wallet", passphrase_file))
+    return _run(reach, lambda api: forget_lost(api, request, as_json=as_json))
+
+
+async def forget_lost(api: Api, request: wm.WalletPassphrase, *, as_json: bool) -> Exit:
+    return _show_limits(await api.forget_adrift(request), as_json=as_json)
 
 
 @command.command("reopen")

@@ -319,11 +319,10 @@ class Wallet:
         if domain.chain_id != self._chain_id:
             raise UsageError("this vault is on another chain", code="wrong_chain")
 
-    async def new_signer(self) -> Facts:
+    async def new_signer(self, passphrase: Passphrase) -> Facts:
         """A fresh hot signer in place of the one before, whose secret is gone then. The vault has to learn of it."""
         now = self._opened
-        if now.facts.kind == _WATCHED:
-            raise UsageError("this wallet only looks: its key is elsewhere", code="watch_only")
+        await self.check(passphrase)
         await self._threads.run(self._fresh_signer, now.store, now.facts.address)
         return await self._again()
 

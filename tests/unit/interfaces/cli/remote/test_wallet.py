@@ -22,6 +22,7 @@ from wildbach.protocol.tron.address import Address
 from wildbach.services.pay.wallet import keystore
 from wildbach.services.pay.wallet.derivation import cold_key
 from wildbach.services.pay.wallet.phrase import Phrase
+from wildbach.services.pay.wallet.store import put_number
 
 PHRASE = Phrase(bytes(range(100, 116)))
 PAYER = cold_key(PHRASE.seed()).address
@@ -154,6 +155,24 @@ def test_limits_are_shown_and_set(shell: Shell, monkeypatch: pytest.MonkeyPatch,
     typed(monkeypatch, "wrong one")
     assert shell.run("wallet", "limits", "--per-day", "3")[0] == Exit.USAGE
     assert shell.run("wallet", "limits", "--per-day", "1e9")[0] == Exit.USAGE
+
+
+def test_what_a_lost_state_signed_is_kept_free_until_somebody_says_that_it_is_settled(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, secret: Path,
+) -> None:
+    typed(monkeypatch, " ".join(PHRASE.words()), PASS)
+    shell.good("wallet", "import")
+    assert shell.house.daemon is not None
+    wallet = shell.house.daemon.api.purse._wallet
+    assert wallet is not None
+    with wallet._opened.store.change() as db:
+        put_number(db, "adrift", 2_500_000)
+    shell.good("wallet", "limits")
+    assert "2.5 TRX are kept free" in shell.err and "forget-lost" in shell.err
+    typed(monkeypatch, "wrong one")
+    assert shell.run("wallet", "forget-lost")[0] == Exit.USAGE
+    shell.good("wallet", "forget-lost", "--passphrase-file", secret)
+    assert "kept free" not in shell.err and shell.json("wallet", "limits")[0]["used"]["adrift"] == 0
 
 
 @pytest.mark.parametrize(("words", "sun"), [("1", 1_000_000), ("0.000001", 1), ("1.50", 1_500_000), ("0", 0)])

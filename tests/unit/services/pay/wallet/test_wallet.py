@@ -207,7 +207,7 @@ async def test_who_only_looks_signs_nothing(bed: Bed) -> None:
     with pytest.raises(UsageError) as caught:
         await wallet.quote(bed.chain, wallet.transfer(TO, 5))
     assert code(caught) == "watch_only"
-    for doing in (wallet.sealed(), wallet.new_signer(), wallet.make_fee_key(), wallet.set_limits(WIDE, PASS)):
+    for doing in (wallet.sealed(), wallet.new_signer(PASS), wallet.make_fee_key(), wallet.set_limits(WIDE, PASS)):
         with pytest.raises(UsageError) as caught:
             await doing
         assert code(caught) == "watch_only"
@@ -336,7 +336,7 @@ async def test_a_new_signer_knows_what_the_old_one_signed_as_ours(bed: Bed) -> N
     kept = bed.root / "data" / "wallet" / f"{COLD.address}-cd8690dc.signer"
     old = SecretKey(bytes.fromhex(kept.read_text().strip()))
     bed.clock.now += 5
-    facts = await wallet.new_signer()
+    facts = await wallet.new_signer(PASS)
     assert facts.signer != first and facts.mine == (first, facts.signer)
     voucher = Voucher(COLD.address, TO, 1, 500)
     assert (await wallet.signer(DOMAIN)).seen(voucher, old.sign(voucher.digest(DOMAIN)))
@@ -347,7 +347,7 @@ async def test_signers_and_sends_go_on_while_keys_are_made(bed: Bed) -> None:
     wallet = await bed.imported()
     signer, sends = await wallet.signer(DOMAIN), wallet.sends
     await wallet.make_fee_key()
-    await wallet.new_signer()
+    await wallet.new_signer(PASS)
     signer.set_cover(Cover(5, balance=100, reserved=0))
     assert sends.history() == [] and sends is wallet.sends
     wallet.close()
