@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -16,6 +16,7 @@ from typing import Final, Literal, TypeVar
 from wildbach.base import limits
 from wildbach.base.errors import StorageError, UsageError, WildbachError
 from wildbach.engine.session import Session
+from wildbach.interfaces.earnings import Earnings, Ripe
 from wildbach.interfaces.paychain import VaultSettlement
 from wildbach.interfaces.promises import Promises
 from wildbach.interfaces.purse import Purse
@@ -23,16 +24,14 @@ from wildbach.protocol.ext.pay import Terms
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.transaction import TriggerContract
-from wildbach.protocol.tron.typed import Domain, Voucher
+from wildbach.protocol.tron.typed import Domain
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.chain import vault
-from wildbach.services.chain.vault import SignedVoucher
 from wildbach.services.pay.ledger.reconciling import Difference, Moved, Observed, reconcile
 from wildbach.services.pay.ledger.seams import Reserve, Standing
 from wildbach.services.pay.ledger.store import Ledger
-from wildbach.services.pay.ledger.terms import LaneId
 from wildbach.services.pay.settings import PaySettings
 from wildbach.services.pay.sponsor.sponsor import Sponsor
 from wildbach.services.pay.sponsor.store import SponsorStore
@@ -55,21 +54,6 @@ CLAIM_ENERGY: Final = 14_100
 _LOOK_SECONDS: Final = 20.0
 _AGAIN_SECONDS: Final = 30.0
 _SAMPLE_SECONDS: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ripe:
-    """A voucher that can be brought to the vault. `worth`: SUN that it would bring."""
-
-    payer: Address
-    lane: LaneId
-    total: int
-    signature: bytes
-    worth: int
-
-    @property
-    def signed(self) -> SignedVoucher:
-        return SignedVoucher(Voucher(self.payer, self.lane.payee, self.lane.epoch, self.total), self.signature)
 
 
 @dataclass(slots=True)
@@ -119,6 +103,7 @@ class Shop:
         self._marks: dict[str, Licence] = {}
         self.promises = Promises(session, self._wall, report)
         "What others pay us to seed."
+        self.earnings = Earnings(threads, self._wall)
         self._now: _Open | None = None
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -411,26 +396,25 @@ class Shop:
     # -- money
 
     async def ripe(self) -> list[Ripe]:
-        """All vouchers that were not redeemed, those worth most first."""
+        """All vouchers that were not redeemed, those first for which the vault has most."""
         now = self._opened
-        return await self._threads.run(_held, now.ledger)
+        held = await self._threads.run(now.ledger.unredeemed)
+        return self.earnings.weigh(held, self._heard())
 
-    async def standings(self) -> dict[Address, Standing]:
-        """What the vault has of everybody whose vouchers are held, where it was asked."""
+    def _heard(self) -> dict[Address, Standing]:
+        """What the vault said of those who are connected."""
+        till = self.till
+        payers = till.seller.payers.values() if till is not None and till.seller is not None else ()
+        return {one.payer: one.standing for one in payers if one.standing is not None}
+
+    def good(self, payer: Address) -> int:
+        """SUN that the vault could pay us of his vouchers, as far as it said."""
+        return self.earnings.good(payer, self._heard().get(payer))
+
+    async def standings(self) -> Mapping[Address, Standing]:
+        """Ask what the vault has of everybody whose vouchers are held."""
         now = self._opened
-        found: dict[Address, Standing] = {}
-        for payer in dict.fromkeys(one.payer for one in await self.ripe()):
-            state = await self._threads.run(now.ledger.payer, payer)
-            if state is None or state.signer is None:
-                continue
-            lanes = list(state.books.lanes)
-            standing = await now.settlement.standing(
-                payer, state.signer, list(dict.fromkeys(lane.payee for lane in lanes)), lanes)
-            found[payer] = standing
-            at = int(self._purse.wall())
-            for lane, paid in standing.paid.items():
-                await self._threads.run(now.ledger.redeemed, at, payer, lane, paid)
-        return found
+        return await self.earnings.ask(now.ledger, now.settlement)
 
     async def _look(self) -> None:
         """Now and then: what the chain knows that the ledger does not, and what is to be fetched."""
@@ -448,7 +432,8 @@ class Shop:
                 continue
             known = now.till.seller.payers.get(one.payer) if now.till.seller is not None else None
             idle = known is None or not known.sides
-            if one.lane in state.books.ripe(standing, self._settings().price, self.fee, done=idle):
+            if one.good > self.fee and one.lane in state.books.ripe(
+                    standing, self._settings().price, self.fee, done=idle):
                 due.append(one)
         if due:
             data = vault.redeem_many([one.signed for one in due[: limits.VAULT_VOUCHERS]]).data
@@ -516,10 +501,6 @@ class Shop:
     async def look_up(self, call: Callable[[Ledger], T]) -> T:
         """In the ledger's thread. Raises UsageError while it is shut."""
         return await self._threads.run(call, self._opened.ledger)
-
-
-def _held(ledger: Ledger) -> list[Ripe]:
-    return [Ripe(one.payer, one.lane, one.total, one.signature, one.worth) for one in ledger.unredeemed()]
 
 
 def _moved(send: Send) -> Moved:

@@ -116,7 +116,11 @@ class PayStatus(Model, frozen=True, kw_only=True):
     sales: tuple[PaySale, ...] = ()
     purchases: tuple[PayPurchase, ...] = ()
     held: int = 0
-    "In vouchers of others that were not redeemed."
+    "In vouchers of others that were not redeemed, as far as the vault has it for them: that was asked last."
+    uncovered: int = 0
+    """In such vouchers beyond that: their payers have not so much there, or nobody was asked yet. It is counted as
+    earned nowhere.
+    """
     lanes: int = 0
     "Payers and payees of which they are."
     credit: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wildbach.base.errors import FormatError, UsageError
 from wildbach.interfaces.api import paymodels as pm
 from wildbach.interfaces.api.core import Core
+from wildbach.interfaces.earnings import counted
 from wildbach.interfaces.promises import Seeding
 from wildbach.interfaces.purse import Purse
 from wildbach.interfaces.shop import Shop
@@ -50,7 +51,7 @@ class SeedingPart:
         promise, came = one.promise, 0
         if self.shop.till is not None:
             payer = await self.shop.look_up(lambda ledger: ledger.payer(promise.payer))
-            came = payer.books.paid if payer is not None else 0
+            came, _ = counted(payer.books, self.shop.good(promise.payer)) if payer is not None else (0, 0)
         torrent = self.core.session.torrent(key)
         return pm.PaySeeding(
             key, torrent.name if torrent is not None else key, str(promise.payer), promise.price, promise.period,

@@ -145,6 +145,9 @@ async def show(api: Api, *, as_json: bool) -> Exit:
     if status.ever is not None:
         output.line(f"held      {trx(status.held)} TRX in vouchers that were not redeemed, of {status.lanes} lanes; "
                     f"{trx(status.credit)} redeemed and not fetched")
+        if status.uncovered:
+            output.warn(f"{trx(status.uncovered)} TRX more in vouchers that the vault has nothing for, as far as it "
+                        "said: they count nowhere")
         _say_fee(status)
     if status.paid_rate or status.free_rate:
         output.line(f"downloads came at {text.rate(status.paid_rate)} while something was paid, at "
