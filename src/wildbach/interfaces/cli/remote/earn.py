@@ -20,10 +20,12 @@ from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import naming, output, reach, said, text, writing
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
+from wildbach.interfaces.cli.kinds import TrxType
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote import seedfor
-from wildbach.interfaces.cli.remote.wallet import TrxType, passphrase_file, secret, trx, write_out
+from wildbach.interfaces.cli.remote.walletparts import passphrase_file, secret, write_out
 from wildbach.interfaces.cli.table import Cell, Column, Row
+from wildbach.protocol.tron.amounts import shown as trx
 
 SALES: Final = (
     Column("TORRENT", flexible=True), Column("PEER", rank=1), Column("METER"), Column("BILLED", right=True),

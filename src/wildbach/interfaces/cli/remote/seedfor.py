@@ -10,9 +10,10 @@ from wildbach.interfaces.api import paymodels as pm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import naming, output, reach, said, text
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.interfaces.cli.kinds import TrxType
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.remote.wallet import TrxType, trx
 from wildbach.interfaces.cli.table import Cell, Column, Row
+from wildbach.protocol.tron.amounts import shown as trx
 
 SEEDINGS: Final = (
     Column("TORRENT", flexible=True), Column("PAYER"), Column("A PERIOD", right=True), Column("PERIOD"),

@@ -12,9 +12,10 @@ from wildbach.interfaces.api import paymodels as pm
 from wildbach.interfaces.cli import reach
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
+from wildbach.interfaces.cli.kinds import TrxType
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote.earn import carry_out, show, switch
-from wildbach.interfaces.cli.remote.wallet import TrxType, passphrase_file
+from wildbach.interfaces.cli.remote.walletparts import passphrase_file
 
 
 class SpendGroup(ListGroup):
