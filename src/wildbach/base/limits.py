@@ -51,6 +51,12 @@ IMPORT_LIST_BYTES = 512 * MIB
 IMPORT_DATABASE_BYTES = 4096 * MIB
 "A database that has to be copied because its program uses it."
 IMPORT_TAGS = 200
+IMPORT_IGNORES_BYTES = MIB
+"Patterns of what another program leaves out of a folder."
+IMPORT_INCLUDES = 20
+"Files with such patterns."
+IMPORT_ALTERNATIVES = 100
+"Of one such pattern."
 IMPORT_NAME_CHARS = 500
 PICKLE_VALUES = 4_000_000
 "Instructions of one pickle; a torrent of Deluge takes some hundred."
@@ -794,6 +800,8 @@ SYNC_INDEX_ROWS = 1024
 "Entries of one message."
 SYNC_PROOFS = 2048
 "Folders that a device proves to have in one session, with those that are made up."
+SYNC_FOLDERS = 1000
+"That one device keeps the same with others."
 SYNC_HASHES = 1024
 "Rosters that are named or sent in one message."
 SYNC_NAME_CHARS = 64

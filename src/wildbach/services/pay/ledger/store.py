@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from wildbach.base import limits
+from wildbach.disk.durable import DurableStore, Form
 from wildbach.protocol.tron.address import Address
-from wildbach.services.pay.durable import DurableStore, Form
 from wildbach.services.pay.ledger.buying import Buying
 from wildbach.services.pay.ledger.selling import Lane, Selling
 from wildbach.services.pay.ledger.terms import LaneId

@@ -10,8 +10,8 @@ from typing import Final
 
 from wildbach.base.errors import FormatError, UsageError
 from wildbach.base.ids import Endpoint
+from wildbach.disk.durable import DurableStore, Form
 from wildbach.protocol.tron.address import Address
-from wildbach.services.pay.durable import DurableStore, Form
 from wildbach.services.pay.sponsor.sponsoring import Agreement, Running
 
 _TABLES: Final = (

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from wildbach.services.pay.durable import DurableStore, Form
+from wildbach.disk.durable import DurableStore, Form
 
 _TABLES: Final = (
     "CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL CHECK (value >= 0)) STRICT",
