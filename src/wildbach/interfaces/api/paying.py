@@ -23,7 +23,7 @@ from wildbach.protocol.tron.address import Address
 from wildbach.services.chain import vault
 from wildbach.services.pay.ledger.store import Ledger, Row
 from wildbach.services.pay.ledger.terms import sun
-from wildbach.services.pay.till.buying import BuySide
+from wildbach.services.pay.till.buyside import BuySide
 from wildbach.services.pay.till.selling import SellSide
 from wildbach.services.pay.wallet import orders
 from wildbach.services.pay.wallet.orders import Order, Quote
