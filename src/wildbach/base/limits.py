@@ -704,8 +704,6 @@ WALLET_NOTE_CHARS = 200
 "Of an answer of a node, or of a label."
 WALLET_BOOK = 5000
 "Addresses in the book."
-WALLET_PAYEES = 1000
-"Addresses that are made in one step."
 WALLET_ASKING = 4
 "Questions at once that try a passphrase: each takes half a second and 256 MiB, one after the other."
 WALLET_DRAFTS = 4

@@ -590,6 +590,23 @@ class Api(SyncApi, Protocol):
         """What the last hundred probes of a seeder found."""
         ...
 
+    @operation("GET", "/payments/seeding")
+    async def seeded_for(self) -> pay.PaySeedings:
+        """Torrents that others pay us to seed, and whether the vault has what they promised."""
+        ...
+
+    @operation("PUT", "/payments/seeding/{key}")
+    async def seed_for(self, key: str, wanted: pay.PaySeedingWanted) -> pay.PaySeeding:
+        """Note down that somebody pays us to seed a torrent, from now on, and take his vouchers once the vault has
+        reserved for us what all periods cost, also where nothing is sold.
+        """
+        ...
+
+    @operation("DELETE", "/payments/seeding/{key}")
+    async def stop_seeding_for(self, key: str) -> None:
+        """It is not counted on any more. Vouchers that are held stay good."""
+        ...
+
     # -- the wallet, of which guests see nothing
 
     @operation("GET", "/wallet")
@@ -670,6 +687,19 @@ class Api(SyncApi, Protocol):
     @operation("POST", "/wallet/fee-key")
     async def make_fee_key(self) -> wm.WalletStatus:
         """Make a key that redeems by itself, within a daily limit of fees. It needs a few TRX, and can pay nobody."""
+        ...
+
+    @operation("POST", "/wallet/signer")
+    async def renew_signer(self, request: wm.WalletPassphrase) -> wm.WalletStatus:
+        """Sign payments with a new key from now on, where the old one may have been stolen; its secret is gone. The
+        vault has to learn of both: `add_signer` and `remove_signer`.
+        """
+        ...
+
+    @operation("POST", "/wallet/adrift")
+    async def forget_adrift(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        """Keep nothing free any more for what a lost state of the wallet signed: it was redeemed, or its key has ended.
+        """
         ...
 
     @operation("POST", "/wallet/day")

@@ -15,6 +15,7 @@ from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.lately import Lately
 from wildbach.interfaces.purse import Funds, Purse
+from wildbach.interfaces.shop import Shop
 from wildbach.protocol.tron.address import Address
 from wildbach.services.chain.networks import KNOWN
 from wildbach.services.channels.service import Channels
@@ -47,6 +48,7 @@ class Walleting:
 
     core: Core
     purse: Purse
+    shop: Shop
     channel_service: Channels
     _drafts: Lately[_Draft]
     _quotes: Lately[Quote]
@@ -82,10 +84,12 @@ class Walleting:
         found, error = await purse.funds(facts.address)
         copied = purse.copied_at(facts.address)
         owned = facts.kind != "watched"
+        signers = found.signers or () if found is not None and owned else ()
         return replace(
             self._nothing(), examined_at=await purse.examined(), exists=True, kind=facts.kind,
-            address=str(facts.address), device=facts.device,
-            chain_id=_hex(purse.chain_id), locked=owned, signer=str(facts.signer or ""), fee_key=str(facts.fee or ""),
+            address=str(facts.address), device=facts.device, chain_id=_hex(purse.chain_id), locked=owned,
+            signer=str(facts.signer or ""), registered=facts.signer in signers,
+            other_signers=tuple(str(one) for one in signers if one != facts.signer), fee_key=str(facts.fee or ""),
             funds=_funds(found) if found is not None else None,
             problem=error.message if error is not None else "" if found is not None else _SILENT,
             code=error.code if error is not None else "",
@@ -152,6 +156,7 @@ class Walleting:
 
     async def _begun(self, wallet: Wallet, how: str) -> wm.WalletStatus:
         self.core.log.write("info", f"a wallet was {how}: {wallet.facts.address}")
+        self.shop.changed()
         return await self._status(wallet)
 
     # -- its secrets
@@ -276,6 +281,22 @@ class Walleting:
         self.core.log.write("info", f"a key that redeems by itself was made: {facts.fee}")
         return await self._status(wallet)
 
+    async def renew_signer(self, request: wm.WalletPassphrase) -> wm.WalletStatus:
+        wallet = await self.purse.wallet()
+        with self.purse.asking():
+            facts = await wallet.new_signer(Passphrase(request.passphrase))
+        self.core.log.write("warning", f"the wallet signs payments with another key: {facts.signer}")
+        self.purse.look_again()
+        self.shop.changed()
+        return await self._status(wallet)
+
+    async def forget_adrift(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        wallet = await self.purse.wallet()
+        with self.purse.asking():
+            await wallet.forget_adrift(Passphrase(request.passphrase))
+        self.core.log.write("warning", "what a lost state of the wallet signed is not kept free any more")
+        return await self.wallet_limits()
+
     async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
         wallet = await self.purse.wallet()
         with self.purse.asking():
@@ -288,7 +309,7 @@ class Walleting:
         now, used = await wallet.limits(), await wallet.usage()
         return wm.WalletBounds(
             wm.WalletLimits(**asdict(now)),
-            wm.WalletUsage(used.today, used.total, used.fees_today, used.closed_today))
+            wm.WalletUsage(used.today, used.total, used.fees_today, used.closed_today, used.adrift))
 
     async def set_wallet_limits(self, change: wm.WalletLimitsChange) -> wm.WalletBounds:
         wallet = await self.purse.wallet()
