@@ -107,6 +107,7 @@ class FakeApi:
         self.purse_book: dict[str, wm.WalletKnown] = {}
         self.licences: dict[str, pay.Licence] = {}
         self.agreements: dict[str, pay.PaySponsored] = {}
+        self.seedings: dict[str, pay.PaySeeding] = {}
         self.purse_sends: dict[str, wm.WalletSend] = {}
         self.paths: dict[str, str] = {}
         self.values: dict[str, object] = {"api.metrics_public": False}
@@ -754,6 +755,20 @@ class FakeApi:
         if id not in self.agreements:
             raise UsageError("nobody is sponsored under this number", code="not_found")
         return pay.PayProbes((pay.PayProbe(1_800_000_000, 0, "passed", 65_536, 1_000_000),))
+
+    async def seeded_for(self) -> pay.PaySeedings:
+        return pay.PaySeedings(tuple(self.seedings.values()))
+
+    async def seed_for(self, key: str, wanted: pay.PaySeedingWanted) -> pay.PaySeeding:
+        if key not in self.rows:
+            raise UsageError("there is no such torrent", code="not_found")
+        made = self.seedings[key] = pay.PaySeeding(
+            key, key, wanted.payer, wanted.price, wanted.period, wanted.periods, 1_800_000_000, 0, 0, 0, "unknown", 0)
+        return made
+
+    async def stop_seeding_for(self, key: str) -> None:
+        if self.seedings.pop(key, None) is None:
+            raise UsageError("nobody pays for the seeding of this torrent", code="not_found")
 
     async def channels(self) -> chm.Channels:
         return chm.Channels(tuple(self.known_channels.values()))

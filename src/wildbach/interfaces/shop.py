@@ -17,6 +17,7 @@ from wildbach.base import limits
 from wildbach.base.errors import StorageError, UsageError, WildbachError
 from wildbach.engine.session import Session
 from wildbach.interfaces.paychain import VaultSettlement
+from wildbach.interfaces.promises import Promises
 from wildbach.interfaces.purse import Purse
 from wildbach.protocol.ext.pay import Terms
 from wildbach.protocol.metainfo.info import Info
@@ -29,7 +30,7 @@ from wildbach.runtime.workers import Threads
 from wildbach.services.chain import vault
 from wildbach.services.chain.vault import SignedVoucher
 from wildbach.services.pay.ledger.reconciling import Difference, Moved, Observed, reconcile
-from wildbach.services.pay.ledger.seams import Standing
+from wildbach.services.pay.ledger.seams import Reserve, Standing
 from wildbach.services.pay.ledger.store import Ledger
 from wildbach.services.pay.ledger.terms import LaneId
 from wildbach.services.pay.settings import PaySettings
@@ -114,6 +115,8 @@ class Shop:
         self._rng = rng
         self._report = report
         self._marks: dict[str, Licence] = {}
+        self.promises = Promises(session, self._wall, report)
+        "What others pay us to seed."
         self._now: _Open | None = None
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -126,11 +129,15 @@ class Shop:
         self.fee = 0
         "SUN that it costs to redeem and fetch one lane, as far as it was asked."
 
+    def _wall(self) -> float:
+        return self._purse.wall()
+
     async def begin(self) -> None:
         for key, value in (await self._session.kept(AREA)).items():
             found = next((one for one in LICENCES if one == value.decode(errors="replace")), None)
             if found is not None:
                 self._marks[key] = found
+        await self.promises.load()
         self._scope.spawn("shop", self._run(), contain=self._report)
         self._scope.spawn("shop:chain", self._watch(), contain=self._report)
         self._scope.spawn("shop:rates", self._measure(), contain=self._report)
@@ -149,7 +156,7 @@ class Shop:
         return chosen.price if chosen.sell and torrent in self._marks else 0
 
     def sponsored(self, torrent: str) -> bool:
-        return self.sells(torrent) > 0
+        return self.sells(torrent) > 0 or (torrent in self._marks and self.promises.counts(torrent))
 
     def buys(self, torrent: str) -> int:
         chosen = self._settings()
@@ -207,7 +214,12 @@ class Shop:
     @property
     def wanted(self) -> bool:
         chosen = self._settings()
-        return chosen.sell or chosen.buy
+        return chosen.sell or chosen.buy or self.promises.live
+
+    @property
+    def _sells(self) -> bool:
+        """Vouchers are taken: for blocks, or for seeding that somebody pays."""
+        return self._settings().sell or self.promises.live
 
     @property
     def _opened(self) -> _Open:
@@ -281,7 +293,7 @@ class Shop:
             chosen = self._settings()
             wanted = self.wanted or await self._threads.run(self._traded)
             both = (now.till.seller is not None, now.till.buyer is not None) if now is not None else (False, False)
-            if both == (chosen.sell, chosen.buy) and (now is not None) == wanted:
+            if both == (self._sells, chosen.buy) and (now is not None) == wanted:
                 if now is not None:
                     # Prices may be others; deals keep theirs.
                     self._session.terms_changed()
@@ -337,7 +349,7 @@ class Shop:
             await self._threads.run(ledger.check)
             clock, wall = asyncio.get_running_loop().time, self._purse.wall
             seller = buyer = None
-            if chosen.sell:
+            if self._sells:
                 seller = SellerDesk(
                     scope, self._threads, ledger, settlement, domain, self, self._rng,
                     own=frozenset({facts.address, *facts.mine}), wall=wall, clock=clock)
@@ -418,6 +430,7 @@ class Shop:
     async def _look(self) -> None:
         """Now and then: what the chain knows that the ledger does not, and what is to be fetched."""
         now = self._opened
+        await self._look_at_promises(now)
         standings = await self.standings()
         await self.compare()
         if now.wallet.facts.fee is None:
@@ -439,6 +452,21 @@ class Shop:
         for payee, credit in credits.items():
             if credit > self.fee:
                 await self._unattended(now, vault.claim(payee).data, "claim")
+
+    async def _look_at_promises(self, now: _Open) -> None:
+        if not self.promises.running:
+            return
+        held: dict[Address, int] = {}
+        for one in await self.ripe():
+            held[one.payer] = held.get(one.payer, 0) + one.worth
+        ours = now.wallet.facts.address
+
+        async def reserved(payer: Address) -> Reserve:
+            found = await self._purse.client().ask(vault.reservation(payer, ours))
+            return Reserve(found.amount, found.until)
+
+        if await self.promises.look(reserved, held, now.delay):
+            self._session.terms_changed()
 
     async def _unattended(self, now: _Open, data: bytes, what: str) -> None:
         if await self._threads.run(now.wallet.sends.on_their_way):

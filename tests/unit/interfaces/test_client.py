@@ -59,6 +59,7 @@ PAYLOADS: dict[str, Any] = {
     "remove_wallet_address": wm.WalletKnownAddress(PAYEE),
     "quote_tip": wm.WalletTip(5),
     "sponsor": pay.PaySponsoring("k", PAYEE, "127.0.0.1", 6881, 1000, 5, 3),
+    "seed_for": pay.PaySeedingWanted(PAYEE, 5, 3),
     "reopen_wallet_day": wm.WalletPassphrase(PASSWORD),
     "set_payment": pay.PayMark("licensed"), "quote_payment": pay.PayOrder("deposit", amount=5),
     "set_wallet_limits": wm.WalletLimitsChange(wm.WalletLimits(per_day=7), PASSWORD),

@@ -589,6 +589,23 @@ class Api(Protocol):
         """What the last hundred probes of a seeder found."""
         ...
 
+    @operation("GET", "/payments/seeding")
+    async def seeded_for(self) -> pay.PaySeedings:
+        """Torrents that others pay us to seed, and whether the vault has what they promised."""
+        ...
+
+    @operation("PUT", "/payments/seeding/{key}")
+    async def seed_for(self, key: str, wanted: pay.PaySeedingWanted) -> pay.PaySeeding:
+        """Note down that somebody pays us to seed a torrent, from now on, and take his vouchers once the vault has
+        reserved for us what all periods cost, also where nothing is sold.
+        """
+        ...
+
+    @operation("DELETE", "/payments/seeding/{key}")
+    async def stop_seeding_for(self, key: str) -> None:
+        """It is not counted on any more. Vouchers that are held stay good."""
+        ...
+
     # -- the wallet, of which guests see nothing
 
     @operation("GET", "/wallet")

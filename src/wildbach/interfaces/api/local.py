@@ -38,6 +38,7 @@ from wildbach.interfaces.api.notifying import Notifying
 from wildbach.interfaces.api.paying import Paying
 from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
+from wildbach.interfaces.api.seeding import SeedingPart
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
 from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.sponsoring import SponsoringPart
@@ -76,7 +77,7 @@ log = logging.getLogger("wildbach")
 
 class LocalApi(
     Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
-    Demonstrating, Siting, Storing, Keeping, Channeling, Walleting, Paying, SponsoringPart,
+    Demonstrating, Siting, Storing, Keeping, Channeling, Walleting, Paying, SponsoringPart, SeedingPart,
 ):
     """All operations of the contract, each in the part it belongs to."""
 

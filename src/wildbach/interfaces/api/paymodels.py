@@ -232,6 +232,44 @@ class PayProbes(Model, frozen=True):
     "The newest first."
 
 
+class PaySeedingWanted(Model, frozen=True):
+    """What a sponsor and we agreed on, from now on."""
+
+    payer: Annotated[str, Meta(min_length=1, max_length=100)]
+    "His address."
+    price: Annotated[int, Meta(ge=1)]
+    "SUN for a period."
+    periods: Annotated[int, Meta(ge=1)]
+    period: Annotated[int, Meta(ge=1)] = 86_400
+    "Seconds."
+
+
+class PaySeeding(Model, frozen=True):
+    """A torrent that somebody pays us to seed."""
+
+    key: str
+    name: str
+    payer: str
+    price: int
+    period: int
+    periods: int
+    begins: int
+    now: int
+    "The number of the period that runs, from 0 on; as many as there are once the last is over."
+    reserved: int
+    "What the vault has for us of this payer,"
+    until: int
+    "and until when."
+    backing: Literal["unknown", "nothing", "too_little", "too_short", "covered", "over"]
+    "What that is beside what was agreed. Vouchers are taken from when it was `covered`."
+    came: int
+    "SUN in vouchers of this payer, in all."
+
+
+class PaySeedings(Model, frozen=True):
+    items: tuple[PaySeeding, ...]
+
+
 class PayRow(Model, frozen=True):
     """A row of the ledger."""
 

@@ -21,6 +21,7 @@ from wildbach.interfaces.cli import naming, output, reach, said, text, writing
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
 from wildbach.interfaces.cli.reach import Reach
+from wildbach.interfaces.cli.remote import seedfor
 from wildbach.interfaces.cli.remote.wallet import TrxType, passphrase_file, secret, trx, write_out
 from wildbach.interfaces.cli.table import Cell, Column, Row
 
@@ -360,6 +361,9 @@ async def sponsor_log(api: Api, number: int, *, as_json: bool) -> Exit:
 
 def _probe_row(one: pm.PayProbe) -> Row:
     return text.moment(one.at), str(one.period + 1), one.why, size(one.size), f"{size(one.rate)}/s"
+
+
+command.add_command(seedfor.group)
 
 
 # -- the ledger
