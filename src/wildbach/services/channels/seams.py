@@ -130,8 +130,8 @@ class Torrents(Protocol):
     async def remove(self, copy: Copy, *, files: bool) -> None:
         """Forget it; `files`: with what was fetched. One that people added on their own stays."""
 
-    async def download(self, item: Item, channel: str) -> str:
-        """Have the best rendition of an item downloaded, like any torrent; its key."""
+    async def download(self, item: Item, channel: str, key: str) -> str:
+        """Have the best rendition of an item of a channel (title, key in hex) downloaded, like any torrent; its key."""
 
 
 class Maker(Protocol):

@@ -20,7 +20,7 @@ import msgspec
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, NetworkError, StorageError, UsageError, WildbachError
 from wildbach.base.events import Event
-from wildbach.protocol import sites
+from wildbach.protocol import payouts, sites
 from wildbach.protocol.channels import files
 from wildbach.protocol.channels.files import Parts
 from wildbach.protocol.channels.items import Channel, Item, read_channel
@@ -465,7 +465,7 @@ class Channels:
         for hit in found.hits:
             if hit.item.renditions:
                 try:
-                    await self.torrents.download(hit.item, channel.title)
+                    await self.torrents.download(hit.item, channel.title, channel.key)
                 except WildbachError as error:
                     self._of(channel.key).problem = f"{hit.item.title}: {error.message}"
 
@@ -474,7 +474,7 @@ class Channels:
         hit = await self.item(channel, guid)
         if not hit.item.renditions:
             raise UsageError(f"the item {hit.item.title or guid} has nothing to download", code="not_found")
-        return await self.torrents.download(hit.item, channel.title)
+        return await self.torrents.download(hit.item, channel.title, channel.key)
 
     # -- state
 
@@ -520,8 +520,7 @@ def _payout_was(former: Followed, facts: Channel) -> str:
     """The address for tips that the user knows, where the channel names another one now."""
     if former.own or former.facts is None:
         return ""
-    known = former.payout_was or former.facts.payout
-    return known if known and known != facts.payout else ""
+    return payouts.former(former.payout_was, former.facts.payout, facts.payout)
 
 
 def link_of(text: str) -> MutableLink:

@@ -58,6 +58,8 @@ class Entry(msgspec.Struct, omit_defaults=True, gc=False):
     "Another comment than the torrent's."
     source: str = ""
     "Where it came from: a feed, a watched folder, another client."
+    channel: str = ""
+    "The key (hex) of the channel it was downloaded from."
 
     @property
     def trashed(self) -> bool:
