@@ -150,7 +150,7 @@ export const earnWords = words(
       wallet: "Wallet", deposit: "Vault: deposit", held: "Vouchers held", credit: "Vault: redeemed", promised: "Vouchers given", earned: "Earned", bought: "Paid", given: "Given", burnt: "Fees", outside: "Outside",
     } as Record<string, string>,
     whats: {
-      voucher: "voucher", redeemed: "redeemed", claimed: "fetched", withdrawn: "withdrawn", found: "found", arrived: "arrived", fee: "fee", deposit: "deposit", transfer: "transfer",
+      voucher: "voucher", gift: "gift", redeemed: "redeemed", claimed: "fetched", withdrawn: "withdrawn", found: "found", arrived: "arrived", fee: "fee", deposit: "deposit", transfer: "transfer",
     } as Record<string, string>,
     old: "From before:",
   },
@@ -303,7 +303,7 @@ export const earnWords = words(
       wallet: "Geldbörse", deposit: "Tresor: Einlage", held: "Gutscheine gehalten", credit: "Tresor: eingelöst", promised: "Gutscheine gegeben", earned: "Verdient", bought: "Gezahlt", given: "Gespendet", burnt: "Gebühren", outside: "Außerhalb",
     },
     whats: {
-      voucher: "Gutschein", redeemed: "eingelöst", claimed: "abgeholt", withdrawn: "ausgezahlt", found: "gefunden", arrived: "angekommen", fee: "Gebühr", deposit: "Einzahlung", transfer: "Überweisung",
+      voucher: "Gutschein", gift: "Gabe", redeemed: "eingelöst", claimed: "abgeholt", withdrawn: "ausgezahlt", found: "gefunden", arrived: "angekommen", fee: "Gebühr", deposit: "Einzahlung", transfer: "Überweisung",
     },
     old: "Von vorher:",
   },

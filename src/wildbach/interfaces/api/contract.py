@@ -773,7 +773,7 @@ class Api(Protocol):
 
     @operation("GET", "/torrents/{key}/tips")
     async def tip_targets(self, key: str) -> wm.WalletTipTargets:
-        """Who can be tipped for a torrent: the channel it was downloaded from, sites that it is a version of."""
+        """Who can be tipped for a torrent: the channel of which it is an item, sites that it is a version of."""
         ...
 
     @operation("GET", "/channels/{word}/feed", role="guest", content_type="application/rss+xml")

@@ -213,13 +213,13 @@ class Walleting:
         return await self.quote_wallet_send(wm.WalletQuoteRequest(payout, tip.amount, tip.memo))
 
     async def tip_targets(self, key: str) -> wm.WalletTipTargets:
-        """Of the channel it was downloaded from, and of sites of which it is a version."""
+        """Of the channel it came from, and of sites of which it is a version."""
         torrent = self.core.session.torrent(key)
         if torrent is None:
             raise UsageError("there is no such torrent", code="not_found")
         found: list[wm.WalletTipTarget] = []
         origin = self.core.library.entry(torrent.key).channel
-        channel = self.channel_service.get(origin) if origin else None
+        channel = self.channel_service.labelled(origin) if origin else None
         if channel is not None and channel.facts is not None and (channel.facts.payout or channel.payout_was):
             found.append(wm.WalletTipTarget(
                 "channel", channel.label, channel.title, channel.facts.payout.strip(), channel.payout_was))

@@ -131,7 +131,9 @@ class Torrents(Protocol):
         """Forget it; `files`: with what was fetched. One that people added on their own stays."""
 
     async def download(self, item: Item, channel: str, key: str) -> str:
-        """Have the best rendition of an item of a channel (title, key in hex) downloaded, like any torrent; its key."""
+        """Have the best rendition of an item downloaded, like any torrent; its key. `channel`, `key`: the title of its
+        channel, and the label of its key.
+        """
 
 
 class Maker(Protocol):

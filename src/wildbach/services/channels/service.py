@@ -112,6 +112,10 @@ class Channels:
     def get(self, key: str) -> Followed | None:
         return self._channels.get(key)
 
+    def labelled(self, label: str) -> Followed | None:
+        """By the whole label of its key, which is no word that a channel could take as its title."""
+        return next((one for one in self._channels.values() if one.label == label), None)
+
     def find(self, word: str) -> Followed:
         """By its name or title, the beginning of its label, or its key in hex. Raises UsageError where none or several
         fit.
@@ -465,7 +469,7 @@ class Channels:
         for hit in found.hits:
             if hit.item.renditions:
                 try:
-                    await self.torrents.download(hit.item, channel.title, channel.key)
+                    await self.torrents.download(hit.item, channel.title, channel.label)
                 except WildbachError as error:
                     self._of(channel.key).problem = f"{hit.item.title}: {error.message}"
 
@@ -474,7 +478,7 @@ class Channels:
         hit = await self.item(channel, guid)
         if not hit.item.renditions:
             raise UsageError(f"the item {hit.item.title or guid} has nothing to download", code="not_found")
-        return await self.torrents.download(hit.item, channel.title, channel.key)
+        return await self.torrents.download(hit.item, channel.title, channel.label)
 
     # -- state
 

@@ -59,7 +59,7 @@ class Entry(msgspec.Struct, omit_defaults=True, gc=False):
     source: str = ""
     "Where it came from: a feed, a watched folder, another client."
     channel: str = ""
-    "The key (hex) of the channel it was downloaded from."
+    "The label of the key of the channel whose item it is."
 
     @property
     def trashed(self) -> bool:

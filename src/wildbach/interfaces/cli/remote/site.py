@@ -120,11 +120,9 @@ def publish_command(
 ) -> int:
     """Publish a folder as a site, or a new version of it.
 
-    DIR is a folder of the daemon's machine, as a site generator makes it. It is seeded where it lies, and only read:
-    leave
-    it as it is until you publish again. Who has the secret key can publish in your name, and without it nobody can:
-    keep
-    a copy of it.
+    DIR is a folder of the daemon's machine, as a site generator makes it. It is seeded where it lies, and only read
+    (but for --payout): leave it as it is until you publish again. Who has the secret key can publish in your name, and
+    without it nobody can: keep a copy of it.
     """
     request = sm.SitePublication(
         place(folder, reach) or folder, secret, name, web_seeds, hidden, adopt, dry_run, payout)
