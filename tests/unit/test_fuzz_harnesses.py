@@ -40,6 +40,7 @@ def test_every_parser_has_a_harness_with_seeds() -> None:
         "media_mp4", "media_probe", "media_simple", "metainfo", "mse", "natpmp_pcp", "paths", "payouts", "pickle",
         "proxy", "ranges", "settings", "sites", "ssdp", "state", "stream_names", "subtitles", "sync_entries",
         "sync_messages", "tracker_batch", "tracker_http", "tracker_lists", "tracker_requests", "tracker_udp",
-        "transmission_rpc", "tron", "ut_holepunch", "ut_metadata", "ut_pex", "utp", "vault", "wallet", "wb_head", "wb_pay", "webseed", "wire",
+        "transmission_rpc", "tron", "ut_holepunch", "ut_metadata", "ut_pex", "utp", "vault", "wallet", "wb_head",
+        "wb_pay", "webseed", "wire",
     }
     assert all(load(name).seeds for name in names())
