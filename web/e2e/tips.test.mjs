@@ -122,6 +122,7 @@ test("an address that changed is shown, and gets nothing before somebody says th
   await picture(page, "tip-changed-phone");
   await page.setViewportSize({ width: 1280, height: 800 });
   await dialog().getByRole("button", { name: "The new address is right" }).click();
+  await dialog().waitFor({ state: "detached" });
   await page.getByText("Its address for tips changed").waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Tip blog …" }).click();
   assert.equal(await dialog().getByLabel("To").inputValue(), OTHER);
