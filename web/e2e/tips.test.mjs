@@ -94,6 +94,8 @@ test("a channel is tipped from the player of what it brought", { timeout: 6 * PA
   await picture(page, "tip-player");
   await page.setViewportSize({ width: 360, height: 700 });
   await page.emulateMedia({ colorScheme: "dark" });
+  await page.reload();
+  await page.getByRole("button", { name: "Tip Animals …" }).waitFor();
   assert.deepEqual(await sticksOut(page), []);
   await picture(page, "tip-player-phone");
   await page.setViewportSize({ width: 1280, height: 800 });
