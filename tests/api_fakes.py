@@ -528,6 +528,8 @@ class FakeApi:
 
     async def change_site(self, word: str, patch: sm.SitePatch) -> sm.Site:
         given = {key: value for key, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
+        if given.pop("payout_seen"):
+            given["payout_was"] = ""
         if "pin" in given:
             pin = given.pop("pin")
             given["pinned"] = int(pin) if pin.isascii() and pin.isdigit() else -1
@@ -657,6 +659,14 @@ class FakeApi:
         self._purse()
         return await self.quote_wallet_send(wm.WalletQuoteRequest(PAYEE, tip.amount, tip.memo))
 
+    async def quote_site_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        self._site(word)
+        self._purse()
+        return await self.quote_wallet_send(wm.WalletQuoteRequest(PAYEE, tip.amount, tip.memo))
+
+    async def tip_targets(self, key: str) -> wm.WalletTipTargets:
+        return wm.WalletTipTargets((wm.WalletTipTarget("channel", "a" * 52, "Birds", PAYEE, ""),))
+
     async def send_from_wallet(self, request: wm.WalletSendRequest) -> wm.WalletSend:
         self._purse()
         self._unlocked(request.passphrase)
@@ -764,6 +774,12 @@ class FakeApi:
         if id not in self.agreements:
             raise UsageError("nobody is sponsored under this number", code="not_found")
         return pay.PayProbes((pay.PayProbe(1_800_000_000, 0, "passed", 65_536, 1_000_000),))
+
+    async def sponsored_periods(self, id: str) -> pay.PayPeriods:
+        if id != "1":
+            raise UsageError("there is no such agreement", code="no_such_agreement")
+        return pay.PayPeriods((
+            pay.PayPeriod(0, 1, 8, 8, "passed", True), pay.PayPeriod(1, 86_401, 2, 1, "running", False)))
 
     async def seeded_for(self) -> pay.PaySeedings:
         return pay.PaySeedings(tuple(self.seedings.values()))

@@ -574,6 +574,8 @@ SITE_VERSIONS = 200
 "Versions of a site that are remembered; the oldest are forgotten."
 SITE_NAME = 100
 "Characters of the name that a reader gives to a site."
+SITE_FACTS_BYTES = 16 * KIB
+"What a site says of itself: /.well-known/wildbach.json."
 SITE_ASKERS = 64
 "Requests to sites under way that wait for content."
 SITE_TICKETS = 200

@@ -57,7 +57,7 @@ PAYLOADS: dict[str, Any] = {
     "quote_wallet_send": wm.WalletQuoteRequest(PAYEE, 5, "ü"),
     "send_from_wallet": wm.WalletSendRequest("q", PASSWORD), "put_wallet_address": wm.WalletKnown(PAYEE, "Ü"),
     "remove_wallet_address": wm.WalletKnownAddress(PAYEE),
-    "quote_tip": wm.WalletTip(5),
+    "quote_tip": wm.WalletTip(5), "quote_site_tip": wm.WalletTip(5),
     "sponsor": pay.PaySponsoring("k", PAYEE, "127.0.0.1", 6881, 1000, 5, 3),
     "seed_for": pay.PaySeedingWanted(PAYEE, 5, 3),
     "renew_signer": wm.WalletPassphrase(PASSWORD), "forget_adrift": wm.WalletPassphrase(PASSWORD),

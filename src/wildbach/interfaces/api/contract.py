@@ -590,6 +590,11 @@ class Api(SyncApi, Protocol):
         """What the last hundred probes of a seeder found."""
         ...
 
+    @operation("GET", "/payments/sponsored/{id}/periods")
+    async def sponsored_periods(self, id: str) -> pay.PayPeriods:
+        """What came of the last periods of a seeder: passed, failed or not seen, and which were paid."""
+        ...
+
     @operation("GET", "/payments/seeding")
     async def seeded_for(self) -> pay.PaySeedings:
         """Torrents that others pay us to seed, and whether the vault has what they promised."""
@@ -771,6 +776,18 @@ class Api(SyncApi, Protocol):
     @operation("POST", "/channels/{word}/tip")
     async def quote_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
         """What a tip to the address costs that a channel's key has signed. It is sent as any quote of the wallet is."""
+        ...
+
+    @operation("POST", "/sites/{word}/tip")
+    async def quote_site_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        """What a tip to the address costs that a site names in /.well-known/wildbach.json. It is sent as any quote of
+        the wallet is.
+        """
+        ...
+
+    @operation("GET", "/torrents/{key}/tips")
+    async def tip_targets(self, key: str) -> wm.WalletTipTargets:
+        """Who can be tipped for a torrent: the channel of which it is an item, sites that it is a version of."""
         ...
 
     @operation("GET", "/channels/{word}/feed", role="guest", content_type="application/rss+xml")

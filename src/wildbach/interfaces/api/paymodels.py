@@ -220,6 +220,27 @@ class PaySponsoredList(Model, frozen=True):
     items: tuple[PaySponsored, ...]
 
 
+class PayPeriod(Model, frozen=True):
+    """A period of a seeder who is paid."""
+
+    number: int
+    "From 0 on."
+    begins: int
+    probes: int
+    "Those that ended in it,"
+    passed: int
+    "and those that passed."
+    state: Literal["passed", "failed", "unseen", "running", "ended"]
+    "`unseen`: no probe was made, so nothing is paid; `ended`: it ran when the agreement was ended, and is not paid."
+    paid: bool
+    "A voucher for it was signed."
+
+
+class PayPeriods(Model, frozen=True):
+    items: tuple[PayPeriod, ...]
+    "The oldest first; the last hundred at most, and as far back as probes are read."
+
+
 class PayProbe(Model, frozen=True):
     """What a probe found."""
 

@@ -207,8 +207,24 @@ class WalletQuoteRequest(Model, frozen=True):
     "Anybody can read it, for ever."
 
 
+class WalletTipTarget(Model, frozen=True):
+    """Somebody who can be tipped for a torrent."""
+
+    kind: Literal["channel", "site"]
+    key: str
+    title: str
+    payout: str
+    "Where tips go: an address of TRON; empty for none any more."
+    payout_was: str
+    "Another one that was named before; empty once somebody said that the new one is right."
+
+
+class WalletTipTargets(Model, frozen=True):
+    items: tuple[WalletTipTarget, ...]
+
+
 class WalletTip(Model, frozen=True):
-    """A tip for the maker of a channel."""
+    """A tip for the maker of a channel or site."""
 
     amount: Sun
     memo: Annotated[str, Meta(max_length=limits.WALLET_MEMO_BYTES)] = ""
