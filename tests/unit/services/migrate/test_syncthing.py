@@ -41,8 +41,8 @@ def test_folders_are_taken_over_with_label_role_and_names_of_devices(tmp_path: P
 
 def test_paths_of_another_machine_are_mapped(tmp_path: Path) -> None:
     (tmp_path / "config.xml").write_text(CONFIG.format(home="C:\\Users\\me").replace("/photos", "\\photos"))
-    found = syncthing.read_config(tmp_path, PathMap([("C:\\Users\\me", "/home/me")]), tmp_path)
-    assert found.folders[0].path == Path("/home/me/photos")
+    found = syncthing.read_config(tmp_path, PathMap([("C:\\Users\\me", "/srv/me")]), tmp_path)
+    assert found.folders[0].path == Path("/srv/me/photos")
 
 
 @pytest.mark.parametrize("text", [
