@@ -17,10 +17,11 @@ from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import links, output, reach, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
-from wildbach.interfaces.cli.kinds import SIZE
+from wildbach.interfaces.cli.kinds import SIZE, TrxType
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote.add import place
-from wildbach.interfaces.cli.remote.wallet import TrxType, ask_and_send, passphrase_file
+from wildbach.interfaces.cli.remote.wallet import ask_and_send
+from wildbach.interfaces.cli.remote.walletparts import passphrase_file
 from wildbach.interfaces.cli.table import Cell, Column, Row
 
 SITES: Final = (
