@@ -9,7 +9,7 @@ JOBS ?= 2
 SECONDS_EACH ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help pictures run web demo test check lint bench fuzz lock clean dev
+.PHONY: help pictures run web demo test check lint bench fuzz lock clean dev simulate-sync
 
 help:
 	@echo 'make run     set up, build the web interface, and run wildbach: the daemon, and a link for the browser'

@@ -20,7 +20,7 @@ def sync_device(name: str, **different: object) -> sy.SyncDevice:
     values: dict[str, object] = {
         "id": PHONE, "name": name, "role": "rw", "me": False, "connected": True, "way": "lan",
         "endpoint": "192.168.1.5:6881", "seen_at": 1_700_000_000, "state": "idle", "reason": "", "need_files": 0,
-        "need_bytes": 0, "down": 0, "up": 0, **different}
+        "need_bytes": 0, "down": 0, "up": 0, "received": 0, "sent": 0, **different}
     return sy.SyncDevice(**values)  # type: ignore[arg-type]  # fields by name
 
 

@@ -16,7 +16,7 @@ def one(seed: int, acts: int) -> World:
     drawn = Random(f"shape {seed}")
     if seed % 5 == 0:
         # The product's scan, installer and versions, on a file system that forgets what was not synced.
-        return play(seed, acts, devices=3, readers=drawn.choice((0, 1)), kind=FolderDevice)
+        return play(seed, acts // 4, devices=3, readers=drawn.choice((0, 1)), kind=FolderDevice)
     devices = drawn.randint(2, 5)
     readers = drawn.choice((0, 0, 1)) if devices > 2 else 0
     if seed % 4 == 3:

@@ -1,7 +1,7 @@
 """QR codes, read from pictures that a camera or a screen made (extra `qr`).
 
-A picture is the work of strangers: its bytes and its pixels are bounded before they are read, its decoder is chosen here
-and not by the file, and what cannot be read is an error of whoever chose it.
+A picture is the work of strangers: its bytes and its pixels are bounded before they are read, its decoder is chosen
+here and not by the file, and what cannot be read is an error of whoever chose it.
 """
 
 from __future__ import annotations

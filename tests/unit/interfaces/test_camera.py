@@ -6,6 +6,7 @@ import io
 import struct
 import time
 import zlib
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def jpeg_of(picture: bytes) -> bytes:
         frame = next(container.decode(video=0)).reformat(format="yuvj420p")
     codec = av.CodecContext.create("mjpeg", "w")
     codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "yuvj420p"
-    codec.time_base = "1/25"
+    codec.time_base = Fraction(1, 25)
     frame.pts = 0
     return b"".join(bytes(packet) for packet in (*codec.encode(frame), *codec.encode(None)))
 

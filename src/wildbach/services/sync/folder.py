@@ -22,6 +22,8 @@ from wildbach.base.ids import DeviceId, FolderId
 from wildbach.disk.folder import scan
 from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
 from wildbach.disk.folder.marker import Finding
+from wildbach.disk.folder.watch import Inotify
+from wildbach.disk.folder.watching import FolderWatch
 from wildbach.engine.contents import Contents
 from wildbach.net.mux import Channel
 from wildbach.protocol.sync.devices import DeviceKeys
@@ -135,7 +137,11 @@ class Folder:
         self._report = report
         self._work = Threads(1, "sync")
         self._looking = Threads(1, "scan")
+        self._watching = Threads(1, "watch")
         self._place: Place | None = None
+        self._watch: FolderWatch | None = None
+        self.unwatched = ""
+        "Why changes are found by scans only, in plain words; empty where the kernel tells of them."
         self._core = Core(keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self._fetching = Fetching(self._looking)
@@ -165,11 +171,14 @@ class Folder:
     async def close(self) -> None:
         """Idempotent. What is being done is finished, nothing else is begun."""
         self._stop_scan = True
+        if self._watch is not None:
+            await self._watch.close()
         await self.transfers.close()
         self._scope.cancel()
         await asyncio.get_running_loop().run_in_executor(None, self._end)
 
     def _end(self) -> None:
+        self._watching.close()
         self._looking.close()
         self._work.close()
         self.store.close()
@@ -258,12 +267,27 @@ class Folder:
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
+        if self.state != "stopped":
+            self.state = self._state()
         self._wake.set()
 
     def look(self, paths: Iterable[str] = ("",)) -> None:
         """These paths may have changed; `""` is all."""
         self._dirty.update(paths)
         self._wake.set()
+
+    async def _watch_it(self) -> None:
+        try:
+            watch = FolderWatch(
+                Inotify(self.place.fs, ignores=self.place.ignores), self._watching, self.look, self._limited)
+            self._watch = watch
+            await watch.start()
+        except StorageError as error:
+            self.unwatched = error.message
+
+    def _limited(self) -> None:
+        self.unwatched = ("the system lets too few folders be watched (fs.inotify.max_user_watches): what changes in "
+                          "the others is found within the hour")
 
     # -- the work
 
@@ -279,6 +303,7 @@ class Folder:
                 await asyncio.sleep(_RETRY_SECONDS)
         self.problem = None
         self.state = "scanning"
+        await self._watch_it()
         self.look()
         while True:
             timeout = max(0.05, min(self._next_scan, self._retry_at or self._next_scan) - time.monotonic())

@@ -30,7 +30,8 @@ TAG = b"tag45678"
 DEVICE = DeviceId(b"d" * 16)
 ALL: list[Message] = [
     Hello((b"p" * 32,) * 8, "laptop", "wildbach 1"), RosterHeads(TAG, (b"h" * 32,)), RosterWanted(TAG, ()),
-    Rosters(TAG, (b"raw", b"")), Index(TAG, b"i" * 8, 7, bytes(8), 0), Entries(TAG, 3, 9, (b"one", b"two"), whole=False),
+    Rosters(TAG, (b"raw", b"")), Index(TAG, b"i" * 8, 7, bytes(8), 0),
+    Entries(TAG, 3, 9, (b"one", b"two"), whole=False),
     Ack(TAG, DEVICE, 1, VersionVector({DEVICE: 5}), b"s" * 64), Whereabouts(TAG, (b"sealed",)),
     Status(TAG, "syncing", 3, 1 << 40, "no room"), Bye("unfollowed"), Bundled(TAG, 4, ((b"r" * 32, 100),)),
     Bundle(4, (b"content", b"")),
