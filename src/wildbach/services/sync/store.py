@@ -302,8 +302,8 @@ class _World:
         if not self._store.folds:
             return ()
         return [other for (other,) in self._store.read(
-            "SELECT path FROM paths AS one WHERE fold = ? AND path <> ? AND (live OR EXISTS (SELECT 1 FROM paths AS other"
-            " WHERE other.live AND other.path > one.path || '/' AND other.path < one.path || '0')) ORDER BY path",
+            "SELECT path FROM paths AS one WHERE fold = ? AND path <> ? AND (live OR EXISTS ("
+            "SELECT 1 FROM paths AS other WHERE other.live AND other.path > one.path || '/' AND other.path < one.path || '0')) ORDER BY path",
             fold(path), path)]
 
 
