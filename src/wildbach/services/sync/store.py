@@ -26,11 +26,12 @@ _SEEN: Final = (
     " target TEXT NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL, ctime INTEGER NOT NULL")
 _TABLES: Final = (
     # `live`: the path's winner is live. `fold`: the path as a file system has it that does not tell case apart.
-    "CREATE TABLE paths (path TEXT PRIMARY KEY, live INTEGER NOT NULL, fold TEXT NOT NULL, row INTEGER NOT NULL)"
-    " STRICT, WITHOUT ROWID",
+    "CREATE TABLE paths (path TEXT PRIMARY KEY, live INTEGER NOT NULL, fold TEXT NOT NULL, row INTEGER NOT NULL,"
+    " lineage BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX path_lineages ON paths (lineage)",
     "CREATE INDEX live_paths ON paths (path) WHERE live",
     "CREATE INDEX dead_paths ON paths (path) WHERE NOT live",
-    "CREATE INDEX folded_paths ON paths (fold) WHERE live",
+    "CREATE INDEX folded_paths ON paths (fold)",
     "CREATE UNIQUE INDEX numbered_paths ON paths (row)",
     "CREATE TABLE heads (path TEXT NOT NULL, nth INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (path, nth))"
     " STRICT, WITHOUT ROWID",
@@ -43,6 +44,7 @@ _TABLES: Final = (
     f"CREATE TABLE synced (path TEXT PRIMARY KEY, {_SEEN}, lineage BLOB NOT NULL, vector BLOB NOT NULL, deleted INTEGER"
     " NOT NULL, at_kind TEXT NOT NULL, at_size INTEGER NOT NULL, at_mtime INTEGER NOT NULL, at_exec INTEGER NOT NULL,"
     " at_root BLOB NOT NULL, at_target TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX synced_inodes ON synced (ino)",
     "CREATE TABLE marks (path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
     "CREATE TABLE holds (path TEXT PRIMARY KEY, why TEXT NOT NULL, since INTEGER NOT NULL DEFAULT (unixepoch()))"
     " STRICT, WITHOUT ROWID",
@@ -106,8 +108,9 @@ class FolderStore:
         self._last += 1
         best = winner(heads)
         self._run(
-            "INSERT INTO paths VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET live = excluded.live,"
-            " row = excluded.row", path, int(best is not None and not best.deleted), fold(path), self._last)
+            "INSERT INTO paths VALUES (?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET live = excluded.live,"
+            " row = excluded.row, lineage = excluded.lineage", path, int(best is not None and not best.deleted),
+            fold(path), self._last, best.lineage if best is not None else b"")
         for nth, entry in enumerate(heads):
             self._run("INSERT INTO heads VALUES (?, ?, ?)", path, nth, entry.pack())
 
@@ -146,6 +149,14 @@ class FolderStore:
 
     def marked(self, limit: int) -> list[str]:
         return self._paths("SELECT path FROM marks ORDER BY path LIMIT ?", limit)
+
+    def related(self, path: str) -> list[str]:
+        return self._paths(
+            "SELECT b.path FROM local a JOIN synced b ON b.ino = a.ino WHERE a.path = ?1 AND a.ino <> 0"
+            " AND b.path <> ?1 UNION SELECT b.path FROM synced a JOIN local b ON b.ino = a.ino WHERE a.path = ?1"
+            " AND a.ino <> 0"
+            " AND b.path <> ?1 UNION SELECT b.path FROM paths a JOIN paths b ON b.lineage = a.lineage"
+            " WHERE a.path = ?1 AND b.path <> ?1 ORDER BY 1 LIMIT 64", path)
 
     def hold(self, path: str, why: Why | None) -> None:
         if why is None:
@@ -301,10 +312,10 @@ class _World:
     def alike(self, path: str) -> Iterable[str]:
         if not self._store.folds:
             return ()
-        return [other for (other,) in self._store.read(
-            "SELECT path FROM paths AS one WHERE fold = ? AND path <> ? AND (live OR EXISTS ("
-            "SELECT 1 FROM paths AS other WHERE other.live AND other.path > one.path || '/' AND other.path < one.path || '0')) ORDER BY path",
-            fold(path), path)]
+        return [
+            other for other, live in self._store.read(
+                "SELECT path, live FROM paths WHERE fold = ? AND path <> ? ORDER BY path", fold(path), path)
+            if live or self.live_below(other)]
 
 
 class _Local:
