@@ -265,12 +265,9 @@ def test_a_session_that_ends_fails_what_waits() -> None:
 
         other.folders[PHOTOS].bundle = never  # type: ignore[method-assign]  # it hangs
         async with sessions(one, other) as (_, far):
-            asking = asyncio.ensure_future(one.links[PHOTOS].bundle([(ROOT, 3)]))
-            await asyncio.sleep(1)
-            far.bye("leaving")
-            far.close()
+            asyncio.get_running_loop().call_later(1.0, far.close)
             with pytest.raises(NetworkError):
-                await asking
+                await one.links[PHOTOS].bundle([(ROOT, 3)])
     sim(8).run(main())
 
 
