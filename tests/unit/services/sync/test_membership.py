@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from rosterbed import keys_of
 from tests.syncsim.made import entry
 
+from rosterbed import keys_of
 from wildbach.base.errors import FormatError, UsageError
 from wildbach.base.ids import FolderId
 from wildbach.protocol.sync import writing
