@@ -290,6 +290,7 @@ class Folder:
     # -- the work
 
     async def _run(self, new: bool) -> None:
+        await self._work.run(self.store.own)
         await self._work.run(self.set_policy, self.mode, self.excluded)
         while True:
             try:
@@ -460,11 +461,12 @@ class Folder:
         except StorageError as error:
             outcomes = [Outcome(op, None, Why.DISK, error) for op in ops]
         now = time.time()
-        for each in outcomes:
-            if each.why is None:
-                self._core.done(each.op, each.seen, now)
-            else:
-                self._core.failed(each.op, each.why)
+        with self.store.gathered():
+            for each in outcomes:
+                if each.why is None:
+                    self._core.done(each.op, each.seen, now)
+                else:
+                    self._core.failed(each.op, each.why)
         return outcomes
 
     def _one(self, op: Op, content: dict[bytes, bytes]) -> Outcome:
