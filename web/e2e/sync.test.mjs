@@ -131,9 +131,9 @@ step("what is no link is refused in words, and the link joins", async () => {
 
 step("a folder in it is left out on one device, and comes back", async () => {
   await tab("Files", other).click();
-  await other.getByRole("button", { name: "Leave pictures out on this device" }).click();
+  await other.getByRole("button", { name: "Leave out here: pictures" }).click();
   await other.locator("[data-item=pictures][data-item-state=excluded]").waitFor();
-  await other.getByRole("button", { name: "Keep pictures on this device again" }).click();
+  await other.getByRole("button", { name: "Keep here again: pictures" }).click();
   await other.locator("[data-item=pictures][data-item-state=here]").waitFor();
 });
 
@@ -151,6 +151,9 @@ step("both change a file while one is paused: both are there, and the page resol
   const copy = await conflict.getAttribute("data-conflict");
   const [kept, put] = [readFileSync(here("desk", "hello.txt"), "utf8"), readFileSync(here("desk", copy), "utf8")];
   assert.deepEqual([kept, put].sort(), ["hello from the desk", "hello from the laptop"]);
+  // Said of who wrote what is in the copy, not of who kept it.
+  await conflict.getByText(`written by ${put.split(" ").at(-1)}`).waitFor();
+  await page.getByText("a conflict is open").waitFor();
   await fine("conflict");
   await conflict.getByRole("button", { name: "Keep the copy" }).click();
   await conflict.waitFor({ state: "detached" });
@@ -199,9 +202,27 @@ step("a device is taken out: nothing new reaches it, what it has stays", async (
   assert.equal(readFileSync(here("laptop", "hello.txt"), "utf8").startsWith("hello from"), true);
 });
 
+step("folders of Syncthing are taken over with their patterns", async () => {
+  mkdirSync(here("papers"));
+  writeFileSync(here("papers", ".stignore"), "*.bak\n");
+  mkdirSync(here("syncthing"));
+  writeFileSync(here("syncthing", "config.xml"), `<configuration version="37"><folder id="p" label="Papers" path="${here("papers")}" type="sendreceive"></folder></configuration>`);
+  await page.getByRole("link", { name: "All folders" }).click();
+  await page.getByRole("button", { name: "Take over from Syncthing" }).click();
+  await dialog().getByLabel("State folder of Syncthing").fill(here("syncthing"));
+  await page.keyboard.press("Enter");
+  await dialog().getByText("1 pattern").waitFor();
+  await fine("syncthing");
+  await dialog().getByRole("button", { name: "Take over" }).click();
+  await page.getByRole("link", { name: "Papers" }).waitFor();
+  await holds(here("papers", ".wbignore"), "*.bak\n");
+  await fine("list");
+});
+
 step("on a phone, in the dark and in German it is all there; a folder is left, and its files stay", async () => {
   await other.setViewportSize({ width: 360, height: 760 });
   await other.emulateMedia({ colorScheme: "dark" });
+  await other.reload();
   for (const [part, seen] of [["devices", "[data-devices]"], ["files", "[data-items]"], ["missing", "[data-troubles]"], ["versions", "[data-versions]"], ["history", "[data-history]"], ["settings", "[data-settings]"]]) {
     await other.goto(`${laptop.url}/#/sync/${id}/${part}`);
     await other.locator(seen).waitFor();

@@ -16,6 +16,8 @@ describe("how a folder stands", () => {
     expect(standing(folder({}))).toBe("alone");
     expect(standing(folder({ devices: [me, device({})] }))).toBe("away");
     expect(standing(folder({ devices: [me, device({ connected: true })] }))).toBe("idle");
+    expect(standing(folder({ conflicts: 1, problems: 1, devices: [me, device({ connected: true })] }))).toBe("conflicts");
+    expect(standing(folder({ problems: 1 }))).toBe("problems");
     expect(standing(folder({ state: "paused", devices: [me, device({})] }))).toBe("paused");
   });
 

@@ -8,9 +8,11 @@ export type Tone = "good" | "run" | "still" | "warn" | "bad";
 
 export const others = (folder: Pick<Folder, "devices">): Device[] => folder.devices.filter((one) => !one.me);
 
-/** A state of the Api, or two that people ask for: `alone` where nobody else has it yet, `away` where nobody is reached. */
+/** A state of the Api, or what people ask for where it has nothing to do: `conflicts`, `problems`, `alone` where nobody else has it yet, `away` where nobody is reached. */
 export function standing(folder: Folder): string {
   if (folder.state !== "idle") return folder.state;
+  if (folder.conflicts) return "conflicts";
+  if (folder.problems) return "problems";
   const rest = others(folder);
   if (!rest.length) return "alone";
   return rest.some((one) => one.connected) ? "idle" : "away";
