@@ -620,8 +620,14 @@ class Folder:
         self._inbox.extendleft(reversed(early))
         if self._new_roster:
             self._new_roster = False
+            view, rosters = self.membership.view, self.membership.rosters
             for link in self._open_links:
-                link.say(RosterHeads(link.tag, self.membership.view.heads))
+                if view.member(link.device) is not None:
+                    link.say(RosterHeads(link.tag, view.heads))
+                else:
+                    # It can ask for nothing any more, and is to know why nothing comes.
+                    last = tuple(raw for head in view.heads if (raw := rosters.raw(head)) is not None)
+                    link.say(Rosters(link.tag, last))
             self._renewed(self)
 
     def _answer(self, link: Link, message: FolderMessage) -> list[tuple[Link, FolderMessage]]:
