@@ -819,9 +819,14 @@ SYNC_LINK_CHARS = 2000
 SYNC_EXCLUDED = 1000
 "Folders in a folder that are not kept on one device."
 SYNC_IGNORE_BYTES = 256 * KIB
+"Of a file of patterns of what is not kept the same."
 "The patterns of what is left out of a folder."
 SYNC_IGNORE_RULES = 2000
 "Patterns of a folder."
+PICTURE_BYTES = 32 * MIB
+"Of a picture that a QR code is read from."
+PICTURE_PIXELS = 64 * 1024 * 1024
+"Of it, when it is unpacked."
 SYNC_DIRTY_PATHS = 10_000
 "Paths of a folder that changed and wait to be looked at; with more of them all of it is."
 SYNC_WATCHES = 500_000

@@ -267,6 +267,8 @@ class Folder:
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
+        if self.state != "stopped":
+            self.state = self._state()
         self._wake.set()
 
     def look(self, paths: Iterable[str] = ("",)) -> None:
