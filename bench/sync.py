@@ -7,26 +7,36 @@ until all of it is in the other. All folders lie on the disk where temporary fil
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench import programs
 from bench.harness import GIB, MIB, Report
 from tests.interop.peers import syncthing
+
+from wildbach.interfaces.whereabouts import whereabouts
 
 WB = "wildbach"
 ST10 = "syncthing, 10 s"
 ST1 = "syncthing, 1 s"
 BLOCK = 16 * 1024
 _PATIENCE = 900.0
+_SETS = [word for setting in (
+    "api.listen=127.0.0.1:0", "media.listen=127.0.0.1:0", "connections.listen=127.0.0.1:0", "dht.enabled=false",
+    "discovery.lsd=false", "discovery.upnp=false", "discovery.natpmp=false",
+) for word in ("--set", setting)]
 
 
 class Pair(Protocol):
@@ -54,8 +64,43 @@ def _syncthing(delay: float) -> Callable[[Path, Path, Path], AbstractContextMana
     return start
 
 
+class _Daemons:
+    """Two daemons of ours. `moved` asks the one that shared."""
+
+    def __init__(self, homes: Sequence[Path]) -> None:
+        self._homes = homes
+
+    def moved(self) -> int:
+        found = _wildbach(self._homes[0], "sync", "status", "bench", "--json")
+        return sum(each["received"] + each["sent"] for each in json.loads(found)["devices"])
+
+
+@contextmanager
+def _wildbachs(home: Path, one: Path, two: Path) -> Iterator[Pair]:
+    homes = [home / "left", home / "right"]
+    with ExitStack() as stack:
+        for each in homes:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "wildbach.interfaces.cli.main", "serve", "--state", str(each), *_SETS],
+                stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+            stack.callback(programs.end, process)
+            _wait(lambda each=each: (found := whereabouts(each / "daemon")) is not None and bool(found.urls), 0.02)  # type: ignore[misc]  # a default that binds
+        _wildbach(homes[0], "sync", "create", str(one), "--name", "bench")
+        link = _wildbach(homes[0], "sync", "share", "bench").splitlines()[0]
+        _wildbach(homes[1], "sync", "join", str(two), said=link + "\n")
+        _wait(lambda: '"connected":true' in _wildbach(homes[1], "sync", "status", "bench", "--json")
+              .split('"devices"')[1].replace('"me":true,"connected":true', ""), 0.1)
+        yield _Daemons(homes)
+
+
+def _wildbach(home: Path, *words: str, said: str = "") -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "wildbach.interfaces.cli.main", *words, "--state-dir", str(home)], input=said,
+        capture_output=True, text=True, check=True).stdout
+
+
 CONTENDERS: dict[str, Callable[[Path, Path, Path], AbstractContextManager[Pair]]] = {
-    ST10: _syncthing(10), ST1: _syncthing(1),
+    WB: _wildbachs, ST10: _syncthing(10), ST1: _syncthing(1),
 }
 
 

@@ -1,10 +1,11 @@
-"""Keystores of strangers, words and keys as they are typed, calls of the vault, and the mirror of a wallet's counters.
-Nothing is stretched: only the parsers are looked at.
+"""Keystores of strangers; words, keys and amounts as they are typed; calls of the vault, and the mirror of a wallet's
+counters. Nothing is stretched: only the parsers are looked at.
 """
 
 import json
 
 from wildbach.base.errors import FormatError, UsageError
+from wildbach.protocol.tron import amounts
 from wildbach.protocol.tron.abi import encode, selector
 from wildbach.protocol.tron.address import Address
 from wildbach.services.pay.wallet import keystore, mirror, orders
@@ -23,7 +24,7 @@ SEEDS: list[bytes] = [
     json.dumps({"version": 3, "address": str(_PAYER), "crypto": _BOX, "x-wildbach": {
         "version": 1, "device": 2, "words": _BOX}}).encode(),
     json.dumps({"version": 3, "crypto": _BOX | {"kdf": "pbkdf2", "kdfparams": _ROUNDS}}).encode(),
-    b"test test test test test test test test test test test junk", b"abandon " * 11 + b"about", b"ab" * 32,
+    b"test test test test test test test test test test test junk", b"abandon " * 11 + b"about", b"ab" * 32, b"1234.5",
     selector("reserve(address,uint128,uint64)") + encode(["address", "uint128", "uint64"], [_PAYER, 5, 6]),
     selector("claim(address)") + encode(["address"], [_PAYER]), mirror.written(mirror.Mirrored(1, 2, 3, 4), _PAYER),
 ]
@@ -32,7 +33,7 @@ TOKENS = [b'"n":', b'"kdfparams"', b'"crypto"', b"262144", b"0x", b"zoo", b"wbmi
 
 def one_input(data: bytes) -> None:
     accepted = 0
-    for read in (_keystore, _words, _key, _call, _counters):
+    for read in (_keystore, _words, _key, _call, _counters, _amount):
         try:
             read(data)
             accepted += 1
@@ -57,6 +58,12 @@ def _words(data: bytes) -> None:
 def _key(data: bytes) -> None:
     if parse_key(data.decode()).secret.hex() not in data.decode().lower():
         raise AssertionError("another key")
+
+
+def _amount(data: bytes) -> None:
+    sun = amounts.parse(data.decode())
+    if amounts.parse(amounts.exact(sun)) != sun:
+        raise AssertionError("another amount")
 
 
 def _call(data: bytes) -> None:

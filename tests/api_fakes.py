@@ -107,6 +107,7 @@ class FakeApi:
         self.purse_book: dict[str, wm.WalletKnown] = {}
         self.licences: dict[str, pay.Licence] = {}
         self.agreements: dict[str, pay.PaySponsored] = {}
+        self.seedings: dict[str, pay.PaySeeding] = {}
         self.purse_sends: dict[str, wm.WalletSend] = {}
         self.paths: dict[str, str] = {}
         self.values: dict[str, object] = {"api.metrics_public": False}
@@ -527,6 +528,8 @@ class FakeApi:
 
     async def change_site(self, word: str, patch: sm.SitePatch) -> sm.Site:
         given = {key: value for key, value in msgspec.structs.asdict(patch).items() if value is not msgspec.UNSET}
+        if given.pop("payout_seen"):
+            given["payout_was"] = ""
         if "pin" in given:
             pin = given.pop("pin")
             given["pinned"] = int(pin) if pin.isascii() and pin.isdigit() else -1
@@ -656,6 +659,14 @@ class FakeApi:
         self._purse()
         return await self.quote_wallet_send(wm.WalletQuoteRequest(PAYEE, tip.amount, tip.memo))
 
+    async def quote_site_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        self._site(word)
+        self._purse()
+        return await self.quote_wallet_send(wm.WalletQuoteRequest(PAYEE, tip.amount, tip.memo))
+
+    async def tip_targets(self, key: str) -> wm.WalletTipTargets:
+        return wm.WalletTipTargets((wm.WalletTipTarget("channel", "a" * 52, "Birds", PAYEE, ""),))
+
     async def send_from_wallet(self, request: wm.WalletSendRequest) -> wm.WalletSend:
         self._purse()
         self._unlocked(request.passphrase)
@@ -694,6 +705,15 @@ class FakeApi:
             raise UsageError("there is a fee key already", code="key_exists")
         self.purse = msgspec.structs.replace(self._purse(), fee_key=PAYEE)
         return self.purse
+
+    async def renew_signer(self, request: wm.WalletPassphrase) -> wm.WalletStatus:
+        self._purse()
+        self._unlocked(request.passphrase)
+        self.purse = msgspec.structs.replace(self._purse(), signer=PAYEE)
+        return self.purse
+
+    async def forget_adrift(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        return await self.reopen_wallet_day(request)
 
     async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
         self._purse()
@@ -754,6 +774,26 @@ class FakeApi:
         if id not in self.agreements:
             raise UsageError("nobody is sponsored under this number", code="not_found")
         return pay.PayProbes((pay.PayProbe(1_800_000_000, 0, "passed", 65_536, 1_000_000),))
+
+    async def sponsored_periods(self, id: str) -> pay.PayPeriods:
+        if id != "1":
+            raise UsageError("there is no such agreement", code="no_such_agreement")
+        return pay.PayPeriods((
+            pay.PayPeriod(0, 1, 8, 8, "passed", True), pay.PayPeriod(1, 86_401, 2, 1, "running", False)))
+
+    async def seeded_for(self) -> pay.PaySeedings:
+        return pay.PaySeedings(tuple(self.seedings.values()))
+
+    async def seed_for(self, key: str, wanted: pay.PaySeedingWanted) -> pay.PaySeeding:
+        if key not in self.rows:
+            raise UsageError("there is no such torrent", code="not_found")
+        made = self.seedings[key] = pay.PaySeeding(
+            key, key, wanted.payer, wanted.price, wanted.period, wanted.periods, 1_800_000_000, 0, 0, 0, "unknown", 0)
+        return made
+
+    async def stop_seeding_for(self, key: str) -> None:
+        if self.seedings.pop(key, None) is None:
+            raise UsageError("nobody pays for the seeding of this torrent", code="not_found")
 
     async def channels(self) -> chm.Channels:
         return chm.Channels(tuple(self.known_channels.values()))

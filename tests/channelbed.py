@@ -201,7 +201,7 @@ class FakeTorrents:
         self.removed.append((copy.metainfo.info.hashes, files))
         del self.copies[copy.metainfo.info.hashes.v2 or b""]
 
-    async def download(self, item: Item, channel: str) -> str:
+    async def download(self, item: Item, channel: str, key: str) -> str:
         if not item.renditions[0].ih:
             raise UsageError("cannot be had")
         self.downloaded.append(item.guid)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from api_fakes import FakeKeeper
-from cli_torrents import torrent_of
+from cli_torrents import torrent_of, write_content
 from wildbach.base.errors import FormatError, NetworkError, StorageError, UsageError
 from wildbach.base.events import Event
 from wildbach.base.ids import InfoHashes
+from wildbach.protocol import payouts
 from wildbach.protocol.metainfo import Metainfo
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.sites import SiteLink
@@ -236,6 +237,9 @@ class FakeMaker:
         progress(1.0)
         stamps = {"/".join(parts): (len(data), 1) for parts, data in files.items()}
         return Built(torrent_of(files, name=name), stamps, (), sum(map(len, files.values())))
+
+    async def name_payout(self, folder: Path, payout: str) -> None:
+        write_content(folder, {payouts.PATH: payouts.with_payout(None, payout)})
 
     async def changed(self, folder: Path, stamps: Stamps) -> tuple[str, ...]:
         return self.touched

@@ -10,6 +10,7 @@ import pytest
 
 from cli_process import CODE, Command
 from cli_torrents import torrent_of, write_content
+from e2e.test_daemon import serving
 
 FILES = {("a.bin",): b"a" * 100_000}
 
@@ -56,3 +57,14 @@ def test_a_get_whose_reader_goes_away_ends_cleanly_and_says_nothing(command: Com
         code, shown, said = through_shell(command, '"$@" | head -1', *get)
     assert (code, said) == (1, "")
     assert shown.startswith('{"event":')
+
+
+def test_a_table_of_a_daemon_whose_reader_goes_away_says_nothing(command: Command) -> None:
+    command.env |= {
+        "WILDBACH_API_LISTEN": "127.0.0.1:0", "WILDBACH_CONNECTIONS_LISTEN": "127.0.0.1:0",
+        "WILDBACH_DHT_ENABLED": "false", "WILDBACH_DISCOVERY_LSD": "false", "WILDBACH_DISCOVERY_UPNP": "false",
+        "WILDBACH_DISCOVERY_NATPMP": "false", "WILDBACH_DOWNLOADS_FOLDER": str(command.folder / "downloads")}
+    with serving(command):
+        assert command.run("add", "x.torrent", "--stopped").returncode == 0
+        code, shown, said = through_shell(command, '"$@" | true', "ls")
+    assert (code, shown, said) == (1, "", "")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.syncsim.device import Device
 from tests.syncsim.disk import Crash, Node
 from tests.syncsim.folder import FolderDevice
 from tests.syncsim.world import NONE, World, play, rounds
 
+from wildbach.base import limits
 from wildbach.protocol.sync.entries import EntryKind
+from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.services.sync.planner import Why
 from wildbach.services.sync.trees import Policy
 
@@ -341,6 +345,21 @@ def test_a_content_that_no_device_has_any_more_can_be_given_up() -> None:
     world.heal()
     world.check()
     assert _files(a) == {}
+
+
+def test_a_writer_that_forges_counters_of_others_stops_them_nowhere_but_there() -> None:
+    world = _world(2)
+    a, b = world.devices
+    _write(a, "p", "x")
+    world.heal()
+    (head,) = a.store.world.get("p")
+    forged = VersionVector({a.me: limits.SYNC_COUNTER, b.me: limits.SYNC_COUNTER})
+    a.core.merge([b.core._signer.sign(replace(head, author=b.me, vector=forged, seq=head.seq + 1))], world.now)
+    _write(a, "p", "edited")
+    _write(a, "q", "other")
+    world.heal()
+    assert _files(a)["p"] == "edited" and a.store.held(Why.NOT_SCANNED) == ["p"]
+    assert _files(b)["q"] == "other"
 
 
 def _scene(kill: int) -> tuple[World, int]:

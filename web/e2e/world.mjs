@@ -21,7 +21,7 @@ const ARGS = [
   "--autoplay-policy=no-user-gesture-required", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ];
 /** A machine with two busy cores needs its time; what never comes is told all the same. */
-export const PATIENCE = 60_000;
+export const PATIENCE = Number(process.env.PATIENCE ?? 60_000);
 
 /** Nothing leaves loopback. */
 const QUIET = [

@@ -574,6 +574,8 @@ SITE_VERSIONS = 200
 "Versions of a site that are remembered; the oldest are forgotten."
 SITE_NAME = 100
 "Characters of the name that a reader gives to a site."
+SITE_FACTS_BYTES = 16 * KIB
+"What a site says of itself: /.well-known/wildbach.json."
 SITE_ASKERS = 64
 "Requests to sites under way that wait for content."
 SITE_TICKETS = 200
@@ -704,8 +706,6 @@ WALLET_NOTE_CHARS = 200
 "Of an answer of a node, or of a label."
 WALLET_BOOK = 5000
 "Addresses in the book."
-WALLET_PAYEES = 1000
-"Addresses that are made in one step."
 WALLET_ASKING = 4
 "Questions at once that try a passphrase: each takes half a second and 256 MiB, one after the other."
 WALLET_DRAFTS = 4

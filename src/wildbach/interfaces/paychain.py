@@ -119,11 +119,22 @@ class VaultSettlement:
             lane: await self._client.ask(vault.paid(vault.lane_id(payer, lane.payee, lane.epoch))) for lane in lanes}
 
     async def _all_signers(self, payer: Address) -> tuple[Address, ...]:
-        found = list(self._signers)
-        while len(found) < limits.PAY_SIGNERS:
-            try:
-                found.append(await self._client.ask(vault.signer_at(payer, len(found))))
-            except ContractRefuses:
-                break
-        self._signers = tuple(found)
+        self._signers = await _signers(self._client, payer, self._signers)
         return self._signers
+
+
+async def signing_keys(client: ChainClient, payer: Address) -> tuple[Address, ...]:
+    """The keys that sign for a payer in the configured vault, and are not being removed. Raises what the client raises.
+    """
+    return tuple([one for one in await _signers(client, payer) if (await client.ask(vault.signer(payer, one))).active])
+
+
+async def _signers(client: ChainClient, payer: Address, known: Sequence[Address] = ()) -> tuple[Address, ...]:
+    """All that a payer ever added. `known`: how the list begins."""
+    found = list(known)
+    while len(found) < limits.PAY_SIGNERS:
+        try:
+            found.append(await client.ask(vault.signer_at(payer, len(found))))
+        except ContractRefuses:
+            break
+    return tuple(found)

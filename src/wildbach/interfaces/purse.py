@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from wildbach.base import limits
-from wildbach.base.errors import NetworkError, StorageError, UsageError, WildbachError
+from wildbach.base.errors import FormatError, NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.disk.shelf import Shelf
-from wildbach.interfaces.paychain import WalletChain
+from wildbach.interfaces.paychain import WalletChain, signing_keys
 from wildbach.protocol.tron.address import Address
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
@@ -60,6 +60,8 @@ class Funds:
     account: Account
     resources: Resources
     block: Block
+    signers: tuple[Address, ...] | None = None
+    "The keys that sign for it in the vault; None where no vault is configured, or it does not tell."
 
 
 @dataclass(slots=True)
@@ -295,7 +297,7 @@ class Purse:
         try:
             client = self.client()
             self._seen.funds = Funds(await client.account(address), await client.resources(address),
-                                     await client.solid())
+                                     await client.solid(), await self._signers(client, address))
             self._seen.error = None
         except WildbachError as error:
             self._seen.error = error
@@ -303,6 +305,15 @@ class Purse:
             self._seen.at = asyncio.get_running_loop().time()
             self._looking = False
             self._looked.set()
+
+
+    async def _signers(self, client: ChainClient, address: Address) -> tuple[Address, ...] | None:
+        if self.choice().vault is None:
+            return None
+        try:
+            return await signing_keys(client, address)
+        except (NetworkError, RemoteError, FormatError):
+            return None  # what is there is no vault, or does not answer: what is on the account is told all the same
 
 
 def _there(wallet: Wallet | None) -> Wallet:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -16,22 +16,22 @@ from typing import Final, Literal, TypeVar
 from wildbach.base import limits
 from wildbach.base.errors import StorageError, UsageError, WildbachError
 from wildbach.engine.session import Session
+from wildbach.interfaces.earnings import Earnings, Ripe
 from wildbach.interfaces.paychain import VaultSettlement
+from wildbach.interfaces.promises import Promises
 from wildbach.interfaces.purse import Purse
 from wildbach.protocol.ext.pay import Terms
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.transaction import TriggerContract
-from wildbach.protocol.tron.typed import Domain, Voucher
+from wildbach.protocol.tron.typed import Domain
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.chain import vault
-from wildbach.services.chain.vault import SignedVoucher
 from wildbach.services.pay.ledger.reconciling import Difference, Moved, Observed, reconcile
-from wildbach.services.pay.ledger.seams import Standing
+from wildbach.services.pay.ledger.seams import Reserve, Standing
 from wildbach.services.pay.ledger.store import Ledger
-from wildbach.services.pay.ledger.terms import LaneId
 from wildbach.services.pay.settings import PaySettings
 from wildbach.services.pay.sponsor.sponsor import Sponsor
 from wildbach.services.pay.sponsor.store import SponsorStore
@@ -56,21 +56,6 @@ _AGAIN_SECONDS: Final = 30.0
 _SAMPLE_SECONDS: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ripe:
-    """A voucher that can be brought to the vault. `worth`: SUN that it would bring."""
-
-    payer: Address
-    lane: LaneId
-    total: int
-    signature: bytes
-    worth: int
-
-    @property
-    def signed(self) -> SignedVoucher:
-        return SignedVoucher(Voucher(self.payer, self.lane.payee, self.lane.epoch, self.total), self.signature)
-
-
 @dataclass(slots=True)
 class Rates:
     """Of downloads that may be paid for: bytes and seconds while something was paid, and while nothing was."""
@@ -90,6 +75,8 @@ class _Open:
     domain: Domain
     delay: int
     scope: Scope
+    signer: Address
+    "The key that signs for what is bought."
     sponsor: Sponsor | None
     "None where nothing is bought."
 
@@ -114,6 +101,9 @@ class Shop:
         self._rng = rng
         self._report = report
         self._marks: dict[str, Licence] = {}
+        self.promises = Promises(session, self._wall, report)
+        "What others pay us to seed."
+        self.earnings = Earnings(threads, self._wall)
         self._now: _Open | None = None
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -126,11 +116,15 @@ class Shop:
         self.fee = 0
         "SUN that it costs to redeem and fetch one lane, as far as it was asked."
 
+    def _wall(self) -> float:
+        return self._purse.wall()
+
     async def begin(self) -> None:
         for key, value in (await self._session.kept(AREA)).items():
             found = next((one for one in LICENCES if one == value.decode(errors="replace")), None)
             if found is not None:
                 self._marks[key] = found
+        await self.promises.load()
         self._scope.spawn("shop", self._run(), contain=self._report)
         self._scope.spawn("shop:chain", self._watch(), contain=self._report)
         self._scope.spawn("shop:rates", self._measure(), contain=self._report)
@@ -149,7 +143,7 @@ class Shop:
         return chosen.price if chosen.sell and torrent in self._marks else 0
 
     def sponsored(self, torrent: str) -> bool:
-        return self.sells(torrent) > 0
+        return self.sells(torrent) > 0 or (torrent in self._marks and self.promises.counts(torrent))
 
     def buys(self, torrent: str) -> int:
         chosen = self._settings()
@@ -207,7 +201,12 @@ class Shop:
     @property
     def wanted(self) -> bool:
         chosen = self._settings()
-        return chosen.sell or chosen.buy
+        return chosen.sell or chosen.buy or self.promises.live
+
+    @property
+    def _sells(self) -> bool:
+        """Vouchers are taken: for blocks, or for seeding that somebody pays."""
+        return self._settings().sell or self.promises.live
 
     @property
     def _opened(self) -> _Open:
@@ -280,8 +279,11 @@ class Shop:
                 raise fault
             chosen = self._settings()
             wanted = self.wanted or await self._threads.run(self._traded)
+            if now is not None and now.wallet.facts.signer != now.signer:
+                await self._shut()
+                now = None
             both = (now.till.seller is not None, now.till.buyer is not None) if now is not None else (False, False)
-            if both == (chosen.sell, chosen.buy) and (now is not None) == wanted:
+            if both == (self._sells, chosen.buy) and (now is not None) == wanted:
                 if now is not None:
                     # Prices may be others; deals keep theirs.
                     self._session.terms_changed()
@@ -337,7 +339,7 @@ class Shop:
             await self._threads.run(ledger.check)
             clock, wall = asyncio.get_running_loop().time, self._purse.wall
             seller = buyer = None
-            if chosen.sell:
+            if self._sells:
                 seller = SellerDesk(
                     scope, self._threads, ledger, settlement, domain, self, self._rng,
                     own=frozenset({facts.address, *facts.mine}), wall=wall, clock=clock)
@@ -355,7 +357,7 @@ class Shop:
                     scope.child("sponsor"), self._threads, store, buyer, Terms(domain.chain_id, domain.vault),
                     self._session.call, self._info, SystemRandom(), wall=wall, clock=clock,
                     one_per_network=chosen.one_per_network)
-            self._now = _Open(till, ledger, wallet, settlement, domain, delay, scope, sponsor)
+            self._now = _Open(till, ledger, wallet, settlement, domain, delay, scope, facts.signer, sponsor)
             undo.callback(lambda: setattr(self, "_now", None))
             await till.start()
             if sponsor is not None:
@@ -394,30 +396,30 @@ class Shop:
     # -- money
 
     async def ripe(self) -> list[Ripe]:
-        """All vouchers that were not redeemed, those worth most first."""
+        """All vouchers that were not redeemed, those first for which the vault has most."""
         now = self._opened
-        return await self._threads.run(_held, now.ledger)
+        held = await self._threads.run(now.ledger.unredeemed)
+        return self.earnings.weigh(held, self._heard())
 
-    async def standings(self) -> dict[Address, Standing]:
-        """What the vault has of everybody whose vouchers are held, where it was asked."""
+    def _heard(self) -> dict[Address, Standing]:
+        """What the vault said of those who are connected."""
+        till = self.till
+        payers = till.seller.payers.values() if till is not None and till.seller is not None else ()
+        return {one.payer: one.standing for one in payers if one.standing is not None}
+
+    def good(self, payer: Address) -> int:
+        """SUN that the vault could pay us of his vouchers, as far as it said."""
+        return self.earnings.good(payer, self._heard().get(payer))
+
+    async def standings(self) -> Mapping[Address, Standing]:
+        """Ask what the vault has of everybody whose vouchers are held."""
         now = self._opened
-        found: dict[Address, Standing] = {}
-        for payer in dict.fromkeys(one.payer for one in await self.ripe()):
-            state = await self._threads.run(now.ledger.payer, payer)
-            if state is None or state.signer is None:
-                continue
-            lanes = list(state.books.lanes)
-            standing = await now.settlement.standing(
-                payer, state.signer, list(dict.fromkeys(lane.payee for lane in lanes)), lanes)
-            found[payer] = standing
-            at = int(self._purse.wall())
-            for lane, paid in standing.paid.items():
-                await self._threads.run(now.ledger.redeemed, at, payer, lane, paid)
-        return found
+        return await self.earnings.ask(now.ledger, now.settlement)
 
     async def _look(self) -> None:
         """Now and then: what the chain knows that the ledger does not, and what is to be fetched."""
         now = self._opened
+        await self._look_at_promises(now)
         standings = await self.standings()
         await self.compare()
         if now.wallet.facts.fee is None:
@@ -430,7 +432,8 @@ class Shop:
                 continue
             known = now.till.seller.payers.get(one.payer) if now.till.seller is not None else None
             idle = known is None or not known.sides
-            if one.lane in state.books.ripe(standing, self._settings().price, self.fee, done=idle):
+            if one.good > self.fee and one.lane in state.books.ripe(
+                    standing, self._settings().price, self.fee, done=idle):
                 due.append(one)
         if due:
             data = vault.redeem_many([one.signed for one in due[: limits.VAULT_VOUCHERS]]).data
@@ -439,6 +442,21 @@ class Shop:
         for payee, credit in credits.items():
             if credit > self.fee:
                 await self._unattended(now, vault.claim(payee).data, "claim")
+
+    async def _look_at_promises(self, now: _Open) -> None:
+        if not self.promises.running:
+            return
+        held: dict[Address, int] = {}
+        for one in await self.ripe():
+            held[one.payer] = held.get(one.payer, 0) + one.worth
+        ours = now.wallet.facts.address
+
+        async def reserved(payer: Address) -> Reserve:
+            found = await self._purse.client().ask(vault.reservation(payer, ours))
+            return Reserve(found.amount, found.until)
+
+        if await self.promises.look(reserved, held, now.delay):
+            self._session.terms_changed()
 
     async def _unattended(self, now: _Open, data: bytes, what: str) -> None:
         if await self._threads.run(now.wallet.sends.on_their_way):
@@ -483,10 +501,6 @@ class Shop:
     async def look_up(self, call: Callable[[Ledger], T]) -> T:
         """In the ledger's thread. Raises UsageError while it is shut."""
         return await self._threads.run(call, self._opened.ledger)
-
-
-def _held(ledger: Ledger) -> list[Ripe]:
-    return [Ripe(one.payer, one.lane, one.total, one.signature, one.worth) for one in ledger.unredeemed()]
 
 
 def _moved(send: Send) -> Moved:

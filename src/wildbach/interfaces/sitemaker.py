@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from wildbach.base import limits
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.disk.files import FileStorage
 from wildbach.disk.layout import Layout
 from wildbach.interfaces import maker, scan
+from wildbach.protocol import payouts
 from wildbach.protocol.metainfo import Metainfo
 from wildbach.protocol.metainfo.builder import BuildPlan, SourceFile, choose_piece_length
 from wildbach.runtime.workers import Threads
@@ -55,6 +57,9 @@ class SiteMaker:
                 path=str(folder / changed[0]), code="changed")
         return Built(made, stamps, passed, left)
 
+    async def name_payout(self, folder: Path, payout: str) -> None:
+        await self._threads.run(_name_payout, folder, payout)
+
     async def changed(self, folder: Path, stamps: Stamps) -> tuple[str, ...]:
         return await self._threads.run(_changed, folder, stamps)
 
@@ -76,6 +81,30 @@ def _scan(folder: Path, hidden: bool) -> tuple[scan.Found, Stamps, tuple[str, ..
             state = os.stat(folder.joinpath(*file.path), follow_symlinks=False)
             stamps["/".join(file.path)] = (state.st_size, state.st_mtime_ns)
     return found, stamps, (*(name for name in patterns if name != "*/.*"), *found.skipped)
+
+
+def _name_payout(folder: Path, payout: str) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: a site is made of a folder", code="not_found")
+    place = folder.joinpath(*payouts.PATH)
+    if place.parent.is_symlink() or place.is_symlink():
+        raise UsageError(f"{place} leads elsewhere: write the address for tips there yourself", code="symlink")
+    try:
+        raw: bytes | None = None
+        with contextlib.suppress(FileNotFoundError), place.open("rb") as file:
+            raw = file.read(limits.SITE_FACTS_BYTES + 1)
+        made = payouts.with_payout(raw, payout)
+        if made != raw:
+            place.parent.mkdir(exist_ok=True)
+            # As a hidden file it is in no torrent, should this stop between the two.
+            beside = place.with_name(".wildbach.json.new")
+            beside.unlink(missing_ok=True)
+            with beside.open("xb") as file:
+                file.write(made)
+                os.fsync(file.fileno())
+            beside.replace(place)
+    except OSError as error:
+        raise StorageError(f"{place}: {error.strerror}", path=str(place), errno=error.errno or 0) from error
 
 
 def _changed(folder: Path, stamps: Stamps) -> tuple[str, ...]:

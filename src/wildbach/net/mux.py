@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError, WildbachError
 from wildbach.base.ids import Endpoint
+from wildbach.base.rate import RateMeter
 from wildbach.net.noise import READ
 from wildbach.net.transport import Connection, Landing, Sink, feed
 from wildbach.protocol import mux as wire
@@ -69,6 +70,9 @@ class Mux:
         self._handing = False
         self._over = False
         self._heard = self._moved = self._loop.time()
+        self.down = RateMeter()
+        "Bytes that came, of all channels."
+        self.up = RateMeter()
         self._timer: asyncio.TimerHandle | None = self._loop.call_later(_TICK, self._tick)
         connection.start(self)
 
@@ -146,7 +150,9 @@ class Mux:
 
         self.guard(take)
         self._soon()
-        return len(data) if self._inner.closing else used
+        used = len(data) if self._inner.closing else used
+        self.down.add(used)
+        return used
 
     def drained(self) -> None:
         self._moved = self._loop.time()
@@ -257,6 +263,7 @@ class Mux:
             if not batch.data:
                 break
             self._moved = self._loop.time()
+            self.up.add(len(batch.data))
             left -= len(batch.data)
 
     def _tick(self) -> None:

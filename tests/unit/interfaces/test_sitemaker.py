@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from cli_torrents import write_content
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import FormatError, UsageError
 from wildbach.interfaces.sitemaker import SiteMaker
 from wildbach.protocol.metainfo import Metainfo
+from wildbach.protocol.payouts import read_facts
+from wildbach.protocol.tron.address import Address
 from wildbach.runtime.workers import Threads
 from wildbach.services.sites.seams import Built, Stamps
 
@@ -118,3 +120,48 @@ def test_files_that_changed_are_told_of(tmp_path: Path) -> None:
 def test_web_seeds_are_in_the_torrent(tmp_path: Path) -> None:
     write_content(tmp_path / "dist", FILES)
     assert build(tmp_path / "dist", web=("https://example.org/",)).metainfo.web_seeds == ("https://example.org/",)
+
+
+def name_payout(folder: Path, payout: str) -> None:
+    async def main() -> None:
+        threads = Threads(1)
+        try:
+            await SiteMaker(threads).name_payout(folder, payout)
+        finally:
+            threads.close()
+    asyncio.run(main())
+
+
+def test_an_address_for_tips_goes_beside_what_else_the_folder_says(tmp_path: Path) -> None:
+    payee = str(Address(bytes(20)))
+    folder = tmp_path / "dist"
+    write_content(folder, {("index.html",): b"x"})
+    name_payout(folder, payee)
+    file = folder / ".well-known" / "wildbach.json"
+    assert read_facts(file.read_bytes()).payout == payee and paths(build(folder)) == [
+        ".well-known/wildbach.json", "index.html"]
+    before = os.stat(file).st_mtime_ns
+    name_payout(folder, payee)
+    assert os.stat(file).st_mtime_ns == before
+    file.write_bytes(b'{"theme": "dark"}')
+    (file.parent / ".wildbach.json.new").write_bytes(b"of a crash")
+    name_payout(folder, payee)
+    assert b'"theme": "dark"' in file.read_bytes() and os.listdir(file.parent) == ["wildbach.json"]
+    file.write_bytes(b"{")
+    with pytest.raises(FormatError):
+        name_payout(folder, payee)
+    assert file.read_bytes() == b"{"
+
+
+@pytest.mark.parametrize("at", [".well-known", ".well-known/wildbach.json"])
+def test_an_address_for_tips_is_written_nowhere_else(tmp_path: Path, at: str) -> None:
+    folder, away = tmp_path / "dist", tmp_path / "away"
+    write_content(folder, {("index.html",): b"x"})
+    away.mkdir()
+    (folder / at).parent.mkdir(exist_ok=True)
+    (folder / at).symlink_to(away if at == ".well-known" else away / "file.json")
+    with pytest.raises(UsageError):
+        name_payout(folder, str(Address(bytes(20))))
+    assert os.listdir(away) == []
+    with pytest.raises(UsageError):
+        name_payout(tmp_path / "nothing", str(Address(bytes(20))))

@@ -63,7 +63,7 @@ async function problem(answer: Response): Promise<Problem> {
     // A proxy in between has pages of its own; the status has to do.
   }
   const text = typeof found["detail"] === "string" ? found["detail"] : `${answer.status} ${answer.statusText}`;
-  return new Problem(answer.status, typeof found["code"] === "string" ? found["code"] : "", text, found);
+  return new Problem(answer.status, typeof found["code"] === "string" ? found["code"] : "", text, (found["facts"] ?? {}) as Record<string, unknown>);
 }
 
 /** Fetch from below the API's root. Throws Problem; code `offline` where nobody answers. */

@@ -76,6 +76,9 @@ export const earnWords = words(
     release: "End a reservation",
     askBack: "Ask back",
     unask: "Take the asking back",
+    sponsor: "Reserve for seeders",
+    reserveOf: (sum: string, days: number) => `reserve ${sum} TRX for ${days === 1 ? "1 day" : `${days} days`}, for`,
+    feeEach: (one: string, all: string) => `${one} TRX each, ${all} TRX in all`,
     withdraw: "Withdraw",
     hints: {
       deposit: "It lies in the vault until you pay with it or ask it back.",
@@ -83,6 +86,7 @@ export const earnWords = words(
       release: "Only once its date is over.",
       ask_back: "What is reserved cannot be asked back.",
       withdraw: "It goes to the address of the wallet.",
+      sponsor: "Nobody but the seeder gets it before the date. What he does not earn is free again after that; the days are those of all periods, and the time the vault gives to redeem in.",
       collect: "The vault pays out what the vouchers are worth, and sends it to the wallet.",
       add_signer: "With this the vault takes payments that your wallet signs within its limits.",
     } as Record<string, string>,
@@ -146,7 +150,7 @@ export const earnWords = words(
       wallet: "Wallet", deposit: "Vault: deposit", held: "Vouchers held", credit: "Vault: redeemed", promised: "Vouchers given", earned: "Earned", bought: "Paid", given: "Given", burnt: "Fees", outside: "Outside",
     } as Record<string, string>,
     whats: {
-      voucher: "voucher", redeemed: "redeemed", claimed: "fetched", withdrawn: "withdrawn", found: "found", arrived: "arrived", fee: "fee", deposit: "deposit", transfer: "transfer",
+      voucher: "voucher", gift: "gift", redeemed: "redeemed", claimed: "fetched", withdrawn: "withdrawn", found: "found", arrived: "arrived", fee: "fee", deposit: "deposit", transfer: "transfer",
     } as Record<string, string>,
     old: "From before:",
   },
@@ -225,6 +229,9 @@ export const earnWords = words(
     release: "Zurücklegen beenden",
     askBack: "Zurückfordern",
     unask: "Doch nicht zurückfordern",
+    sponsor: "Für Seeder zurücklegen",
+    reserveOf: (sum, days) => `${sum} TRX für ${days === 1 ? "1 Tag" : `${days} Tage`} zurücklegen, für`,
+    feeEach: (one, all) => `je ${one} TRX, zusammen ${all} TRX`,
     withdraw: "Auszahlen",
     hints: {
       deposit: "Es liegt im Tresor, bis Sie damit zahlen oder es zurückfordern.",
@@ -232,6 +239,7 @@ export const earnWords = words(
       release: "Erst, wenn sein Datum vorbei ist.",
       ask_back: "Was zurückgelegt ist, lässt sich nicht zurückfordern.",
       withdraw: "Es geht an die Adresse der Geldbörse.",
+      sponsor: "Vor dem Datum bekommt es niemand als der Seeder. Was er nicht verdient, ist danach wieder frei; die Tage sind die aller Zeiträume und die Zeit, die der Tresor zum Einlösen gibt.",
       collect: "Der Tresor zahlt aus, was die Gutscheine wert sind, und schickt es der Geldbörse.",
       add_signer: "Damit nimmt der Tresor Zahlungen an, die Ihre Geldbörse innerhalb ihrer Grenzen unterschreibt.",
     },
@@ -295,7 +303,7 @@ export const earnWords = words(
       wallet: "Geldbörse", deposit: "Tresor: Einlage", held: "Gutscheine gehalten", credit: "Tresor: eingelöst", promised: "Gutscheine gegeben", earned: "Verdient", bought: "Gezahlt", given: "Gespendet", burnt: "Gebühren", outside: "Außerhalb",
     },
     whats: {
-      voucher: "Gutschein", redeemed: "eingelöst", claimed: "abgeholt", withdrawn: "ausgezahlt", found: "gefunden", arrived: "angekommen", fee: "Gebühr", deposit: "Einzahlung", transfer: "Überweisung",
+      voucher: "Gutschein", gift: "Gabe", redeemed: "eingelöst", claimed: "abgeholt", withdrawn: "ausgezahlt", found: "gefunden", arrived: "angekommen", fee: "Gebühr", deposit: "Einzahlung", transfer: "Überweisung",
     },
     old: "Von vorher:",
   },

@@ -220,7 +220,7 @@ class ChannelTorrents:
             return  # somebody added it on their own
         await self._core.library.remove(torrent.key, files=files)
 
-    async def download(self, item: Item, channel: str) -> str:
+    async def download(self, item: Item, channel: str, key: str) -> str:
         """Into the usual folder, and listed like any torrent. Only the item's file is wanted, with what lies beside."""
         core, best = self._core, item.renditions[0]
         folder = await core.apart(places.home(core.settings.downloads.folder))
@@ -228,7 +228,8 @@ class ChannelTorrents:
         wanted = partial(belongs, item)
         there = core.session.known(named)
         torrent = await self._add(
-            Magnet(named, item.title, web_seeds=best.ws), Entry(name=item.title, source=f"item of {channel}"),
+            Magnet(named, item.title, web_seeds=best.ws),
+            Entry(name=item.title, source=f"item of {channel}", channel=key),
             AddOptions(
                 save_path=folder, select=wanted, existing="rename", suffix=core.settings.downloads.incomplete_suffix),
             back=True)

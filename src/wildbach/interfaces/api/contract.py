@@ -590,6 +590,28 @@ class Api(SyncApi, Protocol):
         """What the last hundred probes of a seeder found."""
         ...
 
+    @operation("GET", "/payments/sponsored/{id}/periods")
+    async def sponsored_periods(self, id: str) -> pay.PayPeriods:
+        """What came of the last periods of a seeder: passed, failed or not seen, and which were paid."""
+        ...
+
+    @operation("GET", "/payments/seeding")
+    async def seeded_for(self) -> pay.PaySeedings:
+        """Torrents that others pay us to seed, and whether the vault has what they promised."""
+        ...
+
+    @operation("PUT", "/payments/seeding/{key}")
+    async def seed_for(self, key: str, wanted: pay.PaySeedingWanted) -> pay.PaySeeding:
+        """Note down that somebody pays us to seed a torrent, from now on, and take his vouchers once the vault has
+        reserved for us what all periods cost, also where nothing is sold.
+        """
+        ...
+
+    @operation("DELETE", "/payments/seeding/{key}")
+    async def stop_seeding_for(self, key: str) -> None:
+        """It is not counted on any more. Vouchers that are held stay good."""
+        ...
+
     # -- the wallet, of which guests see nothing
 
     @operation("GET", "/wallet")
@@ -672,6 +694,19 @@ class Api(SyncApi, Protocol):
         """Make a key that redeems by itself, within a daily limit of fees. It needs a few TRX, and can pay nobody."""
         ...
 
+    @operation("POST", "/wallet/signer")
+    async def renew_signer(self, request: wm.WalletPassphrase) -> wm.WalletStatus:
+        """Sign payments with a new key from now on, where the old one may have been stolen; its secret is gone. The
+        vault has to learn of both: `add_signer` and `remove_signer`.
+        """
+        ...
+
+    @operation("POST", "/wallet/adrift")
+    async def forget_adrift(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        """Keep nothing free any more for what a lost state of the wallet signed: it was redeemed, or its key has ended.
+        """
+        ...
+
     @operation("POST", "/wallet/day")
     async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
         """Let a wallet that was restored pay today: what it may spend then does not count as spent any more."""
@@ -741,6 +776,18 @@ class Api(SyncApi, Protocol):
     @operation("POST", "/channels/{word}/tip")
     async def quote_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
         """What a tip to the address costs that a channel's key has signed. It is sent as any quote of the wallet is."""
+        ...
+
+    @operation("POST", "/sites/{word}/tip")
+    async def quote_site_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        """What a tip to the address costs that a site names in /.well-known/wildbach.json. It is sent as any quote of
+        the wallet is.
+        """
+        ...
+
+    @operation("GET", "/torrents/{key}/tips")
+    async def tip_targets(self, key: str) -> wm.WalletTipTargets:
+        """Who can be tipped for a torrent: the channel of which it is an item, sites that it is a version of."""
         ...
 
     @operation("GET", "/channels/{word}/feed", role="guest", content_type="application/rss+xml")

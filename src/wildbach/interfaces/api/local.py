@@ -39,6 +39,7 @@ from wildbach.interfaces.api.notifying import Notifying
 from wildbach.interfaces.api.paying import Paying
 from wildbach.interfaces.api.playing import Playing, plays_of
 from wildbach.interfaces.api.previewing import Looks, Previewing
+from wildbach.interfaces.api.seeding import SeedingPart
 from wildbach.interfaces.api.siteparts import SiteHeads, SiteTorrents
 from wildbach.interfaces.api.siting import Siting
 from wildbach.interfaces.api.sponsoring import SponsoringPart
@@ -81,8 +82,7 @@ log = logging.getLogger("wildbach")
 
 class LocalApi(
     Playing, Looking, Feeding, Previewing, Grouping, Whole, Making, Importing, Doctoring, Entering, Notifying,
-    Demonstrating, Siting, Storing, Keeping, Channeling, Walleting, Paying, SponsoringPart,
-    Syncing,
+    Demonstrating, Siting, Storing, Keeping, Channeling, Walleting, Paying, SponsoringPart, SeedingPart, Syncing,
 ):
     """All operations of the contract, each in the part it belongs to."""
 

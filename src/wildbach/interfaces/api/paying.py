@@ -15,6 +15,7 @@ from wildbach.interfaces.api import paymodels as pm
 from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.lately import Lately
+from wildbach.interfaces.earnings import counted, less_air
 from wildbach.interfaces.purse import Purse
 from wildbach.interfaces.shop import Shop
 from wildbach.protocol.ext.pay import Why
@@ -22,7 +23,7 @@ from wildbach.protocol.tron.address import Address
 from wildbach.services.chain import vault
 from wildbach.services.pay.ledger.store import Ledger, Row
 from wildbach.services.pay.ledger.terms import sun
-from wildbach.services.pay.till.buying import BuySide
+from wildbach.services.pay.till.buyside import BuySide
 from wildbach.services.pay.till.selling import SellSide
 from wildbach.services.pay.wallet import orders
 from wildbach.services.pay.wallet.orders import Order, Quote
@@ -79,7 +80,9 @@ class Paying:
             fault = NetworkError("the node of the chain takes its time", code="node_slow")
         held = await shop.ripe()
         today, month, ever = await shop.look_up(
-            lambda ledger: [pm.PayFlows(**ledger.since(at)) for at in (now - now % _DAY, now - 30 * _DAY, 0)])
+            lambda ledger: [
+                pm.PayFlows(**less_air(ledger.since(at), ledger.earned(at), held))
+                for at in (now - now % _DAY, now - 30 * _DAY, 0)])
         refused = till.buyer.refused if till.buyer is not None else None
         return replace(
             status, deposit=deposit, problem=fault.message if fault is not None else "",
@@ -87,8 +90,9 @@ class Paying:
             sales=tuple(self._sale(deal.line, deal.sell) for deal in till.deals.values() if deal.sell is not None),
             purchases=tuple(
                 self._purchase(deal.line, deal.buy) for deal in till.deals.values() if deal.buy is not None),
-            held=sum(one.worth for one in held), lanes=len(held), credit=credit,
-            too_small=bool(held) and all(one.worth <= shop.fee for one in held),
+            held=sum(one.good for one in held), uncovered=sum(one.worth - one.good for one in held),
+            lanes=len(held), credit=credit,
+            too_small=any(one.good for one in held) and all(one.good <= shop.fee for one in held),
             unattended=wallet.facts.fee is not None, refused=refused.message if refused is not None else "",
             today=today, month=month, ever=ever,
             differences=tuple(pm.PayDifference(one.account.value, one.ledger, one.chain) for one in shop.differences))
@@ -118,11 +122,11 @@ class Paying:
 
     def _sale(self, line: Line, sell: SellSide) -> pm.PaySale:
         key, books = line.torrent, sell.books
+        paid, held = (0, 0) if books is None or sell.payer is None else counted(books, self.shop.good(sell.payer))
         return pm.PaySale(
             key, self._name(key), str(line.remote), str(sell.payer or ""), sell.metering, _why(sell.why),
-            sell.price, books.bytes_billed if books is not None else 0, books.paid if books is not None else 0,
-            books.held if books is not None else 0, sun(max(0, books.debt)) if books is not None else 0,
-            books.window if books is not None else 0)
+            sell.price, books.bytes_billed if books is not None else 0, paid, held,
+            sun(max(0, books.debt)) if books is not None else 0, books.window if books is not None else 0)
 
     def _purchase(self, line: Line, buy: BuySide) -> pm.PayPurchase:
         key, bought = line.torrent, buy.purchase
@@ -178,7 +182,8 @@ class Paying:
                 case "waive":
                     return vault.waive(Address.parse(wanted.who.strip()))
                 case "redeem":
-                    ripe = await self.shop.ripe()
+                    await self.shop.standings()
+                    ripe = [one for one in await self.shop.ripe() if one.good]
                     if not ripe:
                         raise UsageError("there is nothing to redeem", code="nothing_held")
                     return vault.redeem_many([one.signed for one in ripe[: limits.VAULT_VOUCHERS]])

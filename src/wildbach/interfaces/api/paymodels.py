@@ -116,7 +116,11 @@ class PayStatus(Model, frozen=True, kw_only=True):
     sales: tuple[PaySale, ...] = ()
     purchases: tuple[PayPurchase, ...] = ()
     held: int = 0
-    "In vouchers of others that were not redeemed."
+    "In vouchers of others that were not redeemed, as far as the vault has it for them: that was asked last."
+    uncovered: int = 0
+    """In such vouchers beyond that: their payers have not so much there, or nobody was asked yet. It is counted as
+    earned nowhere.
+    """
     lanes: int = 0
     "Payers and payees of which they are."
     credit: int = 0
@@ -216,6 +220,27 @@ class PaySponsoredList(Model, frozen=True):
     items: tuple[PaySponsored, ...]
 
 
+class PayPeriod(Model, frozen=True):
+    """A period of a seeder who is paid."""
+
+    number: int
+    "From 0 on."
+    begins: int
+    probes: int
+    "Those that ended in it,"
+    passed: int
+    "and those that passed."
+    state: Literal["passed", "failed", "unseen", "running", "ended"]
+    "`unseen`: no probe was made, so nothing is paid; `ended`: it ran when the agreement was ended, and is not paid."
+    paid: bool
+    "A voucher for it was signed."
+
+
+class PayPeriods(Model, frozen=True):
+    items: tuple[PayPeriod, ...]
+    "The oldest first; the last hundred at most, and as far back as probes are read."
+
+
 class PayProbe(Model, frozen=True):
     """What a probe found."""
 
@@ -230,6 +255,44 @@ class PayProbe(Model, frozen=True):
 class PayProbes(Model, frozen=True):
     items: tuple[PayProbe, ...]
     "The newest first."
+
+
+class PaySeedingWanted(Model, frozen=True):
+    """What a sponsor and we agreed on, from now on."""
+
+    payer: Annotated[str, Meta(min_length=1, max_length=100)]
+    "His address."
+    price: Annotated[int, Meta(ge=1)]
+    "SUN for a period."
+    periods: Annotated[int, Meta(ge=1)]
+    period: Annotated[int, Meta(ge=1)] = 86_400
+    "Seconds."
+
+
+class PaySeeding(Model, frozen=True):
+    """A torrent that somebody pays us to seed."""
+
+    key: str
+    name: str
+    payer: str
+    price: int
+    period: int
+    periods: int
+    begins: int
+    now: int
+    "The number of the period that runs, from 0 on; as many as there are once the last is over."
+    reserved: int
+    "What the vault has for us of this payer,"
+    until: int
+    "and until when."
+    backing: Literal["unknown", "nothing", "too_little", "too_short", "covered", "over"]
+    "What that is beside what was agreed. Vouchers are taken from when it was `covered`."
+    came: int
+    "SUN in vouchers of this payer, in all."
+
+
+class PaySeedings(Model, frozen=True):
+    items: tuple[PaySeeding, ...]
 
 
 class PayRow(Model, frozen=True):

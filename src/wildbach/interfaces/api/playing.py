@@ -182,7 +182,7 @@ class Playing(Looking, Adding, Acting):
                 there = core.session.known(hashes)
             if there is not None:
                 return (await self._again(source, there, loaded, adding)).key, False
-            await core.library.enlist(hashes.key, Entry())
+            await core.library.enlist(hashes.key, Entry(channel=request.channel))
             try:
                 # Files are chosen before there has to be room for them.
                 torrent = await core.session.add(loaded, AddOptions(

@@ -136,6 +136,8 @@ class PlayRequest(Model, frozen=True):
     "Remove the torrent with its files once all of it was seen."
     peers: tuple[Line, ...] = ()
     "Peers to ask at once, as ADDRESS:PORT."
+    channel: Annotated[str, Meta(max_length=64)] = ""
+    "The key of the channel whose item it is, where it comes from one."
 
 
 class Play(Model, frozen=True):

@@ -52,6 +52,10 @@ class Site(Model, frozen=True):
     peers: int
     reason: str
     "What is wrong, in plain words; empty where nothing is."
+    payout: str = ""
+    "Where tips go: an address of TRON; empty for none."
+    payout_was: str = ""
+    "Another one that was named before; empty once somebody said that the new one is right."
 
 
 class Sites(Model, frozen=True):
@@ -123,6 +127,8 @@ class SitePatch(Model, frozen=True):
     "Its pages may use other web sites."
     pin: Line | UnsetType = UNSET
     "Show this version whatever is newer: its number, or the beginning of its hash; empty: the newest."
+    payout_seen: bool = False
+    "The address for tips that it names now is right."
 
 
 class SitePublication(Model, frozen=True):
@@ -140,3 +146,5 @@ class SitePublication(Model, frozen=True):
     "Publish in the place of a version that was not published from here."
     dry_run: bool = False
     "Only say what would change: in the job's `result`."
+    payout: Line = ""
+    "Where tips go: it is written into the folder's /.well-known/wildbach.json. Empty: what that says, if it is there."

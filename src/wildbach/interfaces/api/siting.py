@@ -66,7 +66,7 @@ class Siting:
             self.site_service.find(word).id, name=None if patch.name is UNSET else patch.name,
             keep=None if patch.keep is UNSET else patch.keep,
             foreign=None if patch.foreign is UNSET else patch.foreign,
-            pinned=None if patch.pin is UNSET else patch.pin)
+            pinned=None if patch.pin is UNSET else patch.pin, payout_seen=patch.payout_seen)
         return self._site(self.site_service.view(site))
 
     async def forget_site(self, word: str) -> None:
@@ -96,7 +96,8 @@ class Siting:
     async def publish_site(self, request: sm.SitePublication) -> m.Job:
         folder = await self.core.place(request.folder)
         plan = Plan(
-            folder, request.key, request.name, request.web_seeds, request.adopt, request.hidden, request.dry_run)
+            folder, request.key, request.name, request.web_seeds, request.adopt, request.hidden, request.dry_run,
+            request.payout.strip())
         return self.core.jobs.start("publish", str(folder), partial(self._publish, plan))
 
     async def _publish(self, plan: Plan, progress: Progress) -> None:
@@ -133,7 +134,8 @@ class Siting:
             own=site.own, folder=site.folder, seq=site.seq, shown=view.shown.seq if view.shown is not None else -1,
             versions=len(site.versions), pinned=pinned, keep=site.keep, foreign=site.foreign, opened_at=site.opened_at,
             used_at=site.used_at, heard_at=site.heard_at, size=view.size, progress=1.0 if whole else view.share,
-            updating=view.coming is not None, seeds=view.seeds, peers=view.peers, reason=view.reason)
+            updating=view.coming is not None, seeds=view.seeds, peers=view.peers, reason=view.reason,
+            payout=site.payout, payout_was=site.payout_was)
 
 
 def _link(site: Site) -> MutableLink:

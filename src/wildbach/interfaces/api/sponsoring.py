@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+from typing import Final, Literal
+
 from wildbach.base.errors import FormatError, UsageError
 from wildbach.base.ids import Endpoint
+from wildbach.engine.probing import Why
 from wildbach.interfaces.api import paymodels as pm
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.purse import Purse
 from wildbach.interfaces.shop import Shop
 from wildbach.protocol.tron.address import Address
 from wildbach.services.chain import vault
-from wildbach.services.pay.sponsor.sponsoring import Agreement, Running
+from wildbach.services.pay.sponsor.sponsoring import Agreement, Running, passes
+from wildbach.services.pay.sponsor.store import Entry
 
 _DAY = 86_400
+_PERIODS: Final = 100
+"That are shown of an agreement,"
+_PROBES: Final = 2000
+"and probes that are read for them."
 
 
 class SponsoringPart:
@@ -38,21 +48,38 @@ class SponsoringPart:
             payee = Address.parse(wanted.payee.strip())
         except FormatError as error:
             raise UsageError(error.message, code="bad_address") from error
+        if torrent.hashes.v2 is None or torrent.private:
+            raise UsageError("only a torrent of v2 that is here, and not private, is sponsored", code="not_sponsored")
         now, cost = int(self.purse.wall()), wanted.price * wanted.periods
         agreement = Agreement(
-            sponsor.sponsoring.new_id(), torrent.hashes.v2 or b"", payee, Endpoint(wanted.host, wanted.port),
+            sponsor.sponsoring.new_id(), torrent.hashes.v2, payee, Endpoint(wanted.host, wanted.port),
             wanted.rate, wanted.price, wanted.period, wanted.periods, wanted.probes, now, cost)
+        # What stands against it is said before anybody reserves money for it.
+        asked = copy.copy(sponsor.sponsoring)
+        asked.running = dict(asked.running)
+        asked.admit(agreement)
         found = await self.purse.client().ask(vault.reservation(self.shop.wallet.facts.address, payee))
         until = now + wanted.period * wanted.periods
         if found.amount < cost or found.until < until + self.shop.delay:
-            days = -(-(until + self.shop.delay - now) // _DAY)
+            # A day more, as the reservation takes its time, and what is agreed begins after it.
+            days = -(-(until + self.shop.delay - now) // _DAY) + 1
             raise UsageError(
                 f"reserve {cost} SUN for {payee} first, for {days} days or more: "
-                "till after the last period, and the time that the vault gives to redeem in", code="not_reserved")
+                "till after the last period, and the time that the vault gives to redeem in", code="not_reserved",
+                payee=str(payee), amount=max(0, cost - found.amount), days=days)
         return self._sponsored(await sponsor.admit(agreement))
 
     async def stop_sponsoring(self, id: str) -> None:
         await self.shop.sponsor.stop(_number(id))
+
+    async def sponsored_periods(self, id: str) -> pm.PayPeriods:
+        number, sponsor = _number(id), self.shop.sponsor
+        one = sponsor.sponsoring.running.get(number)
+        if one is None:
+            raise UsageError("there is no such agreement", code="no_such_agreement")
+        most = min(_PERIODS * one.agreement.probes, _PROBES)
+        found = await sponsor.log(number, most)
+        return pm.PayPeriods(periods_of(one, found, cut=len(found) == most))
 
     async def sponsored_probes(self, id: str) -> pm.PayProbes:
         found = await self.shop.sponsor.log(_number(id))
@@ -67,6 +94,38 @@ class SponsoringPart:
             torrent.name if torrent is not None else a.torrent.hex(), str(a.payee), str(a.endpoint), a.rate, a.price,
             a.period, a.periods, a.probes, a.begins, one.period, one.made, one.passed, one.good, one.bad, one.unseen,
             one.paid, a.reserved, one.over, came.value if came is not None else "")
+
+
+def periods_of(one: Running, found: Sequence[Entry], *, cut: bool) -> tuple[pm.PayPeriod, ...]:
+    """`found`: what its last probes found, the newest first; `cut`: there may be older ones."""
+    agreement = one.agreement
+    made: dict[int, list[bool]] = {}
+    for entry in found:
+        # One that ended late counted in no period.
+        if entry.at < agreement.begins_at(entry.period + 1):
+            made.setdefault(entry.period, []).append(entry.why == Why.PASSED)
+    last = min(one.period, agreement.periods - 1)
+    first = max(0, last + 1 - _PERIODS, found[-1].period + 1 if cut and found else 0)
+    states = {number: _state(one, number, made.get(number, [])) for number in range(first, last + 1)}
+    # They are paid in turn, so those that are paid are the first of the good ones.
+    unpaid = one.good - one.paid // agreement.price
+    good = [number for number, state in states.items() if state == "passed"]
+    paid = set(good[: max(0, len(good) - unpaid)])
+    return tuple(
+        pm.PayPeriod(
+            number, agreement.begins_at(number), len(made.get(number, ())), sum(made.get(number, ())), state,
+            number in paid)
+        for number, state in states.items())
+
+
+def _state(
+    one: Running, number: int, probes: Sequence[bool],
+) -> Literal["passed", "failed", "unseen", "running", "ended"]:
+    if number >= one.period:
+        return "ended" if one.stopped else "running"
+    if not probes:
+        return "unseen"
+    return "passed" if passes(len(probes), sum(probes)) else "failed"
 
 
 def _number(word: str) -> int:

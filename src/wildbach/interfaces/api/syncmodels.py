@@ -51,7 +51,10 @@ class SyncDevice(Model, frozen=True):
     need_bytes: int
     down: int
     up: int
-    "Bytes a second."
+    "Bytes a second, for all folders that both have."
+    received: int
+    sent: int
+    "Bytes since it was connected."
 
 
 class SyncFolder(Model, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Final
 
 from wildbach.base.ids import DeviceId
@@ -30,6 +31,8 @@ def folder_model(one: Kept, service: SyncService) -> sy.SyncFolder:
         reason = "the folder's secrets were changed while this device was away: it waits for another device"
     held = standing.held
     total = max(standing.size + standing.need_bytes, 1)
+    devices = tuple(_device(one, service, each) for each in sorted(
+        members.values(), key=lambda each: (each.id != service.keys.id, each.name.casefold(), each.id)))
     owners = [each for each in members.values() if each.role is Role.OWNER]
     return sy.SyncFolder(
         id=folder.id.hex(), name=one.name, path=str(folder.path), role=_ROLES[role] if role is not None else "ro",
@@ -40,9 +43,8 @@ def folder_model(one: Kept, service: SyncService) -> sy.SyncFolder:
         progress=1.0 if not standing.need_files else min(0.999, standing.size / total),
         conflicts=standing.conflicts,
         problems=len(folder.skipped) + sum(held.get(why.name, 0) for why in _PROBLEMS),
-        local=held.get(Why.CHANGED_HERE.name, 0), down=0, up=0,
-        devices=tuple(_device(one, service, each) for each in sorted(
-            members.values(), key=lambda each: (each.id != service.keys.id, each.name.casefold(), each.id))),
+        local=held.get(Why.CHANGED_HERE.name, 0), down=sum(each.down for each in devices),
+        up=sum(each.up for each in devices), devices=devices,
         links=len(one.links.open(membership.view, service.wall())) + len(membership.view.state.links),
         excluded=one.saved.excluded, owners=len(owners), recovery=_recovery(one),
         scanned_at=int(folder.scanned_at), changed_at=int(folder.changed_at), versions_size=standing.versions)
@@ -73,6 +75,7 @@ def _device(one: Kept, service: SyncService, member: Member) -> sy.SyncDevice:
     folder, device = one.folder, member.id
     link = folder.links.get(device)
     told = folder.told.get(device)
+    now = time.monotonic()
     me = device == service.keys.id
     return sy.SyncDevice(
         id=device.hex(), name=member.name, role=_ROLES[member.role], me=me, connected=me or link is not None,
@@ -81,7 +84,10 @@ def _device(one: Kept, service: SyncService, member: Member) -> sy.SyncDevice:
         seen_at=int(service.wall()) if me or link is not None else one.saved.seen.get(device.hex(), 0),
         state=told.state if told is not None else "", reason=_away(one, device) if told is None else told.why,
         need_files=told.files if told is not None else 0, need_bytes=told.octets if told is not None else 0,
-        down=0, up=0)
+        down=round(link.session.down.rate(now)) if link is not None else 0,
+        up=round(link.session.up.rate(now)) if link is not None else 0,
+        received=link.session.down.total if link is not None else 0,
+        sent=link.session.up.total if link is not None else 0)
 
 
 def _away(one: Kept, device: DeviceId) -> str:

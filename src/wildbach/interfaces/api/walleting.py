@@ -15,6 +15,8 @@ from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.lately import Lately
 from wildbach.interfaces.purse import Funds, Purse
+from wildbach.interfaces.shop import Shop
+from wildbach.protocol import payouts
 from wildbach.protocol.tron.address import Address
 from wildbach.services.chain.networks import KNOWN
 from wildbach.services.channels.service import Channels
@@ -25,6 +27,7 @@ from wildbach.services.pay.wallet.policy import SpendingLimits
 from wildbach.services.pay.wallet.secret import Passphrase
 from wildbach.services.pay.wallet.sending import Send
 from wildbach.services.pay.wallet.wallet import Wallet, parse_key
+from wildbach.services.sites.service import Sites
 
 _DRAFT_SECONDS: Final = 900.0
 _QUOTE_SECONDS: Final = 600.0
@@ -47,7 +50,9 @@ class Walleting:
 
     core: Core
     purse: Purse
+    shop: Shop
     channel_service: Channels
+    site_service: Sites
     _drafts: Lately[_Draft]
     _quotes: Lately[Quote]
 
@@ -82,10 +87,12 @@ class Walleting:
         found, error = await purse.funds(facts.address)
         copied = purse.copied_at(facts.address)
         owned = facts.kind != "watched"
+        signers = found.signers or () if found is not None and owned else ()
         return replace(
             self._nothing(), examined_at=await purse.examined(), exists=True, kind=facts.kind,
-            address=str(facts.address), device=facts.device,
-            chain_id=_hex(purse.chain_id), locked=owned, signer=str(facts.signer or ""), fee_key=str(facts.fee or ""),
+            address=str(facts.address), device=facts.device, chain_id=_hex(purse.chain_id), locked=owned,
+            signer=str(facts.signer or ""), registered=facts.signer in signers,
+            other_signers=tuple(str(one) for one in signers if one != facts.signer), fee_key=str(facts.fee or ""),
             funds=_funds(found) if found is not None else None,
             problem=error.message if error is not None else "" if found is not None else _SILENT,
             code=error.code if error is not None else "",
@@ -152,6 +159,7 @@ class Walleting:
 
     async def _begun(self, wallet: Wallet, how: str) -> wm.WalletStatus:
         self.core.log.write("info", f"a wallet was {how}: {wallet.facts.address}")
+        self.shop.changed()
         return await self._status(wallet)
 
     # -- its secrets
@@ -200,14 +208,31 @@ class Walleting:
 
     async def quote_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
         channel = self.channel_service.find(word)
-        payout = channel.facts.payout.strip() if channel.facts is not None else ""
-        if not payout:
-            raise UsageError("this channel names no address for tips", code="no_payout")
-        if channel.payout_was:
-            raise UsageError(
-                f"the address for tips changed from {channel.payout_was} to {payout}, as a thief of the key would have "
-                "it: ask its author in another way, then say that it is right", code="payout_changed")
+        named = channel.facts.payout.strip() if channel.facts is not None else ""
+        payout = payouts.payable(named, channel.payout_was, "channel")
         return await self.quote_wallet_send(wm.WalletQuoteRequest(payout, tip.amount, tip.memo))
+
+    async def quote_site_tip(self, word: str, tip: wm.WalletTip) -> wm.WalletQuote:
+        site = self.site_service.find(word)
+        payout = payouts.payable(site.payout, site.payout_was, "site")
+        return await self.quote_wallet_send(wm.WalletQuoteRequest(payout, tip.amount, tip.memo))
+
+    async def tip_targets(self, key: str) -> wm.WalletTipTargets:
+        """Of the channel it came from, and of sites of which it is a version."""
+        torrent = self.core.session.torrent(key)
+        if torrent is None:
+            raise UsageError("there is no such torrent", code="not_found")
+        found: list[wm.WalletTipTarget] = []
+        origin = self.core.library.entry(torrent.key).channel
+        channel = self.channel_service.labelled(origin) if origin else None
+        if channel is not None and channel.facts is not None and (channel.facts.payout or channel.payout_was):
+            found.append(wm.WalletTipTarget(
+                "channel", channel.label, channel.title, channel.facts.payout.strip(), channel.payout_was))
+        for view in self.site_service.views():
+            site = view.site
+            if (site.payout or site.payout_was) and any(one.hashes.matches(torrent.hashes) for one in site.versions):
+                found.append(wm.WalletTipTarget("site", site.label, site.name, site.payout, site.payout_was))
+        return wm.WalletTipTargets(tuple(found))
 
     async def send_from_wallet(self, request: wm.WalletSendRequest) -> wm.WalletSend:
         purse = self.purse
@@ -276,6 +301,22 @@ class Walleting:
         self.core.log.write("info", f"a key that redeems by itself was made: {facts.fee}")
         return await self._status(wallet)
 
+    async def renew_signer(self, request: wm.WalletPassphrase) -> wm.WalletStatus:
+        wallet = await self.purse.wallet()
+        with self.purse.asking():
+            facts = await wallet.new_signer(Passphrase(request.passphrase))
+        self.core.log.write("warning", f"the wallet signs payments with another key: {facts.signer}")
+        self.purse.look_again()
+        self.shop.changed()
+        return await self._status(wallet)
+
+    async def forget_adrift(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
+        wallet = await self.purse.wallet()
+        with self.purse.asking():
+            await wallet.forget_adrift(Passphrase(request.passphrase))
+        self.core.log.write("warning", "what a lost state of the wallet signed is not kept free any more")
+        return await self.wallet_limits()
+
     async def reopen_wallet_day(self, request: wm.WalletPassphrase) -> wm.WalletBounds:
         wallet = await self.purse.wallet()
         with self.purse.asking():
@@ -288,7 +329,7 @@ class Walleting:
         now, used = await wallet.limits(), await wallet.usage()
         return wm.WalletBounds(
             wm.WalletLimits(**asdict(now)),
-            wm.WalletUsage(used.today, used.total, used.fees_today, used.closed_today))
+            wm.WalletUsage(used.today, used.total, used.fees_today, used.closed_today, used.adrift))
 
     async def set_wallet_limits(self, change: wm.WalletLimitsChange) -> wm.WalletBounds:
         wallet = await self.purse.wallet()

@@ -54,6 +54,8 @@ class WalletUsage(Model, frozen=True):
     fees_today: int
     closed_today: bool
     "The wallet was restored: what it may spend today counts as spent."
+    adrift: int = 0
+    "SUN that a lost state of the wallet signed, and that are kept free for that."
 
 
 class WalletBounds(Model, frozen=True):
@@ -108,6 +110,13 @@ class WalletStatus(Model, frozen=True, kw_only=True):
     "The key is closed, as it always is but for the time of one question: what leaves asks the passphrase."
     signer: str = ""
     "The address of the key that signs payments within the limits."
+    registered: bool = False
+    "That key is registered in the vault, as far as the chain tells."
+    other_signers: tuple[str, ...] = ()
+    """Other keys that sign for this address in the vault: of a lost state of the wallet, or one that was replaced. They
+    are to be removed: until that is so and the vault's delay is over, a wallet made of words pays out of reservations
+    alone.
+    """
     fee_key: str = ""
     "The address of the key that pays for redeeming; empty where there is none."
     funds: WalletFunds | None = None
@@ -198,8 +207,24 @@ class WalletQuoteRequest(Model, frozen=True):
     "Anybody can read it, for ever."
 
 
+class WalletTipTarget(Model, frozen=True):
+    """Somebody who can be tipped for a torrent."""
+
+    kind: Literal["channel", "site"]
+    key: str
+    title: str
+    payout: str
+    "Where tips go: an address of TRON; empty for none any more."
+    payout_was: str
+    "Another one that was named before; empty once somebody said that the new one is right."
+
+
+class WalletTipTargets(Model, frozen=True):
+    items: tuple[WalletTipTarget, ...]
+
+
 class WalletTip(Model, frozen=True):
-    """A tip for the maker of a channel."""
+    """A tip for the maker of a channel or site."""
 
     amount: Sun
     memo: Annotated[str, Meta(max_length=limits.WALLET_MEMO_BYTES)] = ""

@@ -5,12 +5,11 @@ It shows rows, plain values made from snapshots of the engine, and so knows no e
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -18,6 +17,7 @@ from rich.text import Text
 
 from wildbach.base.words import plural
 from wildbach.interfaces.cli import output, text
+from wildbach.interfaces.cli.paper import Paper
 
 SHOWN_ROWS = 12
 "Torrents in the picture; the rest is one line."
@@ -118,7 +118,7 @@ class Board:
         self._patient = patient
         self._last: tuple[float, tuple[str, ...]] | None = None
         if not quiet and output.is_live():
-            console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+            console = Paper()
             self._live = Live(console=console, auto_refresh=False, transient=False)
 
     def __enter__(self) -> Board:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.live import Live
 
 from wildbach.base.errors import UsageError
@@ -27,6 +25,7 @@ from wildbach.interfaces.cli import create, demoscene, output, paidemo, running,
 from wildbach.interfaces.cli.demoscene import Actor
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.kinds import SIZE
+from wildbach.interfaces.cli.paper import Paper
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.maker import Recipe
 from wildbach.protocol.metainfo import Metainfo
@@ -213,7 +212,7 @@ class _Show:
         self._live: Live | None = None
         self._next = 0.0
         if output.is_live() and not plan.as_json:
-            self._live = Live(console=Console(file=sys.stdout, highlight=False), auto_refresh=False)
+            self._live = Live(console=Paper(), auto_refresh=False)
 
     def __enter__(self) -> _Show:
         if self._live is not None:

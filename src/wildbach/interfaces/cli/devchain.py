@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,7 +16,7 @@ from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, NetworkError, UsageError
 from wildbach.interfaces.cli import output, running, text
 from wildbach.interfaces.cli.exits import Exit
-from wildbach.interfaces.cli.kinds import HOST_PORT, HostPort, is_literal
+from wildbach.interfaces.cli.kinds import HOST_PORT, HostPort, TrxType, is_literal
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
 from wildbach.net.httpcall import HttpCaller
@@ -28,29 +27,12 @@ from wildbach.services.chain.networks import DEV, check_url
 FOLDER: Final = "devchain"
 "In the state folder."
 _FILE: Final = "chain.sqlite"
-_TRX: Final = 1_000_000
-_AMOUNT: Final = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,6}))?", re.ASCII)
 _SECONDS: Final = 20.0
 _ANSWER_BYTES: Final = 64 * limits.KIB
 _STATE = click.option(
     "--state", "--state-dir", "state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Where the chain is kept.  [default: $WILDBACH_STATE or ~/.local/state/wildbach]")
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a line in place of words.")
-
-
-class _Amount(click.ParamType[int]):
-    """SUN, of what people write in TRX."""
-
-    name = "amount"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        found = _AMOUNT.fullmatch(str(value))
-        amount = int(found[1]) * _TRX + int((found[2] or "").ljust(6, "0")) if found is not None else 0
-        if not 0 < amount <= limits.WALLET_AMOUNT:
-            raise UsageError(f"{text.clean(str(value))} is no amount of TRX, as 12 or 0.5")
-        return amount
 
 
 @click.command("run")
@@ -62,7 +44,7 @@ class _Amount(click.ParamType[int]):
 @click.option("--memory", is_flag=True, help="Keep nothing: each run is a new chain.")
 @click.option("--vault", "delay", type=click.IntRange(1, vault.LONGEST_DELAY), metavar="SECONDS",
               help="Deploy the vault of payments at the first run, with this delay.")
-@click.option("--faucet", "most", type=_Amount(), default="1000000", metavar="TRX", show_default=True,
+@click.option("--faucet", "most", type=TrxType(1), default="1000000", metavar="TRX", show_default=True,
               help="What the faucet gives one address in a day.")
 @click.option("--switches", is_flag=True,
               help="Let tests undo blocks, move the clock and have the node lie; on this machine only.")
@@ -121,7 +103,7 @@ async def _run(
 
 @click.command("faucet")
 @click.argument("address")
-@click.argument("amount", type=_Amount())
+@click.argument("amount", type=TrxType(1))
 @click.option("--url", default=DEV.url, metavar="URL", show_default=True, help="Where the chain is.")
 @_JSON
 def faucet_command(address: str, amount: int, url: str, as_json: bool) -> int:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +25,7 @@ from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.checkup import Finding, Level
 from wildbach.interfaces.cli import fetching, folders, output, reach, running, text
 from wildbach.interfaces.cli.exits import Exit, hint_for
+from wildbach.interfaces.cli.paper import Paper
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.cli.state import state_folder
@@ -169,7 +168,7 @@ def _show(finding: Finding, wishes: Wishes) -> None:
     if wishes.quiet and finding.level in (Level.GOOD, Level.NOTE):
         return
     mark, style = _MARKS[finding.level]
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    console = Paper()
     words = Text.assemble((f"{finding.area}: ", "bold"), text.clean(told))
     hint = Text(text.clean(advice), "dim")
     if output.is_live():

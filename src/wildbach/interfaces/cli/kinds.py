@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import click
 
-from wildbach.base.errors import UsageError
+from wildbach.base.errors import FormatError, UsageError
 from wildbach.base.limits import KIB
 from wildbach.interfaces.cli import text
+from wildbach.protocol.tron import amounts
 
 
 class HostPort(NamedTuple):
@@ -59,6 +60,26 @@ class SizeType(click.ParamType[int]):
             return text.parse_size(str(value))
         except UsageError as error:
             self.fail(error.message, param, ctx)
+
+
+class TrxType(click.ParamType[int]):
+    """SUN, typed as TRX: `1.5`. `least`: SUN."""
+
+    name = "trx"
+
+    def __init__(self, least: int = 0) -> None:
+        self.least = least
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            amount = amounts.parse(str(value))
+        except FormatError as error:
+            self.fail(error.message, param, ctx)
+        if amount < self.least:
+            self.fail(f"{amounts.shown(self.least)} TRX is the least", param, ctx)
+        return amount
 
 
 class PieceLengthType(SizeType):

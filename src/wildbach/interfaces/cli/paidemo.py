@@ -25,21 +25,21 @@ from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.local import LocalApi, open_api
 from wildbach.interfaces.cli import create, devchain, output, running
 from wildbach.interfaces.cli.exits import Exit
-from wildbach.interfaces.cli.remote.wallet import trx
 from wildbach.interfaces.cli.running import Stop
 from wildbach.interfaces.maker import Recipe
 from wildbach.interfaces.settings import ClientSettings
 from wildbach.protocol.metainfo import Metainfo
 from wildbach.protocol.tron.address import Address
+from wildbach.protocol.tron.amounts import TRX
+from wildbach.protocol.tron.amounts import shown as trx
 from wildbach.runtime.workers import Threads
 from wildbach.services.chain import vault
 
-_TRX: Final = 1_000_000
-_PRICE: Final = 1_000 * _TRX
+_PRICE: Final = 1_000 * TRX
 "SUN a GiB: dear enough that what is paid can be seen beside the fees."
-_FUNDS: Final = 500 * _TRX
-_DEPOSIT: Final = 200 * _TRX
-_RESERVE: Final = 150 * _TRX
+_FUNDS: Final = 500 * TRX
+_DEPOSIT: Final = 200 * TRX
+_RESERVE: Final = 150 * TRX
 _DELAY: Final = 600
 _PATIENCE_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.5

@@ -4,7 +4,6 @@ is.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from wildbach.interfaces.cli import output, text
+from wildbach.interfaces.cli.paper import Paper
 
 _GAP = 2
 
@@ -41,7 +41,7 @@ MIN_FLEXIBLE = 20
 
 
 def console() -> Console:
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return Paper(soft_wrap=True)
 
 
 def lines(columns: Sequence[Column], rows: Sequence[Row], width: int | None) -> list[Text]:

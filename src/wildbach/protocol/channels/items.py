@@ -14,6 +14,7 @@ from msgspec import Meta
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError
 from wildbach.base.ids import InfoHashes
+from wildbach.protocol import payouts
 from wildbach.protocol.tron.address import is_address
 
 _LATEST: Final = 1 << 33
@@ -146,8 +147,8 @@ def read_channel(raw: bytes) -> Channel:
 
 def write_channel(channel: Channel) -> bytes:
     """As `read_channel` reads it. Raises FormatError where it would not."""
-    if channel.payout and not is_address(channel.payout):
-        raise FormatError(f"{channel.payout} is no address of TRON: a character is wrong or missing", where="payout")
+    if channel.payout:
+        payouts.checked(channel.payout)
     raw = msgspec.json.format(_encoded(channel), indent=1) + b"\n"
     read_channel(raw)
     return raw

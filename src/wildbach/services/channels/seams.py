@@ -130,8 +130,10 @@ class Torrents(Protocol):
     async def remove(self, copy: Copy, *, files: bool) -> None:
         """Forget it; `files`: with what was fetched. One that people added on their own stays."""
 
-    async def download(self, item: Item, channel: str) -> str:
-        """Have the best rendition of an item downloaded, like any torrent; its key."""
+    async def download(self, item: Item, channel: str, key: str) -> str:
+        """Have the best rendition of an item downloaded, like any torrent; its key. `channel`, `key`: the title of its
+        channel, and the label of its key.
+        """
 
 
 class Maker(Protocol):

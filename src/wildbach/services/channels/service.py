@@ -20,7 +20,7 @@ import msgspec
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, NetworkError, StorageError, UsageError, WildbachError
 from wildbach.base.events import Event
-from wildbach.protocol import sites
+from wildbach.protocol import payouts, sites
 from wildbach.protocol.channels import files
 from wildbach.protocol.channels.files import Parts
 from wildbach.protocol.channels.items import Channel, Item, read_channel
@@ -111,6 +111,10 @@ class Channels:
 
     def get(self, key: str) -> Followed | None:
         return self._channels.get(key)
+
+    def labelled(self, label: str) -> Followed | None:
+        """By the whole label of its key, which is no word that a channel could take as its title."""
+        return next((one for one in self._channels.values() if one.label == label), None)
 
     def find(self, word: str) -> Followed:
         """By its name or title, the beginning of its label, or its key in hex. Raises UsageError where none or several
@@ -465,7 +469,7 @@ class Channels:
         for hit in found.hits:
             if hit.item.renditions:
                 try:
-                    await self.torrents.download(hit.item, channel.title)
+                    await self.torrents.download(hit.item, channel.title, channel.label)
                 except WildbachError as error:
                     self._of(channel.key).problem = f"{hit.item.title}: {error.message}"
 
@@ -474,7 +478,7 @@ class Channels:
         hit = await self.item(channel, guid)
         if not hit.item.renditions:
             raise UsageError(f"the item {hit.item.title or guid} has nothing to download", code="not_found")
-        return await self.torrents.download(hit.item, channel.title)
+        return await self.torrents.download(hit.item, channel.title, channel.label)
 
     # -- state
 
@@ -520,8 +524,7 @@ def _payout_was(former: Followed, facts: Channel) -> str:
     """The address for tips that the user knows, where the channel names another one now."""
     if former.own or former.facts is None:
         return ""
-    known = former.payout_was or former.facts.payout
-    return known if known and known != facts.payout else ""
+    return payouts.former(former.payout_was, former.facts.payout, facts.payout)
 
 
 def link_of(text: str) -> MutableLink:

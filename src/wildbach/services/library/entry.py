@@ -58,6 +58,8 @@ class Entry(msgspec.Struct, omit_defaults=True, gc=False):
     "Another comment than the torrent's."
     source: str = ""
     "Where it came from: a feed, a watched folder, another client."
+    channel: str = ""
+    "The label of the key of the channel whose item it is."
 
     @property
     def trashed(self) -> bool:

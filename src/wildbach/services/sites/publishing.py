@@ -1,7 +1,7 @@
 """Publishing a folder as a site: what changed, a torrent of it, seeded where it lies, and the head that leads to it.
 
-The folder is only read. In the torrent's place comes the next one when that is published; readers keep the older
-versions.
+The folder is only read, but for the address for tips where one is named. In the torrent's place comes the next one when
+that is published; readers keep the older versions.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import msgspec
 from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.protocol.metainfo import Metainfo, MutableLink
+from wildbach.protocol.payouts import checked
 from wildbach.protocol.sitefiles import Difference, SiteTree, difference
 from wildbach.services.sites import state
 from wildbach.services.sites.events import SitePublished
 from wildbach.services.sites.seams import Copy, Head, Maker, Stamps
-from wildbach.services.sites.service import Sites, checked_name, led_to, with_version
+from wildbach.services.sites.service import Sites, checked_name, led_to, payout_of, with_payout, with_version
 from wildbach.services.sites.state import Keeper, Site
 
 
@@ -40,6 +41,8 @@ class Plan:
     hidden: bool = False
     "Hidden files, too."
     dry_run: bool = False
+    payout: str = ""
+    "Where tips go: it is written into the folder's /.well-known/wildbach.json; empty: what that says, if it is there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class Publisher:
     async def publish(self, plan: Plan, progress: Callable[[float], None]) -> Outcome:
         """Raises UsageError, StorageError; NetworkError where the head reached nobody, and then nothing has changed."""
         checked_name(plan.name)
+        if plan.payout:
+            checked(plan.payout)
         key = await self._sites.heads.public_key(plan.key, make=not plan.dry_run)
         site = (self._sites.get(key) if key is not None else None) or self._named(plan.key)
         former = await self._former(site)
@@ -80,6 +85,8 @@ class Publisher:
         old = former.metainfo if former is not None else None
         name = torrent_name or (old.info.name if old is not None else "") or _safe(plan.key)
         known = (old, await self._stamps(site)) if old is not None and site is not None else None
+        if plan.payout and not plan.dry_run:
+            await self._maker.name_payout(plan.folder, plan.payout)
         built = await self._maker.build(
             plan.folder, name, known=known, web_seeds=seeds, hidden=plan.hidden, progress=progress)
         info = built.metainfo.info
@@ -104,6 +111,7 @@ class Publisher:
         there = sites.torrents.find(info.hashes)
         copy = there if there is not None else await sites.torrents.seed(metainfo, plan.folder, name=name)
         try:
+            payout = await payout_of(copy, info)
             sent = await sites.heads.publish(plan.key, info.hashes, adopt=plan.adopt)
         except BaseException:
             # Nobody heard of it: what was published before goes on.
@@ -116,10 +124,11 @@ class Publisher:
         site = sites.get(key) or site
         site = led_to(site, Head(info.hashes, sent.seq), now)
         version = msgspec.structs.replace(
-            site.versions[-1], size=info.size, files=outcome.files, complete=True, refused="")
+            site.versions[-1], size=info.size, files=outcome.files, complete=True, refused="", payout=payout)
         site = with_version(msgspec.structs.replace(
             site, name=name, own=plan.key, folder=str(plan.folder), seq=sent.seq, heard_at=now, used_at=now,
             link=link.to_uri(), web_seeds=seeds), version)
+        site = with_payout(site)
         await self._keeper.keep(state.STAMPS, {site.key: state.encode_stamps(stamps)})
         await sites.save(site, durable=True)
         if old is not None and old.id != key:

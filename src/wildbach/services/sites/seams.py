@@ -180,5 +180,10 @@ class Maker(Protocol):
         out of the folder or there is nothing, StorageError where something cannot be read.
         """
 
+    async def name_payout(self, folder: Path, payout: str) -> None:
+        """Have the folder's wildbach.json name an address for tips; what else it says stays. Raises FormatError where
+        it is none, StorageError, UsageError where it would be written somewhere else.
+        """
+
     async def changed(self, folder: Path, stamps: Stamps) -> tuple[str, ...]:
         """The files that are not as their stamps say."""

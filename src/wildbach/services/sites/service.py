@@ -21,6 +21,7 @@ from wildbach.base import limits
 from wildbach.base.errors import FormatError, NetworkError, StorageError, UsageError, WildbachError
 from wildbach.base.events import Event
 from wildbach.base.words import plural
+from wildbach.protocol import payouts
 from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.sites import SiteLink
 from wildbach.runtime.tasks import Scope
@@ -271,9 +272,11 @@ class Sites:
 
     async def change(
         self, key: bytes, *, name: str | None = None, keep: bool | None = None, foreign: bool | None = None,
-        pinned: str | None = None,
+        pinned: str | None = None, payout_seen: bool = False,
     ) -> Site:
-        """`pinned`: a version as `Site.version` finds it; empty for the newest."""
+        """`pinned`: a version as `Site.version` finds it; empty for the newest. `payout_seen`: the address for tips
+        that it names now is right.
+        """
         async with self._lock:
             site = self._must(key)
             if pinned:
@@ -283,7 +286,8 @@ class Sites:
                 pinned = version.key
             site = msgspec.structs.replace(
                 site, name=site.name if name is None else checked_name(name), keep=site.keep if keep is None else keep,
-                foreign=site.foreign if foreign is None else foreign, pinned=site.pinned if pinned is None else pinned)
+                foreign=site.foreign if foreign is None else foreign, pinned=site.pinned if pinned is None else pinned,
+                payout_was="" if payout_seen else site.payout_was)
             await self.save(site, durable=True)
             await self._pins(site)
         self._ensure(site, used=True)
@@ -414,7 +418,7 @@ class Sites:
             heard = now if head.heard_at is None else max(head.heard_at, site.heard_at)
             site = msgspec.structs.replace(site, heard_at=heard, seq=head.seq, signer=moved)
             if not same:
-                site = led_to(site, head, now)
+                site = with_payout(led_to(site, head, now))
             elif newest is not None and newest.seq != head.seq:
                 site = with_version(site, msgspec.structs.replace(newest, seq=head.seq))
             await self.save(site, durable=not same)
@@ -475,7 +479,7 @@ class Sites:
         live.changed.set()
         await copy.complete()
         if not version.complete:
-            version = msgspec.structs.replace(version, complete=True)
+            version = msgspec.structs.replace(version, complete=True, payout=await payout_of(copy, info))
             await self._update(key, version)
             site = self._must(key)
             self.tell(SiteUpdated(site.label, site.name, version.seq, version.label))
@@ -502,7 +506,7 @@ class Sites:
         async with self._lock:
             site = self._sites.get(key)
             if site is not None:
-                await self.save(with_version(site, version), durable=version.complete)
+                await self.save(with_payout(with_version(site, version)), durable=version.complete)
 
     # -- what stays on the disk
 
@@ -568,6 +572,21 @@ class Sites:
         return live
 
 
+async def payout_of(copy: Copy, info: Info) -> str:
+    """Where a version says that tips go; empty where it says nothing that can be read. Raises StorageError."""
+    number = next((number for number, file in enumerate(info.files) if file.path.parts == payouts.PATH), None)
+    if number is None or not 0 < info.files[number].length <= limits.SITE_FACTS_BYTES:
+        return ""
+    raw = b""
+    async with copy.open(number) as file:
+        while part := await file.read(len(raw), limits.SITE_FACTS_BYTES):
+            raw += part
+    try:
+        return payouts.read_facts(raw).payout
+    except FormatError:
+        return ""
+
+
 def led_to(site: Site, head: Head, now: int) -> Site:
     """Its newest version is another one. One that it led to before is not made twice."""
     before = next((one for one in site.versions if one.hashes.matches(head.hashes)), None)
@@ -582,6 +601,17 @@ def with_version(site: Site, version: Version) -> Site:
     """With this in place of the one that has a hash in common with it."""
     versions = tuple(version if one.hashes.matches(version.hashes) else one for one in site.versions)
     return msgspec.structs.replace(site, versions=versions)
+
+
+def with_payout(site: Site) -> Site:
+    """With the address for tips that its newest version names, once that is complete; another one is to be confirmed,
+    but by who publishes it.
+    """
+    newest = site.newest
+    if newest is None or not newest.complete:
+        return site
+    was = "" if site.own else payouts.former(site.payout_was, site.payout, newest.payout)
+    return msgspec.structs.replace(site, payout=newest.payout, payout_was=was)
 
 
 def checked_name(name: str) -> str:

@@ -42,6 +42,8 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True):
     "All of it was here once, verified."
     refused: str = ""
     "Why it is not fetched, in plain words."
+    payout: str = ""
+    "Where it says that tips go, once it is complete."
 
     @property
     def hashes(self) -> InfoHashes:
@@ -89,6 +91,10 @@ class Site(msgspec.Struct, frozen=True, omit_defaults=True):
     "Its pages may use other web sites."
     most_size: int = 0
     "Somebody said yes to so many bytes."
+    payout: str = ""
+    "Where its newest complete version says that tips go; empty for nowhere."
+    payout_was: str = ""
+    "The address for tips before that, until somebody says that the new one is right."
 
     @property
     def id(self) -> bytes:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from wildbach.base import limits
 from wildbach.base.errors import UsageError
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry, EntryKind
@@ -32,6 +33,8 @@ _SEQUENCE: Final = "sequence"
 _MUTE: Final = "mute"
 _CAUTIOUS: Final = "cautious"
 _PAUSED: Final = "paused"
+_MOST: Final = limits.SYNC_COUNTER - (1 << 40)
+"A counter of ours beyond this was forged by a writer: a path that has it is not signed, so that we never run out."
 _EMPTY: Final = Seen(EntryKind.DIR)
 
 
@@ -206,7 +209,7 @@ class Core:
         found: list[Change] = []
         for each in observe(paths, store.world, store.local, store.synced, policy):
             quiet = store.number(_MUTE) or (store.number(_PAUSED) and each.what is What.DELETE)
-            if quiet and each.what in (What.SIGN, What.DELETE):
+            if each.what in (What.SIGN, What.DELETE) and (quiet or self._own(each.path) > _MOST):
                 continue
             found.append(each)
             self._changed(each, now)
@@ -248,8 +251,7 @@ class Core:
         """Sign and merge an entry. Its counter is its sequence, so no two entries of a device have the same one."""
         store = self._store
         heads = store.world.get(drawn.path)
-        own = max((each.vector.counter(self.me) for each in heads), default=0)
-        sequence = max(store.number(_SEQUENCE) + 1, int(now * 1000), own + 1)
+        sequence = max(store.number(_SEQUENCE) + 1, int(now * 1000), self._own(drawn.path) + 1)
         store.set_number(_SEQUENCE, sequence)
         after = vector.bumped(self.me, sequence) if counts else vector
         entry = self._signer.sign(replace(drawn, vector=after, seq=sequence))
@@ -257,6 +259,10 @@ class Core:
         for path in store.conflicted():
             store.mark(path)
         return entry
+
+    def _own(self, path: str) -> int:
+        """The greatest counter of ours that the heads of a path name."""
+        return max((each.vector.counter(self.me) for each in self._store.world.get(path)), default=0)
 
     def _planned(self, paths: list[str], made: Plan, now: float) -> list[Op]:
         store = self._store
@@ -297,7 +303,7 @@ class Core:
         store = self._store
         heads, want = store.world.get(op.path), wanted(store.world, op.path)
         turn = join_vector(want, heads, self.me)
-        if turn is None:
+        if turn is None or self._own(op.path) > _MOST:
             return
         if want.entry is not None:
             drawn = replace(want.entry, author=self.me, epoch=self.epoch, signature=b"", extra={})
@@ -335,7 +341,7 @@ class Core:
             store.put_base(op.path, Base.of(op.entry, op.vector, None) if op.entry is not None else None)
         elif op.act is Act.COPY and op.entry is not None:
             store.put_seen(op.path, seen)
-            if not live(store.world.get(op.path)):
+            if not live(store.world.get(op.path)) and self._own(op.path) <= _MOST:
                 drawn = replace(
                     op.entry, path=op.path, lineage=conflicts.lineage(op.entry), author=self.me, epoch=self.epoch,
                     signature=b"", extra={})
@@ -386,6 +392,8 @@ class Core:
         for path in paths:
             entry = wanted(store.world, path).entry
             if entry is None or entry.deleted or entry.kind is EntryKind.DIR or not self.policy.writes:
+                continue
+            if self._own(path) > _MOST:
                 continue
             drawn = replace(entry, deleted=True, author=self.me, epoch=self.epoch, signature=b"", extra={})
             self._sign(drawn, entry.vector, now)

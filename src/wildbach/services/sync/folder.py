@@ -284,8 +284,8 @@ class Folder:
             self.unwatched = error.message
 
     def _limited(self) -> None:
-        self.unwatched = ("the system lets too few folders be watched (fs.inotify.max_user_watches): what changes in the "
-                          "others is found within the hour")
+        self.unwatched = ("the system lets too few folders be watched (fs.inotify.max_user_watches): what changes in "
+                          "the others is found within the hour")
 
     # -- the work
 

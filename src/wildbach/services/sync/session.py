@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, NetworkError, RemoteError, WildbachError
 from wildbach.base.ids import DeviceId, Endpoint, FolderId
+from wildbach.base.rate import RateMeter
 from wildbach.net.meeting import Met
 from wildbach.net.mux import Channel, Mux
 from wildbach.protocol import bencode
@@ -176,6 +177,14 @@ class Session:
     @property
     def queued(self) -> int:
         return self._mux.queued
+
+    @property
+    def down(self) -> RateMeter:
+        return self._mux.down
+
+    @property
+    def up(self) -> RateMeter:
+        return self._mux.up
 
     @property
     def over(self) -> bool:

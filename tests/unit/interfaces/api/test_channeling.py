@@ -20,6 +20,7 @@ from wildbach.interfaces.api.local import LocalApi
 from wildbach.protocol.metainfo import MutableLink
 
 FILM = bytes(range(256)) * 2000
+PAYEE = "TWer2Ygk5TEheHp3TPuYeqxmB6SsGZmaL6"
 
 
 def port_of(api: LocalApi) -> str:
@@ -115,7 +116,7 @@ def test_two_items_of_one_folder_lead_to_two_files(tmp_path: Path) -> None:
         async with client(tmp_path / "hub", dht__enabled=True, dht__bootstrap=[]) as hub:
             meet = {"dht__enabled": True, "dht__bootstrap": [port_of(hub)]}
             async with client(tmp_path / "one", **meet) as author, client(tmp_path / "two", **meet) as reader:
-                await author.create_channel(cm.ChannelMaking("Birds", "birds"))
+                await author.create_channel(cm.ChannelMaking("Birds", "birds", payout=PAYEE))
                 await add(author, films)
                 first = await publish(author)
                 link = f"{first['link']}&x.pe={peer_of(author)}"
@@ -124,6 +125,8 @@ def test_two_items_of_one_folder_lead_to_two_files(tmp_path: Path) -> None:
                 found = {one.item.title: one for one in (await reader.channel_items(cm.ItemQuery())).items}
                 assert sorted(found) == ["a [1]", "b [2]", "c"] and not any(one.coming for one in found.values())
                 key = (await reader.download_item("Birds", cm.ItemWord(found["b [2]"].item.guid))).torrent
+                (target,) = (await reader.tip_targets(key)).items
+                assert target == wm.WalletTipTarget("channel", followed.key, "Birds", PAYEE, "")
                 torrent = reader.core.session.torrent(key)
                 assert torrent is not None
                 torrent.add_peers([Endpoint("127.0.0.1", int(peer_of(author).rpartition(":")[2]))])

@@ -14,11 +14,14 @@ from clients import client, until
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.disk.keys import Keys
 from wildbach.interfaces.api import sitemodels as sm
+from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.local import LocalApi
-from wildbach.protocol import sites
+from wildbach.protocol import payouts, sites
 from wildbach.protocol.dht import items
 from wildbach.protocol.heads import value_of
+from wildbach.protocol.tron.address import Address
 
+PAYEE, OTHER = str(Address(bytes(20))), str(Address(bytes([1]) * 20))
 FILES = {("index.html",): b"<h1>one</h1>", ("big.bin",): bytes(range(256)) * 1000, ("docs", "index.html"): b"docs"}
 
 
@@ -52,6 +55,28 @@ async def whole(api: LocalApi, key: str, seq: int) -> None:
     await until(there, api)
 
 
+async def tip(api: LocalApi, key: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        await api.quote_site_tip(key, wm.WalletTip(5))
+    return caught.value.code
+
+
+async def changed_payout(api: LocalApi, key: str) -> None:
+    """Nothing goes to an address that changed before somebody says that it is right."""
+    (site,) = (await api.sites()).sites
+    assert (site.payout, site.payout_was) == (OTHER, PAYEE)
+    assert await tip(api, key) == "payout_changed"
+    version = api.site_service.find(key).newest
+    assert version is not None
+    torrent = api.core.session.known(version.hashes)
+    assert torrent is not None
+    assert (await api.tip_targets(torrent.key)).items == (wm.WalletTipTarget("site", key, "blog", OTHER, PAYEE),)
+    with pytest.raises(UsageError):
+        await api.tip_targets("00" * 20)
+    assert (await api.change_site("blog", sm.SitePatch(payout_seen=True))).payout_was == ""
+    assert await tip(api, key) == "no_wallet"
+
+
 def test_a_site_goes_from_one_to_another_and_outlives_its_author(tmp_path: Path) -> None:
     folder = tmp_path / "one" / "dist"
     write_content(folder, FILES)
@@ -63,26 +88,32 @@ def test_a_site_goes_from_one_to_another_and_outlives_its_author(tmp_path: Path)
                 async with client(tmp_path / "one", **meet) as author:
                     dry = await publish(author, folder, dry_run=True)
                     assert dry["added"] == ["big.bin", "docs/index.html", "index.html"] and dry["seq"] == -1
+                    assert not (folder / ".well-known").exists()
                     assert (await author.sites()).sites == ()
-                    first = await publish(author, folder)
+                    first = await publish(author, folder, payout=PAYEE)
                     peers = f"127.0.0.1:{author.core.session.listening[0].port}"
                     link = f"{first['link']}&x.pe={peers}"
                     opened = await reader.open_site(sm.SiteOpening(link))
                     assert opened.key == first["key"] and opened.name == "blog"
                     await whole(reader, opened.key, first["seq"])
                     assert await read(reader, opened.key, ("index.html",)) == FILES["index.html",]
+                    assert await tip(reader, opened.key) == "no_wallet"
+                    (folder / ".well-known" / "wildbach.json").write_bytes(payouts.with_payout(None, OTHER))
                     (folder / "index.html").write_bytes(b"<h1>two</h1>")
                     (folder / "new.txt").write_bytes(b"new")
-                    assert (await author.site("blog")).changed == ("index.html",)
+                    assert set((await author.site("blog")).changed) == {"index.html", ".well-known/wildbach.json"}
                     second = await publish(author, folder)
-                    assert second["seq"] > first["seq"] and second["changed"] == ["index.html"]
-                    assert second["fetch"] == len(b"<h1>two</h1>") + 3 and second["hashed"] < 100
+                    assert second["seq"] > first["seq"] and second["changed"] == [
+                        ".well-known/wildbach.json", "index.html"]
+                    facts = len(payouts.with_payout(None, OTHER))
+                    assert second["fetch"] == len(b"<h1>two</h1>") + 3 + facts and second["hashed"] < 200
                     reader.site_service.look_soon(sites.id_of(opened.key) or b"", force=True)
                     await whole(reader, opened.key, second["seq"])
                     assert (folder / "big.bin").read_bytes() == FILES["big.bin",]
+                    await changed_payout(reader, opened.key)
                 # The author is gone.
                 found = await reader.site_difference("blog", sm.SiteDifferenceQuery())
-                assert found.changed == ("index.html",) and found.added == ("new.txt",)
+                assert set(found.changed) == {"index.html", ".well-known/wildbach.json"} and found.added == ("new.txt",)
                 at = f"127.0.0.1:{reader.core.session.listening[0].port}"
                 async with client(tmp_path / "three", **meet) as third:
                     opened = await third.open_site(sm.SiteOpening(

@@ -12,16 +12,20 @@ import pytest
 from cli_torrents import CONTENT, torrent_of, write_content
 from clients import client
 from wildbach.base.errors import UsageError
+from wildbach.base.ids import Endpoint
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import paymodels as pm
 from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.local import LocalApi
+from wildbach.interfaces.api.sponsoring import periods_of
 from wildbach.interfaces.cli.devchain import feed
 from wildbach.interfaces.cli.remote import earn
 from wildbach.protocol.tron.address import Address
 from wildbach.services.chain import vault
 from wildbach.services.devchain.chain import Options
 from wildbach.services.devchain.server import DevNode
+from wildbach.services.pay.sponsor.sponsoring import Agreement, Running
+from wildbach.services.pay.sponsor.store import Entry
 from wildbach.services.pay.wallet import keystore
 
 PASS = "correct horse battery"
@@ -103,8 +107,12 @@ def test_a_seeder_is_looked_at_and_paid_for_a_period(
                 await until(lambda: ada.shop.till is not None and bob.shop.till is not None)
                 assert await refused(bob, wanted) == "not_marked"
                 await bob.set_payment(key, pm.PayMark("mine"))
-                assert await refused(bob, wanted) == "not_reserved"
-                await settled(bob, pm.PayOrder("reserve", amount=2 * PRICE, who=payees[0], days=2))
+                with pytest.raises(UsageError) as lacking:
+                    await bob.sponsor(wanted)
+                assert lacking.value.code == "not_reserved"
+                # 2,400 s and the day of the vault, in whole days, and one more.
+                assert lacking.value.facts == {"payee": payees[0], "amount": 2 * PRICE, "days": 3}
+                await settled(bob, pm.PayOrder("reserve", amount=2 * PRICE, who=payees[0], days=3))
                 one = await bob.sponsor(wanted)
                 assert (one.key, one.periods, one.reserved, one.over) == (key, 2, 2 * PRICE, False)
                 assert await refused(bob, wanted) == "sponsored"
@@ -121,6 +129,9 @@ def test_a_seeder_is_looked_at_and_paid_for_a_period(
                 await until(lambda: running.paid == PRICE and bool(sponsor.came))
                 (one,) = (await bob.sponsored()).items
                 assert (one.good, one.paid, one.came) == (1, PRICE, "there")
+                periods = (await bob.sponsored_periods(str(one.id))).items
+                assert [(period.state, period.paid, period.probes) for period in periods] == [
+                    ("passed", True, 1), ("running", False, 0)]
                 assert (await ada.payments()).held == PRICE
                 await earn.sponsor_list(bob, as_json=False)
                 await earn.sponsor_log(bob, one.id, as_json=False)
@@ -132,7 +143,36 @@ def test_a_seeder_is_looked_at_and_paid_for_a_period(
                 await earn.sponsor_stop(bob, one.id)
                 (one,) = (await bob.sponsored()).items
                 assert one.over and one.paid == PRICE
+                assert [period.state for period in (await bob.sponsored_periods("1")).items] == ["passed", "ended"]
                 for number in ("77", "x", "-1"):
                     with pytest.raises(UsageError):
                         await bob.stop_sponsoring(number)
+                    with pytest.raises(UsageError):
+                        await bob.sponsored_periods(number)
     asyncio.run(main())
+
+
+def test_periods_are_told_from_what_probes_found_and_paid_in_turn() -> None:
+    agreement = Agreement(
+        1, bytes(32), Address(bytes(20)), Endpoint("10.0.0.1", 1), 1000, PRICE, 1200, 10, 4, 0, 10 * PRICE)
+    one = Running(agreement, period=5, good=3, bad=1, unseen=1, earned=3 * PRICE, paid=2 * PRICE)
+
+    def probe(period: int, why: str, at: int | None = None) -> Entry:
+        return Entry(1, period, 1200 * period + 10 if at is None else at, why, 10, 10)
+
+    # Period 0 passed, 1 failed, 2 and 4 passed, 3 was not seen, 5 runs. The newest come first.
+    # One of 1 ended too late to count.
+    found = [
+        probe(5, "choked"), probe(4, "passed"), probe(1, "passed", at=2400), probe(2, "passed"), probe(1, "ended"),
+        probe(0, "passed")]
+    told = periods_of(one, found, cut=False)
+    assert [(period.number, period.state, period.paid) for period in told] == [
+        (0, "passed", True), (1, "failed", False), (2, "passed", True), (3, "unseen", False), (4, "passed", False),
+        (5, "running", False)]
+    assert (told[1].probes, told[1].passed, told[3].begins) == (1, 0, 3600)
+    # Where older probes were not read, their periods are not told, and the sums still say what is paid.
+    assert [(period.number, period.paid) for period in periods_of(one, found[:-2], cut=True)] == [
+        (3, False), (4, False), (5, False)]
+    one.paid = 3 * PRICE
+    assert [period.paid for period in periods_of(one, found[:-2], cut=True)] == [False, True, False]
+    assert periods_of(Running(agreement), [], cut=False) == ()

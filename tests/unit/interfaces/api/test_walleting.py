@@ -324,7 +324,7 @@ def test_guests_see_and_do_nothing_of_it(tmp_path: Path) -> None:
             await there.imported()
             guest = for_role(there.api, "guest")
             of_it = [name for name, one in operations(Api).items() if one.path.startswith("/wallet")]
-            assert len(of_it) == 19
+            assert len(of_it) == 21
             for name in of_it:
                 with pytest.raises(UsageError) as caught:
                     getattr(guest, name)

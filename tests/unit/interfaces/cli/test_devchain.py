@@ -38,8 +38,8 @@ def test_a_chain_runs_is_fed_is_examined_and_goes_on(tmp_path: Path, capsys: pyt
     (["run", "--listen", "localhost:0"], "in digits"),
     (["run", "--lag", "100000"], "100000"),
     (["faucet", "T", "1"], "not an address"),
-    (["faucet", str(A), "0"], "no amount"),
-    (["faucet", str(A), "1.1234567"], "no amount"),
+    (["faucet", str(A), "0"], "is the least"),
+    (["faucet", str(A), "1.1234567"], "an amount in TRX"),
     (["faucet", str(A), "1", "--url", "ftp://x"], "no address of a node"),
 ])
 def test_what_cannot_be(words: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:

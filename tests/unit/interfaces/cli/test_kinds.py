@@ -4,7 +4,15 @@ import click
 import pytest
 
 from wildbach.base.errors import UsageError
-from wildbach.interfaces.cli.kinds import COUNT_LIMIT, HOST_PORT, PIECE_LENGTH, SECONDS_LIMIT, HostPort, parse_host_port
+from wildbach.interfaces.cli.kinds import (
+    COUNT_LIMIT,
+    HOST_PORT,
+    PIECE_LENGTH,
+    SECONDS_LIMIT,
+    HostPort,
+    TrxType,
+    parse_host_port,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +60,11 @@ def test_limits_of_seeding_are_numbers_times_none_or_as_the_settings_say(
 def test_what_is_no_limit_is_refused(kind: click.ParamType[float], written: str) -> None:
     with pytest.raises(click.BadParameter):
         kind.convert(written, None, None)
+
+
+def test_amounts_are_typed_in_trx() -> None:
+    assert TrxType().convert("1.5", None, None) == TrxType().convert(1_500_000, None, None) == 1_500_000
+    assert (TrxType().convert("0", None, None), TrxType(1).convert("0.000001", None, None)) == (0, 1)
+    for kind, words in ((TrxType(), "1e3"), (TrxType(), "-1"), (TrxType(1), "0")):
+        with pytest.raises(click.BadParameter):
+            kind.convert(words, None, None)

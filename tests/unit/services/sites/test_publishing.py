@@ -10,10 +10,14 @@ import pytest
 from cli_torrents import write_content
 from sitebed import ONE, TWO, Bed, FakeMaker, Files, bed, key_of, story
 from wildbach.base import limits
-from wildbach.base.errors import NetworkError, UsageError
+from wildbach.base.errors import FormatError, NetworkError, UsageError
 from wildbach.protocol.metainfo import MutableLink
+from wildbach.protocol.payouts import read_facts, with_payout
+from wildbach.protocol.tron.address import Address
 from wildbach.services.sites.events import SitePublished
 from wildbach.services.sites.publishing import Outcome, Plan, Publisher
+
+PAYEE, OTHER = str(Address(bytes(20))), str(Address(bytes([1]) * 20))
 
 
 def lay(folder: Path, files: Files) -> Path:
@@ -141,3 +145,20 @@ async def test_what_changed_since_in_the_folder_is_told(tmp_path: Path) -> None:
         maker.touched = ("index.html",)
         publisher = Publisher(made.sites, made.keeper, maker)
         assert await publisher.changed(made.sites.find("blog")) == ("index.html",)
+
+
+@story
+async def test_an_address_for_tips_is_written_into_the_folder_and_shown_at_once(tmp_path: Path) -> None:
+    folder = lay(tmp_path / "dist", ONE)
+    async with bed() as made:
+        with pytest.raises(FormatError):
+            await publish(made, folder, payout="T1")
+        await publish(made, folder, payout=PAYEE, dry_run=True)
+        assert not (folder / ".well-known").exists()
+        await publish(made, folder, payout=PAYEE)
+        assert read_facts((folder / ".well-known" / "wildbach.json").read_bytes()).payout == PAYEE
+        assert (made.sites.find("blog").payout, made.sites.find("blog").payout_was) == (PAYEE, "")
+        # What the folder says counts on, and its author is asked nothing when he changes it.
+        lay(folder, {**TWO, (".well-known", "wildbach.json"): with_payout(None, OTHER)})
+        await publish(made, folder)
+        assert (made.sites.find("blog").payout, made.sites.find("blog").payout_was) == (OTHER, "")

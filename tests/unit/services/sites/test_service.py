@@ -8,10 +8,12 @@ import pytest
 
 from api_fakes import FakeKeeper
 from cli_torrents import torrent_of
-from sitebed import ONE, TWO, Bed, FakeCopy, bed, key_of, story
+from sitebed import ONE, TWO, Bed, FakeCopy, Files, bed, key_of, story
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, StorageError, UsageError
+from wildbach.protocol import payouts
 from wildbach.protocol.sites import SiteLink, parse_link
+from wildbach.protocol.tron.address import Address
 from wildbach.services.sites import state
 from wildbach.services.sites.events import SiteFailed, SiteUpdated
 from wildbach.services.sites.state import Site
@@ -412,3 +414,50 @@ async def test_a_private_torrent_that_the_reader_has_is_no_site_either() -> None
         made.heads.put(KEY, private.info.hashes, 2)
         await made.settled(KEY)
         assert shown_number(made) == 1 and "private" in made.sites.views()[0].reason
+
+
+@story
+async def test_the_address_for_tips_is_that_of_the_newest_whole_version_and_a_change_is_asked_about() -> None:
+    here, other, third = (str(Address(bytes([number]) * 20)) for number in range(3))
+
+    def naming(address: str, more: bytes = b"") -> Files:
+        return {**ONE, payouts.PATH: payouts.with_payout(None, address), ("more",): more or b"-"}
+
+    keeper = FakeKeeper()
+    async with bed(keeper) as made:
+        def told() -> tuple[str, str]:
+            site = made.sites.get(KEY)
+            assert site is not None
+            return site.payout, site.payout_was
+
+        made.publish(KEY, naming(here), 1)
+        await made.opened(KEY)
+        assert told() == (here, "")
+        made.torrents.at_once = False
+        second = made.publish(KEY, naming(other), 2)
+        await made.settled(KEY)
+        assert told() == (here, "")
+        made.copy(second).come()
+        await made.settled(KEY)
+        assert told() == (other, here)
+        made.torrents.at_once = True
+        made.publish(KEY, naming(third), 3)
+        await made.settled(KEY)
+        assert told() == (third, here)
+        await made.sites.change(KEY, payout_seen=True)
+        assert told() == (third, "")
+        # Taken out, and named again by what is no JSON, too long, or the version of before.
+        made.publish(KEY, ONE, 4)
+        await made.settled(KEY)
+        assert told() == ("", third)
+        made.publish(KEY, {**ONE, payouts.PATH: b"{"}, 5)
+        await made.settled(KEY)
+        assert told() == ("", third)
+        made.publish(KEY, {**ONE, payouts.PATH: b" " * (limits.SITE_FACTS_BYTES + 1)}, 6)
+        await made.settled(KEY)
+        assert told() == ("", third)
+        made.publish(KEY, naming(other), 7)
+        await made.settled(KEY)
+        assert told() == (other, third)
+    async with bed(keeper) as made:
+        assert told() == (other, third)

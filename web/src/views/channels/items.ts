@@ -11,7 +11,7 @@ export async function play(item: Item): Promise<void> {
   const source = item.torrent ? { key: item.torrent, url: "" } : { key: "", url: item.magnet };
   const path = item.item.renditions?.[0]?.path ?? "";
   const begun = await api.post("/plays", {
-    body: { ...source, torrent: "", index: null, path, name: "", delete_after: false, peers: [] },
+    body: { ...source, torrent: "", index: null, path, name: "", delete_after: false, peers: [], channel: item.channel },
   });
   route.go("play", begun.key, ...(begun.file ? [String(begun.file.index)] : []));
 }

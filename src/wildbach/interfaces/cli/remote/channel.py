@@ -19,10 +19,12 @@ from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import output, reach, said, text, writing
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
+from wildbach.interfaces.cli.kinds import TrxType
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote import key as keys
 from wildbach.interfaces.cli.remote.add import place
-from wildbach.interfaces.cli.remote.wallet import TrxType, ask_and_send, passphrase_file
+from wildbach.interfaces.cli.remote.wallet import ask_and_send
+from wildbach.interfaces.cli.remote.walletparts import passphrase_file
 from wildbach.interfaces.cli.table import Cell, Column, Row
 from wildbach.protocol.channels.items import Link
 

@@ -11,7 +11,7 @@ from wildbach.interfaces.cli import output, reach
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote.earn import carry_out
-from wildbach.interfaces.cli.remote.wallet import passphrase_file
+from wildbach.interfaces.cli.remote.walletparts import passphrase_file
 from wildbach.protocol.tron.address import Address
 from wildbach.protocol.tron.transaction import deployed_at
 from wildbach.services.chain import vault

@@ -20,9 +20,12 @@ from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import naming, output, reach, said, text, writing
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
+from wildbach.interfaces.cli.kinds import TrxType
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.remote.wallet import TrxType, passphrase_file, secret, trx, write_out
+from wildbach.interfaces.cli.remote import seedfor
+from wildbach.interfaces.cli.remote.walletparts import passphrase_file, secret, write_out
 from wildbach.interfaces.cli.table import Cell, Column, Row
+from wildbach.protocol.tron.amounts import shown as trx
 
 SALES: Final = (
     Column("TORRENT", flexible=True), Column("PEER", rank=1), Column("METER"), Column("BILLED", right=True),
@@ -144,6 +147,9 @@ async def show(api: Api, *, as_json: bool) -> Exit:
     if status.ever is not None:
         output.line(f"held      {trx(status.held)} TRX in vouchers that were not redeemed, of {status.lanes} lanes; "
                     f"{trx(status.credit)} redeemed and not fetched")
+        if status.uncovered:
+            output.warn(f"{trx(status.uncovered)} TRX more in vouchers that the vault has nothing for, as far as it "
+                        "said: they count nowhere")
         _say_fee(status)
     if status.paid_rate or status.free_rate:
         output.line(f"downloads came at {text.rate(status.paid_rate)} while something was paid, at "
@@ -360,6 +366,9 @@ async def sponsor_log(api: Api, number: int, *, as_json: bool) -> Exit:
 
 def _probe_row(one: pm.PayProbe) -> Row:
     return text.moment(one.at), str(one.period + 1), one.why, size(one.size), f"{size(one.rate)}/s"
+
+
+command.add_command(seedfor.group)
 
 
 # -- the ledger

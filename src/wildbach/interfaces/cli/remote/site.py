@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -11,13 +12,16 @@ from msgspec import UNSET
 from wildbach.base.words import plural
 from wildbach.base.words import size as long_size
 from wildbach.interfaces.api import sitemodels as sm
+from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.cli import links, output, reach, said, text
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
-from wildbach.interfaces.cli.kinds import SIZE
+from wildbach.interfaces.cli.kinds import SIZE, TrxType
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote.add import place
+from wildbach.interfaces.cli.remote.wallet import ask_and_send
+from wildbach.interfaces.cli.remote.walletparts import passphrase_file
 from wildbach.interfaces.cli.table import Cell, Column, Row
 
 SITES: Final = (
@@ -105,23 +109,24 @@ async def opened(api: Api, opening: sm.SiteOpening, *, browse: bool, as_json: bo
 @click.option("--adopt", is_flag=True,
               help="Publish also where the newest version was not published from here: by another machine with this "
                    "key.")
+@click.option("--payout", default="", metavar="ADDRESS",
+              help="Where tips go: an address of TRON, which is written into DIR/.well-known/wildbach.json.  "
+                   "[default: what that says]")
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @reach.options_but_key
 @reach.as_json
 def publish_command(
-    folder: str, secret: str, name: str, web_seeds: tuple[str, ...], hidden: bool, adopt: bool, dry_run: bool,
-    as_json: bool, reach: Reach,
+    folder: str, secret: str, name: str, web_seeds: tuple[str, ...], hidden: bool, adopt: bool, payout: str,
+    dry_run: bool, as_json: bool, reach: Reach,
 ) -> int:
     """Publish a folder as a site, or a new version of it.
 
-    DIR is a folder of the daemon's machine, as a site generator makes it. It is seeded where it lies, and only read:
-    leave
-    it as it is until you publish again. Who has the secret key can publish in your name, and without it nobody can:
-    keep
-    a copy of it.
+    DIR is a folder of the daemon's machine, as a site generator makes it. It is seeded where it lies, and only read
+    (but for --payout): leave it as it is until you publish again. Who has the secret key can publish in your name, and
+    without it nobody can: keep a copy of it.
     """
     request = sm.SitePublication(
-        place(folder, reach) or folder, secret, name, web_seeds, hidden, adopt, dry_run)
+        place(folder, reach) or folder, secret, name, web_seeds, hidden, adopt, dry_run, payout)
     return reach.run(lambda api: published(api, request, as_json=as_json))
 
 
@@ -192,7 +197,32 @@ async def versions(api: Api, word: str, *, as_json: bool) -> Exit:
             "again"))
     if found.site.reason:
         output.warn(text.clean(found.site.reason))
+    if found.site.payout:
+        output.line(f"tips go to {text.clean(found.site.payout)}")
+    if found.site.payout_was:
+        output.warn(text.clean(
+            f"the address for tips was {found.site.payout_was}: its owner changed it, or a thief of its key. Ask the "
+            f"owner elsewhere, then: wildbach site set {found.site.key[:16]} --payout-seen"))
     return code
+
+
+@command.command("tip")
+@click.argument("word", metavar="SITE")
+@click.argument("amount", type=TrxType(), metavar="TRX")
+@click.option("--memo", default="", metavar="TEXT", help="Goes along; anybody can read it, for ever. It costs a fee.")
+@click.option("--yes", is_flag=True, help="Do not ask whether what is shown is meant.")
+@click.option("--wait", is_flag=True, help="Wait until it cannot be undone any more.")
+@passphrase_file
+@reach.options
+@reach.as_json
+def tip_command(
+    word: str, amount: int, memo: str, yes: bool, wait: bool, passphrase_file: Path | None, as_json: bool, reach: Reach,
+) -> int:
+    """Send TRX to the address that a site names for tips. Where it changed, you say first that it is right."""
+    tip = wm.WalletTip(amount, memo)
+    return ask_and_send(
+        reach, lambda api: api.quote_site_tip(word, tip), yes=yes, in_spite=False, wait=wait,
+        passphrase_file=passphrase_file, as_json=as_json)
 
 
 def version_line(version: sm.SiteVersion) -> Row:
@@ -215,11 +245,15 @@ def pin_command(site: str, version: str, reach: Reach) -> int:
 @click.option("--name", metavar="TEXT", help="What you call it.")
 @click.option("--keep/--no-keep", default=None, help="It stays on the disk whatever the quota says.")
 @click.option("--foreign/--no-foreign", default=None, help="Its pages may use other web sites, which see who reads it.")
+@click.option("--payout-seen", is_flag=True, help="The address for tips that it names now is right.")
 @reach.options
-def set_command(site: str, name: str | None, keep: bool | None, foreign: bool | None, reach: Reach) -> int:
+def set_command(
+    site: str, name: str | None, keep: bool | None, foreign: bool | None, payout_seen: bool, reach: Reach,
+) -> int:
     """Change how a site is kept and shown."""
     patch = sm.SitePatch(
-        UNSET if name is None else name, UNSET if keep is None else keep, UNSET if foreign is None else foreign)
+        UNSET if name is None else name, UNSET if keep is None else keep, UNSET if foreign is None else foreign,
+        payout_seen=payout_seen)
     return reach.run(lambda api: change(api, site, patch))
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import click
 
+from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import paymodels as pm
 from wildbach.interfaces.cli import reach
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.groups import ListGroup
+from wildbach.interfaces.cli.kinds import TrxType
 from wildbach.interfaces.cli.reach import Reach
 from wildbach.interfaces.cli.remote.earn import carry_out, show, switch
-from wildbach.interfaces.cli.remote.wallet import TrxType, passphrase_file
+from wildbach.interfaces.cli.remote.walletparts import passphrase_file
 
 
 class SpendGroup(ListGroup):
@@ -75,6 +77,26 @@ def deposit_command(amount: int, yes: bool, passphrase_file: Path | None, as_jso
     wanted = [pm.PayOrder("deposit", amount=amount)]
     if deposit is None or not deposit.signer:
         wanted.append(pm.PayOrder("add_signer"))
+    carry_out(reach, wanted, yes=yes, passphrase_file=passphrase_file, as_json=as_json)
+    return Exit.OK
+
+
+@command.command("keys")
+@_sends
+def keys_command(yes: bool, passphrase_file: Path | None, as_json: bool, reach: Reach) -> int:
+    """Register the key of here that signs payments, and remove all others of this wallet from the vault.
+
+    Others are there after a wallet was made anew from its words, or after `wildbach wallet new-signer`. Their vouchers
+    are good until one delay of the vault is over.
+    """
+    status = reach.ask(lambda api: api.wallet())
+    if status.funds is None:
+        raise UsageError(status.problem or "there is no wallet here", code=status.code or "no_wallet")
+    wanted = [
+        *([] if status.registered else [pm.PayOrder("add_signer")]),
+        *(pm.PayOrder("remove_signer", who=one) for one in status.other_signers)]
+    if not wanted:
+        raise UsageError("the key of here is registered, and no other is", code="nothing_to_do")
     carry_out(reach, wanted, yes=yes, passphrase_file=passphrase_file, as_json=as_json)
     return Exit.OK
 

@@ -136,6 +136,9 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._store = DurableStore(path, _FORM)
+        with self._store.change() as db:
+            # No part of the form: what was written stays as it is.
+            db.execute("CREATE INDEX IF NOT EXISTS rows_by_time ON rows (at, debit, credit, amount, party)")
 
     def close(self) -> None:
         self._store.close()
@@ -308,6 +311,14 @@ class Ledger:
                 "SELECT credit, sum(amount) FROM rows WHERE at >= ? GROUP BY credit", (at,)).fetchall())
         flows = (Account.EARNED, Account.BOUGHT, Account.GIVEN, Account.BURNT)
         return {one.value: abs(gone.get(one.value, 0) - came.get(one.value, 0)) for one in flows}
+
+    def earned(self, at: int) -> dict[Address, int]:
+        """SUN in vouchers of others that came from a time on, by payer."""
+        with self._store.look() as db:
+            rows = db.execute(
+                "SELECT party, sum(amount) FROM rows WHERE at >= ? AND credit=? GROUP BY party",
+                (at, Account.EARNED.value)).fetchall()
+        return {Address(raw): amount for raw, amount in rows if raw}
 
     def check(self) -> None:
         """See that seals, sums and lanes agree. Raises StorageError, code `ledger_damaged`."""

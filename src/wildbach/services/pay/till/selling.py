@@ -49,6 +49,8 @@ _PAUSE_SECONDS: Final = 0.05
 "Between two looks at vouchers: of a flood only the best one of each connection and lane is stored."
 _ASKS: Final = 4
 "Payers of whom the vault is asked at once, for accepts."
+_ACCEPTS: Final = 8.0
+"Accepts of a connection that are looked at, at once; one more each second. A buyer sends one a second at most."
 _AGAIN_SECONDS: Final = 60.0
 "After an accept that could not be looked at there is a new offer."
 
@@ -245,7 +247,9 @@ class SellerDesk:
             for one, is_good in zip(batch, good, strict=True):
                 one.known.uses -= 1
                 if not is_good:
-                    one.side.stop(Why.BAD_SIGNATURE)
+                    if one.side.payer is not None:
+                        # Of a deal that is over nothing is said: who sends many and reads nothing would fill memory.
+                        one.side.stop(Why.BAD_SIGNATURE)
                     continue
                 known = one.known
                 before = known.books.lanes.get(one.lane)
@@ -320,6 +324,10 @@ class SellSide:
         self._was: tuple[Known, Sale] | None = None
         "What ended last: a voucher for it may be on its way."
         self._busy = False
+        self._accepts = _ACCEPTS
+        "So many are looked at still,"
+        self._accepts_at = desk.clock()
+        "as was counted then."
         self._offer_at = 0.0
         "When there is a new offer, if nobody has taken the one before."
         self._turn = -1
@@ -399,8 +407,11 @@ class SellSide:
     # -- what it hears
 
     def accepted(self, message: Accepted) -> None:
-        if self._busy:
+        now = self._desk.clock()
+        self._accepts, self._accepts_at = min(_ACCEPTS, self._accepts + now - self._accepts_at), now
+        if self._busy or self._accepts < 1:
             return
+        self._accepts -= 1
         self._end()
         self._busy = True
         self._desk.asked(self, message)

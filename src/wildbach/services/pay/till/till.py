@@ -14,7 +14,8 @@ from wildbach.protocol.ext import pay
 from wildbach.protocol.ext.pay import Accepted, Due, Held, Meter, Offer, Paid, Stop, Why
 from wildbach.protocol.tron.typed import Domain
 from wildbach.runtime.tasks import Scope
-from wildbach.services.pay.till.buying import BuyerDesk, BuySide
+from wildbach.services.pay.till.buying import BuyerDesk
+from wildbach.services.pay.till.buyside import BuySide
 from wildbach.services.pay.till.market import Market
 from wildbach.services.pay.till.selling import SellerDesk, SellSide
 

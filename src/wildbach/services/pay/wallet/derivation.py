@@ -1,8 +1,7 @@
 """Keys that follow from the words of a wallet (BIP-32 and BIP-44, coin 195).
 
 Each device of a wallet takes an account of its own, so that what one device knows of its money stays true. The cold key
-of account d is m/44'/195'/d'/0/0, as other wallets have it; addresses that are paid for one torrent are hardened,
-m/44'/195'/d'/1'/n': who learns one of their keys learns no other. No extended public key is ever made.
+of account d is m/44'/195'/d'/0/0, as other wallets have it. No extended public key is ever made.
 """
 
 from __future__ import annotations
@@ -61,22 +60,9 @@ class Node:
 
 def cold_key(seed: bytes, device: int = 0) -> SecretKey:
     """The key that holds the money of a device's account."""
-    return _account(seed, device).at(0, 0).key
-
-
-def payee_key(seed: bytes, device: int, number: int) -> SecretKey:
-    """The key of the address that is paid for one torrent."""
-    return _account(seed, device).at(1 | HARDENED, _index(number) | HARDENED).key
-
-
-def _account(seed: bytes, device: int) -> Node:
-    return Node.root(seed).at(_PURPOSE | HARDENED, _COIN | HARDENED, _index(device) | HARDENED)
-
-
-def _index(number: int) -> int:
-    if not 0 <= number < HARDENED:
-        raise UsageError("accounts and addresses of a wallet are numbered from 0 to 2147483647", code="bad_index")
-    return number
+    if not 0 <= device < HARDENED:
+        raise UsageError("accounts of a wallet are numbered from 0 to 2147483647", code="bad_index")
+    return Node.root(seed).at(_PURPOSE | HARDENED, _COIN | HARDENED, device | HARDENED, 0, 0).key
 
 
 def _compressed(key: SecretKey) -> bytes:

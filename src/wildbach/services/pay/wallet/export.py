@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from wildbach.protocol.tron.address import Address
+from wildbach.protocol.tron.amounts import exact
 from wildbach.services.pay.wallet.sending import Send
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -25,13 +26,6 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
 
 
-def trx(sun: int) -> str:
-    """Exactly, with six digits behind the point."""
-    sign = "-" if sun < 0 else ""
-    whole, rest = divmod(abs(sun), 1_000_000)
-    return f"{sign}{whole}.{rest:06}"
-
-
 def table(sends: Iterable[Send], labels: Mapping[Address, str]) -> str:
     """One line for each, in the order they come. Times are UTC."""
     out = io.StringIO()
@@ -41,7 +35,8 @@ def table(sends: Iterable[Send], labels: Mapping[Address, str]) -> str:
         to = one.recipient
         writer.writerow([harmless(cell) for cell in (
             datetime.fromtimestamp(one.created, UTC).isoformat(), one.kind, one.signer, one.state,
-            str(to) if to is not None else "", labels.get(to, "") if to is not None else "", trx(one.amount),
-            str(one.amount), trx(one.fee), str(one.fee), str(one.block) if one.block else "", one.txid.hex(), one.note,
+            str(to) if to is not None else "", labels.get(to, "") if to is not None else "", exact(one.amount),
+            str(one.amount), exact(one.fee), str(one.fee), str(one.block) if one.block else "", one.txid.hex(),
+            one.note,
         )])
     return out.getvalue()

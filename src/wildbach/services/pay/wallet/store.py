@@ -22,7 +22,6 @@ _TABLES: Final = (
     " ended INTEGER NOT NULL) STRICT",
     "CREATE INDEX sends_by_state ON sends (state)",
     "CREATE TABLE book (address BLOB PRIMARY KEY, label TEXT NOT NULL, added INTEGER NOT NULL) STRICT",
-    "CREATE TABLE payees (number INTEGER PRIMARY KEY, address BLOB UNIQUE NOT NULL, torrent BLOB UNIQUE) STRICT",
 )
 _FORM: Final = Form(
     0x77627478, 1, _TABLES, "wallet_damaged",

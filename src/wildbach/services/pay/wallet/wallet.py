@@ -29,7 +29,6 @@ from wildbach.services.pay.wallet.fees import estimate
 from wildbach.services.pay.wallet.files import WalletFolder
 from wildbach.services.pay.wallet.mirror import Mirror
 from wildbach.services.pay.wallet.orders import Order, Quote
-from wildbach.services.pay.wallet.payees import Payees
 from wildbach.services.pay.wallet.phrase import Phrase
 from wildbach.services.pay.wallet.policy import SpendingLimits
 from wildbach.services.pay.wallet.seams import Chain, ChainAccount, ChainReference
@@ -71,7 +70,6 @@ class _Open:
     counters: Counters
     sends: Sends
     book: Book
-    payees: Payees
 
 
 class Wallet:
@@ -122,10 +120,6 @@ class Wallet:
         return self._opened.book
 
     @property
-    def payees(self) -> Payees:
-        return self._opened.payees
-
-    @property
     def _opened(self) -> _Open:
         if self._now is None:
             raise UsageError("there is no wallet here: make one, or import one", code="no_wallet")
@@ -158,7 +152,7 @@ class Wallet:
             counters = Counters(store, Mirror(self._mirrors, address, name), address, self._wall)
             made = _Open(
                 self._facts(kind, address, device, store), store, counters, Sends(store, self._threads, self._wall),
-                Book(store, self._wall), Payees(store, address))
+                Book(store, self._wall))
             undo.pop_all()
         return made
 
@@ -318,20 +312,17 @@ class Wallet:
         key = await self._threads.run(self._folder.key, f"{self._name(now.facts.address)}.signer")
         if key is None:
             raise UsageError("this wallet has no hot signer: make one", code="no_signer")
-        payees = await self._threads.run(now.payees.all)
         return HotSigner(
-            key, now.facts.address, domain, now.counters, self._wall,
-            own=(*(one.address for one in payees), *now.facts.mine), former=now.facts.mine)
+            key, now.facts.address, domain, now.counters, self._wall, own=now.facts.mine, former=now.facts.mine)
 
     def _check_chain(self, domain: Domain) -> None:
         if domain.chain_id != self._chain_id:
             raise UsageError("this vault is on another chain", code="wrong_chain")
 
-    async def new_signer(self) -> Facts:
+    async def new_signer(self, passphrase: Passphrase) -> Facts:
         """A fresh hot signer in place of the one before, whose secret is gone then. The vault has to learn of it."""
         now = self._opened
-        if now.facts.kind == _WATCHED:
-            raise UsageError("this wallet only looks: its key is elsewhere", code="watch_only")
+        await self.check(passphrase)
         await self._threads.run(self._fresh_signer, now.store, now.facts.address)
         return await self._again()
 
@@ -350,16 +341,6 @@ class Wallet:
         facts = now.facts
         now.facts = await self._threads.run(self._facts, facts.kind, facts.address, facts.device, now.store)
         return now.facts
-
-    # -- more addresses
-
-    async def make_payees(self, count: int, passphrase: Passphrase) -> list[Address]:
-        """So many more addresses that are paid for one torrent each: they follow from the words."""
-        if not 0 < count <= limits.WALLET_PAYEES:
-            raise UsageError(f"1 to {limits.WALLET_PAYEES} addresses are made at once", code="bad_count")
-        found = await self._keystore()
-        phrase = await self._threads.run(found.open_words, passphrase)
-        return await self._threads.run(self._opened.payees.add, phrase, found.device, count)
 
     # -- sending
 
@@ -461,8 +442,7 @@ class Wallet:
 
     def _cautions(self, to: Address) -> tuple[Caution, ...]:
         now = self._opened
-        payees = [one.address for one in now.payees.all()]
-        return now.book.warnings(to, now.sends.paid(), (now.facts.address, *payees))
+        return now.book.warnings(to, now.sends.paid(), (now.facts.address,))
 
     async def _reference(self, chain: Chain) -> ChainReference:
         reference = await chain.reference()

@@ -11,6 +11,7 @@ from cli_torrents import write_content
 from daemons import House, Shell
 from wildbach.interfaces.cli.exits import Exit
 
+PAYOUT = "TWer2Ygk5TEheHp3TPuYeqxmB6SsGZmaL6"
 FILES = {("index.html",): b"<h1>one</h1>", ("a", "b.txt"): b"b", (".env",): b"secret"}
 
 
@@ -38,8 +39,14 @@ def test_a_site_is_published_and_steered(
     assert "published as number" in out and "link: magnet:?xs=urn:btpk:" in out and ".localhost:" in out
     (dist / "index.html").write_bytes(b"<h1>two</h1>")
     assert "changed since it was published" in shell.good("site", "versions", "My blog") + shell.err
-    (job,) = shell.json("site", "publish", dist, "--key", "blog")
-    assert job["result"]["changed"] == ["index.html"]
+    (job,) = shell.json("site", "publish", dist, "--key", "blog", "--payout", PAYOUT)
+    assert job["result"]["changed"] == ["index.html"] and job["result"]["added"] == [".well-known/wildbach.json"]
+    assert f"tips go to {PAYOUT}" in shell.good("site", "versions", "blog")
+    code, _ = shell.run("site", "tip", "blog", "1", "--yes")
+    assert code != Exit.OK and "wallet" in shell.err
+    code, _ = shell.run("site", "publish", dist, "--key", "blog", "--payout", "T1")
+    assert code != Exit.OK and "T1 is no address of TRON" in shell.err
+    shell.good("site", "set", "blog", "--payout-seen")
     (site,) = shell.json("site", "list")
     assert site["name"] == "My blog" and site["versions"] == 2 and site["own"] == "blog"
     assert "My blog" in shell.good("site")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.paynode import PayNode, running
 
 from daemons import House, Shell
-from wildbach.base import limits
 from wildbach.interfaces.cli.exits import Exit
 from wildbach.interfaces.cli.reach import Reach
-from wildbach.interfaces.cli.remote.wallet import TrxType, _warn_of_plain, trx
+from wildbach.interfaces.cli.remote.walletparts import warn_of_plain
 from wildbach.protocol.tron.address import Address
 from wildbach.services.pay.wallet import keystore
 from wildbach.services.pay.wallet.derivation import cold_key
 from wildbach.services.pay.wallet.phrase import Phrase
+from wildbach.services.pay.wallet.store import put_number
 
 PHRASE = Phrase(bytes(range(100, 116)))
 PAYER = cold_key(PHRASE.seed()).address
@@ -156,34 +152,26 @@ def test_limits_are_shown_and_set(shell: Shell, monkeypatch: pytest.MonkeyPatch,
     assert shell.run("wallet", "limits", "--per-day", "1e9")[0] == Exit.USAGE
 
 
-@pytest.mark.parametrize(("words", "sun"), [("1", 1_000_000), ("0.000001", 1), ("1.50", 1_500_000), ("0", 0)])
-def test_amounts_are_read_exactly(words: str, sun: int) -> None:
-    assert TrxType().convert(words, None, None) == sun
-
-
-@pytest.mark.parametrize("words", ["", "-1", "1e3", "1.0000001", ".5", "1,5", "٣", "9999999999999", "200000000000"])
-def test_what_is_no_amount_is_refused(words: str) -> None:
-    with pytest.raises(click.BadParameter):
-        TrxType().convert(words, None, None)
-
-
-@given(st.integers(0, limits.WALLET_AMOUNT))
-def test_what_is_written_is_read_again(sun: int) -> None:
-    assert TrxType().convert(trx(sun).replace(",", ""), None, None) == sun
-
-
-@given(st.text(max_size=30))
-def test_any_text_is_an_amount_or_none(words: str) -> None:
-    with contextlib.suppress(click.BadParameter):
-        assert 0 <= TrxType().convert(words, None, None) <= limits.WALLET_AMOUNT
+def test_what_a_lost_state_signed_is_kept_free_until_somebody_says_that_it_is_settled(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, secret: Path,
+) -> None:
+    typed(monkeypatch, " ".join(PHRASE.words()), PASS)
+    shell.good("wallet", "import")
+    assert shell.house.daemon is not None
+    wallet = shell.house.daemon.api.purse._wallet
+    assert wallet is not None
+    with wallet._opened.store.change() as db:
+        put_number(db, "adrift", 2_500_000)
+    shell.good("wallet", "limits")
+    assert "2.5 TRX are kept free" in shell.err and "forget-lost" in shell.err
+    typed(monkeypatch, "wrong one")
+    assert shell.run("wallet", "forget-lost")[0] == Exit.USAGE
+    shell.good("wallet", "forget-lost", "--passphrase-file", secret)
+    assert "kept free" not in shell.err and shell.json("wallet", "limits")[0]["used"]["adrift"] == 0
 
 
 def test_a_plain_way_to_a_daemon_elsewhere_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     for url, warned in (("http://192.0.2.1:8080", True), ("https://192.0.2.1", False), ("http://127.0.0.1:1", False),
                         ("http://localhost:1", False), ("", False)):
-        _warn_of_plain(Reach(url))
+        warn_of_plain(Reach(url))
         assert ("not encrypted" in capsys.readouterr().err) is warned, url
-
-
-def test_amounts_are_written_as_people_do() -> None:
-    assert [trx(one) for one in (0, 1, 1_500_000, 1_234_000_000_000)] == ["0", "0.000001", "1.5", "1,234,000"]

@@ -269,6 +269,47 @@ def test_a_flood_of_vouchers_is_looked_at_once_in_a_while_and_the_best_one_count
     stall(tmp_path, then)
 
 
+def test_two_hundred_connections_that_flood_are_answered_little_and_take_no_room(tmp_path: Path) -> None:
+    async def then(at: Stall) -> None:
+        pairs = [at.connect() for _ in range(200)]
+        good, deal = at.connect()
+        at.accept(good, deal, 7)
+        began, tasks, rounds = simloop().time(), 0, 60
+        for number in range(rounds):
+            for wire, bad in pairs:
+                if number == 0:
+                    at.accept(wire, bad, 7, key=THIEF)
+                else:
+                    bad.received(pay.encode(Accepted(number.to_bytes(8, "big"), PAYER.address, 7, 0, bytes(65))))
+                    at.pay(bad, number, 10**6, key=THIEF)
+            tasks = max(tasks, len(at.scope.tasks))
+            await at.rest(0.1)
+        most = 8 + (simloop().time() - began) + 1
+        assert all(sum(isinstance(one, Stop) for one in wire.said) <= most for wire, _ in pairs)
+        assert tasks <= len(pairs) + 5
+        seller, ledger = at.till.seller, at.trade.open[0][1]
+        assert seller is not None and isinstance(ledger, Ledger)
+        assert not seller._queue and list(seller.payers) == [PAYER.address] and ledger.rows() == []
+        # Who pays is served meanwhile.
+        assert deal.sell is not None and deal.sell.metering and at.take(good, deal, BLOCK)
+
+    stall(tmp_path, then)
+
+
+def test_bad_vouchers_of_a_deal_that_is_over_are_not_answered(tmp_path: Path) -> None:
+    async def then(at: Stall) -> None:
+        wire, deal = at.connect()
+        at.accept(wire, deal, 7)
+        await at.rest()
+        for number in range(1, 30):
+            at.pay(deal, 7, number, key=THIEF)
+            await at.rest()
+        (stop,) = [one for one in wire.said if isinstance(one, Stop)]
+        assert stop.code == Why.BAD_SIGNATURE
+
+    stall(tmp_path, then)
+
+
 def test_a_key_that_was_removed_gets_nothing_more_on_a_reservation_made_later(tmp_path: Path) -> None:
     async def then(at: Stall) -> None:
         bed = at.trade.bed

@@ -20,7 +20,7 @@ from wildbach.protocol.tron.keys import BadKey
 from wildbach.protocol.tron.typed import Domain, Voucher
 from wildbach.runtime.workers import Threads
 from wildbach.services.pay.wallet import keystore
-from wildbach.services.pay.wallet.derivation import Node, cold_key, payee_key
+from wildbach.services.pay.wallet.derivation import Node, cold_key
 from wildbach.services.pay.wallet.phrase import BadPhrase, Phrase
 from wildbach.services.pay.wallet.policy import Cover, Share, SpendingLimits, Wanted
 from wildbach.services.pay.wallet.secret import Passphrase
@@ -41,8 +41,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hidden(folder: Path) -> list[str]:
     """How each secret could be written. Of the words any three in a row are one."""
-    keys = [COLD, *(payee_key(PHRASE.seed(), 0, number) for number in range(2))]
-    raws = [key.secret for key in keys] + [PHRASE.entropy, PHRASE.seed(), PHRASE.seed()[:32]]
+    raws = [COLD.secret, PHRASE.entropy, PHRASE.seed(), PHRASE.seed()[:32]]
     raws += [bytes.fromhex(path.read_text()) for name in ("*.signer", "*.fee") for path in folder.rglob(name)]
     words = PHRASE.words()
     found = [" ".join(words[at : at + 3]) for at in range(10)] + [SECRET, "Slartibartfast", f"{words[0]}', '{words[1]}"]
@@ -91,7 +90,6 @@ async def test_no_text_has_a_secret_in_it(tmp_path: Path, log: io.StringIO) -> N
     texts: list[str] = []
     await wallet.create(PHRASE, " ".join(PHRASE.words()), PASS)
     await wallet.make_fee_key()
-    await wallet.make_payees(2, PASS)
     everything = SpendingLimits(**{one.name: 10**9 for one in fields(SpendingLimits)})
     await wallet.set_limits(everything, PASS)
     quote = await wallet.quote(chain, wallet.transfer(TO, 5))
@@ -103,7 +101,7 @@ async def test_no_text_has_a_secret_in_it(tmp_path: Path, log: io.StringIO) -> N
         chain, "c", selector("claim(address)") + encode(["address"], [TO]), DOMAIN))
     sealed = await wallet.sealed()
     texts += [repr(one) for one in (
-        wallet, wallet.facts, wallet.sends, wallet.book, wallet.payees.all(), quote, signer, signed, sends, PHRASE,
+        wallet, wallet.facts, wallet.sends, wallet.book, quote, signer, signed, sends, PHRASE,
         PASS, COLD, Node.root(PHRASE.seed()), keystore.read(sealed), await wallet.usage(), await wallet.limits())]
     texts += [f"{one}" for one in (PHRASE, PASS, COLD, signer, wallet)]
     texts += [await wallet.table(), sealed.decode()]
@@ -113,7 +111,7 @@ async def test_no_text_has_a_secret_in_it(tmp_path: Path, log: io.StringIO) -> N
         await failed(wallet.check(WRONG)), await failed(wallet.send(chain, [("x", quote)], WRONG)),
         await failed(wallet.change_passphrase(WRONG, PASS)),
         await failed(wallet.change_passphrase(PASS, Passphrase("x"))),
-        await failed(wallet.make_payees(1, WRONG)), await failed(wallet.create(PHRASE, "", PASS)),
+        await failed(wallet.create(PHRASE, "", PASS)),
         await failed(wallet.import_words(PHRASE, PASS)), await failed(wallet.import_keystore(sealed, WRONG, PASS)),
         await failed(wallet.send_unattended(chain, "w", selector("withdraw()"), DOMAIN)),
         await failed(wallet.set_limits(everything.__class__(total=10**10), WRONG)),
