@@ -122,3 +122,151 @@ def test_what_changed_while_a_device_was_off_is_made_when_it_is_back(group: Grou
     put(a.files / "after the kill", "x" * 100)
     b.start()
     assert "after the kill" in group.same()
+
+
+def test_a_folder_that_vanishes_deletes_nothing_and_goes_on_when_it_is_back(group: Group) -> None:
+    a, b = group.pair()
+    for number in range(30):
+        put(a.files / f"d{number % 3}" / f"f{number}", f"{number}")
+    group.same()
+    before = tree(a.files)
+    away = b.home / "unplugged"
+    b.files.rename(away)
+    b.ask("scan_synced", "f")
+    until(lambda: b.folder.state == "stopped", "b says that it is not there", 20)
+    assert "not there" in b.folder.reason
+    put(a.files / "meanwhile", "x")
+    b.files.mkdir()
+    b.ask("scan_synced", "f")
+    time.sleep(1)
+    assert {path: each for path, each in tree(a.files).items() if path != "meanwhile"} == before
+    assert not tree(b.files)
+    b.files.rmdir()
+    away.rename(b.files)
+    assert "meanwhile" in group.same(seconds=40)
+    assert {path: each for path, each in tree(a.files).items() if path != "meanwhile"} == before
+
+
+def test_many_deletions_are_asked_about(group: Group) -> None:
+    a, b = group.pair()
+    for number in range(120):
+        put(a.files / f"f{number}", f"{number}")
+    there = group.same()
+    for number in range(120):
+        (a.files / f"f{number}").unlink()
+    until(lambda: a.folder.state == "asking", "a asks")
+    assert a.folder.question
+    assert tree(b.files) == there
+    a.ask("answer_synced", "f", sy.SyncAnswer(False))
+    assert group.same() == there
+    for number in range(120):
+        (a.files / f"f{number}").unlink()
+    until(lambda: a.folder.state == "asking", "a asks again")
+    a.ask("answer_synced", "f", sy.SyncAnswer(True))
+    until(lambda: not tree(b.files) or b.folder.state == "asking", "b follows or asks")
+    if b.folder.state == "asking":
+        b.ask("answer_synced", "f", sy.SyncAnswer(True))
+    assert not group.same()
+
+
+def test_how_a_folder_is_kept_is_changed(group: Group) -> None:
+    a, b = group.pair()
+    put(a.files / "photos" / "p1", "p1")
+    put(a.files / "text", "1")
+    group.same()
+    b.set(paused=True)
+    put(a.files / "text", "2")
+    put(a.files / "more", "2")
+    time.sleep(1)
+    assert (b.files / "text").read_text() == "1" and b.folder.state == "paused"
+    b.set(paused=False)
+    group.same()
+    b.set(excluded=("photos",))
+    put(a.files / "photos" / "p2", "p2")
+    put(a.files / "after", "x")
+    until(lambda: (b.files / "after").exists(), "b gets what it wants")
+    assert not (b.files / "photos" / "p2").exists() and (a.files / "photos" / "p1").exists()
+    b.set(excluded=())
+    group.same()
+    b.set(mode="send")
+    put(a.files / "not for b", "x")
+    put(b.files / "from b", "x")
+    until(lambda: (a.files / "from b").exists(), "a gets what b has")
+    time.sleep(0.5)
+    assert not (b.files / "not for b").exists()
+    b.set(mode="both")
+    group.same()
+    new = b.home / "elsewhere"
+    b.set(path=str(new))
+    assert not b.files.exists() and b.folder.path == str(new)
+    put(a.files / "moved on", "x")
+    until(lambda: (new / "moved on").exists(), "the moved folder goes on")
+    put(new / "from the new place", "x")
+    until(lambda: (a.files / "from the new place").exists(), "and what is done in it comes to the other device")
+    b.ask("leave_synced", "f", sy.SyncLeaving())
+    put(a.files / "left", "x")
+    until(lambda: a.connected() == 0, "a sees that b left")
+    assert (new / "moved on").exists() and not (new / "left").exists()
+    assert not b.ask("synced_folders").folders
+
+
+def test_a_device_that_only_reads_keeps_its_edits_to_itself(group: Group) -> None:
+    put_a = group.add("a"), group.add("b")
+    put(put_a[0].files / "text", "a")
+    a, b = group.pair("ro")
+    until(lambda: (b.files / "text").exists(), "b has it")
+    until(b.idle, "b idle")
+    put(b.files / "text", "b's own")
+    put(b.files / "extra", "b's own")
+    until(lambda: b.folder.local == 2, "b shows two changes of its own")
+    time.sleep(0.5)
+    assert tree(a.files) == {"text": ("file", b"a", False)}
+    b.ask("revert_synced", "f", sy.SyncReverting())
+    until(lambda: (b.files / "text").read_text() == "a" and b.folder.local == 0, "it is taken back")
+    assert b"b's own" in {path.read_bytes() for path in b.files.rglob("*") if path.is_file()}
+    a.ask("set_sync_role", "f", sy.SyncRoleChange(next(each.id for each in a.folder.devices if not each.me), "rw"))
+    until(lambda: b.folder.role == "rw", "b may write")
+    put(b.files / "now", "written")
+    until(lambda: (a.files / "now").exists(), "what b writes comes to a")
+
+
+def test_three_devices_one_of_which_is_taken_out(group: Group) -> None:
+    a, b = group.pair()
+    c = group.add("c")
+    put(b.files / "by b", "written by b")
+    put(a.files / "large", os.urandom(4 * MIB))
+    group.same(a, b)
+    link = a.share()
+    a_pid, b_pid = a.process.pid, b.process.pid  # type: ignore[union-attr]  # they run
+    sent = moved_bytes(a_pid), moved_bytes(b_pid)
+    c.join(link)
+    group.same()
+    put(a.files / "for two", os.urandom(16 * MIB))
+    group.same()
+    assert moved_bytes(b_pid) - sent[1] > 0
+    ids = {each.id for each in a.folder.devices if not each.me}
+    gone = next(each for each in b.ask("synced_folders").device for _ in [0]) if False else b.ask("synced_folders").device
+    assert gone in ids
+    a.ask("revoke_synced", "f", sy.SyncRevoking(gone))
+    put(a.files / "secret", "not for b")
+    put(c.files / "by c", "x")
+    group.same(a, c)
+    assert (c.files / "secret").exists() and (c.files / "by b").exists()
+    time.sleep(1)
+    assert not (b.files / "secret").exists() and not (b.files / "by c").exists()
+    put(b.files / "too late", "b")
+    time.sleep(1)
+    assert not (a.files / "too late").exists() and not (c.files / "too late").exists()
+
+
+def test_the_recovery_key_makes_another_device_the_owner(group: Group) -> None:
+    a, b = group.pair()
+    words = a.ask("sync_recovery_key", "f").words
+    a.kill()
+    group.daemons.remove(a)
+    b.ask("recover_synced", "f", sy.SyncRecovering(words))
+    until(lambda: b.folder.role == "owner", "b owns it")
+    c = group.add("c")
+    put(b.files / "x", "x")
+    c.join(b.share())
+    group.same()

@@ -209,8 +209,9 @@ class SyncService:
                 await self._close_token(token)
         if one.finder is not None:
             await one.finder.close()
+        # The others hear of it at once, and meet us again by the folders that are left, or where this one is then.
         for link in list(one.folder.links.values()):
-            link.session.renew()
+            link.session.bye("left")
         await one.folder.close()
 
     # -- being found

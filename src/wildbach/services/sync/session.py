@@ -188,7 +188,8 @@ class Session:
 
     @property
     def over(self) -> bool:
-        return self._over
+        """It has ended, or said that it will: it is nothing to build on."""
+        return self._over or self._leaving
 
     @property
     def greeted(self) -> bool:
@@ -209,7 +210,7 @@ class Session:
 
     def renew(self) -> None:
         """There is a folder more, or another epoch of one, or another roster."""
-        if self._over:
+        if self.over:
             return
         if any((offer.folder, offer.epoch) not in self._proved for offer in self._hub.offers()):
             self._greet()
@@ -252,7 +253,7 @@ class Session:
 
     def _match(self) -> None:
         """Which folders both have, as they stand now."""
-        if self._theirs is None:
+        if self._theirs is None or self._leaving:
             return
         there: set[bytes] = set()
         for offer in self._hub.offers():
