@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from cli_process import CODE, Command
-
 from wildbach.base.errors import NetworkError
 from wildbach.interfaces.api import syncmodels as sy
 from wildbach.interfaces.client import connect
 from wildbach.interfaces.whereabouts import local_token
 
 SETTINGS = {
-    "WILDBACH_API_LISTEN": "127.0.0.1:0", "WILDBACH_CONNECTIONS_LISTEN": "127.0.0.1:0",
+    "WILDBACH_API_LISTEN": "127.0.0.1:0",
     "WILDBACH_MEDIA_LISTEN": "127.0.0.1:0", "WILDBACH_DHT_ENABLED": "false", "WILDBACH_DISCOVERY_LSD": "false",
     "WILDBACH_DISCOVERY_UPNP": "false", "WILDBACH_DISCOVERY_NATPMP": "false",
 }
@@ -71,6 +71,9 @@ class Daemon:
         self.name = name
         self.command = Command(self.home)
         self.command.env |= SETTINGS
+        # It is found at the same place when it is back.
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.command.env["WILDBACH_CONNECTIONS_LISTEN"] = f"127.0.0.1:{free.getsockname()[1]}"
         self.log = self.home / "log"
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""

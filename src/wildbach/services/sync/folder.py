@@ -37,6 +37,8 @@ from wildbach.protocol.sync.messages import (
     RosterWanted,
     Status,
 )
+from wildbach.protocol.sync.roster import HASH_BYTES
+from wildbach.protocol.sync.secrets import ReadSecret
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -153,6 +155,9 @@ class Folder:
         self._open_links: set[Link] = set()
         "Those of which the exchange knows."
         self._new_roster = False
+        self._want_lists = False
+        self.owed: tuple[ReadSecret, ...] = ()
+        "Secrets of before, by which members are met that were away."
         self._keeps_recovery = bool(self.membership.recovery_words)
         self._said: dict[DeviceId, Status] = {}
         self._dirty: set[str] = set()
@@ -258,6 +263,8 @@ class Folder:
         self.mode, self.excluded = mode, excluded
         role = self.membership.role
         self._core.epoch = self.membership.epoch
+        self.membership.note_replaced(time.time())
+        self.owed = tuple(self.membership.owed(time.time()))
         self._core.set_policy(Policy(
             writes=role is not None and role.writes, applies=mode == "both", excluded=excluded))
 
@@ -412,6 +419,7 @@ class Folder:
         await self._be_there()
         await self._answer_calls()
         await self._hear()
+        await self._get_lists()
         if self._dirty and not self._scanning and self._place is not None and now >= self._scan_after:
             paths, self._dirty = self._dirty, set()
             self._scanning = True
@@ -578,6 +586,8 @@ class Folder:
         secret = self.membership.secret
         if secret is not None:
             found.append(Offer(self.id, self.membership.epoch, secret.store.cfg, secret.cfg))
+        # Whoever was away when the secrets changed proves those of before, and is told of the rosters.
+        found += [Offer(self.id, 0, each.store.cfg, each.cfg) for each in self.owed]
         return found
 
     def member(self, exchange: bytes) -> DeviceId | None:
@@ -592,7 +602,9 @@ class Folder:
             self._open_links.discard(before)
             self._said.pop(link.device, None)
             self.transfers.parted(before)
-            before.session.bye("another_session")
+            if before.session is not link.session:
+                before.session.bye("another_session")
+        self._want_lists = True
         self.transfers.met(link)
         self._calls.append((lambda: self._greet(link), lambda said, error: self._greeted(link, said, error)))
         self._retry_at = time.monotonic()
@@ -733,7 +745,21 @@ class Folder:
         """In the folder's thread: another roster counts."""
         self.set_policy(self.mode, self.excluded)
         self._exchange.retry(time.time())
-        self._new_roster = True
+        self._new_roster = self._want_lists = True
+
+    async def _get_lists(self) -> None:
+        """What rosters say was accepted of those who may not write any more: it is asked of all, as small files are."""
+        if not self._want_lists or not self.links:
+            return
+        self._want_lists = False
+        for cut in await self._work.run(self.membership.lists_wanted):
+            wanted = (cut.root, cut.count * HASH_BYTES)
+            for link in list(self.links.values()):
+                content = await self._fetching.accepted(link, wanted)
+                if content:
+                    await self._work.run(self.membership.take_list, content, cut)
+                    await self._work.run(self._exchange.retry, time.time())
+                    break
 
     async def _tell(self) -> None:
         """Send what the others lack, as far as their connections take it."""
