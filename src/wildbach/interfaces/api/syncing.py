@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, UsageError
+from wildbach.base.ids import DeviceId
 from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
 from wildbach.disk.folder.staging import Range
 from wildbach.disk.folder.versions import SECOND, Version
@@ -159,7 +160,7 @@ class Syncing:
 
     async def sync_recovery_saved(self, word: str) -> sy.SyncFolder:
         one = self.sync.find(word)
-        await one.folder.call(lambda: one.folder.membership.keep_recovery(""))
+        await one.folder.call(one.folder.forget_recovery)
         return folder_model(one, self.sync)
 
     async def recover_synced(self, word: str, recovering: sy.SyncRecovering) -> sy.SyncFolder:
@@ -245,8 +246,10 @@ class Syncing:
             if copy is None:
                 continue
             size = best.size if best is not None and not best.deleted else 0
+            # Whoever met the conflict signed the copy; what is in it is by another.
+            by = DeviceId(each.by) if each.by else copy.author
             found.append(sy.SyncConflict(
-                each.path, each.copy, one.folder.membership.name_of(copy.author) or copy.author.hex()[:8],
+                each.path, each.copy, one.folder.membership.name_of(by) or by.hex()[:8],
                 max(0, copy.mtime_ns // SECOND), size, copy.size, max(size, copy.size) <= _TEXT_BYTES))
         return sy.SyncConflicts(tuple(found))
 

@@ -45,6 +45,7 @@ async def replaced(api: LocalApi, path: str) -> None:
         seen = folder.store.local.get(path)
         assert seen is not None
         folder.place.installer.delete(file_of(path, seen))
+        folder.store.put_seen(path, None)
 
     await folder.call(delete)
 
@@ -163,6 +164,7 @@ def test_a_folder_is_paused_left_out_of_moved_and_left(tmp_path: Path) -> None:
             await api.change_synced("photos", sy.SyncPatch(excluded=("../x",)))
         moved = await api.change_synced("photos", sy.SyncPatch(path=str(tmp_path / "m" / "there")))
         assert moved.path == str(tmp_path / "m" / "there") and not folder.exists()
+        await until(lambda: api.sync.find(moved.id).folder.state == "idle")
         await api.leave_synced(moved.id, sy.SyncLeaving(erase_versions=True))
         assert (tmp_path / "m" / "there" / "a.txt").read_bytes() == b"one"
         assert (await api.synced_folders()).folders == ()
