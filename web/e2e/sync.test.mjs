@@ -50,7 +50,7 @@ function holds(path, content) {
     const watcher = watch(dirname(path), look);
     const timer = setTimeout(() => {
       watcher.close();
-      reject(new Error(`${path} did not come to hold ${content}`));
+      reject(new Error(`${path} did not come to hold ${content}, but ${existsSync(path) ? readFileSync(path, "utf8") : "is not there"}`));
     }, PATIENCE);
     look();
   });
@@ -157,6 +157,7 @@ step("both change a file while one is paused: both are there, and the page resol
   await fine("conflict");
   await conflict.getByRole("button", { name: "Keep the copy" }).click();
   await conflict.waitFor({ state: "detached" });
+  await page.getByText("a conflict is open").waitFor({ state: "detached" });
   await holds(here("desk", "hello.txt"), put);
   await holds(here("laptop", "hello.txt"), put);
   await page.waitForFunction(async (at) => !(await (await fetch(`api/v1/sync/folders/${at}/items`)).json()).items.some((one) => one.path.includes("conflict")), id);

@@ -720,7 +720,7 @@ class Folder:
         files, size = store.totals()
         held = dict(store.read("SELECT why, count(*) FROM holds GROUP BY why"))
         need_files, need_bytes = self._needed(held)
-        conflicts = store.read("SELECT count(*) FROM conflicts")[0][0]
+        conflicts = store.open_conflicts()
         versions = self._place.versions.total if self._place is not None else 0
         self._keeps_recovery = bool(self.membership.recovery_words)
         return Standing(
