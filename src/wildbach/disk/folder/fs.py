@@ -170,7 +170,9 @@ class RealFs:
         self._libc = ctypes.CDLL(None, use_errno=True)
 
     def close_root(self) -> None:
-        os.close(self._top)
+        top, self._top = self._top, -1
+        if top >= 0:
+            os.close(top)
 
     def attached(self) -> bool:
         try:

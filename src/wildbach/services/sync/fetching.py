@@ -83,10 +83,20 @@ class Fetching:
             asked = again
         return found
 
+    async def accepted(self, link: Link, file: File) -> bytes:
+        """A list of what was accepted, checked; empty where the other side has it not."""
+        found: dict[bytes, bytes] = {}
+        await self._ask(link, [file], found, asyncio.Semaphore(1))
+        return found.get(file[0], b"")
+
     async def _ask(self, link: Link, files: list[File], found: dict[bytes, bytes], turn: asyncio.Semaphore) -> None:
         try:
-            async with turn:
+            async with turn, asyncio.timeout(limits.SYNC_BUNDLE_SECONDS):
                 came = await link.bundle(files)
+        except TimeoutError:
+            # The folder waits for it: whoever does not answer holds up nobody else.
+            link.session.close(NetworkError("sent no files that were asked for", code="timed_out"))
+            return
         except (NetworkError, RemoteError):
             return
         good = await self._threads.run(_good, files, came)

@@ -37,6 +37,8 @@ from wildbach.protocol.sync.messages import (
     RosterWanted,
     Status,
 )
+from wildbach.protocol.sync.roster import HASH_BYTES
+from wildbach.protocol.sync.secrets import ReadSecret
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -58,6 +60,8 @@ RESCAN_SECONDS: Final = 3600.0
 "Between two looks at everything, give or take a quarter."
 _RETRY_SECONDS: Final = 15.0
 "After which what failed is tried again."
+_OPEN_SECONDS: Final = 5.0
+"Between two looks whether a folder is back that was away, and after a step that the data base could not write down."
 _MESSAGES: Final = 16
 "That are read from the data base in one go."
 _HISTORY: Final = 200
@@ -151,6 +155,9 @@ class Folder:
         self._open_links: set[Link] = set()
         "Those of which the exchange knows."
         self._new_roster = False
+        self._want_lists = False
+        self.owed: tuple[ReadSecret, ...] = ()
+        "Secrets of before, by which members are met that were away."
         self._keeps_recovery = bool(self.membership.recovery_words)
         self._said: dict[DeviceId, Status] = {}
         self._dirty: set[str] = set()
@@ -159,6 +166,11 @@ class Folder:
         self._wake = asyncio.Event()
         self._next_scan = 0.0
         self._retry_at = 0.0
+        self._scan_after = 0.0
+        self._open_at = 0.0
+        self._new = False
+        self._dead: WildbachError | None = None
+        "Why nothing is done here any more."
         self.mode = "both"
         self.excluded: tuple[str, ...] = ()
 
@@ -166,7 +178,8 @@ class Folder:
 
     async def begin(self, *, new: bool = False) -> None:
         """Open the directory and go to work. Where it cannot be opened, `problem` says why, and it is tried again."""
-        self._scope.spawn("work", self._run(new), contain=self._failed)
+        self._new = new
+        self._scope.spawn("work", self._run(), contain=self._died)
 
     async def close(self) -> None:
         """Idempotent. What is being done is finished, nothing else is begun."""
@@ -175,6 +188,8 @@ class Folder:
             await self._watch.close()
         await self.transfers.close()
         self._scope.cancel()
+        self._dead = self._dead or StorageError("the folder is being closed", code="closed")
+        self._refuse_calls(self._dead)
         await asyncio.get_running_loop().run_in_executor(None, self._end)
 
     def _end(self) -> None:
@@ -194,8 +209,22 @@ class Folder:
             self._report(error)
         self._changed(self)
 
+    def _died(self, error: Exception) -> None:
+        """A bug ended the work. Who waits for it is told."""
+        self._failed(error)
+        self._dead = self.problem
+        if self._dead is not None:
+            self._refuse_calls(self._dead)
+
+    def _refuse_calls(self, error: WildbachError) -> None:
+        while self._calls:
+            _, ended = self._calls.popleft()
+            ended(None, error)
+
     async def call(self, work: Callable[[], T]) -> T:
         """Run something in the folder's thread, between two steps; then there may be something to do."""
+        if self._dead is not None:
+            raise self._dead
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def ended(result: object, error: Exception | None) -> None:
@@ -234,6 +263,8 @@ class Folder:
         self.mode, self.excluded = mode, excluded
         role = self.membership.role
         self._core.epoch = self.membership.epoch
+        self.membership.note_replaced(time.time())
+        self.owed = tuple(self.membership.owed(time.time()))
         self._core.set_policy(Policy(
             writes=role is not None and role.writes, applies=mode == "both", excluded=excluded))
 
@@ -267,6 +298,8 @@ class Folder:
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
+        if self.state != "stopped":
+            self.state = self._state()
         self._wake.set()
 
     def look(self, paths: Iterable[str] = ("",)) -> None:
@@ -289,27 +322,67 @@ class Folder:
 
     # -- the work
 
-    async def _run(self, new: bool) -> None:
+    async def _run(self) -> None:
+        await self._work.run(self.store.own)
         await self._work.run(self.set_policy, self.mode, self.excluded)
-        while True:
-            try:
-                await self._work.run(self._open, new)
-                break
-            except StorageError as error:
-                self.state, self.problem = "stopped", error
-                self._changed(self)
-                await asyncio.sleep(_RETRY_SECONDS)
-        self.problem = None
-        self.state = "scanning"
-        await self._watch_it()
         self.look()
         while True:
-            timeout = max(0.05, min(self._next_scan, self._retry_at or self._next_scan) - time.monotonic())
+            due = [self._next_scan] if self._place is not None else [self._open_at]
+            due += [self._retry_at] if self._retry_at else []
+            timeout = max(0.05, min(due) - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._wake.wait()
             self._wake.clear()
-            await self._turn()
+            try:
+                await self._turn()
+            except StorageError as error:
+                await self._broke_off(error)
+
+    async def _broke_off(self, error: StorageError) -> None:
+        """A step was not written down, as where the disk of the data base is full: it did not happen. What the others
+        said meanwhile is said again on new connections.
+        """
+        self._stopped(error)
+        await self._work.run(self.store.undo)
+        for link in list(self.links.values()):
+            link.session.close(error)
+        await asyncio.sleep(_OPEN_SECONDS)
+        self.look()
+
+    def _stopped(self, error: StorageError) -> None:
+        self.state, self.problem = "stopped", error
+        self._retry_at = self._scan_after = time.monotonic() + _RETRY_SECONDS
+        self._dirty.add("")
+        self._changed(self)
+
+    async def _be_there(self) -> None:
+        """Open the directory; where it is away, look again later."""
+        now = time.monotonic()
+        if self._place is not None or now < self._open_at:
+            return
+        try:
+            await self._work.run(self._open, self._new)
+        except StorageError as error:
+            self._stopped(error)
+            self._open_at = now + _OPEN_SECONDS
+            return
+        self._new = False
+        self.state, self.problem, self._scan_after = "scanning", None, 0.0
+        self.look()
+        await self._watch_it()
+
+    async def _gone(self) -> None:
+        """The directory is not where it was: nothing is done with the one that was open."""
+        place, self._place = self._place, None
+        watch, self._watch = self._watch, None
+        self._open_at = time.monotonic() + _OPEN_SECONDS
+        if watch is not None:
+            await watch.close()
+        if place is not None:
+            # What other threads do with it is over before it is let go.
+            await self._work.run(lambda: None)
+            await self._looking.run(place.close)
 
     def _open(self, new: bool) -> None:
         place = Place(self.path, self.id, self.store)
@@ -346,9 +419,11 @@ class Folder:
             self._retry_at = 0.0
             await self._work.run(
                 self._core.retry, Why.NOWHERE, Why.NO_ROOM, Why.DISK, Why.NOT_EMPTY, Why.NOT_SCANNED)
+        await self._be_there()
         await self._answer_calls()
         await self._hear()
-        if self._dirty and not self._scanning and self.state != "stopped":
+        await self._get_lists()
+        if self._dirty and not self._scanning and self._place is not None and now >= self._scan_after:
             paths, self._dirty = self._dirty, set()
             self._scanning = True
             self._scope.spawn("scan", self._scan(paths), contain=self._failed)
@@ -367,6 +442,7 @@ class Folder:
             try:
                 result = await self._work.run(work)
             except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it
+                await self._work.run(self.store.undo)
                 ended(None, error)
             else:
                 ended(result, None)
@@ -379,6 +455,7 @@ class Folder:
         try:
             if self.membership.role is None:
                 return
+            await self._looking.run(self.place.check)
             if whole or paths & {IGNORE, IGNORE_SHARED}:
                 await self._work.run(self.place.read_ignores)
                 paths = {""}
@@ -389,10 +466,11 @@ class Folder:
                 if compared:
                     await self._work.run(self._core.compared)
         except StorageError as error:
-            self.state, self.problem = "stopped", error
-            self._retry_at = time.monotonic() + _RETRY_SECONDS
-            self._dirty.add("")
+            self._stopped(error)
+            if error.code == "missing":
+                await self._gone()
         else:
+            self._scan_after = 0.0
             if self.state in ("scanning", "stopped"):
                 self.state, self.problem = "idle", None
         finally:
@@ -460,11 +538,12 @@ class Folder:
         except StorageError as error:
             outcomes = [Outcome(op, None, Why.DISK, error) for op in ops]
         now = time.time()
-        for each in outcomes:
-            if each.why is None:
-                self._core.done(each.op, each.seen, now)
-            else:
-                self._core.failed(each.op, each.why)
+        with self.store.gathered():
+            for each in outcomes:
+                if each.why is None:
+                    self._core.done(each.op, each.seen, now)
+                else:
+                    self._core.failed(each.op, each.why)
         return outcomes
 
     def _one(self, op: Op, content: dict[bytes, bytes]) -> Outcome:
@@ -511,6 +590,8 @@ class Folder:
         secret = self.membership.secret
         if secret is not None:
             found.append(Offer(self.id, self.membership.epoch, secret.store.cfg, secret.cfg))
+        # Whoever was away when the secrets changed proves those of before, and is told of the rosters.
+        found += [Offer(self.id, 0, each.store.cfg, each.cfg) for each in self.owed]
         return found
 
     def member(self, exchange: bytes) -> DeviceId | None:
@@ -522,7 +603,12 @@ class Folder:
         before = self.links.get(link.device)
         self.links[link.device] = link
         if before is not None and before is not link:
-            before.session.bye("another_session")
+            self._open_links.discard(before)
+            self._said.pop(link.device, None)
+            self.transfers.parted(before)
+            if before.session is not link.session:
+                before.session.bye("another_session")
+        self._want_lists = True
         self.transfers.met(link)
         self._calls.append((lambda: self._greet(link), lambda said, error: self._greeted(link, said, error)))
         self._retry_at = time.monotonic()
@@ -545,6 +631,7 @@ class Folder:
             return
         del self.links[link.device]
         self.told.pop(link.device, None)
+        self._said.pop(link.device, None)
         self.transfers.parted(link)
         self._open_links.discard(link)
         device = link.device
@@ -668,7 +755,21 @@ class Folder:
         """In the folder's thread: another roster counts."""
         self.set_policy(self.mode, self.excluded)
         self._exchange.retry(time.time())
-        self._new_roster = True
+        self._new_roster = self._want_lists = True
+
+    async def _get_lists(self) -> None:
+        """What rosters say was accepted of those who may not write any more: it is asked of all, as small files are."""
+        if not self._want_lists or not self.links:
+            return
+        self._want_lists = False
+        for cut in await self._work.run(self.membership.lists_wanted):
+            wanted = (cut.root, cut.count * HASH_BYTES)
+            for link in list(self.links.values()):
+                content = await self._fetching.accepted(link, wanted)
+                if content:
+                    await self._work.run(self.membership.take_list, content, cut)
+                    await self._work.run(self._exchange.retry, time.time())
+                    break
 
     async def _tell(self) -> None:
         """Send what the others lack, as far as their connections take it."""

@@ -28,6 +28,8 @@ _ROSTER: Final = "roster "
 _LIST: Final = "list "
 _FOLDER: Final = "folder"
 _RECOVERY: Final = "recovery"
+_REPLACED: Final = "replaced "
+"Since when the secrets of this name do not hold, as far as this device knows."
 
 
 class Membership:
@@ -83,6 +85,37 @@ class Membership:
     def secret(self) -> ReadSecret | None:
         """The one that holds; None until somebody gives it to us."""
         return self.held.reads.get(self.view.state.commit)
+
+    def owed(self, now: float) -> list[ReadSecret]:
+        """Secrets of before by which members are still met who do not know yet that they do not hold any more; newest
+        first. `now`: seconds since 1970.
+        """
+        replaced: dict[bytes, float] = {}
+        for roster in self.rosters:
+            if roster.commit != self.view.state.commit:
+                raw = self._store.fact(_REPLACED + roster.commit.hex())
+                replaced[roster.commit] = float(raw.decode()) if raw is not None else now
+        names = {owed.commit for owed in cuts.owed(self.rosters, self._reached(), replaced, now)}
+        found = [(roster.epoch, self.held.reads[roster.commit]) for roster in self.rosters
+                 if roster.commit in names and roster.commit in self.held.reads]
+        return list(dict.fromkeys(secret for _, secret in sorted(found, key=lambda one: -one[0])))
+
+    def _reached(self) -> set[DeviceId]:
+        """Members that signed something in the epoch that holds, or later."""
+        found = {self.keys.id}
+        for member in self.view.state.members:
+            raw = self._store.fact(f"ack of {member.hex()}")
+            if raw is not None and int.from_bytes(raw[:8], "big") >= self.epoch:
+                found.add(member)
+        return found
+
+    def note_replaced(self, now: float) -> None:
+        """Remember since when secrets of before do not hold."""
+        for roster in self.rosters:
+            name = _REPLACED + roster.commit.hex()
+            if roster.commit != self.view.state.commit and self._store.fact(name) is None:
+                self._store.put_fact(name, str(int(now)).encode())
+        self._store.commit()
 
     @property
     def me(self) -> DeviceId:

@@ -101,6 +101,8 @@ class Kept:
     saved: Saved
     finder: Finder | None = None
     links: Links = field(default_factory=Links)
+    owed: set[bytes] = field(default_factory=set)
+    "Names of secrets of before by which it is met."
 
     @property
     def name(self) -> str:
@@ -201,6 +203,8 @@ class SyncService:
     async def _stop(self, one: Kept) -> None:
         self._folders.pop(one.folder.id, None)
         self._meetings.drop(("folder", bytes(one.folder.id)))
+        for name in sorted(one.owed):
+            self._meetings.drop(("folder", name))
         key = one.folder.id.hex()
         self._ways.neighbours.remove(key)
         self._ways.forget(key)
@@ -209,8 +213,9 @@ class SyncService:
                 await self._close_token(token)
         if one.finder is not None:
             await one.finder.close()
+        # The others hear of it at once, and meet us again by the folders that are left, or where this one is then.
         for link in list(one.folder.links.values()):
-            link.session.renew()
+            link.session.bye("left")
         await one.folder.close()
 
     # -- being found
@@ -225,6 +230,12 @@ class SyncService:
         store = secret.store.raw
         key = one.folder.id.hex()
         self._meetings.put(("folder", bytes(one.folder.id)), store)
+        owed = {bytes(one.folder.id) + each.commit: each.store.raw for each in one.folder.owed}
+        for name in sorted(one.owed - owed.keys()):
+            self._meetings.drop(("folder", name))
+        for name in sorted(owed.keys() - one.owed):
+            self._meetings.put(("folder", name), owed[name])
+        one.owed = set(owed)
         if one.finder is None:
             beacon = sought.of_member(self.keys.public.signing, self.keys.sign, (store,), self.keys.id)
             one.finder = self._finder(_Members(self, one.folder.id), beacon)
@@ -292,7 +303,7 @@ class SyncService:
                 continue
             if one.finder is not None:
                 one.finder.lost(device)
-            self._remember(one)
+            self._remember(one, device)
 
     def chance(self, count: int) -> bytes:
         return secrets.token_bytes(count)
@@ -466,14 +477,14 @@ class SyncService:
         one.saved = saved
         await self._keeper.keep(AREA, {one.folder.id.hex(): msgspec.json.encode(saved)})
 
-    def _remember(self, one: Kept) -> None:
-        """Where devices were met, for the next start."""
+    def _remember(self, one: Kept, parted: DeviceId) -> None:
+        """Where devices were met, for the next start, and when: with one of them it was until now."""
         if one.finder is None or one.folder.id not in self._folders:
             return
         endpoints = {
             name.hex(): tuple((at.host, at.port) for at in places)
             for name, places in one.finder.remembered().items() if places}
-        seen = {**one.saved.seen, **{device.hex(): int(self.wall()) for device in one.folder.links}}
+        seen = {**one.saved.seen, **{device.hex(): int(self.wall()) for device in (parted, *one.folder.links)}}
         saved = msgspec.structs.replace(one.saved, endpoints=endpoints, seen=seen)
         if saved != one.saved and not self._scope.closed:
             self._scope.spawn("remember", self._save(one, saved), contain=self._report)

@@ -157,7 +157,8 @@ class Session:
         self._report = report
         self._bundles: dict[bytes, Asking] = {}
         self._theirs: frozenset[bytes] | None = None
-        self._proved: set[tuple[FolderId, int]] = set()
+        self._proved: set[bytes] = set()
+        "Keys of offers."
         self._over = False
         self._leaving = False
         self._mux = Mux(met.connection, met.opened.initiator, self)
@@ -188,7 +189,8 @@ class Session:
 
     @property
     def over(self) -> bool:
-        return self._over
+        """It has ended, or said that it will: it is nothing to build on."""
+        return self._over or self._leaving
 
     @property
     def greeted(self) -> bool:
@@ -201,7 +203,7 @@ class Session:
         """Prove all folders; also anew, when there are more."""
         found: list[bytes] = []
         for offer in self._hub.offers():
-            self._proved.add((offer.folder, offer.epoch))
+            self._proved.add(offer.finds)
             found.append(proofs.proof(offer.finds, self._hash, initiator=self.initiator))
             if offer.reads:
                 found.append(proofs.proof(offer.reads, self._hash, initiator=self.initiator))
@@ -209,9 +211,9 @@ class Session:
 
     def renew(self) -> None:
         """There is a folder more, or another epoch of one, or another roster."""
-        if self._over:
+        if self.over:
             return
-        if any((offer.folder, offer.epoch) not in self._proved for offer in self._hub.offers()):
+        if any(offer.finds not in self._proved for offer in self._hub.offers()):
             self._greet()
         self._match()
 
@@ -252,10 +254,14 @@ class Session:
 
     def _match(self) -> None:
         """Which folders both have, as they stand now."""
-        if self._theirs is None:
+        if self._theirs is None or self._leaving:
             return
         there: set[bytes] = set()
+        folders: set[FolderId] = set()
         for offer in self._hub.offers():
+            # The secrets that hold come first; those of before are for who has not heard of these.
+            if offer.folder in folders:
+                continue
             port = self._hub.port(offer.folder)
             device = port.member(self.exchange) if port is not None else None
             wanted = offer.reads or offer.finds
@@ -267,6 +273,7 @@ class Session:
                 continue
             tag = proofs.tag(offer.finds, self._hash)
             there.add(tag)
+            folders.add(offer.folder)
             if tag not in self.links:
                 self.links[tag] = link = Link(self, port, offer.folder, device, tag)
                 port.met(link)
