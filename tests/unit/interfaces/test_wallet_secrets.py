@@ -236,8 +236,8 @@ def test_what_carries_a_secret_does_not_print_itself() -> None:
     secret = {"passphrase", "old", "new", "words", "key", "keystore_passphrase", "answers"}
     open_ = [kind for kind in vars(wm).values() if isinstance(kind, type) and issubclass(kind, wm.Model) and not
              issubclass(kind, wm.Confided) and secret & set(kind.__struct_fields__)]
-    # How many words are wanted, and what is typed before mainnet, which everybody may see.
-    assert {kind.__name__ for kind in open_} == {"WalletWordsRequest", "WalletConsent"}
+    # How many words are wanted, what is typed before mainnet, and the public key of who gets a tip: all may see them.
+    assert {kind.__name__ for kind in open_} == {"WalletWordsRequest", "WalletConsent", "WalletTipTarget"}
 
 
 def test_no_flag_of_a_command_takes_a_secret() -> None:

@@ -163,7 +163,7 @@ class Syncing:
 
     async def sync_recovery_saved(self, word: str) -> sy.SyncFolder:
         one = self.sync.find(word)
-        await one.folder.call(lambda: one.folder.membership.keep_recovery(""))
+        await one.folder.call(one.folder.forget_recovery)
         return folder_model(one, self.sync)
 
     async def recover_synced(self, word: str, recovering: sy.SyncRecovering) -> sy.SyncFolder:

@@ -273,6 +273,11 @@ class Folder:
         """The recovery key lies here, as nobody has said that it is saved."""
         return self._keeps_recovery
 
+    def forget_recovery(self) -> None:
+        """Within `call`: its words are saved."""
+        self.membership.keep_recovery("")
+        self._keeps_recovery = False
+
     def answer(self, yes: bool) -> None:
         """Within `call`: to what the folder asks."""
         if self._core.paused:

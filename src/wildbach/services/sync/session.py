@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from wildbach.base import limits
@@ -117,6 +117,14 @@ class Link:
     folder: FolderId
     device: DeviceId
     tag: bytes
+    channels: list[Channel] = field(default_factory=list)
+    "That are open for it."
+
+    def keep(self, channel: Channel) -> Channel:
+        """It is closed where the folder is not the other device's any more."""
+        self.channels = [each for each in self.channels if not each.closing]
+        self.channels.append(channel)
+        return channel
 
     def say(self, message: FolderMessage) -> None:
         self.session.say(message)
@@ -135,7 +143,8 @@ class Link:
 
     def content(self, root: bytes, size: int) -> Channel:
         """A channel on which both speak of a content. Raises NetworkError, LimitError."""
-        return self.session.open(bencode.encode({b"t": CONTENT, b"f": self.tag, b"r": root, b"s": size}))
+        return self.keep(
+            self.session.open(bencode.encode({b"t": CONTENT, b"f": self.tag, b"r": root, b"s": size})))
 
 
 class Session:
@@ -285,6 +294,10 @@ class Session:
         if asking is not None:
             asking.close()
         link.port.parted(link)
+        # Who was taken out of the folder while something was sent gets nothing more of it.
+        for channel in link.channels:
+            channel.close()
+        link.channels.clear()
 
     def opened(self, channel: Channel, request: bytes) -> bool:
         wanted = bencode.decode(request, depth=2, tokens=16)
@@ -295,13 +308,13 @@ class Session:
         if link is None:
             return False
         if kind == BUNDLE:
-            Serving(channel, link, self._scope, self._report)
+            Serving(link.keep(channel), link, self._scope, self._report)
             return True
         if kind == CONTENT:
             root, size = take_bytes(wanted, b"r", "open"), take_int(wanted, b"s", "open")
             if len(root) != 32 or not 0 < size <= limits.SYNC_FILE_BYTES:
                 raise FormatError("names no content", where="open")
-            return link.port.content(link, root, size, channel)
+            return link.port.content(link, root, size, link.keep(channel))
         return False
 
     def drained(self) -> None:
