@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from tests.sync_fakes import FakeSyncing
 
 from wildbach.base.errors import StorageError, UsageError
 from wildbach.interfaces.api import channelmodels as chm
@@ -80,8 +81,9 @@ def channel_item(title: str) -> chm.ChannelItem:
     return chm.ChannelItem("a" * 52, "Birds", item, "video", "magnet:?xt=urn:btih:" + "ab" * 20, "", False, new=True)
 
 
-class FakeApi:
+class FakeApi(FakeSyncing):
     def __init__(self, access: Access | None = None) -> None:
+        super().__init__()
         self.who = access
         self.rows: dict[str, m.TorrentRow] = {}
         self.revision = 1

@@ -149,7 +149,7 @@ SHOWN_LIMITS = {
     "SYNC_DEVICES": "devices of a synced folder",
     "SYNC_ROSTERS": "times that who has it was changed",
     "SYNC_ROSTERS_SIGNER": "of these, by one owner",
-    "SYNC_HEADS": "changes that owners made without knowing of each other",
+    "SYNC_ROSTER_HEADS": "changes that owners made without knowing of each other",
     "SYNC_OPEN_LINKS": "links to a folder for any number of devices",
     "SYNC_LINKS": "links that a device gave and nobody came by yet",
     "SYNC_LINK_SECONDS": "seconds that a link holds",

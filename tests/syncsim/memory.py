@@ -134,6 +134,22 @@ class MemoryStore:
     def marked(self, limit: int) -> list[str]:
         return list(self._marked.below(""))[:limit]
 
+    def related(self, path: str) -> list[str]:
+        seen, base, heads = self.local.get(path), self.synced.get(path), self.world.get(path)
+        found: dict[str, None] = {}
+        if seen is not None and seen.inode:
+            found.update(dict.fromkeys(
+                each for each, other in self.synced.items.items()
+                if other.seen is not None and other.seen.inode == seen.inode))
+        if base is not None and base.seen is not None and base.seen.inode:
+            found.update(dict.fromkeys(
+                each for each, other in self.local.items.items() if other.inode == base.seen.inode))
+        lineages = {head.lineage for head in heads}
+        found.update(dict.fromkeys(
+            each for each, others in self.world.items.items() if any(head.lineage in lineages for head in others)))
+        found.pop(path, None)
+        return list(found)
+
     def hold(self, path: str, why: Why | None) -> None:
         if self._held.get(path) is not why:
             self._put(self._held, path, why)

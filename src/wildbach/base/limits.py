@@ -821,11 +821,14 @@ SYNC_LINK_CHARS = 2000
 SYNC_EXCLUDED = 1000
 "Folders in a folder that are not kept on one device."
 SYNC_IGNORE_BYTES = 256 * KIB
-"The patterns of what is left out of a folder."
-SYNC_IGNORE_BYTES = 256 * KIB
 "Of a file of patterns of what is not kept the same."
+"The patterns of what is left out of a folder."
 SYNC_IGNORE_RULES = 2000
 "Patterns of a folder."
+PICTURE_BYTES = 32 * MIB
+"Of a picture that a QR code is read from."
+PICTURE_PIXELS = 64 * 1024 * 1024
+"Of it, when it is unpacked."
 SYNC_DIRTY_PATHS = 10_000
 "Paths of a folder that changed and wait to be looked at; with more of them all of it is."
 SYNC_WATCHES = 500_000
@@ -927,7 +930,7 @@ SYNC_EXCHANGE_BYTES = 512 * MIB
 SYNC_ROSTER_BYTES = 768 * KIB
 "Who has a folder, with what is sealed to each."
 SYNC_ROSTER_TOKENS = 32 * 1024
-SYNC_HEADS = 64
+SYNC_ROSTER_HEADS = 64
 "Rosters of a folder that nobody merged yet."
 SYNC_ROSTERS = 4096
 "Rosters of a folder, from the first to the newest."
@@ -938,8 +941,6 @@ SYNC_OPEN_LINKS = 16
 "Links to a folder by which any number of devices may come."
 SYNC_CUT_ENTRIES = 4_000_000
 "Entries that were accepted of a device that may not write any more."
-SYNC_LINK_CHARS = 1024
-"A link to a folder."
 SYNC_LINK_ENDPOINTS = 4
 SYNC_LINKS = 256
 "Links that a device gave and that nobody came by yet."

@@ -111,17 +111,25 @@ class DurableStore:
 
     def read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of one query, all of them; with what the open change did."""
-        with self._lock, self._translated():
-            self._check_open()
-            return self._db.execute(statement, values).fetchall()
+        with self._lock:
+            if self._closed:
+                self._check_open()
+            try:
+                return self._db.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise self._error(error) from error
 
     def write(self, statement: str, *values: object) -> None:
         """One statement of a change that lasts until `commit` or `undo`; it begins with the first one."""
-        with self._lock, self._translated():
-            self._check_open()
-            if not self._db.in_transaction:
-                self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(statement, values)
+        with self._lock:
+            if self._closed:
+                self._check_open()
+            try:
+                if not self._db.in_transaction:
+                    self._db.execute("BEGIN IMMEDIATE")
+                self._db.execute(statement, values)
+            except sqlite3.Error as error:
+                raise self._error(error) from error
 
     def commit(self) -> None:
         """What was written is durable, all of it. Nothing where nothing was."""
@@ -152,9 +160,12 @@ class DurableStore:
         try:
             yield
         except sqlite3.Error as error:
-            code = _ENVIRONMENT.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF)
-            if code is None:
-                raise self.damaged(str(error)) from error
-            raise StorageError(f"cannot use {self.path}: {error}", path=str(self.path), code=code) from error
+            raise self._error(error) from error
         except OSError as error:
             raise system.storage_error(error, "use", str(self.path)) from error
+
+    def _error(self, error: sqlite3.Error) -> StorageError:
+        code = _ENVIRONMENT.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF)
+        if code is None:
+            return self.damaged(str(error))
+        return StorageError(f"cannot use {self.path}: {error}", path=str(self.path), code=code)

@@ -19,6 +19,7 @@ from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import paymodels as pay
 from wildbach.interfaces.api import playmodels as pm
 from wildbach.interfaces.api import sitemodels as sm
+from wildbach.interfaces.api import syncmodels as sy
 from wildbach.interfaces.api import walletmodels as wm
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import operations
@@ -63,6 +64,11 @@ PAYLOADS: dict[str, Any] = {
     "renew_signer": wm.WalletPassphrase(PASSWORD), "forget_adrift": wm.WalletPassphrase(PASSWORD),
     "reopen_wallet_day": wm.WalletPassphrase(PASSWORD),
     "set_payment": pay.PayMark("licensed"), "quote_payment": pay.PayOrder("deposit", amount=5),
+    "name_sync_device": sy.SyncSelf("Läptop"), "create_synced": sy.SyncMaking("/x", f"{1:040x}"),
+    "join_synced": sy.SyncJoining("wildbach:?sync=a&b=ü", "/y"), "answer_synced": sy.SyncAnswer(yes=True),
+    "revoke_synced": sy.SyncRevoking("nobody"), "set_sync_role": sy.SyncRoleChange("11111111", "rw"),
+    "resolve_sync_conflict": sy.SyncResolving("a copy", "both"), "restore_synced": sy.SyncRestoring("a@1"),
+    "recover_synced": sy.SyncRecovering("these are not they"),
     "set_wallet_limits": wm.WalletLimitsChange(wm.WalletLimits(per_day=7), PASSWORD),
 }
 

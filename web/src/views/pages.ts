@@ -10,6 +10,7 @@ export const pages = {
   feeds: () => import("./feeds/Feeds.svelte"),
   sites: () => import("./Sites.svelte"),
   channels: () => import("./channels/Channels.svelte"),
+  sync: () => import("./sync/Sync.svelte"),
   wallet: () => import("./wallet/Wallet.svelte"),
   earn: () => import("./earn/Earn.svelte"),
   library: () => import("./library/Library.svelte"),

@@ -121,10 +121,13 @@ def read(fs: Fs) -> Ignores:
     Raises StorageError where one cannot be read (a link, no permission) and LimitError where it is too long: a scan
     without the patterns would send what should stay here.
     """
-    return Ignores.parse(*(_text(fs, path) for path in (IGNORE_SHARED, IGNORE)))
+    return Ignores.parse(*(text(fs, path) for path in (IGNORE_SHARED, IGNORE)))
 
 
-def _text(fs: Fs, path: str) -> bytes:
+def text(fs: Fs, path: str) -> bytes:
+    """One file of patterns as it stands, cut where it is too long; empty where there is none. Raises StorageError, also
+    for a link: another device may have made it, and it could lead to any file of this machine.
+    """
     with doing("read", path):
         try:
             handle = fs.open_read(path)

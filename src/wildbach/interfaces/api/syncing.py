@@ -9,7 +9,9 @@ from typing import Final
 
 from msgspec import UNSET
 
+from wildbach.base import limits
 from wildbach.base.errors import FormatError, UsageError
+from wildbach.base.ids import DeviceId
 from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
 from wildbach.disk.folder.staging import Range
 from wildbach.disk.folder.versions import SECOND, Version
@@ -48,11 +50,15 @@ class Syncing:
             self.sync.keys.id.hex(), self.sync.name, tuple(folder_model(one, self.sync) for one in self.sync.folders))
 
     async def name_sync_device(self, patch: sy.SyncSelf) -> sy.SyncFolders:
-        await self.sync.rename_device(_worded(patch.name))
+        name = _worded(patch.name)
+        if not name:
+            raise UsageError("a device has a name that can be read", code="bad_request")
+        await self.sync.rename_device(name)
         return await self.synced_folders()
 
     async def create_synced(self, making: sy.SyncMaking) -> sy.SyncFolder:
-        one = await self.sync.create(await self.core.apart(_path(making.path)), _worded(making.name))
+        path = await self.core.apart(_path(making.path))
+        one = await self.sync.create(path, _worded(making.name or path.name))
         self.core.log.write("info", f"{one.folder.path} is kept the same from now on")
         return folder_model(one, self.sync)
 
@@ -240,8 +246,10 @@ class Syncing:
             if copy is None:
                 continue
             size = best.size if best is not None and not best.deleted else 0
+            # Whoever met the conflict signed the copy; what is in it is by another.
+            by = DeviceId(each.by) if each.by else copy.author
             found.append(sy.SyncConflict(
-                each.path, each.copy, one.folder.membership.name_of(copy.author) or copy.author.hex()[:8],
+                each.path, each.copy, one.folder.membership.name_of(by) or by.hex()[:8],
                 max(0, copy.mtime_ns // SECOND), size, copy.size, max(size, copy.size) <= _TEXT_BYTES))
         return sy.SyncConflicts(tuple(found))
 
@@ -341,9 +349,8 @@ class Syncing:
 
         def read() -> sy.SyncIgnores:
             place = one.folder.place
-            own, shared = ((place.path / name) for name in (IGNORE, IGNORE_SHARED))
-            texts = [each.read_text(errors="replace") if each.is_file() else "" for each in (own, shared)]
-            return sy.SyncIgnores(texts[0], texts[1], (place.ignore_problem,) if place.ignore_problem else ())
+            own, shared = (place.patterns(name).decode(errors="replace") for name in (IGNORE, IGNORE_SHARED))
+            return sy.SyncIgnores(own, shared, (place.ignore_problem,) if place.ignore_problem else ())
 
         return await one.folder.read(read)
 
@@ -360,7 +367,7 @@ class Syncing:
 
     async def _syncthing(self, path: str) -> tuple[Path, syncthing.Config]:
         home = Path.home()
-        place = Path(path) if path else await self.core.threads.run(syncthing.find, home)
+        place = _path(path) if path else await self.core.threads.run(syncthing.find, home)
         if place is None:
             raise UsageError("no state of Syncthing was found in the usual places: name its folder", code="not_found")
         return place, await self.core.threads.run(syncthing.read_config, place, PathMap(), home)
@@ -396,10 +403,18 @@ def _version_id(version: Version) -> str:
 
 
 def _path(text: str) -> Path:
+    """Of this machine. Raises UsageError."""
     try:
-        return Path(text).expanduser().absolute()
+        path = Path(text).expanduser()
+        path.lstat()
     except (ValueError, RuntimeError):
         raise UsageError("this cannot be a path", code="bad_request") from None
+    except OSError:
+        pass  # what cannot be there is said by whoever goes there
+    if not path.is_absolute():
+        # Where the daemon was started is nobody's business, and may be full of what nobody meant.
+        raise UsageError("a folder is named by its whole path, from / or ~ on", code="bad_request")
+    return path
 
 
 def _relative(text: str) -> str:
@@ -412,4 +427,5 @@ def _relative(text: str) -> str:
 
 def _worded(text: str) -> str:
     """A name as rosters take it."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    words = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return words[: limits.SYNC_NAME_CHARS]

@@ -181,12 +181,12 @@ class SyncLeaving(Model, frozen=True):
 
 
 class SyncRevoking(Model, frozen=True):
-    device: Annotated[str, Meta(min_length=4, max_length=64)]
+    device: Annotated[str, Meta(min_length=1, max_length=limits.SYNC_NAME_CHARS)]
     "Its name, or the beginning of its id."
 
 
 class SyncRoleChange(Model, frozen=True):
-    device: Annotated[str, Meta(min_length=4, max_length=64)]
+    device: Annotated[str, Meta(min_length=1, max_length=limits.SYNC_NAME_CHARS)]
     role: SyncRole
 
 

@@ -31,10 +31,10 @@ KINDS: Final[Mapping[str, type[WildbachError]]] = {
 "Most special first, where one is a kind of the other."
 
 _CODES: Final = {
-    "login_refused": 401, "unauthorized": 401, "no_password": 401, "forbidden": 403, "not_found": 404,
-    "method_not_allowed": 405, "pinned_setting": 409, "target_exists": 409, "exists": 409, "duplicate": 409,
-    "in_use": 409, "busy": 409, "not_ready": 409, "wrong_password": 409, "too_many_keys": 409,
-    "no_wallet": 409, "wallet_exists": 409, "bad_type": 415,
+    "login_refused": 401, "unauthorized": 401, "no_password": 401, "forbidden": 403, "not_owner": 403,
+    "not_found": 404, "method_not_allowed": 405, "pinned_setting": 409, "target_exists": 409, "exists": 409,
+    "duplicate": 409, "in_use": 409, "nested": 409, "joined": 409, "busy": 409, "not_ready": 409,
+    "wrong_password": 409, "too_many_keys": 409, "no_wallet": 409, "wallet_exists": 409, "bad_type": 415,
     "bad_setting": 422, "too_many_logins": 429, "no_space": 507, "disk_full": 507,
 }
 _KIND_STATUS: Final = {"usage": 400, "storage": 503, "network": 502, "limit": 413, "format": 422, "remote": 502}

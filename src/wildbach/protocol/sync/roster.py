@@ -199,7 +199,8 @@ class Roster:
         made = cls(
             folder=FolderId(_sized(take_bytes(value, b"f", "roster"), FolderId.SIZE, "f")) if b"f" in value else None,
             predecessors=_ordered(
-                (_sized(each, HASH_BYTES, "p") for each in take_list(value, b"p", "roster")), limits.SYNC_HEADS, "p"),
+                (_sized(each, HASH_BYTES, "p") for each in take_list(value, b"p", "roster")),
+                limits.SYNC_ROSTER_HEADS, "p"),
             epoch=_range(take_int(value, b"e", "roster"), limits.SYNC_EPOCHS, "e"),
             commit=_sized(value.get(b"c"), COMMIT_BYTES, "c"), members=members, boxes=boxes,
             recovery=_sized(value.get(b"k"), KEY_BYTES, "k"),
@@ -270,7 +271,7 @@ def _older(value: dict[bytes, bencode.Value]) -> tuple[tuple[bytes, bytes], ...]
     for row in _optional(value, b"o"):
         commit, box = _row(row, 2, "o")
         found[_sized(commit, COMMIT_BYTES, "o")] = _sized(box, OLDER_BYTES, "o")
-    _ordered(found, limits.SYNC_HEADS, "o")
+    _ordered(found, limits.SYNC_ROSTER_HEADS, "o")
     return tuple(found.items())
 
 

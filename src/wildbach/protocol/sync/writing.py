@@ -189,8 +189,8 @@ def open_token(rosters: Rosters, keys: DeviceKeys, token_hash: bytes) -> Token |
 def _followed(rosters: Rosters) -> tuple[bytes, ...]:
     """The heads; where there are too many, those of the signers with the highest standing."""
     heads = rosters.view.heads
-    if len(heads) > limits.SYNC_HEADS:
-        heads = rosters.foremost(heads, limits.SYNC_HEADS)
+    if len(heads) > limits.SYNC_ROSTER_HEADS:
+        heads = rosters.foremost(heads, limits.SYNC_ROSTER_HEADS)
     return heads
 
 

@@ -32,6 +32,8 @@ class Conflict:
     "Their roots."
     copy: str
     "Where the loser is kept."
+    by: bytes = b""
+    "The device that wrote the loser; empty in records of before."
 
 
 def lineage(loser: Entry) -> bytes:
@@ -68,7 +70,8 @@ def settled(tree: Global, loser: Entry) -> bool:
 
 def record(tree: Global, path: str, loser: Entry, base: Base | None) -> Conflict:
     best = winner(tree.get(path))
-    return Conflict(path, base.root if base else b"", best.root if best else b"", loser.root, copy_path(tree, loser)[0])
+    return Conflict(path, base.root if base else b"", best.root if best else b"", loser.root, copy_path(tree, loser)[0],
+                    bytes(loser.author))
 
 
 def is_open(tree: Global, conflict: Conflict) -> bool:

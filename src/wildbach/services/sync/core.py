@@ -189,7 +189,7 @@ class Core:
         Each operation is answered with `done` or `failed` before the next step. Empty: all is in step, or held.
         """
         store = self._store
-        while paths := parents_first(store.marked(limit)):
+        while paths := self._next(limit):
             changes = self._observed(paths, now)
             # What was signed may concern more than was looked at: losers, and directories that are needed now.
             made = plan(parents_first([*paths, *(each.path for each in changes)]), self._view())
@@ -199,6 +199,21 @@ class Core:
                 return ops
         store.commit()
         return []
+
+    def _next(self, limit: int) -> list[str]:
+        """Paths to look at: where there are more than are looked at in one go, with those that they moved from and to,
+        so that a move is seen whole.
+        """
+        store, marked = self._store, self._store.marked(limit)
+        if len(marked) >= limit:
+            whole = dict.fromkeys(marked)
+            for path in marked:
+                base = store.synced.get(path)
+                if base is not None and base.kind is EntryKind.DIR and store.local.get(path) is None:
+                    # It is gone with all that was in it, which is signed together.
+                    whole.update(dict.fromkeys(store.synced.below(path)))
+            marked = [each for path in whole for each in (path, *store.related(path))]
+        return parents_first(marked)
 
     def _view(self) -> View:
         store = self._store

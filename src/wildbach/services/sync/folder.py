@@ -298,6 +298,8 @@ class Folder:
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
+        if self.state != "stopped":
+            self.state = self._state()
         self._wake.set()
 
     def look(self, paths: Iterable[str] = ("",)) -> None:
@@ -321,6 +323,7 @@ class Folder:
     # -- the work
 
     async def _run(self) -> None:
+        await self._work.run(self.store.own)
         await self._work.run(self.set_policy, self.mode, self.excluded)
         self.look()
         while True:
@@ -535,11 +538,12 @@ class Folder:
         except StorageError as error:
             outcomes = [Outcome(op, None, Why.DISK, error) for op in ops]
         now = time.time()
-        for each in outcomes:
-            if each.why is None:
-                self._core.done(each.op, each.seen, now)
-            else:
-                self._core.failed(each.op, each.why)
+        with self.store.gathered():
+            for each in outcomes:
+                if each.why is None:
+                    self._core.done(each.op, each.seen, now)
+                else:
+                    self._core.failed(each.op, each.why)
         return outcomes
 
     def _one(self, op: Op, content: dict[bytes, bytes]) -> Outcome:
@@ -701,8 +705,14 @@ class Folder:
         self._inbox.extendleft(reversed(early))
         if self._new_roster:
             self._new_roster = False
+            view, rosters = self.membership.view, self.membership.rosters
             for link in self._open_links:
-                link.say(RosterHeads(link.tag, self.membership.view.heads))
+                if view.member(link.device) is not None:
+                    link.say(RosterHeads(link.tag, view.heads))
+                else:
+                    # It can ask for nothing any more, and is to know why nothing comes.
+                    last = tuple(raw for head in view.heads if (raw := rosters.raw(head)) is not None)
+                    link.say(Rosters(link.tag, last))
             self._renewed(self)
 
     def _answer(self, link: Link, message: FolderMessage) -> list[tuple[Link, FolderMessage]]:

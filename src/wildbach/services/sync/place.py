@@ -65,6 +65,7 @@ class Place:
         self.hands = Hands(self.fs, self.installer)
         self.ignores = Ignores()
         self.ignore_problem = ""
+        self._ignores_read = False
         self._marker = Marker(folder, bytes(markers.EPOCH_BYTES))
 
     def close(self) -> None:
@@ -133,10 +134,18 @@ class Place:
             # Without them what should stay here would be sent: those of before hold.
             self.ignore_problem = error.message
         else:
-            self.ignore_problem = ""
+            self.ignore_problem, self._ignores_read = "", True
+
+    def patterns(self, name: str) -> bytes:
+        """One of the two files of patterns; empty where there is none. Raises StorageError."""
+        return ignore.text(self.fs, name)
 
     def look(self, paths: Iterable[str], stop: Callable[[], bool]) -> Findings:
-        """Scan at and below these paths."""
+        """Scan at and below these paths. Raises StorageError, also where patterns could never be read: nothing is
+        looked at then, for it could send what should stay here.
+        """
+        if self.ignore_problem and not self._ignores_read:
+            raise StorageError(self.ignore_problem, code="patterns")
         scanner = Scanner(
             self.fs, Known(self._store), now_ns=time.time_ns, pause=time.sleep, verify=self.check,
             ignores=self.ignores, stop=stop, executable=self.installer.traits.executable)

@@ -46,6 +46,12 @@ class Store(Protocol):
 
     def marked(self, limit: int) -> list[str]: ...
 
+    def related(self, path: str) -> Iterable[str]:
+        """Other paths that what is here may have come from, or gone to: with the same inode in Local or Synced, with
+        the same lineage in Global.
+        """
+        ...
+
     def hold(self, path: str, why: Why | None) -> None:
         """Why the path stays out of step; None: it does not."""
         ...

@@ -6,8 +6,10 @@ number of this device's index under which they came, so that others ask for what
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,11 +28,12 @@ _SEEN: Final = (
     " target TEXT NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL, ctime INTEGER NOT NULL")
 _TABLES: Final = (
     # `live`: the path's winner is live. `fold`: the path as a file system has it that does not tell case apart.
-    "CREATE TABLE paths (path TEXT PRIMARY KEY, live INTEGER NOT NULL, fold TEXT NOT NULL, row INTEGER NOT NULL)"
-    " STRICT, WITHOUT ROWID",
+    "CREATE TABLE paths (path TEXT PRIMARY KEY, live INTEGER NOT NULL, fold TEXT NOT NULL, row INTEGER NOT NULL,"
+    " lineage BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX path_lineages ON paths (lineage)",
     "CREATE INDEX live_paths ON paths (path) WHERE live",
     "CREATE INDEX dead_paths ON paths (path) WHERE NOT live",
-    "CREATE INDEX folded_paths ON paths (fold) WHERE live",
+    "CREATE INDEX folded_paths ON paths (fold)",
     "CREATE UNIQUE INDEX numbered_paths ON paths (row)",
     "CREATE TABLE heads (path TEXT NOT NULL, nth INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (path, nth))"
     " STRICT, WITHOUT ROWID",
@@ -43,6 +46,7 @@ _TABLES: Final = (
     f"CREATE TABLE synced (path TEXT PRIMARY KEY, {_SEEN}, lineage BLOB NOT NULL, vector BLOB NOT NULL, deleted INTEGER"
     " NOT NULL, at_kind TEXT NOT NULL, at_size INTEGER NOT NULL, at_mtime INTEGER NOT NULL, at_exec INTEGER NOT NULL,"
     " at_root BLOB NOT NULL, at_target TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX synced_inodes ON synced (ino)",
     "CREATE TABLE marks (path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
     "CREATE TABLE holds (path TEXT PRIMARY KEY, why TEXT NOT NULL, since INTEGER NOT NULL DEFAULT (unixepoch()))"
     " STRICT, WITHOUT ROWID",
@@ -60,6 +64,8 @@ FORM: Final = Form(
     "and the folder is not kept the same: %s. Leave the folder and join it anew: its files stay, and equal ones are "
     "not sent again")
 _END: Final = "\U0010ffff"
+_KNOWN: Final = 8192
+"Paths of each tree that are held in memory."
 
 
 class FolderStore:
@@ -74,9 +80,25 @@ class FolderStore:
         self.world = _World(self)
         self.local = _Local(self)
         self.synced = _Synced(self)
+        self._gathering = False
+        self.owner = 0
         self._load()
 
+    def own(self) -> None:
+        """This thread is the one that writes from now on: for it alone what it reads is remembered. Others read what
+        stands in the file, so that nothing old is remembered in place of what is written meanwhile.
+        """
+        self.owner = threading.get_ident()
+
+    @property
+    def remembers(self) -> bool:
+        return threading.get_ident() == self.owner
+
     def _load(self) -> None:
+        self.heads: dict[str, Heads] = {}
+        "What was read or written lately of each tree: a step looks at the same paths several times."
+        self.sights: dict[str, Seen | None] = {}
+        self.bases: dict[str, Base | None] = {}
         self._last: int = self.read("SELECT coalesce(max(row), 0) FROM paths")[0][0]
         self._last = max(self._last, self._number("last"))
         self._files: int = self.read("SELECT count(*) FROM synced WHERE NOT deleted AND at_kind <> 'd'")[0][0]
@@ -87,7 +109,18 @@ class FolderStore:
         self._file.close()
 
     def commit(self) -> None:
-        self._file.commit()
+        if not self._gathering:
+            self._file.commit()
+
+    @contextlib.contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Commits inside are one, at the end: for what is on the disk already and only has to be noted."""
+        self._gathering = True
+        try:
+            yield
+        finally:
+            self._gathering = False
+        self.commit()
 
     def undo(self) -> None:
         """What was not committed did not happen."""
@@ -97,6 +130,7 @@ class FolderStore:
     # -- the trees
 
     def put_heads(self, path: str, heads: Heads) -> None:
+        self.heads[path] = heads
         self._run("DELETE FROM heads WHERE path = ?", path)
         if not heads:
             self._run("DELETE FROM paths WHERE path = ?", path)
@@ -106,12 +140,14 @@ class FolderStore:
         self._last += 1
         best = winner(heads)
         self._run(
-            "INSERT INTO paths VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET live = excluded.live,"
-            " row = excluded.row", path, int(best is not None and not best.deleted), fold(path), self._last)
+            "INSERT INTO paths VALUES (?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET live = excluded.live,"
+            " row = excluded.row, lineage = excluded.lineage", path, int(best is not None and not best.deleted),
+            fold(path), self._last, best.lineage if best is not None else b"")
         for nth, entry in enumerate(heads):
             self._run("INSERT INTO heads VALUES (?, ?, ?)", path, nth, entry.pack())
 
     def put_seen(self, path: str, seen: Seen | None) -> None:
+        self.sights[path] = seen
         if seen is None:
             self._run("DELETE FROM local WHERE path = ?", path)
         else:
@@ -120,10 +156,11 @@ class FolderStore:
                 fold(path))
 
     def put_base(self, path: str, base: Base | None) -> None:
-        before = self.read("SELECT at_kind, deleted FROM synced WHERE path = ?", path)
-        self._files -= bool(before and not before[0][1] and before[0][0] != EntryKind.DIR.value)
+        before = self.synced.get(path)
+        self._files -= before is not None and not before.deleted and before.kind is not EntryKind.DIR
+        self.bases[path] = base
         if base is None:
-            if before:
+            if before is not None:
                 self._run("DELETE FROM synced WHERE path = ?", path)
             return
         self._files += not base.deleted and base.kind is not EntryKind.DIR
@@ -146,6 +183,14 @@ class FolderStore:
 
     def marked(self, limit: int) -> list[str]:
         return self._paths("SELECT path FROM marks ORDER BY path LIMIT ?", limit)
+
+    def related(self, path: str) -> list[str]:
+        return self._paths(
+            "SELECT b.path FROM local a JOIN synced b ON b.ino = a.ino WHERE a.path = ?1 AND a.ino <> 0"
+            " AND b.path <> ?1 UNION SELECT b.path FROM synced a JOIN local b ON b.ino = a.ino WHERE a.path = ?1"
+            " AND a.ino <> 0"
+            " AND b.path <> ?1 UNION SELECT b.path FROM paths a JOIN paths b ON b.lineage = a.lineage"
+            " WHERE a.path = ?1 AND b.path <> ?1 ORDER BY 1 LIMIT 64", path)
 
     def hold(self, path: str, why: Why | None) -> None:
         if why is None:
@@ -289,7 +334,14 @@ class _World:
         self._store = store
 
     def get(self, path: str) -> Heads:
-        return tuple(map(Entry.unpack, self._store._packed(path)))
+        known = self._store.heads
+        if not self._store.remembers:
+            return tuple(map(Entry.unpack, self._store._packed(path)))
+        found = known.get(path)
+        if found is None:
+            _bounded(known)
+            found = known[path] = tuple(map(Entry.unpack, self._store._packed(path)))
+        return found
 
     def below(self, path: str) -> Iterable[str]:
         return _below(self._store, "paths", path)
@@ -301,8 +353,10 @@ class _World:
     def alike(self, path: str) -> Iterable[str]:
         if not self._store.folds:
             return ()
-        return [other for (other,) in self._store.read(
-            "SELECT path FROM paths WHERE live AND fold = ? AND path <> ? ORDER BY path", fold(path), path)]
+        return [
+            other for other, live in self._store.read(
+                "SELECT path, live FROM paths WHERE fold = ? AND path <> ? ORDER BY path", fold(path), path)
+            if live or self.live_below(other)]
 
 
 class _Local:
@@ -312,6 +366,15 @@ class _Local:
         self._store = store
 
     def get(self, path: str) -> Seen | None:
+        known = self._store.sights
+        if not self._store.remembers:
+            return self._read(path)
+        if path not in known:
+            _bounded(known)
+            known[path] = self._read(path)
+        return known[path]
+
+    def _read(self, path: str) -> Seen | None:
         found = self._store.sightings("path = ?", path)
         return found[0][1] if found else None
 
@@ -336,6 +399,15 @@ class _Synced:
         self._store = store
 
     def get(self, path: str) -> Base | None:
+        known = self._store.bases
+        if not self._store.remembers:
+            return self._read(path)
+        if path not in known:
+            _bounded(known)
+            known[path] = self._read(path)
+        return known[path]
+
+    def _read(self, path: str) -> Base | None:
         found = self._store.read("SELECT * FROM synced WHERE path = ?", path)
         if not found:
             return None
@@ -348,6 +420,11 @@ class _Synced:
 
     def below(self, path: str) -> Iterable[str]:
         return _below(self._store, "synced", path)
+
+
+def _bounded(known: dict[str, Any]) -> None:
+    if len(known) >= _KNOWN:
+        known.clear()
 
 
 def _below(store: FolderStore, table: str, path: str) -> list[str]:

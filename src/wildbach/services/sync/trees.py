@@ -82,7 +82,9 @@ class Global(Protocol):
         ...
 
     def alike(self, path: str) -> Iterable[str]:
-        """Other live paths that this file system cannot tell from it. None where it keeps all names apart."""
+        """Other paths that this file system cannot tell from it, and that are live or have something live below. None
+        where it keeps all names apart.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace
+from tests.api_fakes import FakeApi
 
 from cli_torrents import torrent_of
 from clients import client
@@ -16,6 +17,7 @@ from wildbach.base.errors import UsageError
 from wildbach.interfaces.api import channelmodels as chm
 from wildbach.interfaces.api import models as m
 from wildbach.interfaces.api import sitemodels as sm
+from wildbach.interfaces.api import syncmodels as sy
 from wildbach.interfaces.api.contract import Api
 from wildbach.interfaces.api.operation import operations
 from wildbach.interfaces.api.restricted import for_role, origin, veiled, words
@@ -96,3 +98,23 @@ def test_links_of_sites_and_channels_lead_a_guest_to_the_key_and_not_to_private_
         assert b"secret" not in shown and plain.encode() in shown
     odd = replace(channel, link="magnet:?tr=http://x/secret")
     assert b"secret" not in msgspec.json.encode(veiled(odd))
+
+
+def test_a_guest_looks_at_kept_folders_and_gets_nothing_that_lets_in() -> None:
+    for_guests = {name for name, one in operations(Api).items() if "/sync" in one.path and one.role == "guest"}
+    assert for_guests == {
+        "synced_folders", "synced_folder", "synced_items", "sync_troubles", "sync_conflicts", "sync_versions",
+        "sync_history", "sync_ignores"}
+
+    async def work() -> None:
+        full = FakeApi()
+        one = await full.create_synced(sy.SyncMaking("/d/photos"))
+        link = await full.share_synced("photos", sy.SyncLinkMaking())
+        api = for_role(full, "guest")  # type: ignore[arg-type]  # the fake is an Api
+        seen = (await api.synced_folders(), await api.synced_folder("photos"), await api.sync_history("photos"))
+        assert link.text.encode() not in msgspec.json.encode(seen) and one.links == 0
+        for name in ("share_synced", "sync_links", "sync_recovery_key", "join_synced", "answer_synced"):
+            with pytest.raises(UsageError) as caught:
+                getattr(api, name)
+            assert caught.value.code == "forbidden"
+    asyncio.run(work())

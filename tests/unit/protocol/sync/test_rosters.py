@@ -562,11 +562,11 @@ def test_one_signer_does_not_fill_the_room(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_more_heads_than_a_roster_names_are_merged_in_turns() -> None:
     bed, a, _, c = team()
-    for number in range(limits.SYNC_HEADS + 3):
+    for number in range(limits.SYNC_ROSTER_HEADS + 3):
         branch = bed.desk("c", c)
         branch.sign(Changes(name=f"{number}"))
         a.hear(branch)
-    assert len(a.view.heads) == limits.SYNC_HEADS + 3
+    assert len(a.view.heads) == limits.SYNC_ROSTER_HEADS + 3
     a.remove("c")
     assert len(a.view.heads) == 1
     assert len(a.view.voided) == 3

@@ -18,6 +18,7 @@ const PLACES: readonly Place[] = [
   { page: "feeds", icon: "feed", label: () => common.t.feeds, guest: true },
   { page: "channels", icon: "feed", label: () => common.t.channels, guest: true },
   { page: "sites", icon: "globe", label: () => common.t.sites, guest: true },
+  { page: "sync", icon: "sync", label: () => common.t.sync, guest: true },
   { page: "library", icon: "play", label: () => libraryWords.t.title, guest: true },
   { page: "wallet", icon: "wallet", label: () => common.t.wallet, guest: false },
   { page: "earn", icon: "coin", label: () => common.t.earn, guest: false },

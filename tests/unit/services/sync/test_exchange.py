@@ -1,0 +1,366 @@
+"""Indexes of two and three devices, sent to each other in memory: what is lacking goes over, once, and whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.syncsim.made import entry, seen
+
+from wildbach.base import limits
+from wildbach.base.errors import FormatError, LimitError, RemoteError
+from wildbach.base.ids import DeviceId, FolderId
+from wildbach.protocol.sync.cuts import Verdict
+from wildbach.protocol.sync.devices import DeviceKeys
+from wildbach.protocol.sync.entries import Entry, EntryKind
+from wildbach.protocol.sync.messages import Ack, Entries, Index
+from wildbach.protocol.sync.vectors import VersionVector
+from wildbach.services.sync.core import Core
+from wildbach.services.sync.exchange import Exchange, device_named
+from wildbach.services.sync.store import FolderStore
+
+FOLDER = FolderId(bytes(range(32)))
+TAG = b"t" * 16
+NOW = 1_800_000_000.0
+
+
+class Roster:
+    """`exchange.Members` of one device: all are known, and `verdicts` says whose entries do not count."""
+
+    epoch = 0
+
+    def __init__(self, keys: DeviceKeys, all_keys: dict[DeviceId, DeviceKeys]) -> None:
+        self._keys = keys
+        self._all = all_keys
+        self.verdicts: dict[DeviceId, Verdict] = {}
+        self.unknown: set[DeviceId] = set()
+
+    def devices(self) -> list[DeviceId]:
+        return sorted(self._all)
+
+    def key(self, device: DeviceId):  # type: ignore[no-untyped-def]  # of the library's class
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        if device not in self._all or device in self.unknown:
+            return None
+        return Ed25519PublicKey.from_public_bytes(self._all[device].public.signing)
+
+    def judge(self, entry: Entry, packed: bytes) -> Verdict:
+        return self.verdicts.get(entry.author, Verdict.ACCEPTED)
+
+    def sign(self, message: bytes) -> bytes:
+        return self._keys.sign(message)
+
+
+class Device:
+    """Its `core` takes files as a scan finds them, and nothing is put on a disk."""
+
+    def __init__(self, name: str, folder: Path, everybody: dict[DeviceId, DeviceKeys]) -> None:
+        self.keys = DeviceKeys(hashlib.sha256(name.encode()).digest())
+        everybody[self.keys.id] = self.keys
+        self.id = self.keys.id
+        self.path = folder / f"{name}.db"
+        self.roster = Roster(self.keys, everybody)
+        self.refused: list[Entry] = []
+        self.made = 0
+        self.begin()
+
+    def begin(self) -> None:
+        self.store = FolderStore(self.path)
+        self.core = Core(self.id, self.store, self)
+        self.exchange = Exchange(self.id, FOLDER, self.store, self.core, self.roster, self.refused.append)
+
+    def again(self) -> None:
+        """A new process."""
+        self.store.close()
+        self.begin()
+
+    # -- core.Signer
+
+    def sign(self, entry: Entry) -> Entry:
+        return replace(entry, signature=self.keys.sign(entry.signed_bytes(FOLDER)))
+
+    def lineage(self) -> bytes:
+        self.made += 1
+        return hashlib.sha256(self.id + bytes([self.made % 256, self.made >> 8])).digest()[:16]
+
+    def save(self, path: str, content: str) -> None:
+        """A user saves a file, and a scan finds it."""
+        self.core.saw([(path, seen(entry(path, content), len(path)))], NOW)
+        self.settle()
+
+    def settle(self) -> None:
+        """What is planned is taken for done."""
+        for _ in range(20):
+            ops = self.core.step(NOW)
+            for op in ops:
+                done = op.entry
+                self.core.done(op, None if done is None or done.deleted else seen(done), NOW)
+            if not ops and not self.store.marked(1):
+                return
+
+    def world(self) -> dict[str, tuple[bytes, ...]]:
+        return {path: tuple(each.pack() for each in self.store.world.get(path)) for path in self.store.world.below("")}
+
+
+def deliver(one: Device, said: Index | Entries | Ack, other: Device) -> int:
+    """`other` says something to `one`; what follows at once is done."""
+    match said:
+        case Index():
+            for each, index in one.exchange.heard_index(other.id, said, NOW).items():
+                if each == other.id:
+                    deliver(other, index, one)
+        case Entries():
+            count = one.exchange.heard_entries(other.id, said, NOW)
+            one.settle()
+            return count
+        case Ack():
+            one.exchange.heard_ack(other.id, said)
+    return 0
+
+
+def meet(one: Device, other: Device) -> None:
+    hello, answer = one.exchange.open(other.id, TAG), other.exchange.open(one.id, TAG)
+    deliver(other, hello, one)
+    deliver(one, answer, other)
+
+
+def part(one: Device, other: Device) -> None:
+    one.exchange.close(other.id)
+    other.exchange.close(one.id)
+
+
+def talk(one: Device, other: Device, most: int = 10_000) -> int:
+    """Until nobody has anything to say; how many entries went."""
+    went = 0
+    for _ in range(most):
+        quiet = True
+        for sender, taker in ((one, other), (other, one)):
+            said = sender.exchange.next(taker.id)
+            if said is not None:
+                quiet = False
+                went += len(said.entries) if isinstance(said, Entries) else 0
+                deliver(taker, said, sender)
+        if quiet:
+            return went
+    raise AssertionError("it never ends")
+
+
+@contextlib.contextmanager
+def devices(folder: Path, *names: str) -> Iterator[list[Device]]:
+    everybody: dict[DeviceId, DeviceKeys] = {}
+    made = [Device(name, folder, everybody) for name in names]
+    try:
+        yield made
+    finally:
+        for each in made:
+            each.store.close()
+
+
+def test_what_is_lacking_goes_over_and_nothing_twice(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        for number in range(450):
+            a.save(f"file {number:03}", str(number))
+        b.save("of b", "x")
+        meet(a, b)
+        assert talk(a, b) >= 451
+        assert a.world() == b.world() and len(a.world()) == 451
+        assert a.exchange.compared(b.id) and b.exchange.compared(a.id)
+        part(a, b)
+        b.save("of b", "y")
+        meet(a, b)
+        assert talk(a, b) <= 3  # what changed, and its way back
+        assert a.world() == b.world()
+
+
+def test_an_index_that_was_cut_short_is_not_taken_over_in_part(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        for number in range(450):
+            a.save(f"file {number:03}", str(number))
+        meet(a, b)
+        while not isinstance(said := a.exchange.next(b.id), Entries):
+            assert said is not None
+            deliver(b, said, a)
+        assert not said.whole
+        deliver(b, said, a)
+        assert b.world() == {}
+        part(a, b)
+        meet(a, b)
+        talk(a, b)
+        assert a.world() == b.world()
+
+
+def test_a_data_base_that_went_back_in_time_is_noticed_and_never_signs_a_number_twice(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        a.save("one", "1")
+        a.store.close()
+        old = a.path.read_bytes()
+        a.begin()
+        a.save("two", "2")
+        meet(a, b)
+        talk(a, b)
+        part(a, b)
+        newest = max(Entry.unpack(raw).seq for rows in b.world().values() for raw in rows)
+        index = a.exchange.index
+        a.store.close()
+        a.path.write_bytes(old)
+        for end in ("-wal", "-shm"):
+            a.path.with_name(a.path.name + end).unlink(missing_ok=True)
+        a.begin()
+        meet(a, b)
+        talk(a, b)
+        assert a.exchange.index != index and set(a.world()) == {"one", "two"} == set(b.world())
+        assert a.core.policy.cautious or a.store.number("sequence") >= newest
+        a.core.compared()
+        a.save("three", "3")
+        talk(a, b)
+        signed = [Entry.unpack(raw) for raw in b.world()["three"]]
+        assert len(signed) == 1 and signed[0].seq > newest
+
+
+def test_acknowledgements_are_signed_passed_on_and_let_deletions_be_forgotten(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b", "c") as (a, b, c):
+        a.save("x", "1")
+        a.core.saw([("x", None)], NOW)
+        a.settle()
+        assert list(a.store.tombstones()) == ["x"] and a.exchange.collect() == 0
+        meet(a, b)
+        talk(a, b)
+        assert a.exchange.collect() == 0, "c does not know of it"
+        meet(b, c)
+        talk(b, c)
+        talk(a, b)
+        assert set(a.exchange.acks()) == {a.id, b.id, c.id}
+        assert a.exchange.acks()[c.id].get(a.id) == a.store.number("sequence")
+        assert a.exchange.collect() == 1 and list(a.store.tombstones()) == []
+
+
+def test_entries_that_their_author_did_not_sign_end_the_session_and_none_of_them_count(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        a.save("x", "1")
+        meet(a, b)
+        good = entry("y", "2", a.id, seq=9)
+        with pytest.raises(RemoteError, match="did not sign"):
+            b.exchange.heard_entries(a.id, Entries(TAG, 0, 1, (good.pack(),), whole=True), NOW)
+        assert b.world() == {}
+
+
+def test_entries_of_who_may_not_write_are_set_aside_and_what_is_undecided_waits(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        a.save("x", "1")
+        b.roster.verdicts[a.id] = Verdict.UNDECIDED
+        meet(a, b)
+        talk(a, b)
+        assert b.world() == {} and not b.exchange.compared(a.id)
+        b.roster.verdicts[a.id] = Verdict.REFUSED
+        assert b.exchange.retry(NOW) == 0
+        assert b.world() == {} and [each.path for each in b.refused] == ["x"] and b.exchange.compared(a.id)
+
+
+def test_an_author_of_whom_no_roster_is_known_yet_waits(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        a.save("x", "1")
+        b.roster.unknown.add(a.id)
+        meet(a, b)
+        said = a.exchange.next(b.id)
+        while said is not None:
+            if isinstance(said, Entries):
+                deliver(b, said, a)
+            said = a.exchange.next(b.id)
+        assert b.world() == {}
+        b.roster.unknown.clear()
+        assert b.exchange.retry(NOW) == 1 and set(b.world()) == {"x"}
+
+
+def test_rows_that_do_not_follow_and_an_index_without_end_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        a.save("x", "1")
+        meet(a, b)
+        talk(a, b)
+        with pytest.raises(RemoteError, match="do not follow"):
+            b.exchange.heard_entries(a.id, Entries(TAG, 77, 78, (), whole=True), NOW)
+        monkeypatch.setattr(limits, "SYNC_EXCHANGE_BYTES", 1000)
+        have = a.store.last()
+        with pytest.raises(LimitError, match="SYNC_EXCHANGE_BYTES"):
+            for _ in range(30):
+                b.exchange.heard_entries(a.id, Entries(TAG, have, have, (b"r" * 100,), whole=False), NOW)
+
+
+def test_an_acknowledgement_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        meet(a, b)
+        forged = Ack(TAG, a.id, 0, VersionVector({a.id: 1 << 50}), b"\0" * 64)
+        with pytest.raises(RemoteError, match="did not sign"):
+            b.exchange.heard_ack(a.id, forged)
+        stranger = DeviceId(b"s" * 16)
+        b.exchange.heard_ack(a.id, replace(forged, device=stranger))
+        with pytest.raises(RemoteError, match="no roster"):
+            b.roster.unknown.add(a.id)
+            b.exchange.heard_ack(a.id, forged)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(
+    st.sampled_from(["save", "talk", "some", "part", "again"]), st.integers(0, 2), st.sampled_from("xyz"),
+    st.integers(0, 9)), max_size=25), st.data())
+def test_whatever_happens_between_three_they_end_alike(
+    tmp_path_factory: pytest.TempPathFactory, played: list[tuple[str, int, str, int]], data: st.DataObject,
+) -> None:
+    with devices(tmp_path_factory.mktemp("three"), "a", "b", "c") as made:
+        pairs = ((0, 1), (1, 2), (0, 2))
+        joined: set[tuple[int, int]] = set()
+
+        def apart(pair: tuple[int, int]) -> None:
+            joined.discard(pair)
+            part(made[pair[0]], made[pair[1]])
+
+        for act, who, path, number in played:
+            pair = pairs[who]
+            if act == "save":
+                made[who].save(path, str(number))
+            elif act == "again":
+                for each in list(joined):
+                    if who in each:
+                        apart(each)
+                made[who].again()
+            elif act == "part" and pair in joined:
+                apart(pair)
+            elif act in ("talk", "some"):
+                one, other = made[pair[0]], made[pair[1]]
+                if pair not in joined:
+                    meet(one, other)
+                    joined.add(pair)
+                if act == "talk":
+                    talk(one, other)
+                elif (said := one.exchange.next(other.id)) is not None:
+                    deliver(other, said, one)
+        for pair in pairs:
+            if pair not in joined:
+                meet(made[pair[0]], made[pair[1]])
+        for _ in range(6):
+            for one, other in pairs:
+                talk(made[one], made[other])
+        assert made[0].world() == made[1].world() == made[2].world()
+
+
+@given(st.text(max_size=40))
+def test_a_device_is_named_by_hex_or_it_is_an_error(name: str) -> None:
+    with contextlib.suppress(FormatError):
+        assert len(device_named(name)) == 16
+
+
+def test_links_and_directories_go_over_as_files_do(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        for path, kind in (("d", EntryKind.DIR), ("d/l", EntryKind.LINK)):
+            a.core.saw([(path, seen(entry(path, "t" if kind is EntryKind.LINK else "", kind=kind), 1))], NOW)
+        a.settle()
+        meet(a, b)
+        talk(a, b)
+        assert a.world() == b.world() and set(b.world()) == {"d", "d/l"}
