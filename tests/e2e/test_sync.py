@@ -411,6 +411,7 @@ def test_what_may_not_be_read_is_shown_and_comes_later(group: Group) -> None:
     os.mknod(a.files / "bad\udcff")
     put(a.files / "y", "y")
     until(lambda: (b.files / "y").exists(), "the others come")
+    until(lambda: len(a.ask("sync_troubles", "f", sy.SyncQuery()).troubles) == 2, "both are shown", 10)
     troubles = a.ask("sync_troubles", "f", sy.SyncQuery()).troubles
     assert "pipe" in {each.path for each in troubles}
     assert len(troubles) == 2

@@ -427,6 +427,9 @@ class Folder:
             paths, self._dirty = self._dirty, set()
             self._scanning = True
             self._scope.spawn("scan", self._scan(paths), contain=self._failed)
+        if self.transfers.coming:
+            coming = {root: tuple(one.paths) for root, one in self.transfers.coming.items()}
+            self.transfers.give_up(await self._work.run(self._unwanted, coming))
         self.transfers.pump()
         came = self.transfers.take_arrived()
         if came:
@@ -563,6 +566,11 @@ class Folder:
         if kept is not None:
             return self.place.hands.do(op, kept)
         return Outcome(op, None, Why.COMING if self.transfers.want(op, self.place, self.store) else Why.NOWHERE)
+
+    def _unwanted(self, coming: dict[bytes, tuple[str, ...]]) -> list[bytes]:
+        """In the folder's thread: contents that no path of those is to have any more."""
+        return [root for root, paths in coming.items() if not any(
+            head.root == root and not head.deleted for path in paths for head in self.store.world.get(path))]
 
     def _note(self, outcome: Outcome) -> None:
         op = outcome.op
