@@ -291,7 +291,7 @@ def test_the_recovery_key_makes_another_device_the_owner(group: Group) -> None:
 
 @pytest.mark.slow
 def test_an_edit_of_a_large_file_moves_what_changed(group: Group) -> None:
-    a, b = group.pair()
+    a, _b = group.pair()
     data = bytearray(os.urandom(200 * MIB))
     put(a.files / "image", bytes(data))
     group.same(seconds=90)
@@ -310,7 +310,7 @@ def test_an_edit_of_a_large_file_moves_what_changed(group: Group) -> None:
 
 @pytest.mark.slow
 def test_a_file_that_changes_while_it_is_sent_holds_up_nothing(group: Group) -> None:
-    a, b = group.pair()
+    a, _b = group.pair()
     for _ in range(3):
         for number in range(5):
             put(a.files / f"large{number}", os.urandom(12 * MIB))
@@ -345,7 +345,7 @@ def test_nothing_is_lost_where_a_daemon_is_killed_again_and_again(group: Group, 
                     beside.rename(target)
                     written.add(content)
                 elif act < 0.85:
-                    chance.choice(names).rename(device.files / f"d{chance.randrange(3)}" / f"r{chance.randrange(99999)}")
+                    chance.choice(names).rename(device.files / f"d{chance.randrange(3)}" / f"r{chance.random()}")
                 else:
                     gone = chance.choice(names)
                     written.discard(gone.read_bytes())
@@ -378,7 +378,7 @@ def test_a_full_disk_is_said_and_it_goes_on_when_there_is_room(group: Group) -> 
         group.same()
         put(a.files / "too large", os.urandom(12 * MIB))
         put(a.files / "many" / "1", os.urandom(200_000))
-        until(lambda: (b.files / "many" / "1").exists(), "what has room comes", 60)
+        until((b.files / "many" / "1").exists, "what has room comes", 60)
         until(lambda: any(each.path == "too large" and each.what in ("no_room", "missing", "failed")
                           for each in b.ask("sync_troubles", "f", sy.SyncQuery()).troubles), "it is shown")
         assert b.folder.need_files == 1 and b.folder.state != "idle"
@@ -410,11 +410,12 @@ def test_what_may_not_be_read_is_shown_and_comes_later(group: Group) -> None:
     os.mkfifo(a.files / "pipe")
     os.mknod(a.files / "bad\udcff")
     put(a.files / "y", "y")
-    until(lambda: (b.files / "y").exists(), "the others come")
+    until((b.files / "y").exists, "the others come")
     until(lambda: len(a.ask("sync_troubles", "f", sy.SyncQuery()).troubles) == 2, "both are shown", 10)
     troubles = a.ask("sync_troubles", "f", sy.SyncQuery()).troubles
     assert "pipe" in {each.path for each in troubles}
     assert len(troubles) == 2
     (a.files / "pipe").unlink()
     os.unlink(a.files / "bad\udcff")
+    until(lambda: not a.ask("sync_troubles", "f", sy.SyncQuery()).troubles, "nothing is wrong any more", 10)
     group.same()
