@@ -50,7 +50,7 @@ web: $(VENV)/.runtime
 pictures: web
 	WILDBACH_PICTURES=$(CURDIR)/docs/pictures WILDBACH=$(CURDIR)/$(BIN)/wildbach node --test --test-concurrency=1 \
 		web/e2e/journey.test.mjs web/e2e/play.test.mjs web/e2e/sites.test.mjs \
-		web/e2e/channels.test.mjs
+		web/e2e/channels.test.mjs web/e2e/sync.test.mjs
 
 demo: $(VENV)/.runtime
 	$(BIN)/wildbach demo

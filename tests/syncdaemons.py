@@ -87,7 +87,7 @@ class Daemon:
         before = self.log.read_text().count("wildbach listens at ") if self.log.exists() else 0
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-X", "dev", "-c", CODE, "serve"], stdin=subprocess.DEVNULL, stdout=log,
+                [sys.executable, "-c", CODE, "serve"], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, env=self.command.env, cwd=self.home)
         until(lambda: self.log.read_text().count("wildbach listens at ") > before, f"{self.name} starts")
         line = [each for each in self.log.read_text().splitlines() if each.startswith("wildbach listens at ")][-1]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from syncdaemons import Group, tree, until
+from syncdaemons import Daemon, Group, saved, tree, until
 from wildbach.interfaces.api import syncmodels as sy
 
 MIB = 1 << 20
@@ -91,6 +93,7 @@ def test_what_is_done_in_a_folder_is_done_on_the_other_device(group: Group) -> N
     assert group.same()["back"] == ("file", b"b, edited", False)
 
 
+@pytest.mark.slow
 def test_what_changed_while_a_device_was_off_is_made_when_it_is_back(group: Group) -> None:
     a, b = group.pair()
     put(a.files / "both", "before")
@@ -109,11 +112,14 @@ def test_what_changed_while_a_device_was_off_is_made_when_it_is_back(group: Grou
     b.start()
     there = group.same()
     assert {"new of a", "new of b", "renamed"} <= set(there) and not {"gone", "kept"} & set(there)
-    until(lambda: a.ask("sync_conflicts", "f").conflicts, "there is a conflict")
-    conflict, = a.ask("sync_conflicts", "f").conflicts
+    # A device that hears of both at once with what settles it has no record.
+    until(lambda: any(each.ask("sync_conflicts", "f").conflicts for each in (a, b)), "there is a conflict")
+    holder = a if a.ask("sync_conflicts", "f").conflicts else b
+    conflict, = holder.ask("sync_conflicts", "f").conflicts
     assert {there["both"][1], there[conflict.copy][1]} == {b"a's words", b"b's words"}  # type: ignore[index]  # files
-    b.ask("resolve_sync_conflict", "f", sy.SyncResolving(conflict.copy, "copy"))
-    until(lambda: not a.ask("sync_conflicts", "f").conflicts, "it is resolved")
+    holder.ask("resolve_sync_conflict", "f", sy.SyncResolving(conflict.copy, "copy"))
+    until(lambda: not holder.ask("sync_conflicts", "f").conflicts, "it is resolved")
+    until(lambda: not (a.files / conflict.copy).exists(), "the copy is gone everywhere")
     there = group.same()
     assert conflict.copy not in there
 
@@ -124,6 +130,7 @@ def test_what_changed_while_a_device_was_off_is_made_when_it_is_back(group: Grou
     assert "after the kill" in group.same()
 
 
+@pytest.mark.slow
 def test_a_folder_that_vanishes_deletes_nothing_and_goes_on_when_it_is_back(group: Group) -> None:
     a, b = group.pair()
     for number in range(30):
@@ -147,6 +154,7 @@ def test_a_folder_that_vanishes_deletes_nothing_and_goes_on_when_it_is_back(grou
     assert {path: each for path, each in tree(a.files).items() if path != "meanwhile"} == before
 
 
+@pytest.mark.slow
 def test_many_deletions_are_asked_about(group: Group) -> None:
     a, b = group.pair()
     for number in range(120):
@@ -169,6 +177,7 @@ def test_many_deletions_are_asked_about(group: Group) -> None:
     assert not group.same()
 
 
+@pytest.mark.slow
 def test_how_a_folder_is_kept_is_changed(group: Group) -> None:
     a, b = group.pair()
     put(a.files / "photos" / "p1", "p1")
@@ -210,6 +219,7 @@ def test_how_a_folder_is_kept_is_changed(group: Group) -> None:
     assert not b.ask("synced_folders").folders
 
 
+@pytest.mark.slow
 def test_a_device_that_only_reads_keeps_its_edits_to_itself(group: Group) -> None:
     put_a = group.add("a"), group.add("b")
     put(put_a[0].files / "text", "a")
@@ -230,6 +240,7 @@ def test_a_device_that_only_reads_keeps_its_edits_to_itself(group: Group) -> Non
     until((a.files / "now").exists, "what b writes comes to a")
 
 
+@pytest.mark.slow
 def test_three_devices_one_of_which_is_taken_out(group: Group) -> None:
     a, b = group.pair()
     c = group.add("c")
@@ -274,6 +285,7 @@ def test_a_device_that_was_off_while_another_was_taken_out_gets_the_new_keys(gro
     group.same(a, c)
 
 
+@pytest.mark.slow
 def test_the_recovery_key_makes_another_device_the_owner(group: Group) -> None:
     a, b = group.pair()
     words = a.ask("sync_recovery_key", "f").words
@@ -284,4 +296,136 @@ def test_the_recovery_key_makes_another_device_the_owner(group: Group) -> None:
     c = group.add("c")
     put(b.files / "x", "x")
     c.join(b.share())
+    group.same()
+
+
+@pytest.mark.slow
+def test_an_edit_of_a_large_file_moves_what_changed(group: Group) -> None:
+    a, _b = group.pair()
+    data = bytearray(os.urandom(200 * MIB))
+    put(a.files / "image", bytes(data))
+    group.same(seconds=90)
+    assert a.process is not None
+    time.sleep(1)
+    before = moved_bytes(a.process.pid)
+    block = 16 << 10
+    with (a.files / "image").open("r+b") as file:
+        for number in range(128):
+            file.seek(number * 100 * block)
+            file.write(os.urandom(block))
+    changed = 128 * block
+    group.same(seconds=60)
+    assert moved_bytes(a.process.pid) - before < 1.2 * changed + 2 * MIB
+
+
+@pytest.mark.slow
+def test_a_file_that_changes_while_it_is_sent_holds_up_nothing(group: Group) -> None:
+    a, _b = group.pair()
+    for _ in range(3):
+        for number in range(5):
+            put(a.files / f"large{number}", os.urandom(12 * MIB))
+        time.sleep(0.7)
+    put(a.files / "last", "x")
+    group.same(seconds=90)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_nothing_is_lost_where_a_daemon_is_killed_again_and_again(group: Group, seed: int) -> None:
+    chance = Random(seed)
+    a, b = group.pair()
+    written: set[bytes] = set()
+    pairs = (a, b)
+
+    def work(device: Daemon, count: int) -> None:
+        for _ in range(count):
+            names = sorted(path for path in device.files.rglob("*")
+                           if path.is_file() and ".wildbach" not in path.parts)
+            act = chance.random()
+            try:
+                if act < 0.6 or not names:
+                    content = chance.randbytes(chance.choice((10, 1000, 300_000, 2_000_000)))
+                    target = device.files / f"d{chance.randrange(3)}" / f"f{chance.randrange(12)}"
+                    beside = device.home / "beside"
+                    # As editors do: the old content is there, or the new one.
+                    put(beside, content)
+                    target.parent.mkdir(exist_ok=True)
+                    if target.exists():
+                        written.discard(target.read_bytes())
+                    beside.rename(target)
+                    written.add(content)
+                elif act < 0.85:
+                    chance.choice(names).rename(device.files / f"d{chance.randrange(3)}" / f"r{chance.random()}")
+                else:
+                    gone = chance.choice(names)
+                    written.discard(gone.read_bytes())
+                    gone.unlink()
+            except FileNotFoundError:
+                continue
+
+    for _ in range(20):
+        for each in pairs:
+            work(each, 4)
+        time.sleep(chance.random() * 0.8)
+        victim = chance.choice(pairs)
+        victim.kill()
+        work(victim, 2)
+        victim.start()
+    group.same(seconds=120)
+    kept = saved(a.files) | saved(b.files)
+    assert not [content[:8] for content in written if content not in kept]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a file system")
+def test_a_full_disk_is_said_and_it_goes_on_when_there_is_room(group: Group) -> None:
+    a, b = group.add("a"), group.add("b")
+    b.files.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(b.files)], check=True)
+    try:
+        group.pair()
+        put(a.files / "small", "x")
+        group.same()
+        put(a.files / "too large", os.urandom(12 * MIB))
+        put(a.files / "many" / "1", os.urandom(200_000))
+        until((b.files / "many" / "1").exists, "what has room comes", 60)
+        until(lambda: any(each.path == "too large" and each.what in ("no_room", "missing", "failed")
+                          for each in b.ask("sync_troubles", "f", sy.SyncQuery()).troubles), "it is shown")
+        assert b.folder.need_files == 1 and b.folder.state != "idle"
+        subprocess.run(["mount", "-o", "remount,size=64m", str(b.files)], check=True)
+        group.same(seconds=60)
+        b.ask("leave_synced", "f", sy.SyncLeaving())
+    finally:
+        b.stop()
+        subprocess.run(["umount", str(b.files)], check=True)
+
+
+@pytest.mark.slow
+def test_many_small_files(group: Group) -> None:
+    a, b = group.pair()
+    for number in range(20_000):
+        put(a.files / f"d{number % 200}" / f"{number}", f"content {number}")
+    until(lambda: b.folder.files == 20_000 and b.idle(), "all are there", 180)
+    group.same(seconds=30)
+    assert b.process is not None
+    status = Path(f"/proc/{b.process.pid}/status").read_text()
+    assert int(status.split("VmRSS:")[1].split()[0]) < 300_000
+
+
+@pytest.mark.slow
+def test_what_may_not_be_read_is_shown_and_comes_later(group: Group) -> None:
+    a, b = group.pair()
+    put(a.files / "x", "x")
+    (a.files / "pipe").parent.mkdir(exist_ok=True)
+    os.mkfifo(a.files / "pipe")
+    os.mknod(a.files / "bad\udcff")
+    put(a.files / "y", "y")
+    until((b.files / "y").exists, "the others come")
+    until(lambda: len(a.ask("sync_troubles", "f", sy.SyncQuery()).troubles) == 2, "both are shown", 10)
+    troubles = a.ask("sync_troubles", "f", sy.SyncQuery()).troubles
+    assert "pipe" in {each.path for each in troubles}
+    assert len(troubles) == 2
+    (a.files / "pipe").unlink()
+    os.unlink(a.files / "bad\udcff")
+    until(lambda: not a.ask("sync_troubles", "f", sy.SyncQuery()).troubles, "nothing is wrong any more", 10)
     group.same()

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { bar, base, standing, tone, trail, without, type Device, type Folder } from "./syncing";
 
 const device = (more: Partial<Device>): Device => ({
-  id: "00", name: "x", role: "rw", me: false, connected: false, way: "", endpoint: "", seen_at: 0, state: "", reason: "", need_files: 0, need_bytes: 0, down: 0, up: 0, ...more,
+  id: "00", name: "x", role: "rw", me: false, connected: false, way: "", endpoint: "", seen_at: 0, state: "", reason: "", need_files: 0, need_bytes: 0, down: 0, up: 0, received: 0, sent: 0, ...more,
 });
 const folder = (more: Partial<Folder>): Folder => ({
   id: "00", name: "docs", path: "/docs", role: "owner", mode: "both", state: "idle", reason: "", question: "", files: 0, size: 0, need_files: 0, need_bytes: 0, progress: 1,
@@ -18,6 +18,7 @@ describe("how a folder stands", () => {
     expect(standing(folder({ devices: [me, device({ connected: true })] }))).toBe("idle");
     expect(standing(folder({ conflicts: 1, problems: 1, devices: [me, device({ connected: true })] }))).toBe("conflicts");
     expect(standing(folder({ problems: 1 }))).toBe("problems");
+    expect(standing(folder({ reason: "taken out", conflicts: 1 }))).toBe("waiting");
     expect(standing(folder({ state: "paused", devices: [me, device({})] }))).toBe("paused");
   });
 

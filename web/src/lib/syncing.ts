@@ -8,9 +8,10 @@ export type Tone = "good" | "run" | "still" | "warn" | "bad";
 
 export const others = (folder: Pick<Folder, "devices">): Device[] => folder.devices.filter((one) => !one.me);
 
-/** A state of the Api, or what people ask for where it has nothing to do: `conflicts`, `problems`, `alone` where nobody else has it yet, `away` where nobody is reached. */
+/** A state of the Api, or what people ask for where it has nothing to do: `waiting` for what `reason` says, `conflicts`, `problems`, `alone` where nobody else has it yet, `away` where nobody is reached. */
 export function standing(folder: Folder): string {
   if (folder.state !== "idle") return folder.state;
+  if (folder.reason) return "waiting";
   if (folder.conflicts) return "conflicts";
   if (folder.problems) return "problems";
   const rest = others(folder);

@@ -83,14 +83,17 @@ class Syncing:
         if patch.path is not UNSET:
             one = await self.sync.move(one, await self.core.apart(_path(patch.path)))
         if patch.ignores is not UNSET:
-            text = patch.ignores
-            await one.folder.call(lambda: write_text(one.folder.place, IGNORE, text))
-            one.folder.look()
+            await self._leave_out(one, patch.ignores)
         await self.sync.change(
             one, name=None if patch.name is UNSET else _worded(patch.name),
             mode=None if patch.mode is UNSET else patch.mode, paused=None if patch.paused is UNSET else patch.paused,
             excluded=None if patch.excluded is UNSET else tuple(_relative(each) for each in patch.excluded))
         return folder_model(one, self.sync)
+
+    async def _leave_out(self, one: Kept, patterns: str) -> None:
+        # Its place is there when its turn comes: a folder that was just made is still being opened.
+        await one.folder.call(lambda: write_text(one.folder.place, IGNORE, patterns))
+        one.folder.look()
 
     async def leave_synced(self, word: str, leaving: sy.SyncLeaving) -> None:
         one = self.sync.find(word)
@@ -383,9 +386,7 @@ class Syncing:
                 continue
             one = await self.sync.create(await self.core.apart(each.path), _worded(each.label))
             if each.ignores:
-                text = "\n".join(each.ignores) + "\n"
-                await one.folder.call(partial(write_text, one.folder.place, IGNORE, text))
-                one.folder.look()
+                await self._leave_out(one, "\n".join(each.ignores) + "\n")
             await self.sync.change(
                 one, mode="send" if each.role == "send" else "both", paused=True if each.paused else None)
         return await self.synced_folders()

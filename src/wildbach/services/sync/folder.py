@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from wildbach.base.errors import RemoteError, StorageError, WildbachError
 from wildbach.base.ids import DeviceId, FolderId
-from wildbach.disk.folder import scan
+from wildbach.disk.folder import names, scan
 from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
 from wildbach.disk.folder.marker import Finding
 from wildbach.disk.folder.watch import Inotify
@@ -52,7 +52,7 @@ from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.transfers import Transfers
-from wildbach.services.sync.trees import Policy
+from wildbach.services.sync.trees import Policy, ancestors
 
 T = TypeVar("T")
 
@@ -432,6 +432,9 @@ class Folder:
             paths, self._dirty = self._dirty, set()
             self._scanning = True
             self._scope.spawn("scan", self._scan(paths), contain=self._failed)
+        if self.transfers.coming:
+            coming = {root: tuple(one.paths) for root, one in self.transfers.coming.items()}
+            self.transfers.give_up(await self._work.run(self._unwanted, coming))
         self.transfers.pump()
         came = self.transfers.take_arrived()
         if came:
@@ -465,7 +468,7 @@ class Folder:
                 await self._work.run(self.place.read_ignores)
                 paths = {""}
             found = await self._looking.run(self.place.look, paths, lambda: self._stop_scan)
-            await self._work.run(self._saw, found, whole)
+            await self._work.run(self._saw, found, paths, whole)
             if whole and not found.stopped:
                 self.scanned_at = time.time()
                 if compared:
@@ -482,10 +485,14 @@ class Folder:
             self._scanning = False
             self._wake.set()
 
-    def _saw(self, found: Findings, whole: bool) -> None:
+    def _saw(self, found: Findings, paths: Iterable[str], whole: bool) -> None:
         moved = self.place.hands.confirmed(found)
         for root, layer in found.layers.items():
             self.store.put_layer(root, layer)
+        looked_at = {names.printable(path) for path in paths}
+        for path in [] if whole else list(self.skipped):
+            if not looked_at.isdisjoint((path, *ancestors(path))):
+                del self.skipped[path]
         if whole:
             self.skipped.clear()
         for path, why in found.skipped.items():
@@ -568,6 +575,11 @@ class Folder:
         if kept is not None:
             return self.place.hands.do(op, kept)
         return Outcome(op, None, Why.COMING if self.transfers.want(op, self.place, self.store) else Why.NOWHERE)
+
+    def _unwanted(self, coming: dict[bytes, tuple[str, ...]]) -> list[bytes]:
+        """In the folder's thread: contents that no path of those is to have any more."""
+        return [root for root, paths in coming.items() if not any(
+            head.root == root and not head.deleted for path in paths for head in self.store.world.get(path))]
 
     def _note(self, outcome: Outcome) -> None:
         op = outcome.op
@@ -826,7 +838,7 @@ class Folder:
         files, size = store.totals()
         held = dict(store.read("SELECT why, count(*) FROM holds GROUP BY why"))
         need_files, need_bytes = self._needed(held)
-        conflicts = store.read("SELECT count(*) FROM conflicts")[0][0]
+        conflicts = store.open_conflicts()
         versions = self._place.versions.total if self._place is not None else 0
         self._keeps_recovery = bool(self.membership.recovery_words)
         return Standing(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wildbach.base.errors import StorageError
-from wildbach.disk.folder import scan
+from wildbach.disk.folder import names, scan
 from wildbach.disk.folder.fs import Fs
 from wildbach.disk.folder.install import Installer
 from wildbach.disk.folder.local import BadName, Blocked, FolderError, LocalFile, NoRoom, Shadowed, Stale, parent_of
@@ -55,6 +55,9 @@ class Known:
         self._store = store
 
     def get(self, path: str) -> LocalFile | None:
+        # The watcher also names what is not Unicode; that is never known.
+        if path and not names.sendable(path):
+            return None
         seen = self._store.local.get(path)
         return file_of(path, seen) if seen is not None else None
 

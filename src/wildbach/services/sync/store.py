@@ -300,6 +300,11 @@ class FolderStore:
             msgspec.msgpack.decode(raw, type=Conflict)
             for (raw,) in self.read("SELECT record FROM conflicts ORDER BY path, copy")]
 
+    def open_conflicts(self) -> int:
+        """How many of them nobody has resolved (`conflicts.is_open`)."""
+        found = self.read("SELECT count(*) FROM conflicts JOIN paths ON paths.path = conflicts.copy WHERE paths.live")
+        return int(found[0][0])
+
     def drop_conflict(self, conflict: Conflict) -> None:
         self._run("DELETE FROM conflicts WHERE path = ? AND copy = ?", conflict.path, conflict.copy)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,6 +47,7 @@ class Coming:
     id: ContentId
     paths: set[str]
     fetch: Fetch | None = None
+    task: asyncio.Task[None] | None = None
     linked: set[Link] = field(default_factory=set)
     "Devices that it is spoken of with, or were a moment ago."
 
@@ -133,7 +134,14 @@ class Transfers:
             size = op.entry.size if op.entry is not None else 0
             one = Coming(ContentId(root, size, piece_length_for(size)), paths)
             self.coming[root] = one
-            self._scope.spawn("fetch", self._fetch(one, op, place, store), contain=self._report)
+            one.task = self._scope.spawn("fetch", self._fetch(one, op, place, store), contain=self._report)
+
+    def give_up(self, roots: Iterable[bytes]) -> None:
+        """These are not wanted any more, as their files are others now: nobody may have them."""
+        for root in roots:
+            one = self.coming.get(root)
+            if one is not None and one.task is not None:
+                one.task.cancel()
 
     async def _fetch(self, one: Coming, op: Op, place: Place, store: FolderStore) -> None:
         root, name = one.id.root, one.id.root.hex()
@@ -147,14 +155,24 @@ class Transfers:
             await fetch.done()
             await fetch.close()
             self._arrived[root] = place.installer.staging.existing(name)
+            self._look_at(one)
         except WildbachError:
-            # It is tried again when something changed, and goes on from what is here.
-            if one.fetch is not None:
-                await one.fetch.close()
+            # It is tried again in a moment, and goes on from what is here.
+            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._look_at, one)
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_soon(self._look_at, one)
+            raise
         finally:
             self.coming.pop(root, None)
-            self._paths.extend(one.paths if root in self._arrived else ())
+            for channel in self._serving.pop(root, []):
+                channel.close()
+            if one.fetch is not None:
+                await one.fetch.close()
             self._wake()
+
+    def _look_at(self, one: Coming) -> None:
+        self._paths.extend(one.paths)
+        self._wake()
 
     async def _begin(self, one: Coming, place: Place, name: str) -> Fetch:
         def make() -> None:
