@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from nodes import Node, done, make, node, settings
 from wildbach.base import limits
-from wildbach.base.errors import NetworkError, RemoteError, UsageError
+from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.meeting import Meetings
 from wildbach.net.meeting import Met
@@ -220,7 +220,7 @@ def test_a_call_says_why_it_failed() -> None:
             with pytest.raises(NetworkError) as late:
                 await one.meetings.call(listener.endpoint, "folder")
             assert late.value.code == "timed_out"
-            with pytest.raises(UsageError):
+            with pytest.raises(NetworkError, match="not held"):
                 await one.meetings.call(other.at, "another")
             other.meetings.put("folder", SECRET)
             await one.meetings.call(other.at, "folder")

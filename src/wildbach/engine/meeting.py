@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from wildbach.base import limits
 from wildbach.base.addresses import Reach, classify
-from wildbach.base.errors import NetworkError, RemoteError, UsageError
+from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.door import Strangers
 from wildbach.engine.roads import Reached
@@ -73,7 +73,7 @@ class Meetings(Generic[N]):
         door.strangers = self
 
     def put(self, name: N, secret: bytes) -> None:
-        """Let in who has this secret (32 bytes), and be able to call by it. Raises LimitError, UsageError."""
+        """Let in who has this secret (32 bytes), and be able to call by it. Raises LimitError."""
         self.drop(name)
         self._door.open_for((self._secrets.put(name, secret).mse,))
 
@@ -92,7 +92,7 @@ class Meetings(Generic[N]):
     # -- calling
 
     async def call(self, endpoint: Endpoint, name: N) -> Met[N]:
-        """Call who shares this secret. Raises NetworkError, RemoteError, TimeoutError; UsageError without it."""
+        """Call who shares this secret. Raises NetworkError, RemoteError, TimeoutError."""
         keys = self._keys(name)
         peer_id = new_peer_id(self._rng)
         reached = await self._call(endpoint, keys.mse, greeting(keys, peer_id))
@@ -100,7 +100,12 @@ class Meetings(Generic[N]):
 
     async def over(self, connection: Connection, name: N) -> Met[N]:
         """The same on a connection that somebody else has made: a relay, or both calling at once. Raises as `call`."""
-        return await self._play(connection, name, self._keys(name), new_peer_id(self._rng), said=False)
+        try:
+            keys = self._keys(name)
+        except NetworkError as error:
+            connection.close(error)
+            raise
+        return await self._play(connection, name, keys, new_peer_id(self._rng), said=False)
 
     async def under(self, connection: Connection) -> Met[N]:
         """Let in who calls on a connection that did not come by the door: of a relay. Raises as `call`."""
@@ -115,7 +120,8 @@ class Meetings(Generic[N]):
     def _keys(self, name: N) -> MeetingKeys:
         keys = self._secrets.keys(name)
         if keys is None:
-            raise UsageError("no such secret")
+            # It was given up while the call was under way.
+            raise NetworkError("the secret to call by is not held any more", code="no_secret")
         return keys
 
     async def _play(self, connection: Connection, name: N, keys: MeetingKeys, peer_id: bytes, *, said: bool) -> Met[N]:

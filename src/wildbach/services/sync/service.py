@@ -129,6 +129,7 @@ class SyncService:
         self._folders: dict[FolderId, Kept] = {}
         self._sessions: list[Session] = []
         self._link_finders: dict[bytes, Finder] = {}
+        self._joiners: dict[bytes, _Joiner] = {}
         self._open_tokens: dict[bytes, FolderId] = {}
         self._closed = False
         self.name = ""
@@ -317,8 +318,15 @@ class SyncService:
             joining.begin_admit(self._scope, met, name, self._admit, self._report)
         elif kind == "folder":
             self._session(met)
+        elif name in self._joiners:
+            self._scope.spawn("join", self._called_back(self._joiners[name], met), contain=self._report)
         else:
             met.connection.close()
+
+    async def _called_back(self, joiner: _Joiner, met: Met[Name]) -> None:
+        """Who gave the link was faster than we."""
+        with contextlib.suppress(NetworkError, RemoteError, TimeoutError):
+            await joiner.met(met, None)
 
     def _session(self, met: Met[Name]) -> Session | None:
         """Of two sessions with one device the one stays that the device with the smaller key began."""
@@ -568,7 +576,7 @@ class SyncService:
         place = await self._threads.run(self._check_path, path)
         await self._threads.run(make_directory, place)
         token = link.token
-        joiner = _Joiner(self, link)
+        joiner = self._joiners[token.hash] = _Joiner(self, link)
         self._meetings.put(("join", token.hash), token.raw)
         beacon = sought.of_joiner(self.keys.public.signing, self.keys.sign, token.raw)
         finder = self._finder(joiner, beacon)
@@ -585,6 +593,7 @@ class SyncService:
                     break
                 told(finder.view()[0].reason)
         finally:
+            self._joiners.pop(token.hash, None)
             self._meetings.drop(("join", token.hash))
             self._ways.neighbours.remove(key)
             await finder.close()
@@ -712,12 +721,16 @@ class _Joiner:
         self.error: WildbachError | None = None
 
     async def take(self, found: Found) -> bool:
+        met = await self._service._meetings.over(found.connection, ("join", self._link.token.hash))
+        return await self.met(met, found.endpoint)
+
+    async def met(self, met: Met[Name], endpoint: Endpoint | None) -> bool:
+        """Ask who is at the other end; one at a time. Raises NetworkError, RemoteError."""
         service = self._service
         async with self._busy:
             if self.over.is_set():
-                found.connection.close()
+                met.connection.close()
                 return True
-            met = await service._meetings.over(found.connection, ("join", self._link.token.hash))
             if met.opened.device != self._link.inviter.exchange:
                 met.connection.close()
                 raise RemoteError("another device than the one that gave the link")
@@ -725,7 +738,7 @@ class _Joiner:
                 self.joined = await joining.ask(met, self._link, service.keys, service.name)
             except FormatError as error:
                 self.error = error
-            if found.endpoint is not None:
-                self.endpoints.append(found.endpoint)
+            if endpoint is not None:
+                self.endpoints.append(endpoint)
             self.over.set()
             return True
