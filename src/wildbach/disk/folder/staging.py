@@ -176,7 +176,6 @@ class Staging:
                 except FileExistsError:
                     if self._fs.lstat(path).kind is not Kind.DIR:
                         raise Blocked(f"{path} is not a directory", path=path) from None
-                    continue
                 self._fs.fsync_dir(path.rpartition("/")[0])
 
     def recover(self, keep: Container[str] = ()) -> int:

@@ -29,6 +29,7 @@ SHARE: Final = 0.1
 "Of the disk, that all versions of a folder may take."
 _LATEST: Final = 253_402_300_799 * SECOND
 "The end of the year 9999."
+_LASTING: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class Versions:
 
     def __init__(self, fs: Fs, now_ns: Callable[[], int], *, share: float = SHARE) -> None:
         self.share = share
+        self._lasting: set[str] = set()
+        "Directories that are on the disk, as far as this process saw to it."
         self._fs = fs
         self._now_ns = now_ns
         self._total: int | None = None
@@ -149,10 +152,16 @@ class Versions:
             stat = self._fs.lstat(path)
         except FileNotFoundError:
             self._fs.mkdir(path)
+            self._lasting.discard(path)
+        else:
+            if stat.kind is not Kind.DIR:
+                raise Blocked(f"{path} is in the way of the versions", path=path)
+        if path not in self._lasting:
+            # Also one that is there: whoever made it may have died before it was on the disk.
             self._fs.fsync_dir(path.rpartition("/")[0])
-            return
-        if stat.kind is not Kind.DIR:
-            raise Blocked(f"{path} is in the way of the versions", path=path)
+            if len(self._lasting) >= _LASTING:
+                self._lasting.clear()
+            self._lasting.add(path)
 
     def added(self, size: int) -> None:
         """A version of `size` bytes came."""
