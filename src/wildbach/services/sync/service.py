@@ -227,6 +227,9 @@ class SyncService:
         secret = membership.secret
         if secret is None or membership.role is None:
             self._meetings.drop(("folder", bytes(one.folder.id)))
+            finder, one.finder = one.finder, None
+            if finder is not None:
+                self._scope.spawn("end finding", finder.close(), contain=self._report)
             return
         store = secret.store.raw
         key = one.folder.id.hex()
@@ -686,7 +689,12 @@ class _Members:
 
     async def take(self, found: Found) -> bool:
         service = self.service
-        met = await service._meetings.over(found.connection, ("folder", bytes(self.folder)))
+        try:
+            met = await service._meetings.over(found.connection, ("folder", bytes(self.folder)))
+        except UsageError as error:
+            # It was left, or this device was taken out of it, while the call was on its way.
+            found.connection.close()
+            raise NetworkError("the folder is not kept here any more") from error
         session = service._session(met)
         one = service._folders.get(self.folder)
         if session is None or one is None:
