@@ -102,6 +102,8 @@ class FolderStore:
         self._last: int = self.read("SELECT coalesce(max(row), 0) FROM paths")[0][0]
         self._last = max(self._last, self._number("last"))
         self._files: int = self.read("SELECT count(*) FROM synced WHERE NOT deleted AND at_kind <> 'd'")[0][0]
+        found = self.read("SELECT count(*), coalesce(sum(size), 0) FROM local WHERE kind = 'f'")
+        self._seen_files, self._seen_bytes = int(found[0][0]), int(found[0][1])
         self._numbers: dict[str, int] = dict(self.read("SELECT name, value FROM numbers"))
 
     def close(self) -> None:
@@ -147,6 +149,8 @@ class FolderStore:
             self._run("INSERT INTO heads VALUES (?, ?, ?)", path, nth, entry.pack())
 
     def put_seen(self, path: str, seen: Seen | None) -> None:
+        self._count_seen(self.local.get(path), -1)
+        self._count_seen(seen, 1)
         self.sights[path] = seen
         if seen is None:
             self._run("DELETE FROM local WHERE path = ?", path)
@@ -154,6 +158,11 @@ class FolderStore:
             self._run(
                 f"INSERT OR REPLACE INTO local VALUES ({', '.join('?' * 12)})", path, *_row(seen), parent(path),
                 fold(path))
+
+    def _count_seen(self, seen: Seen | None, sign: int) -> None:
+        if seen is not None and seen.kind is EntryKind.FILE:
+            self._seen_files += sign
+            self._seen_bytes += sign * seen.size
 
     def put_base(self, path: str, base: Base | None) -> None:
         before = self.synced.get(path)
@@ -284,8 +293,7 @@ class FolderStore:
 
     def totals(self) -> tuple[int, int]:
         """Files that lie here, and their bytes."""
-        found = self.read("SELECT count(*), coalesce(sum(size), 0) FROM local WHERE kind = 'f'")
-        return found[0][0], found[0][1]
+        return self._seen_files, self._seen_bytes
 
     def sightings(self, where: str, *values: object) -> list[tuple[str, Seen]]:
         """Rows of Local."""

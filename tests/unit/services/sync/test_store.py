@@ -100,18 +100,28 @@ def answers(store: Store) -> dict[str, object]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(acts, max_size=30), st.booleans())
-def test_whatever_is_done_both_answer_alike(played: list[Act], folds: bool) -> None:
+@given(st.lists(acts, max_size=30), st.booleans(), st.booleans())
+def test_whatever_is_done_both_answer_alike(played: list[Act], folds: bool, remembers: bool) -> None:
     keys: Callable[[str], str] | None = fold if folds else None
     memory = MemoryStore(fold=keys)
     with opened(folds=folds) as store:
+        if remembers:
+            store.own()
         for seq, act in enumerate(played, 1):
             do(store, act, seq)
             do(memory, act, seq)
         assert answers(store) == answers(memory)
+        assert store.totals() == lying(memory)
         do(store, ("undo",), 0)
         do(memory, ("undo",), 0)
         assert answers(store) == answers(memory)
+        assert store.totals() == lying(memory)
+
+
+def lying(memory: MemoryStore) -> tuple[int, int]:
+    """Files in Local, and their bytes."""
+    files = [each for each in memory.local.items.values() if each.kind is EntryKind.FILE]
+    return len(files), sum(each.size for each in files)
 
 
 @settings(max_examples=20, deadline=None)
