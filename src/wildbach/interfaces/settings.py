@@ -20,6 +20,7 @@ from wildbach.services.library.settings import (
 from wildbach.services.notices.settings import NotifySettings
 from wildbach.services.pay.settings import PaySettings
 from wildbach.services.sites.settings import SiteSettings
+from wildbach.services.sync.settings import SyncSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class ClientSettings(Settings):
     feeds: FeedSettings = section(FeedSettings, "RSS.")
     channels: ChannelSettings = section(ChannelSettings, "Channels that are followed.")
     sites: SiteSettings = section(SiteSettings, "Sites that were opened, and those that are published from here.")
+    sync: SyncSettings = section(SyncSettings, "Folders that are kept the same on several devices.")
     chain: ChainSettings = section(ChainSettings, "The chain that payments are made on.")
     pay: PaySettings = section(PaySettings, "What is bought and sold for TRX.")
     hooks: HookSettings = section(HookSettings, "What is run when something happened. Not to be changed by the API.")

@@ -16,15 +16,18 @@ from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.services.sync.neighbours import Neighbours
 from wildbach.services.sync.service import Name, Ways
+from wildbach.services.sync.settings import SyncSettings, relays_of
 
 
-def ways_of(session: Session, rng: Rng, report: Callable[[Exception], None]) -> Ways:
+def ways_of(
+    session: Session, settings: Callable[[], SyncSettings], rng: Rng, report: Callable[[Exception], None],
+) -> Ways:
     neighbours = Neighbours(asyncio.get_running_loop().time)
     session.devices.use_folders(neighbours)
     return Ways(
         partial(_meetings, session, rng, report), session.devices,
         session.dht if session.settings.dht.enabled else None, session.contents, neighbours, session.devices.announce,
-        session.devices.forget, lambda: session.listening, loopback=True)
+        session.devices.forget, lambda: session.listening, lambda: relays_of(settings().relays), loopback=True)
 
 
 def _meetings(

@@ -118,6 +118,8 @@ export const german: Record<string, readonly [string, string]> = {
   channels: ["Kanäle", "Kanäle, denen gefolgt wird."],
   "channels.enabled": ["Nachsehen", "Nach Neuem in den Kanälen sehen, denen gefolgt wird."],
   "channels.refresh_minutes": ["Nachsehen alle", "Wie oft gefragt wird, ob ein Kanal etwas Neues hat."],
+  sync: ["Gleiche Ordner", "Ordner, die auf mehreren Geräten gleich gehalten werden."],
+  "sync.relays": ["Vermittler", "Vermittler (`wildbach relay`), bei denen sich Geräte treffen, die einander anders nicht erreichen: ADRESSE:PORT. Die anderen Geräte erfahren von ihnen."],
   sites: ["Seiten", "Seiten, die geöffnet wurden, und solche, die von hier veröffentlicht werden."],
   "sites.enabled": ["Zeigen", "Seiten zeigen und nach neueren Fassungen derer sehen, die geöffnet wurden."],
   "sites.most_size": ["Ohne Frage bis", "Eine Fassung mit mehr Bytes wird nicht geholt, bevor jemand Ja zu ihrer Größe gesagt hat."],

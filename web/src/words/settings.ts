@@ -31,7 +31,7 @@ export const settingsWords = words(
       connections: "Connections", rates: "Speed", peers: "Peers", disk: "Disk", content: "Cache", trackers: "Trackers", discovery: "Being found", web_seeds: "Web seeds", dht: "DHT",
       network: "Way out", filter: "IP filter", downloads: "Downloads", queue: "Queue", seeding: "Seeding", slow_mode: "Slow mode", trash: "Trash", leeches: "Leeches",
       feeds: "Feeds", hooks: "Commands", notify: "Notifications", api: "Web and API", media: "Playing", sites: "Sites",
-      channels: "Channels", chain: "Chain", pay: "Payments",
+      channels: "Channels", sync: "Synced folders", chain: "Chain", pay: "Payments",
     } as Record<string, string>,
   },
   {

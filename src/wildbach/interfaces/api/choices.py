@@ -21,6 +21,7 @@ from wildbach.net.httpd import server_tls
 from wildbach.runtime.workers import Threads
 from wildbach.services.library import schedule
 from wildbach.services.library.library import Library
+from wildbach.services.sync.settings import relays_of
 
 AREA: Final = "settings"
 NAME: Final = "saved"
@@ -109,6 +110,7 @@ def check_start(settings: ClientSettings, changed: Sequence[str]) -> None:
     for text in settings.api.listen:
         ways.parse_listen(text, "api.listen")
     ways.parse_listen(settings.media.listen, "media.listen")
+    relays_of(settings.sync.relays)
     if any(key.startswith("api.tls_") for key in changed) and settings.api.tls_certificate:
         server_tls(settings.api.tls_certificate, settings.api.tls_key)
     if "filter.sources" in changed:

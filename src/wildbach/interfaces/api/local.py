@@ -224,8 +224,8 @@ async def _open_sync(api: LocalApi, data_dir: Path, stack: contextlib.AsyncExitS
         core.library.bus.publish(SyncChanged(folder.hex()))
 
     api.sync = service = SyncService(
-        data_dir, core.session, ways_of(core.session, rng, core.report), core.scope, rng, changed=changed,
-        report=core.report)
+        data_dir, core.session, ways_of(core.session, lambda: core.settings.sync, rng, core.report), core.scope, rng,
+        changed=changed, report=core.report)
     stack.push_async_callback(service.close)
     await service.begin(host_name())
 

@@ -36,6 +36,7 @@ from wildbach.protocol.sync.messages import (
     Rosters,
     RosterWanted,
     Status,
+    Whereabouts,
 )
 from wildbach.protocol.sync.roster import HASH_BYTES
 from wildbach.protocol.sync.secrets import ReadSecret
@@ -62,6 +63,8 @@ _RETRY_SECONDS: Final = 15.0
 "After which what failed is tried again."
 _OPEN_SECONDS: Final = 5.0
 "Between two looks whether a folder is back that was away, and after a step that the data base could not write down."
+_PASS_SECONDS: Final = 20.0
+"Between two looks for records of members that others may be told of."
 _MESSAGES: Final = 16
 "That are read from the data base in one go."
 _HISTORY: Final = 200
@@ -156,6 +159,12 @@ class Folder:
         "Those of which the exchange knows."
         self._new_roster = False
         self._want_lists = False
+        self.passing: Callable[[], list[bytes]] = list
+        "Records of members that say where they are, as others may be told."
+        self.passed: Callable[[bytes], bool] = lambda raw: False
+        "Takes such a record that a member passed on. Raises FormatError."
+        self._passed_on: dict[DeviceId, set[bytes]] = {}
+        self._pass_at = 0.0
         self.owed: tuple[ReadSecret, ...] = ()
         "Secrets of before, by which members are met that were away."
         self._keeps_recovery = bool(self.membership.recovery_words)
@@ -640,6 +649,7 @@ class Folder:
             self._failed(error)
         elif isinstance(said, tuple) and self.links.get(link.device) is link:
             self._open_links.add(link)
+            self._pass_at = 0.0
             for each in said:
                 link.say(each)
 
@@ -649,6 +659,7 @@ class Folder:
         del self.links[link.device]
         self.told.pop(link.device, None)
         self._said.pop(link.device, None)
+        self._passed_on.pop(link.device, None)
         self.transfers.parted(link)
         self._open_links.discard(link)
         device = link.device
@@ -668,6 +679,10 @@ class Folder:
         if isinstance(message, Status):
             self.told[link.device] = message
             self._changed(self)
+            return
+        if isinstance(message, Whereabouts):
+            for raw in message.records:
+                self.passed(raw)
             return
         self._inbox.append((link, message))
         self._wake.set()
@@ -788,8 +803,23 @@ class Folder:
                     await self._work.run(self._exchange.retry, time.time())
                     break
 
+    def _pass_on(self) -> None:
+        """Tell members where others are, by the records that those sealed."""
+        now = time.monotonic()
+        if now < self._pass_at:
+            return
+        self._pass_at = now + _PASS_SECONDS
+        records = self.passing()
+        for device, link in self.links.items():
+            known = self._passed_on.setdefault(device, set())
+            new = tuple(raw for raw in records if raw not in known)
+            if new and link in self._open_links and not link.busy:
+                self._passed_on[device] = set(records)
+                link.say(Whereabouts(link.tag, new))
+
     async def _tell(self) -> None:
         """Send what the others lack, as far as their connections take it."""
+        self._pass_on()
         for device, link in list(self.links.items()):
             while not link.busy and self.links.get(device) is link:
                 said = await self._work.run(self._next, device)

@@ -243,6 +243,7 @@ class SyncService:
         if one.finder is None:
             beacon = sought.of_member(self.keys.public.signing, self.keys.sign, (store,), self.keys.id)
             one.finder = self._finder(_Members(self, one.folder.id), beacon)
+            one.folder.passing, one.folder.passed = one.finder.passing, one.finder.passed
             one.finder.start()
         for member in membership.view.state.members.values():
             if member.id != self.keys.id:
@@ -325,6 +326,14 @@ class SyncService:
             self._scope.spawn("join", self._called_back(self._joiners[name], met), contain=self._report)
         else:
             met.connection.close()
+
+    async def shaken(self, found: Found, name: Name, *, calls: bool) -> Met[Name]:
+        """A handshake on a connection that a finder made. At a relay (`found.endpoint` None) both sides came by
+        themselves: the one that `calls` begins. Raises NetworkError, RemoteError.
+        """
+        if found.endpoint is not None or calls:
+            return await self._meetings.over(found.connection, name)
+        return await self._meetings.under(found.connection)
 
     async def _called_back(self, joiner: _Joiner, met: Met[Name]) -> None:
         """Who gave the link was faster than we."""
@@ -689,12 +698,8 @@ class _Members:
 
     async def take(self, found: Found) -> bool:
         service = self.service
-        try:
-            met = await service._meetings.over(found.connection, ("folder", bytes(self.folder)))
-        except UsageError as error:
-            # It was left, or this device was taken out of it, while the call was on its way.
-            found.connection.close()
-            raise NetworkError("the folder is not kept here any more") from error
+        calls = found.name is None or service.keys.id < found.name
+        met = await service.shaken(found, ("folder", bytes(self.folder)), calls=calls)
         session = service._session(met)
         one = service._folders.get(self.folder)
         if session is None or one is None:
@@ -710,7 +715,7 @@ class _Inviter:
     token_hash: bytes
 
     async def take(self, found: Found) -> bool:
-        met = await self.service._meetings.over(found.connection, ("link", self.token_hash))
+        met = await self.service.shaken(found, ("link", self.token_hash), calls=False)
         joining.begin_admit(
             self.service._scope, met, self.token_hash, self.service._admit, self.service._report)
         return True
@@ -729,7 +734,7 @@ class _Joiner:
         self.error: WildbachError | None = None
 
     async def take(self, found: Found) -> bool:
-        met = await self._service._meetings.over(found.connection, ("join", self._link.token.hash))
+        met = await self._service.shaken(found, ("join", self._link.token.hash), calls=True)
         return await self.met(met, found.endpoint)
 
     async def met(self, met: Met[Name], endpoint: Endpoint | None) -> bool:
