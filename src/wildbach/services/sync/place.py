@@ -28,7 +28,7 @@ from wildbach.disk.folder.scan import Scanner
 from wildbach.disk.folder.staging import doing
 from wildbach.disk.folder.versions import Versions
 from wildbach.services.sync.hands import Findings, Hands, Known
-from wildbach.services.sync.planner import Names
+from wildbach.services.sync.planner import Names, Why
 from wildbach.services.sync.store import FolderStore
 
 _MARKER: Final = "marker"
@@ -90,7 +90,9 @@ class Place:
                 return finding
             if finding is not Finding.SAME:
                 self._write(replace(known, device=self.fs.lstat("").dev))
-        self.installer.staging.recover()
+        # What came of large files is gone on with.
+        self.installer.staging.recover(keep={
+            each.root.hex() for path in self._store.held(Why.COMING) for each in self._store.world.get(path)})
         self.installer.traits = names.probe(self.fs)
         self._store.folds = not self.installer.traits.exact
         self.read_ignores()

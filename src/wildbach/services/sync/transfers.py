@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wildbach.base.errors import LimitError, StorageError, UsageError, WildbachError
-from wildbach.disk.folder.local import TMP
-from wildbach.disk.folder.staging import Range, Staged
+from wildbach.disk.folder.local import TMP, Stale
+from wildbach.disk.folder.staging import Range, Staged, doing
 from wildbach.disk.inplace import Look
 from wildbach.disk.served import ServedFile
 from wildbach.engine.contentid import ContentId
@@ -146,9 +146,12 @@ class Transfers:
     async def _fetch(self, one: Coming, op: Op, place: Place, store: FolderStore) -> None:
         root, name = one.id.root, one.id.root.hex()
         try:
-            fetch = one.fetch = await self._begin(one, place, name)
+            here = await self._threads.run(_made, place, name)
+            fetch = one.fetch = self._contents.fetch(one.id, place.path / TMP / name, known=None)
             self._attach(one)
-            known = await self._take_over(fetch, op, place, store, name)
+            # What came of it before is hashed anew before it counts; without that, what the old file has is taken.
+            everything = b"\xff" * -(-one.id.blocks // 8)
+            known = everything if here else await self._take_over(fetch, op, place, store, name)
             fetch.begin(known)
             for channel in self._serving.pop(root, []):
                 fetch.attach(channel)
@@ -173,19 +176,6 @@ class Transfers:
     def _look_at(self, one: Coming) -> None:
         self._paths.extend(one.paths)
         self._wake()
-
-    async def _begin(self, one: Coming, place: Place, name: str) -> Fetch:
-        def make() -> None:
-            staged = place.installer.staging.existing(name)
-            try:
-                staged.create()
-            except StorageError:
-                # What came of it before is still there, and is hashed anew.
-                return
-            staged.keep()
-
-        await self._threads.run(make)
-        return self._contents.fetch(one.id, place.path / TMP / name, known=None)
 
     async def _take_over(self, fetch: Fetch, op: Op, place: Place, store: FolderStore, name: str) -> bytes:
         """Blocks that the file at the path has already, copied to where the new one is made. Returns which."""
@@ -238,20 +228,19 @@ class Transfers:
     # -- for others
 
     def serve(self, root: bytes, size: int, channel: Channel, store: FolderStore, place: Place) -> bool:
-        """Somebody wants to speak of a content: what is here whole, or is coming."""
+        """Somebody wants to speak of a content: what is whole or coming in this folder. The same content may be open
+        for another folder, which is none of theirs.
+        """
         id = ContentId(root, size, piece_length_for(size))
-        if self._contents.attach(id, channel):
-            return True
-        if root in self._serving:
-            self._serving[root].append(channel)
-            return True
-        if root in self.coming:
-            self._serving.setdefault(root, []).append(channel)
-            return True
         found = next(((path, seen) for path in store.local.holding(root)
                       if (seen := store.local.get(path)) is not None and seen.size == size), None)
-        if found is None:
+        if found is None and root not in self.coming:
             return False
+        if self._contents.attach(id, channel):
+            return True
+        if found is None or root in self._serving or root in self.coming:
+            self._serving.setdefault(root, []).append(channel)
+            return True
         self._serving[root] = [channel]
         self._scope.spawn("serve", self._serve(id, *found, store, place), contain=self._report)
         return True
@@ -276,3 +265,15 @@ class Transfers:
             await asyncio.sleep(_IDLE_SECONDS / 4)
             idle = 0.0 if serving.swarm.swarm.peers else idle + _IDLE_SECONDS / 4
         await serving.close()
+
+
+def _made(place: Place, name: str) -> int:
+    """A file to fetch into: the bytes that are in it from before. Raises StorageError."""
+    staged = place.installer.staging.existing(name)
+    try:
+        staged.create()
+    except Stale:
+        with doing("look at", staged.place):
+            return place.fs.lstat(staged.place).size
+    staged.keep()
+    return 0
