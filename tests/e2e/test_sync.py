@@ -112,9 +112,9 @@ def test_what_changed_while_a_device_was_off_is_made_when_it_is_back(group: Grou
     b.start()
     there = group.same()
     assert {"new of a", "new of b", "renamed"} <= set(there) and not {"gone", "kept"} & set(there)
-    # A device that hears of both at once with what settles it has no record.
-    until(lambda: any(each.ask("sync_conflicts", "f").conflicts for each in (a, b)), "there is a conflict")
-    holder = a if a.ask("sync_conflicts", "f").conflicts else b
+    # Also a device that hears of both at once with what settles it: the copy says of what it is.
+    until(lambda: all(each.ask("sync_conflicts", "f").conflicts for each in (a, b)), "both know of the conflict")
+    holder = a
     conflict, = holder.ask("sync_conflicts", "f").conflicts
     assert {there["both"][1], there[conflict.copy][1]} == {b"a's words", b"b's words"}  # type: ignore[index]  # files
     holder.ask("resolve_sync_conflict", "f", sy.SyncResolving(conflict.copy, "copy"))

@@ -11,12 +11,18 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from wildbach.base import limits
-from wildbach.protocol.sync.entries import LINEAGE_BYTES, Entry
+from wildbach.base.errors import FormatError
+from wildbach.base.ids import DeviceId
+from wildbach.protocol import bencode
+from wildbach.protocol.sync.entries import LINEAGE_BYTES, Entry, check_path
 from wildbach.services.sync.merge import same_bytes, winner
 from wildbach.services.sync.trees import Base, Global
 
+_OF: Final = b"c"
+_BY: Final = b"w"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -72,6 +78,25 @@ def record(tree: Global, path: str, loser: Entry, base: Base | None) -> Conflict
     best = winner(tree.get(path))
     return Conflict(path, base.root if base else b"", best.root if best else b"", loser.root, copy_path(tree, loser)[0],
                     bytes(loser.author))
+
+
+def marked(path: str, loser: Entry) -> dict[bytes, bencode.Value]:
+    """What the entry of a copy says beside its content, so that devices know of the conflict that never saw both sides:
+    of which path it is, and who wrote it.
+    """
+    return {_OF: path.encode(), _BY: bytes(loser.author)}
+
+
+def told(copy: Entry) -> Conflict | None:
+    """The conflict of which an entry says that it is the copy; None where it says nothing that can be."""
+    of, by = copy.extra.get(_OF), copy.extra.get(_BY)
+    if copy.deleted or not isinstance(of, bytes) or not isinstance(by, bytes) or len(by) != DeviceId.SIZE:
+        return None
+    try:
+        path = check_path(of.decode())
+    except (FormatError, UnicodeDecodeError):
+        return None
+    return Conflict(path, b"", b"", copy.root, copy.path, by)
 
 
 def is_open(tree: Global, conflict: Conflict) -> bool:

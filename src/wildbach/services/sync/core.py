@@ -359,7 +359,7 @@ class Core:
             if not live(store.world.get(op.path)) and self._own(op.path) <= _MOST:
                 drawn = replace(
                     op.entry, path=op.path, lineage=conflicts.lineage(op.entry), author=self.me, epoch=self.epoch,
-                    signature=b"", extra={})
+                    signature=b"", extra=conflicts.marked(op.of or op.entry.path, op.entry))
                 entry = self._sign(drawn, union(store.world.get(op.path)), now)
                 store.put_base(op.path, Base.of(entry, entry.vector, seen))
             if op.of is not None:

@@ -18,7 +18,7 @@ import msgspec
 from wildbach.disk.durable import DurableStore, Form
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.vectors import VersionVector
-from wildbach.services.sync.conflicts import Conflict
+from wildbach.services.sync.conflicts import Conflict, told
 from wildbach.services.sync.merge import winner
 from wildbach.services.sync.planner import Why
 from wildbach.services.sync.trees import Base, Heads, Seen, parent
@@ -147,6 +147,12 @@ class FolderStore:
             fold(path), self._last, best.lineage if best is not None else b"")
         for nth, entry in enumerate(heads):
             self._run("INSERT INTO heads VALUES (?, ?, ?)", path, nth, entry.pack())
+        conflict = told(best) if best is not None and best.extra else None
+        if conflict is not None:
+            # What was noted here when both sides were seen says more.
+            self._run(
+                "INSERT OR IGNORE INTO conflicts VALUES (?, ?, ?)", conflict.path, path,
+                msgspec.msgpack.encode(conflict))
 
     def put_seen(self, path: str, seen: Seen | None) -> None:
         self._count_seen(self.local.get(path), -1)

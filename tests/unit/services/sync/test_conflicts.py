@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.syncsim.made import A, B, C, entry
 from tests.syncsim.memory import GlobalTree
 
+from wildbach.protocol import bencode
+from wildbach.protocol.sync.entries import Entry
 from wildbach.services.sync import conflicts
 from wildbach.services.sync.store import FolderStore
 
@@ -34,3 +38,27 @@ def test_a_conflict_counts_as_open_while_its_copy_is_there(tmp_path: Path) -> No
             assert store.open_conflicts() == count == conflicts.is_open(store.world, noted)
     finally:
         store.close()
+
+
+def test_a_copy_says_of_what_it_is_to_devices_that_never_saw_both(tmp_path: Path) -> None:
+    loser = entry("a.txt", "older", B, mtime_ns=3)
+    copy = replace(entry("a (copy).txt", "older", C), extra=conflicts.marked("a.txt", loser))
+    copy = Entry.unpack(replace(copy, signature=bytes(64)).pack())
+    told = conflicts.told(copy)
+    assert told == conflicts.Conflict("a.txt", b"", b"", loser.root, "a (copy).txt", bytes(B))
+    store = FolderStore(tmp_path / "folder.db")
+    try:
+        store.put_heads(copy.path, (copy,))
+        assert (store.conflicts(), store.open_conflicts()) == ([told], 1)
+        store.put_heads(copy.path, (replace(copy, deleted=True, seq=copy.seq + 1),))
+        assert store.open_conflicts() == 0
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("extra", [
+    {}, {b"c": b"a.txt"}, {b"c": b"a.txt", b"w": b"short"}, {b"c": b"../a", b"w": bytes(B)},
+    {b"c": b"\xff", b"w": bytes(B)}, {b"c": 7, b"w": bytes(B)}, {b"c": b"", b"w": bytes(B)},
+])
+def test_what_a_hostile_author_says_there_is_passed_over(extra: dict[bytes, bencode.Value]) -> None:
+    assert conflicts.told(replace(entry("b.txt", "x", A), extra=extra)) is None
