@@ -33,8 +33,8 @@ _SEQUENCE: Final = "sequence"
 _MUTE: Final = "mute"
 _CAUTIOUS: Final = "cautious"
 _PAUSED: Final = "paused"
-_MOST: Final = limits.SYNC_COUNTER - (1 << 40)
-"A counter of ours beyond this was forged by a writer: a path that has it is not signed, so that we never run out."
+_AHEAD: Final = 1 << 40
+"A counter of ours so far ahead of all that we signed, and of the clock in ms, was forged: its path is not signed."
 _EMPTY: Final = Seen(EntryKind.DIR)
 
 
@@ -224,7 +224,7 @@ class Core:
         found: list[Change] = []
         for each in observe(paths, store.world, store.local, store.synced, policy):
             quiet = store.number(_MUTE) or (store.number(_PAUSED) and each.what is What.DELETE)
-            if each.what in (What.SIGN, What.DELETE) and (quiet or self._own(each.path) > _MOST):
+            if each.what in (What.SIGN, What.DELETE) and (quiet or self._forged(each.path, now)):
                 continue
             found.append(each)
             self._changed(each, now)
@@ -279,6 +279,11 @@ class Core:
         """The greatest counter of ours that the heads of a path name."""
         return max((each.vector.counter(self.me) for each in self._store.world.get(path)), default=0)
 
+    def _forged(self, path: str, now: float) -> bool:
+        """Its heads name a counter of ours that we never gave."""
+        own = self._own(path)
+        return own > max(self._store.number(_SEQUENCE), int(now * 1000)) + _AHEAD or own >= limits.SYNC_COUNTER
+
     def _planned(self, paths: list[str], made: Plan, now: float) -> list[Op]:
         store = self._store
         for path in paths:
@@ -318,7 +323,7 @@ class Core:
         store = self._store
         heads, want = store.world.get(op.path), wanted(store.world, op.path)
         turn = join_vector(want, heads, self.me)
-        if turn is None or self._own(op.path) > _MOST:
+        if turn is None or self._forged(op.path, now):
             return
         if want.entry is not None:
             drawn = replace(want.entry, author=self.me, epoch=self.epoch, signature=b"", extra={})
@@ -356,7 +361,7 @@ class Core:
             store.put_base(op.path, Base.of(op.entry, op.vector, None) if op.entry is not None else None)
         elif op.act is Act.COPY and op.entry is not None:
             store.put_seen(op.path, seen)
-            if not live(store.world.get(op.path)) and self._own(op.path) <= _MOST:
+            if not live(store.world.get(op.path)) and not self._forged(op.path, now):
                 drawn = replace(
                     op.entry, path=op.path, lineage=conflicts.lineage(op.entry), author=self.me, epoch=self.epoch,
                     signature=b"", extra=conflicts.marked(op.of or op.entry.path, op.entry))
@@ -408,7 +413,7 @@ class Core:
             entry = wanted(store.world, path).entry
             if entry is None or entry.deleted or entry.kind is EntryKind.DIR or not self.policy.writes:
                 continue
-            if self._own(path) > _MOST:
+            if self._forged(path, now):
                 continue
             drawn = replace(entry, deleted=True, author=self.me, epoch=self.epoch, signature=b"", extra={})
             self._sign(drawn, entry.vector, now)

@@ -32,6 +32,8 @@ _ACK: Final = "ack of "
 _ACK_CONTEXT: Final = b"wildbach sync ack 1\0"
 _PAGE: Final = 200
 "Paths that are read for one go of messages."
+_ROW: Final = 64
+"Bytes that a row costs beside its own."
 
 
 class Members(Protocol):
@@ -50,6 +52,10 @@ class Members(Protocol):
 
     def judge(self, entry: Entry, packed: bytes) -> Verdict:
         """May its author write, or might it when it did? The signature apart."""
+        ...
+
+    def writes(self, device: DeviceId) -> bool:
+        """May it write now?"""
         ...
 
     def sign(self, message: bytes) -> bytes:
@@ -102,6 +108,7 @@ class Exchange:
         self._members = members
         self._refused = refused
         self._peers: dict[DeviceId, _Peer] = {}
+        self._renamed = False
         if store.fact(_INDEX) is None:
             self._rename_index()
             store.commit()
@@ -150,12 +157,19 @@ class Exchange:
             peer.waiting, peer.size, peer.upto = [], 0, 0
         peer.upto = max(peer.have, peer.upto)
         if said.peer_index == self.index and said.peer_last > self._store.last():
+            if self._renamed:
+                # A data base goes back before a start and not while it is open, and its index has a new name then.
+                raise RemoteError("claims more rows of an index than there ever were")
+            self._renamed = True
             self._rename_index()
             self._core.remembered(max(self._store.number("sequence") + 1, int(now * 1000)))
             self._store.commit()
             for each in self._peers.values():
                 each.sent = 0
                 each.queue.clear()
+            if peer.have == said.last or any(each.compared for each in self._peers.values()):
+                # All that one of them has is here already; it says nothing more that could be waited for.
+                self._core.heard()
             return {each: self._index(one) for each, one in self._peers.items()}
         peer.sent = said.peer_last if said.peer_index == self.index else 0
         peer.queue.clear()
@@ -177,7 +191,7 @@ class Exchange:
             return 0
         peer.upto = said.upto
         peer.waiting.extend(said.entries)
-        peer.size += sum(map(len, said.entries))
+        peer.size += sum(len(each) + _ROW for each in said.entries)
         if peer.size > limits.SYNC_EXCHANGE_BYTES:
             raise LimitError(f"an index is longer than SYNC_EXCHANGE_BYTES = {limits.SYNC_EXCHANGE_BYTES}")
         if not said.whole:
@@ -198,7 +212,9 @@ class Exchange:
         count = self._core.merge(checked, now)
         peer.have = peer.upto
         self._store.put_fact(_THEIRS + device.hex(), peer.index + peer.have.to_bytes(8, "big"))
-        self._have(peer.knows)
+        if self._members.writes(device):
+            # Who may not write may not say either that nothing is lacking: deletions are forgotten by that.
+            self._have(peer.knows)
         self._store.commit()
         self._whole(peer)
         return count
@@ -215,7 +231,7 @@ class Exchange:
             entry = Entry.unpack(raw)
             key = self._members.key(entry.author)
             verdict = self._members.judge(entry, raw)
-            if key is None or verdict is Verdict.UNDECIDED:
+            if key is None or verdict is Verdict.UNDECIDED or not self._known(entry.vector):
                 return None
             if not entry.verify(self._folder, key):
                 raise RemoteError("an entry that its author did not sign")
@@ -224,6 +240,10 @@ class Exchange:
             else:
                 self._refused(entry)
         return found
+
+    def _known(self, vector: VersionVector) -> bool:
+        """All that it names are devices of the folder. Made-up ones would fill the vectors of all later changes."""
+        return all(self._members.key(device) is not None for device, _ in vector.counters)
 
     # -- what goes
 
@@ -302,7 +322,8 @@ class Exchange:
         except InvalidSignature:
             raise RemoteError("an acknowledgement that its device did not sign") from None
         if said.device == device:
-            peer.knows = said.upto
+            peer.knows = VersionVector(
+                (each, count) for each, count in said.upto.counters if self._members.key(each) is not None)
         if said.device == self._me:
             return
         name = _ACK + said.device.hex()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
+from wildbach.base import limits
 from wildbach.base.errors import RemoteError, StorageError, WildbachError
 from wildbach.base.ids import DeviceId, FolderId
 from wildbach.disk.folder import names, scan
@@ -67,6 +68,10 @@ _PASS_SECONDS: Final = 20.0
 "Between two looks for records of members that others may be told of."
 _MESSAGES: Final = 16
 "That are read from the data base in one go."
+_HEARD: Final = 200
+"That are taken in before something else has its turn."
+_ROSTERS: Final = 64
+"That are sent in one message, where they are small."
 _HISTORY: Final = 200
 
 
@@ -226,6 +231,8 @@ class Folder:
             self._refuse_calls(self._dead)
 
     def _refuse_calls(self, error: WildbachError) -> None:
+        while self._inbox:
+            self._inbox.popleft()[0].session.taken()
         while self._calls:
             _, ended = self._calls.popleft()
             ended(None, error)
@@ -583,6 +590,8 @@ class Folder:
         kept = self.transfers.staged(entry.root)
         if kept is not None:
             return self.place.hands.do(op, kept)
+        if entry.size > self.place.capacity:
+            return Outcome(op, None, Why.NO_ROOM)
         return Outcome(op, None, Why.COMING if self.transfers.want(op, self.place, self.store) else Why.NOWHERE)
 
     def _unwanted(self, coming: dict[bytes, tuple[str, ...]]) -> list[bytes]:
@@ -684,8 +693,10 @@ class Folder:
             for raw in message.records:
                 self.passed(raw)
             return
-        self._inbox.append((link, message))
-        self._wake.set()
+        if self._dead is None:
+            self._inbox.append((link, message))
+            link.session.waits()
+            self._wake.set()
 
     def drained(self, link: Link) -> None:
         self._wake.set()
@@ -719,12 +730,15 @@ class Folder:
 
     async def _hear(self) -> None:
         early: list[tuple[Link, FolderMessage]] = []
-        while self._inbox:
+        for _ in range(min(_HEARD, len(self._inbox))):
+            if not self._inbox:
+                break
             link, message = self._inbox.popleft()
-            if self.links.get(link.device) is not link:
-                continue
-            if link not in self._open_links:
+            if link not in self._open_links and self.links.get(link.device) is link:
                 early.append((link, message))
+                continue
+            link.session.taken()
+            if self.links.get(link.device) is not link:
                 continue
             try:
                 said = await self._work.run(self._answer, link, message)
@@ -734,6 +748,8 @@ class Folder:
                 continue
             for other, answer in said:
                 other.say(answer)
+        if self._inbox:
+            self._wake.set()
         self._inbox.extendleft(reversed(early))
         if self._new_roster:
             self._new_roster = False
@@ -743,8 +759,8 @@ class Folder:
                     link.say(RosterHeads(link.tag, view.heads))
                 else:
                     # It can ask for nothing any more, and is to know why nothing comes.
-                    last = tuple(raw for head in view.heads if (raw := rosters.raw(head)) is not None)
-                    link.say(Rosters(link.tag, last))
+                    last = [raw for head in view.heads if (raw := rosters.raw(head)) is not None]
+                    link.say(Rosters(link.tag, _fitting(last)))
             self._renewed(self)
 
     def _answer(self, link: Link, message: FolderMessage) -> list[tuple[Link, FolderMessage]]:
@@ -759,11 +775,11 @@ class Folder:
                     said.append((link, RosterWanted(link.tag, unknown)))
                 newer = rosters.after(message.heads)
                 if newer and not unknown:
-                    said.append((link, Rosters(link.tag, newer[:64])))
+                    said.append((link, Rosters(link.tag, _fitting(newer))))
                 return said
             case RosterWanted():
-                found = [raw for each in message.hashes if (raw := rosters.raw(each)) is not None]
-                return [(link, Rosters(link.tag, tuple(found[:64])))]
+                found = [raw for each in dict.fromkeys(message.hashes) if (raw := rosters.raw(each)) is not None]
+                return [(link, Rosters(link.tag, _fitting(found)))] if found else []
             case Rosters():
                 new = self.membership.take(message.rosters)
                 if new:
@@ -886,3 +902,15 @@ class Folder:
                 files += 1
                 octets += entry.size
         return files, octets
+
+
+def _fitting(rosters: Sequence[bytes]) -> tuple[bytes, ...]:
+    """As many of them, from the first one, as one message takes; who got them asks for more."""
+    found: list[bytes] = []
+    size = 0
+    for raw in rosters[:_ROSTERS]:
+        size += len(raw)
+        if found and size > limits.MIB:
+            break
+        found.append(raw)
+    return tuple(found)

@@ -149,6 +149,10 @@ class Membership:
         return cuts.judge(
             self.view, self._lists, entry.author, entry.epoch, entry.seq, entry_hash(packed))
 
+    def writes(self, device: DeviceId) -> bool:
+        member = self.view.member(device)
+        return member is not None and member.role.writes
+
     def sign(self, message: bytes) -> bytes:
         return self.keys.sign(message)
 

@@ -23,6 +23,7 @@ from wildbach.disk.folder.fs import RealFs
 from wildbach.disk.folder.ignore import Ignores
 from wildbach.disk.folder.install import Installer
 from wildbach.disk.folder.local import TMP
+from wildbach.disk.folder.staging import doing
 from wildbach.disk.folder.marker import Finding, Marker
 from wildbach.disk.folder.scan import Scanner
 from wildbach.disk.folder.staging import doing
@@ -67,6 +68,12 @@ class Place:
         self.ignore_problem = ""
         self._ignores_read = False
         self._marker = Marker(folder, bytes(markers.EPOCH_BYTES))
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that the whole disk has: no file is longer. Raises StorageError."""
+        with doing("look at", str(self.path)):
+            return self.fs.space().total
 
     def close(self) -> None:
         self.fs.close_root()

@@ -46,6 +46,10 @@ _BUSY: Final = 256 * 1024
 _ASKED: Final = 4
 "Bundles that are asked for on one channel before the first has come."
 _HELLO_SECONDS: Final = 30.0
+_SERVED: Final = 4
+"Channels for bundles that the other side has open for one folder; it needs one."
+_UNHEARD: Final = 64
+"Messages about folders that wait to be taken in: with more, no others are read from the connection."
 
 FolderMessage = RosterHeads | RosterWanted | Rosters | Index | Entries | Ack | Whereabouts | Status
 
@@ -119,6 +123,8 @@ class Link:
     tag: bytes
     channels: list[Channel] = field(default_factory=list)
     "That are open for it."
+    bundling: list[Serving] = field(default_factory=list)
+    "What it asks for."
 
     def keep(self, channel: Channel) -> Channel:
         """It is closed where the folder is not the other device's any more."""
@@ -170,6 +176,7 @@ class Session:
         "Keys of offers."
         self._over = False
         self._leaving = False
+        self._unheard = 0
         self._mux = Mux(met.connection, met.opened.initiator, self)
         self._greet()
 
@@ -232,6 +239,17 @@ class Session:
     def _send(self, message: Message) -> None:
         if not self._over:
             self._mux.send(messages.encode(message))
+
+    def waits(self) -> None:
+        """A folder has a message that it takes in later; then it says `taken`."""
+        self._unheard += 1
+        if self._unheard >= _UNHEARD:
+            self._mux.hold()
+
+    def taken(self) -> None:
+        self._unheard -= 1
+        if self._unheard <= _UNHEARD // 2:
+            self._mux.go_on()
 
     def bye(self, code: str) -> None:
         """Say why the connection ends; it does when that has left."""
@@ -308,7 +326,10 @@ class Session:
         if link is None:
             return False
         if kind == BUNDLE:
-            Serving(link.keep(channel), link, self._scope, self._report)
+            link.bundling = [each for each in link.bundling if not each.over]
+            if len(link.bundling) >= _SERVED:
+                return False
+            link.bundling.append(Serving(link.keep(channel), link, self._scope, self._report))
             return True
         if kind == CONTENT:
             root, size = take_bytes(wanted, b"r", "open"), take_int(wanted, b"s", "open")

@@ -98,7 +98,8 @@ class Transfers:
 
     def want(self, op: Op, place: Place, store: FolderStore) -> bool:
         """Have the content of an operation come. False where there is nobody to ask."""
-        if not self._links:
+        entry = op.entry
+        if not self._links or entry is None or not _can_be(entry.root, entry.size):
             return False
         self._wanted.append((op, place, store))
         return True
@@ -265,6 +266,15 @@ class Transfers:
             await asyncio.sleep(_IDLE_SECONDS / 4)
             idle = 0.0 if serving.swarm.swarm.peers else idle + _IDLE_SECONDS / 4
         await serving.close()
+
+
+def _can_be(root: bytes, size: int) -> bool:
+    """A writer may sign any root and size; of some there is no content."""
+    try:
+        ContentId(root, size, piece_length_for(size))
+    except UsageError:
+        return False
+    return True
 
 
 def _made(place: Place, name: str) -> int:

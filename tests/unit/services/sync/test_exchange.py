@@ -40,6 +40,7 @@ class Roster:
         self._all = all_keys
         self.verdicts: dict[DeviceId, Verdict] = {}
         self.unknown: set[DeviceId] = set()
+        self.readers: set[DeviceId] = set()
 
     def devices(self) -> list[DeviceId]:
         return sorted(self._all)
@@ -52,6 +53,9 @@ class Roster:
 
     def judge(self, entry: Entry, packed: bytes) -> Verdict:
         return self.verdicts.get(entry.author, Verdict.ACCEPTED)
+
+    def writes(self, device: DeviceId) -> bool:
+        return device not in self.readers
 
     def sign(self, message: bytes) -> bytes:
         return self._keys.sign(message)
