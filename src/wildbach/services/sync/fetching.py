@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from wildbach.base import limits
@@ -55,31 +55,32 @@ class Fetching:
 
     async def small(self, ops: Sequence[Op], order: Callable[[Op], list[Link]]) -> dict[bytes, bytes]:
         """Contents of small files by their roots, each checked. What is missing nobody has who is connected."""
-        asked: dict[Link, dict[bytes, int]] = {}
-        wanted: dict[bytes, tuple[int, list[Link]]] = {}
+        # A writer may have signed a true root with a false size, so what is asked for is both.
+        asked: dict[Link, dict[File, None]] = {}
+        wanted: dict[File, list[Link]] = {}
         for op in ops:
-            if not is_small(op) or op.entry is None or op.entry.root in wanted:
+            if not is_small(op) or op.entry is None or (op.entry.root, op.entry.size) in wanted:
                 continue
-            links = order(op)
-            wanted[op.entry.root] = op.entry.size, links
+            file = op.entry.root, op.entry.size
+            links = wanted[file] = order(op)
             if links:
-                asked.setdefault(links[0], {})[op.entry.root] = op.entry.size
+                asked.setdefault(links[0], {})[file] = None
         found: dict[bytes, bytes] = {}
-        tried: dict[bytes, set[Link]] = {}
+        tried: dict[File, set[Link]] = {}
         while asked:
             turn = asyncio.Semaphore(_AT_ONCE)
             await asyncio.gather(*(
                 self._ask(link, files, found, turn)
-                for link, roots in asked.items() for files in _bundles(roots)))
-            again: dict[Link, dict[bytes, int]] = {}
-            for link, roots in asked.items():
-                for root, size in roots.items():
-                    if root in found:
+                for link, each in asked.items() for files in _bundles(each)))
+            again: dict[Link, dict[File, None]] = {}
+            for link, each in asked.items():
+                for file in each:
+                    if file[0] in found:
                         continue
-                    tried.setdefault(root, set()).add(link)
-                    other = next((each for each in wanted[root][1] if each not in tried[root]), None)
+                    tried.setdefault(file, set()).add(link)
+                    other = next((each for each in wanted[file] if each not in tried[file]), None)
                     if other is not None:
-                        again.setdefault(other, {})[root] = size
+                        again.setdefault(other, {})[file] = None
             asked = again
         return found
 
@@ -105,10 +106,10 @@ class Fetching:
             link.session.close(RemoteError("sent another content than its hash says"))
 
 
-def _bundles(roots: dict[bytes, int]) -> Iterator[list[File]]:
+def _bundles(wanted: Iterable[File]) -> Iterator[list[File]]:
     files: list[File] = []
     size = 0
-    for root, each in roots.items():
+    for root, each in wanted:
         if files and (size + each > limits.SYNC_BUNDLE_BYTES or len(files) >= limits.SYNC_BUNDLE_FILES):
             yield files
             files, size = [], 0

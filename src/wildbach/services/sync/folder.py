@@ -68,6 +68,8 @@ _PASS_SECONDS: Final = 20.0
 "Between two looks for records of members that others may be told of."
 _MESSAGES: Final = 16
 "That are read from the data base in one go."
+_COMPARE_SECONDS: Final = 600.0
+"After which a device has said all that it has, or deletions are not held back for it any more."
 _HEARD: Final = 200
 "That are taken in before something else has its turn."
 _ROSTERS: Final = 64
@@ -160,6 +162,7 @@ class Folder:
         self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
         self._calls: deque[tuple[Callable[[], object], Callable[[object, Exception | None], None]]] = deque()
+        self._first_met: dict[DeviceId, float] = {}
         self._open_links: set[Link] = set()
         "Those of which the exchange knows."
         self._new_roster = False
@@ -475,7 +478,7 @@ class Folder:
 
     async def _scan(self, paths: set[str]) -> None:
         whole = "" in paths
-        compared = bool(self.links) and all(self._exchange.compared(device) for device in self.links)
+        compared = self._compared()
         try:
             if self.membership.role is None:
                 return
@@ -500,6 +503,13 @@ class Folder:
         finally:
             self._scanning = False
             self._wake.set()
+
+    def _compared(self) -> bool:
+        """All that is to be known of what the others have is known. Who does not come to an end is not waited for."""
+        late = time.monotonic() - _COMPARE_SECONDS
+        known = {device: self._exchange.compared(device) for device in self.links}
+        return any(known.values()) and all(
+            compared or self._first_met.get(device, late) < late for device, compared in known.items())
 
     def _saw(self, found: Findings, paths: Iterable[str], whole: bool) -> None:
         moved = self.place.hands.confirmed(found)
@@ -579,7 +589,7 @@ class Folder:
         if op.act not in (Act.INSTALL, Act.COPY) or op.source is not None or entry is None or not entry.root:
             return self.place.hands.do(op)
         raw = content.get(entry.root)
-        if raw is not None:
+        if raw is not None and len(raw) == entry.size:
             staged = self.place.installer.staging.file()
             try:
                 staged.write(0, raw)
@@ -643,6 +653,7 @@ class Folder:
             self.transfers.parted(before)
             if before.session is not link.session:
                 before.session.bye("another_session")
+        self._first_met.setdefault(link.device, time.monotonic())
         self._want_lists = True
         self.transfers.met(link)
         self._calls.append((lambda: self._greet(link), lambda said, error: self._greeted(link, said, error)))

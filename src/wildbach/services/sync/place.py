@@ -23,7 +23,6 @@ from wildbach.disk.folder.fs import RealFs
 from wildbach.disk.folder.ignore import Ignores
 from wildbach.disk.folder.install import Installer
 from wildbach.disk.folder.local import TMP
-from wildbach.disk.folder.staging import doing
 from wildbach.disk.folder.marker import Finding, Marker
 from wildbach.disk.folder.scan import Scanner
 from wildbach.disk.folder.staging import doing

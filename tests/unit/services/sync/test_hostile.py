@@ -37,8 +37,9 @@ from wildbach.protocol.sync.messages import (
 from wildbach.protocol.sync.roster import Role, roster_hash
 from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.protocol.sync.writing import Changes, Newcomer
-from wildbach.services.sync.membership import Membership
+from wildbach.services.sync import folder as folders
 from wildbach.services.sync.folder import Folder
+from wildbach.services.sync.membership import Membership
 
 FILES = {"a.txt": b"one", "d/b.txt": b"two"}
 
@@ -176,7 +177,7 @@ def test_nothing_is_written_through_a_link(house: Callable[[Work], None]) -> Non
         await rw.ready()
         link = {"kind": EntryKind.LINK, "size": 0, "root": b"", "target": str(outside)}
         rw.tell(rw.entry("link", **link))
-        await until(lambda: (here.path / "link").is_symlink())
+        await until((here.path / "link").is_symlink)
         rw.tell(rw.entry("link/secret", b"evil"), rw.entry("e", **link), rw.entry("e/x", b"evil"))
         await here.sound()
         rw.tell(rw.entry("link/secret", b"", deleted=True))
@@ -223,7 +224,7 @@ def test_a_path_has_a_few_heads_of_an_author_and_old_ones_bring_nothing_back(hou
         await rw.ready()
         first = rw.entry("gone", b"first")
         rw.tell(first)
-        await until(lambda: (here.path / "gone").exists())
+        await until((here.path / "gone").exists)
         (here.path / "gone").unlink()
         here.folder.look()
         await until(lambda: any(
@@ -267,6 +268,43 @@ def test_a_roll_back_is_claimed_once_and_costs_nothing_for_long(house: Callable[
         await until(lambda: any(
             b"own 1" in row and b"1:di1e" in row for each in here.friend.heard if isinstance(each, Entries)
             for row in each.entries))
+    house(work)
+
+
+def test_who_claims_a_roll_back_and_is_never_whole_holds_deletions_back_for_a_while(
+        house: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(here: House) -> None:
+        ro = here.ro
+        monkeypatch.setattr(folders, "_COMPARE_SECONDS", 0.5)
+        await ro.ready()
+        ro.say(Index(ro.tag, ro.index, 9, next(each.index for each in ro.heard if isinstance(each, Index)), 1 << 40))
+        ro.say(Entries(ro.tag, 0, 1, (), False))
+        await here.sound()
+        assert here.folder.store.number("cautious")
+
+        def trusted() -> bool:
+            here.folder.look()
+            return not here.folder.store.number("cautious")
+
+        await until(trusted)
+        (here.path / "own 1").unlink()
+        here.folder.look()
+        await until(lambda: any(
+            b"own 1" in row and b"1:di1e" in row for each in here.friend.heard if isinstance(each, Entries)
+            for row in each.entries))
+        ro.close()
+    house(work)
+
+
+def test_a_false_size_of_a_file_of_others_does_not_keep_it_away(house: Callable[[Work], None]) -> None:
+    async def work(here: House) -> None:
+        rw, content = here.rw, b"good 1"
+        await rw.ready()
+        rw.tell(*(rw.entry(f"{at} false", root=root_of(content), size=size) for at, size in enumerate((3, 7, 100_000))))
+        await until(lambda: sum(here.folder.standing.held.values()) == 3)
+        await here.sound()
+        assert here.theirs() == {}
+        rw.close()
     house(work)
 
 
@@ -469,7 +507,8 @@ def test_contents_that_cannot_be_are_not_waited_for(house: Callable[[Work], None
         rw = here.rw
         await rw.ready()
         rw.tell(
-            rw.entry("vast", root=b"r" * 32, size=limits.SYNC_FILE_BYTES), rw.entry("large", root=b"s" * 32, size=1 << 49),
+            rw.entry("vast", root=b"r" * 32, size=limits.SYNC_FILE_BYTES),
+            rw.entry("large", root=b"s" * 32, size=1 << 49),
             rw.entry("zeros", root=bytes(32), size=10), rw.entry("zeros 2", root=bytes(32), size=1 << 30))
         await here.sound()
         await until(lambda: sum(here.folder.standing.held.values()) == 4)
