@@ -187,7 +187,9 @@ class Member:
 
     def answer(self, asked: Bundled) -> Bundle:
         """To be replaced by worse."""
-        return Bundle(asked.number, tuple(self.files.get(root, b"") for root, _ in asked.files))
+        found = (self.files.get(root, b"") for root, _ in asked.files)
+        return Bundle(asked.number, tuple(
+            raw if len(raw) == size else b"" for raw, (_, size) in zip(found, asked.files, strict=True)))
 
     # -- MuxOwner
 
