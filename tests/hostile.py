@@ -54,6 +54,8 @@ class _Stream:
             message = messages.decode(bytes(data[used + 4 : used + 4 + size]))
             self.got.append(message)
             if isinstance(message, Bundled):
+                self._member.asked += 1
+            if isinstance(message, Bundled) and not self._member.silent:
                 self.say(self._member.answer(message))
             used += 4 + size
         return used
@@ -83,6 +85,9 @@ class Member:
         self.mux: Mux
         self.tag = b""
         self.over = True
+        self.silent = False
+        "It does not answer."
+        self.asked = 0
         self.rows = 0
         self.index = hashlib.sha256(name.encode() + b"index").digest()[:8]
         self._api = api

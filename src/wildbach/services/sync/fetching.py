@@ -8,6 +8,7 @@ from typing import Final
 
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError, RemoteError
+from wildbach.base.ids import DeviceId
 from wildbach.protocol import layers
 from wildbach.protocol.sync.entries import EntryKind
 from wildbach.runtime.workers import Threads
@@ -20,6 +21,9 @@ _GROUP_BYTES: Final = 8 * limits.MIB
 _GROUP_OPS: Final = 512
 _AT_ONCE: Final = 4
 "Bundles that are asked for before the first is here."
+
+_LATE_SECONDS: Final = 600.0
+"In which a device is not asked that did not answer: the folder waits for answers."
 
 File = tuple[bytes, int]
 "Root and size."
@@ -38,6 +42,8 @@ class Fetching:
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
+        self._late: dict[DeviceId, float] = {}
+        "Until when each is not asked."
 
     def groups(self, ops: Sequence[Op]) -> Iterator[list[Op]]:
         """Runs of operations whose small contents are held in memory together."""
@@ -62,7 +68,7 @@ class Fetching:
             if not is_small(op) or op.entry is None or (op.entry.root, op.entry.size) in wanted:
                 continue
             file = op.entry.root, op.entry.size
-            links = wanted[file] = order(op)
+            links = wanted[file] = [each for each in order(op) if self._answers(each)]
             if links:
                 asked.setdefault(links[0], {})[file] = None
         found: dict[bytes, bytes] = {}
@@ -87,8 +93,13 @@ class Fetching:
     async def accepted(self, link: Link, file: File) -> bytes:
         """A list of what was accepted, checked; empty where the other side has it not."""
         found: dict[bytes, bytes] = {}
+        if not self._answers(link):
+            return b""
         await self._ask(link, [file], found, asyncio.Semaphore(1))
         return found.get(file[0], b"")
+
+    def _answers(self, link: Link) -> bool:
+        return asyncio.get_running_loop().time() >= self._late.get(link.device, 0.0)
 
     async def _ask(self, link: Link, files: list[File], found: dict[bytes, bytes], turn: asyncio.Semaphore) -> None:
         try:
@@ -96,6 +107,7 @@ class Fetching:
                 came = await link.bundle(files)
         except TimeoutError:
             # The folder waits for it: whoever does not answer holds up nobody else.
+            self._late[link.device] = asyncio.get_running_loop().time() + _LATE_SECONDS
             link.session.close(NetworkError("sent no files that were asked for", code="timed_out"))
             return
         except (NetworkError, RemoteError):

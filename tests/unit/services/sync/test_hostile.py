@@ -503,6 +503,22 @@ def test_bundles_of_other_files_than_asked_are_not_taken(house: Callable[[Work],
     house(work)
 
 
+def test_who_does_not_answer_is_waited_for_once(
+        house: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(here: House) -> None:
+        rw = here.rw
+        monkeypatch.setattr(limits, "SYNC_BUNDLE_SECONDS", 1.0)
+        rw.silent = True
+        for at in range(4):
+            await rw.ready()
+            rw.tell(rw.entry(f"never {at}", b"%d" % at))
+            await here.sound()
+            assert rw.over == (at == 0)
+            rw.close()
+        assert here.theirs() == {} and rw.asked == 1
+    house(work)
+
+
 def test_contents_that_cannot_be_are_not_waited_for(house: Callable[[Work], None]) -> None:
     async def work(here: House) -> None:
         rw = here.rw
@@ -530,7 +546,7 @@ def test_floods_hold_up_nobody(house: Callable[[Work], None]) -> None:
                 most = max(most, len(here.folder._inbox))
                 await asyncio.sleep(0)
 
-        watching = asyncio.create_task(watch())
+        watching = here.api.core.scope.spawn("watch", watch())
         hello = Hello(tuple(b"%032d" % at for at in range(limits.SYNC_PROOFS)))
         for at in range(3000):
             if ro.over:
