@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from wildbach.base import limits
@@ -123,45 +123,6 @@ def refusal(path: str) -> str:
 def reserved(path: str) -> bool:
     """True for `.wildbach` and what is below it, however it is spelt."""
     return path.partition("/")[0].casefold() == RESERVED
-
-
-def shadows(paths: Iterable[str], here: Iterable[str], traits: Traits) -> dict[str, str]:
-    """Which of `paths` cannot be written, each with the one that stands in its place.
-
-    What is on the disk already (`here`) goes before what is not, and then the smaller by code points, so that the
-    answer does not depend on the order. A path whose directory is shadowed is not named again.
-    """
-    if traits.exact:
-        return {}
-    holders: dict[str, str] = {}
-    for path in sorted(here):
-        holders.setdefault(traits.key(path), path)
-    hidden: dict[str, str] = {}
-    for path in sorted(paths):
-        holder = holders.setdefault(traits.key(path), path)
-        if holder != path:
-            hidden[path] = holder
-    return hidden
-
-
-def conflict_path(path: str, device: bytes, mtime_ns: int, number: int = 0) -> str:
-    """What a losing file is called from now on: `name (conflict DEVICE 2026-01-31 1405).ext`.
-
-    All comes from the losing entry: its path, author and time (UTC), so two devices make the same. `number` above 0
-    gives others, for where that one is taken by something else. The name is never longer than file systems take.
-    """
-    folder, slash, name = path.rpartition("/")
-    stem, dot, extension = name.rpartition(".")
-    if not stem or len(extension.encode()) > _EXTENSION_BYTES:
-        stem, dot, extension = name, "", ""
-    since = timedelta(microseconds=mtime_ns // 1000)
-    when = _EPOCH + min(max(since, _EARLIEST), _LATEST)
-    short = device.hex()[:_DEVICE_CHARS]
-    again = f" {number + 1}" if number else ""
-    tail = f" (conflict {short} {when.year:04}-{when:%m-%d %H%M}{again}){dot}{extension}"
-    room = limits.SYNC_NAME_BYTES - len(tail.encode())
-    kept = stem.encode()[:room].decode("utf-8", "ignore")
-    return unicodedata.normalize("NFC", f"{folder}{slash}{kept}{tail}")
 
 
 def composed(name: str) -> str:

@@ -27,13 +27,12 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, RemoteError, UsageError
 from wildbach.protocol import bencode, noise
 from wildbach.protocol.ext import handshake as extensions
+from wildbach.protocol.sync.secrets import derive
 from wildbach.protocol.wire import codec
 from wildbach.protocol.wire.handshake import LENGTH, Handshake, parse, plausible
 
@@ -47,11 +46,6 @@ NUMBER: Final = 1
 _PROLOGUE: Final = b"wb_noise 1"
 _HEADER: Final = 6
 "Bytes of an extension message before its payload: length, 20, number."
-
-
-def derive(secret: bytes, label: str) -> bytes:
-    """32 bytes from a secret for one use: HKDF-SHA256 (RFC 5869) without salt, `label` as its info."""
-    return HKDF(SHA256(), 32, salt=None, info=label.encode()).derive(secret)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from wildbach.base import limits
-from wildbach.base.errors import FormatError, LimitError, RemoteError
+from wildbach.base.errors import LimitError, RemoteError
 from wildbach.base.ids import DeviceId, FolderId
 from wildbach.protocol.sync.cuts import Verdict
 from wildbach.protocol.sync.entries import Entry
@@ -353,14 +353,3 @@ class Exchange:
     def collect(self) -> int:
         """Forget deletions that all devices know of. Returns how many."""
         return self._core.collect(self.acks())
-
-
-def device_named(name: str) -> DeviceId:
-    """From hex. Raises FormatError."""
-    try:
-        raw = bytes.fromhex(name)
-    except ValueError:
-        raise FormatError("is no device", where=name[:40]) from None
-    if len(raw) != DeviceId.SIZE:
-        raise FormatError("is no device", where=name[:40])
-    return DeviceId(raw)

@@ -21,8 +21,9 @@ from wildbach.base import limits
 from wildbach.base.errors import RemoteError, StorageError, WildbachError
 from wildbach.base.ids import DeviceId, FolderId
 from wildbach.disk.folder import names, scan
-from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
+from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED, VERSIONS
 from wildbach.disk.folder.marker import Finding
+from wildbach.disk.folder.staging import doing
 from wildbach.disk.folder.watch import Inotify
 from wildbach.disk.folder.watching import FolderWatch
 from wildbach.engine.contents import Contents
@@ -490,6 +491,7 @@ class Folder:
             await self._work.run(self._saw, found, paths, whole)
             if whole and not found.stopped:
                 self.scanned_at = time.time()
+                await self._work.run(self._tidy)
                 if compared:
                     await self._work.run(self._core.compared)
         except StorageError as error:
@@ -530,6 +532,13 @@ class Folder:
         self._core.saw(found.changes.items(), time.time())
         if moved:
             self._dirty.update(moved)
+
+    def _tidy(self) -> None:
+        """Once in a while: old versions thin out, and layers of what is nowhere any more are forgotten."""
+        with doing("thin", VERSIONS):
+            self.place.versions.thin()
+        self.store.trim_layers()
+        self.store.commit()
 
     def _forget(self, path: str) -> None:
         """It is left out by a pattern now: neither ours nor deleted."""

@@ -14,7 +14,6 @@ from typing import Final
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.services.sync.merge import same_bytes
-from wildbach.services.sync.observe import Change, What
 from wildbach.services.sync.trees import Heads, Synced
 
 LEAST_LOST: Final = 50
@@ -27,16 +26,6 @@ WINDOW_SECONDS: Final = 3600.0
 def too_many(lost: int, total: int) -> bool:
     """`total`: files before the loss."""
     return lost >= LEAST_LOST and lost >= SHARE * total
-
-
-def lost_in_scan(changes: Iterable[Change]) -> int:
-    """Files that a scan misses and does not find again under another name."""
-    found = list(changes)
-    kept = {each.lineage for each in found if each.what is What.SIGN and each.lineage is not None}
-    return sum(
-        each.what is What.DELETE and each.base is not None and each.base.kind is not EntryKind.DIR
-        and each.lineage not in kept
-        for each in found)
 
 
 def lost_by_entries(old: dict[str, Heads], entries: Iterable[Entry], synced: Synced) -> dict[DeviceId, dict[str, int]]:

@@ -8,7 +8,7 @@ of its own; large ones on channels that the engine speaks on (`engine.contents`)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -45,7 +45,6 @@ _BUSY: Final = 256 * 1024
 "With so many bytes of messages waiting nothing more is asked of the folders."
 _ASKED: Final = 4
 "Bundles that are asked for on one channel before the first has come."
-_HELLO_SECONDS: Final = 30.0
 _SERVED: Final = 4
 "Channels for bundles that the other side has open for one folder; it needs one."
 _UNHEARD: Final = 64
@@ -494,6 +493,3 @@ class Serving(_Framed):
     def closed(self, error: Exception | None) -> None:
         super().closed(error)
         self._left.set()
-
-
-Opener = Callable[[Met[Any]], Awaitable[None]]

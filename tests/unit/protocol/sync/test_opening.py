@@ -16,7 +16,8 @@ from wildbach.base import limits
 from wildbach.base.errors import FormatError, LimitError, RemoteError, UsageError
 from wildbach.protocol import bencode
 from wildbach.protocol.peer_id import new_peer_id
-from wildbach.protocol.sync.opening import Answerer, Caller, MeetingKeys, Opening, Secrets, derive
+from wildbach.protocol.sync.opening import Answerer, Caller, MeetingKeys, Opening, Secrets
+from wildbach.protocol.sync.secrets import derive
 from wildbach.protocol.wire import codec
 from wildbach.protocol.wire.handshake import LENGTH, Handshake, parse
 

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.syncsim.made import A, B, C, entry
 from tests.syncsim.memory import GlobalTree
 
 from wildbach.protocol import bencode
-from wildbach.protocol.sync.entries import Entry
+from wildbach.protocol.sync.entries import Entry, check_path
 from wildbach.services.sync import conflicts
 from wildbach.services.sync.store import FolderStore
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1).map(
+    lambda text: unicodedata.normalize("NFC", text)
+).filter(lambda text: text not in (".", "..") and len(text.encode()) <= 255)
 
 
 def test_a_record_names_who_wrote_the_loser_whoever_keeps_its_copy() -> None:
@@ -62,3 +69,10 @@ def test_a_copy_says_of_what_it_is_to_devices_that_never_saw_both(tmp_path: Path
 ])
 def test_what_a_hostile_author_says_there_is_passed_over(extra: dict[bytes, bencode.Value]) -> None:
     assert conflicts.told(replace(entry("b.txt", "x", A), extra=extra)) is None
+
+
+@given(NAMES, st.integers(-(1 << 63), (1 << 63) - 1))
+def test_a_copy_has_a_name_that_can_be(name: str, mtime_ns: int) -> None:
+    for path in conflicts.names(entry(f"d/{name}", "x", A, mtime_ns=mtime_ns)):
+        assert check_path(path) == path
+        assert path != f"d/{name}"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.syncsim.made import entry, seen
 
 from wildbach.base import limits
-from wildbach.base.errors import FormatError, LimitError, RemoteError
+from wildbach.base.errors import LimitError, RemoteError
 from wildbach.base.ids import DeviceId, FolderId
 from wildbach.protocol.sync.cuts import Verdict
 from wildbach.protocol.sync.devices import DeviceKeys
@@ -22,7 +22,7 @@ from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.messages import Ack, Entries, Index
 from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.services.sync.core import Core
-from wildbach.services.sync.exchange import Exchange, device_named
+from wildbach.services.sync.exchange import Exchange
 from wildbach.services.sync.store import FolderStore
 
 FOLDER = FolderId(bytes(range(32)))
@@ -352,12 +352,6 @@ def test_whatever_happens_between_three_they_end_alike(
             for one, other in pairs:
                 talk(made[one], made[other])
         assert made[0].world() == made[1].world() == made[2].world()
-
-
-@given(st.text(max_size=40))
-def test_a_device_is_named_by_hex_or_it_is_an_error(name: str) -> None:
-    with contextlib.suppress(FormatError):
-        assert len(device_named(name)) == 16
 
 
 def test_links_and_directories_go_over_as_files_do(tmp_path: Path) -> None:
