@@ -105,14 +105,26 @@ class FolderStore:
         found = self.read("SELECT count(*), coalesce(sum(size), 0) FROM local WHERE kind = 'f'")
         self._seen_files, self._seen_bytes = int(found[0][0]), int(found[0][1])
         self._numbers: dict[str, int] = dict(self.read("SELECT name, value FROM numbers"))
+        self._new_numbers: set[str] = set()
+        "Those that are written with the next commit: one of them changes with each entry that is signed."
+        self._marks: set[str] = set()
+        "Paths that are known to be marked: each file marks all directories above it."
+        self._conflicted: set[str] = set(self._paths("SELECT path FROM conflicted"))
+        self._holds = self._any_holds()
+        "There may be some."
 
     def close(self) -> None:
         """Idempotent."""
         self._file.close()
 
     def commit(self) -> None:
-        if not self._gathering:
-            self._file.commit()
+        if self._gathering:
+            return
+        for name in sorted(self._new_numbers):
+            self._run("INSERT OR REPLACE INTO numbers VALUES (?, ?)", name, self._numbers[name])
+        self._new_numbers.clear()
+        self._holds = self._holds and self._any_holds()
+        self._file.commit()
 
     @contextlib.contextmanager
     def gathered(self) -> Iterator[None]:
@@ -132,8 +144,10 @@ class FolderStore:
     # -- the trees
 
     def put_heads(self, path: str, heads: Heads) -> None:
+        before = len(self.world.get(path))
         self.heads[path] = heads
-        self._run("DELETE FROM heads WHERE path = ?", path)
+        if len(heads) < before:
+            self._run("DELETE FROM heads WHERE path = ? AND nth >= ?", path, len(heads))
         if not heads:
             self._run("DELETE FROM paths WHERE path = ?", path)
             # The number that it had is not given again, also after a start.
@@ -146,7 +160,7 @@ class FolderStore:
             " row = excluded.row, lineage = excluded.lineage", path, int(best is not None and not best.deleted),
             fold(path), self._last, best.lineage if best is not None else b"")
         for nth, entry in enumerate(heads):
-            self._run("INSERT INTO heads VALUES (?, ?, ?)", path, nth, entry.pack())
+            self._run("INSERT OR REPLACE INTO heads VALUES (?, ?, ?)", path, nth, entry.pack())
         conflict = told(best) if best is not None and best.extra else None
         if conflict is not None:
             # What was noted here when both sides were seen says more.
@@ -191,9 +205,14 @@ class FolderStore:
     # -- what is to be looked at
 
     def mark(self, path: str) -> None:
+        if path in self._marks:
+            return
+        _bounded(self._marks)
+        self._marks.add(path)
         self._run("INSERT OR IGNORE INTO marks VALUES (?)", path)
 
     def unmark(self, path: str) -> None:
+        self._marks.discard(path)
         self._run("DELETE FROM marks WHERE path = ?", path)
 
     def marked(self, limit: int) -> list[str]:
@@ -209,8 +228,10 @@ class FolderStore:
 
     def hold(self, path: str, why: Why | None) -> None:
         if why is None:
-            self._run("DELETE FROM holds WHERE path = ?", path)
+            if self._holds:
+                self._run("DELETE FROM holds WHERE path = ?", path)
         else:
+            self._holds = True
             self._run(
                 "INSERT INTO holds (path, why) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET why = excluded.why",
                 path, why.name)
@@ -221,19 +242,22 @@ class FolderStore:
             f"SELECT path FROM holds WHERE why IN ({wanted}) ORDER BY path", *(why.name for why in whys))
 
     def held_below(self, path: str) -> list[str]:
-        return self._paths("SELECT path FROM holds WHERE path > ? AND path < ? ORDER BY path", *below(path))
+        return [] if not self._holds else self._paths("SELECT path FROM holds WHERE path > ? AND path < ? ORDER BY path", *below(path))
 
     def note(self, path: str, conflicts: tuple[Conflict, ...]) -> None:
         if not conflicts:
-            self._run("DELETE FROM conflicted WHERE path = ?", path)
+            if path in self._conflicted:
+                self._conflicted.remove(path)
+                self._run("DELETE FROM conflicted WHERE path = ?", path)
             return
+        self._conflicted.add(path)
         self._run("INSERT OR IGNORE INTO conflicted VALUES (?)", path)
         for each in conflicts:
             self._run(
                 "INSERT OR REPLACE INTO conflicts VALUES (?, ?, ?)", path, each.copy, msgspec.msgpack.encode(each))
 
     def conflicted(self) -> list[str]:
-        return self._paths("SELECT path FROM conflicted ORDER BY path")
+        return sorted(self._conflicted)
 
     # -- small things
 
@@ -243,7 +267,7 @@ class FolderStore:
     def set_number(self, name: str, value: int) -> None:
         if self._numbers.get(name) != value:
             self._numbers[name] = value
-            self._run("INSERT OR REPLACE INTO numbers VALUES (?, ?)", name, value)
+            self._new_numbers.add(name)
 
     def put_layer(self, root: bytes, layer: bytes) -> None:
         """Remember the piece layer of a content: what a later edit is compared with."""
@@ -321,6 +345,9 @@ class FolderStore:
 
     def drop_conflict(self, conflict: Conflict) -> None:
         self._run("DELETE FROM conflicts WHERE path = ? AND copy = ?", conflict.path, conflict.copy)
+
+    def _any_holds(self) -> bool:
+        return bool(self.read("SELECT 1 FROM holds LIMIT 1"))
 
     def _number(self, name: str) -> int:
         found = self.read("SELECT value FROM numbers WHERE name = ?", name)
@@ -441,7 +468,7 @@ class _Synced:
         return _below(self._store, "synced", path)
 
 
-def _bounded(known: dict[str, Any]) -> None:
+def _bounded(known: dict[str, Any] | set[str]) -> None:
     if len(known) >= _KNOWN:
         known.clear()
 
