@@ -153,6 +153,7 @@ SHOWN_LIMITS = {
     "SYNC_OPEN_LINKS": "links to a folder for any number of devices",
     "SYNC_LINKS": "links that a device gave and nobody came by yet",
     "SYNC_LINK_SECONDS": "seconds that a link holds",
+    "SYNC_FETCH_SECONDS": "seconds without a byte of a large file, after which one that waits has its turn",
     "SYNC_BUNDLE_SECONDS": "seconds that a bundle of small files may take",
     "SYNC_REKEY_SECONDS": "seconds that a device that was away is waited for with new keys",
 }

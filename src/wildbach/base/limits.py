@@ -814,6 +814,8 @@ SYNC_BUNDLE_BYTES = MIB
 "Whole small files that are sent in one answer."
 SYNC_BUNDLE_FILES = 2048
 "Of one answer."
+SYNC_FETCH_SECONDS = 60.0
+"Without a byte of a large file, after which another one that waits has its turn."
 SYNC_BUNDLE_SECONDS = 120.0
 "For one answer; then the other side is taken for one that does not give any."
 SYNC_LINK_CHARS = 2000
