@@ -806,6 +806,14 @@ SYNC_PROOFS = 2048
 "Folders that a device proves to have in one session, with those that are made up."
 SYNC_FOLDERS = 1000
 "That one device keeps the same with others."
+SYNC_WORDS = 2000
+"Messages on one connection that a device says at once beside those that folders take in; a greeting counts for 50."
+SYNC_WORDS_PER_SECOND = 200.0
+"After these; who says more is read more slowly."
+SYNC_RECORDS = 4096
+"Records of members that one connection brings at once."
+SYNC_RECORDS_PER_SECOND = 4.0
+"After these; others are dropped."
 SYNC_HASHES = 1024
 "Rosters that are named or sent in one message."
 SYNC_NAME_CHARS = 64

@@ -8,8 +8,9 @@ of its own; large ones on channels that the engine speaks on (`engine.contents`)
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from wildbach.base import limits
@@ -37,6 +38,9 @@ from wildbach.protocol.sync.messages import (
     Whereabouts,
 )
 from wildbach.runtime.tasks import Scope
+from wildbach.services.sync.patience import Patience, cost_of
+
+_log = logging.getLogger(__name__)
 
 BUNDLE: Final = b"bundle"
 CONTENT: Final = b"content"
@@ -176,6 +180,11 @@ class Session:
         self._over = False
         self._leaving = False
         self._unheard = 0
+        self._loop = asyncio.get_running_loop()
+        self._patience = Patience(self._loop.time())
+        self._slowed: asyncio.TimerHandle | None = None
+        "Nothing is read until then: the other side says too much."
+        self._noisy = False
         self._mux = Mux(met.connection, met.opened.initiator, self)
         self._greet()
 
@@ -247,8 +256,25 @@ class Session:
 
     def taken(self) -> None:
         self._unheard -= 1
-        if self._unheard <= _UNHEARD // 2:
+        if self._unheard <= _UNHEARD // 2 and self._slowed is None:
             self._mux.go_on()
+
+    def _slow(self, seconds: float) -> None:
+        """Read nothing more for so long."""
+        self._note_noise()
+        if self._slowed is None:
+            self._mux.hold()
+            self._slowed = self._loop.call_later(seconds, self._read_again)
+
+    def _read_again(self) -> None:
+        self._slowed = None
+        if self._unheard < _UNHEARD:
+            self._mux.go_on()
+
+    def _note_noise(self) -> None:
+        if not self._noisy:
+            self._noisy = True
+            _log.warning("%s says more than it should, and is read more slowly", self.remote)
 
     def bye(self, code: str) -> None:
         """Say why the connection ends; it does when that has left."""
@@ -262,6 +288,10 @@ class Session:
 
     def message(self, payload: bytes) -> None:
         said = messages.decode(payload)
+        link = self.links.get(said.tag) if isinstance(said, _ABOUT_FOLDER) else None
+        cost = cost_of(said, len(payload), known=link is not None)
+        if cost and (seconds := self._patience.said(cost, self._loop.time())):
+            self._slow(seconds)
         if isinstance(said, Hello):
             self.name, self.client = said.name, said.client
             self._theirs = frozenset(said.proofs) | (self._theirs or frozenset())
@@ -271,12 +301,20 @@ class Session:
         elif isinstance(said, Bye):
             self.close(NetworkError(f"the other device ended the connection: {said.code}", code="bye"))
         elif isinstance(said, _ABOUT_FOLDER):
-            link = self.links.get(said.tag)
+            if isinstance(said, Whereabouts):
+                said = self._fewer(said)
             # What is said of a folder that we left, or that its roster takes from the other, is passed over.
             if link is not None:
                 link.port.heard(link, said)
         elif said is not None:
             raise FormatError("a message that belongs on another channel", where="control")
+
+    def _fewer(self, said: Whereabouts) -> Whereabouts:
+        """As many records as may be looked at: each of them is a signature."""
+        taken = self._patience.records(len(said.records), self._loop.time())
+        if taken < len(said.records):
+            self._note_noise()
+        return replace(said, records=said.records[:taken])
 
     def _match(self) -> None:
         """Which folders both have, as they stand now."""
@@ -347,6 +385,8 @@ class Session:
     def closed(self, error: Exception | None) -> None:
         self._over = True
         self.error = error
+        if self._slowed is not None:
+            self._slowed.cancel()
         links, self.links = list(self.links.values()), {}
         for link in links:
             self._part(link)
