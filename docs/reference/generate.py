@@ -157,6 +157,8 @@ SHOWN_LIMITS = {
     "SYNC_WORDS_PER_SECOND": "and so many a second after these",
     "SYNC_RECORDS": "records of where members are that one connection brings at once; more are dropped",
     "SYNC_RECORDS_PER_SECOND": "and so many a second after these",
+    "SYNC_EXCHANGE_BYTES": "an index that is not whole yet, of one device; it waits on the disk",
+    "SYNC_EXCHANGES_BYTES": "all of them of a folder; above that, who has more than its share is left",
     "SYNC_FETCH_SECONDS": "seconds without a byte of a large file, after which one that waits has its turn",
     "SYNC_BUNDLE_SECONDS": "seconds that a bundle of small files may take",
     "SYNC_REKEY_SECONDS": "seconds that a device that was away is waited for with new keys",

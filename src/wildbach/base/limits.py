@@ -936,7 +936,9 @@ RELAY_QUEUED_BYTES = 256 * KIB
 RELAY_QUEUED_ALL = 64 * MIB
 "For all; above that, the pair that has most waiting is ended."
 SYNC_EXCHANGE_BYTES = 512 * MIB
-"Entries of one device that are held until they are all there."
+"Entries of one device that are held, on the disk, until they are all there."
+SYNC_EXCHANGES_BYTES = 1024 * MIB
+"Of all devices that are connected for a folder; above that, who has more than its share is left."
 SYNC_ROSTER_BYTES = 768 * KIB
 "Who has a folder, with what is sealed to each."
 SYNC_ROSTER_TOKENS = 32 * 1024
