@@ -75,6 +75,8 @@ class Ways:
     forget: Callable[[str], None]
     listening: Callable[[], Sequence[Endpoint]]
     "Where calls are taken, also where only this machine gets there."
+    on_moved: Callable[[Callable[[], None]], None]
+    "Says whom to tell when the network is another one."
     relays: Callable[[], Sequence[Endpoint]] = tuple
     loopback: bool = False
 
@@ -91,6 +93,8 @@ class Saved(msgspec.Struct, frozen=True, omit_defaults=True):
     "Device id in hex → where it was met."
     seen: dict[str, int] = {}
     "Device id in hex → when it was last connected."
+    record: int = 0
+    "The time in the last record that said where this device is."
 
 
 @dataclass(slots=True)
@@ -129,6 +133,7 @@ class SyncService:
         self._folders: dict[FolderId, Kept] = {}
         self._sessions: list[Session] = []
         self._link_finders: dict[bytes, Finder] = {}
+        self._join_finders: list[Finder] = []
         self._joiners: dict[bytes, _Joiner] = {}
         self._open_tokens: dict[bytes, FolderId] = {}
         self._closed = False
@@ -144,6 +149,7 @@ class SyncService:
         """
         self.keys = await self._threads.run(self._load_keys)
         self._meetings = self._ways.meetings(self._scope, self.keys, self._met)
+        self._ways.on_moved(self._moved)
         kept = await self._keeper.kept(AREA)
         self.name = kept.pop(_SELF, b"").decode("utf-8", "replace") or check_name(name[:60])
         for key, raw in kept.items():
@@ -214,6 +220,7 @@ class SyncService:
                 await self._close_token(token)
         if one.finder is not None:
             await one.finder.close()
+            await self._keep_record(one, one.finder.record_time)
         # The others hear of it at once, and meet us again by the folders that are left, or where this one is then.
         for link in list(one.folder.links.values()):
             link.session.bye("left")
@@ -242,7 +249,7 @@ class SyncService:
         one.owed = set(owed)
         if one.finder is None:
             beacon = sought.of_member(self.keys.public.signing, self.keys.sign, (store,), self.keys.id)
-            one.finder = self._finder(_Members(self, one.folder.id), beacon)
+            one.finder = self._finder(_Members(self, one.folder.id), beacon, one.saved.record)
             one.folder.passing, one.folder.passed = one.finder.passing, one.finder.passed
             one.finder.start()
         for member in membership.view.state.members.values():
@@ -260,12 +267,18 @@ class SyncService:
             if token is not None:
                 self._open_token(one, token)
 
-    def _finder(self, owner: _Members | _Joiner | _Inviter, beacon: sought.Beacon) -> Finder:
+    def _moved(self) -> None:
+        """This device is in another network, or back in one."""
+        finders = [one.finder for one in self._folders.values() if one.finder is not None]
+        for finder in (*finders, *self._link_finders.values(), *self._join_finders):
+            finder.moved()
+
+    def _finder(self, owner: _Members | _Joiner | _Inviter, beacon: sought.Beacon, last: int = 0) -> Finder:
         loop = asyncio.get_running_loop()
         return Finder(
             self._scope, owner, self._ways.dialer, self._ways.records, beacon, clock=loop.time, wall=self.wall,
             rng=self._rng, chance=secrets.token_bytes, relays=self._ways.relays, report=self._report,
-            loopback=self._ways.loopback)
+            loopback=self._ways.loopback, last=last)
 
     def _open_token(self, one: Kept, token: Token) -> None:
         if token.hash in self._open_tokens:
@@ -497,6 +510,12 @@ class SyncService:
         one.saved = saved
         await self._keeper.keep(AREA, {one.folder.id.hex(): msgspec.json.encode(saved)})
 
+    async def _keep_record(self, one: Kept, time: int) -> None:
+        """For the next run. Where it cannot be written, whoever has seen the last record finds us a little later."""
+        if time > one.saved.record:
+            with contextlib.suppress(StorageError):
+                await self._save(one, msgspec.structs.replace(one.saved, record=time))
+
     def _remember(self, one: Kept, parted: DeviceId) -> None:
         """Where devices were met, for the next start, and when: with one of them it was until now."""
         if one.finder is None or one.folder.id not in self._folders:
@@ -505,7 +524,8 @@ class SyncService:
             name.hex(): tuple((at.host, at.port) for at in places)
             for name, places in one.finder.remembered().items() if places}
         seen = {**one.saved.seen, **{device.hex(): int(self.wall()) for device in (parted, *one.folder.links)}}
-        saved = msgspec.structs.replace(one.saved, endpoints=endpoints, seen=seen)
+        saved = msgspec.structs.replace(
+            one.saved, endpoints=endpoints, seen=seen, record=max(one.saved.record, one.finder.record_time))
         if saved != one.saved and not self._scope.closed:
             self._scope.spawn("remember", self._save(one, saved), contain=self._report)
 
@@ -592,6 +612,7 @@ class SyncService:
         self._meetings.put(("join", token.hash), token.raw)
         beacon = sought.of_joiner(self.keys.public.signing, self.keys.sign, token.raw)
         finder = self._finder(joiner, beacon)
+        self._join_finders.append(finder)
         key = "join " + token.hash.hex()
         try:
             finder.seek(sought.inviter(token.raw, token.hash, (link.inviter.signing,)), given=link.endpoints)
@@ -608,6 +629,7 @@ class SyncService:
             self._joiners.pop(token.hash, None)
             self._meetings.drop(("join", token.hash))
             self._ways.neighbours.remove(key)
+            self._join_finders.remove(finder)
             await finder.close()
         if joiner.error is not None:
             raise joiner.error
