@@ -153,6 +153,8 @@ SHOWN_LIMITS = {
     "SYNC_OPEN_LINKS": "links to a folder for any number of devices",
     "SYNC_LINKS": "links that a device gave and nobody came by yet",
     "SYNC_LINK_SECONDS": "seconds that a link holds",
+    "SYNC_PROBE_SECONDS": "seconds in which a device answers on a connection before another one takes its place",
+    "SYNC_SESSIONS_UNLISTED": "sessions with devices that call by a folder's secret and are not known to have it",
     "SYNC_WORDS": "small messages that a device says at once on one connection; then it is read more slowly",
     "SYNC_WORDS_PER_SECOND": "and so many a second after these",
     "SYNC_RECORDS": "records of where members are that one connection brings at once; more are dropped",

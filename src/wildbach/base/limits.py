@@ -806,6 +806,12 @@ SYNC_PROOFS = 2048
 "Folders that a device proves to have in one session, with those that are made up."
 SYNC_FOLDERS = 1000
 "That one device keeps the same with others."
+SYNC_PROBE_SECONDS = 5.0
+"In which a device answers on a session, when it is called anew; else that one has died unnoticed."
+SYNC_SESSIONS_UNGREETED = 4
+"With one device, before it has said which folders it has."
+SYNC_SESSIONS_UNLISTED = 16
+"With devices that no roster lists here so far: whoever has a secret may make any number of keys."
 SYNC_WORDS = 2000
 "Messages on one connection that a device says at once beside those that folders take in; a greeting counts for 50."
 SYNC_WORDS_PER_SECOND = 200.0

@@ -656,6 +656,10 @@ class Folder:
 
     def met(self, link: Link) -> None:
         before = self.links.get(link.device)
+        if before is not None and before.better(link):
+            # Both sides called at the same time, and both leave the same one.
+            link.session.bye("another_session")
+            return
         self.links[link.device] = link
         if before is not None and before is not link:
             self._open_links.discard(before)

@@ -44,6 +44,7 @@ from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.neighbours import Neighbours
 from wildbach.services.sync.place import make_directory
 from wildbach.services.sync.session import Offer, Port, Session
+from wildbach.services.sync.sessions import Sessions
 from wildbach.services.sync.store import FolderStore
 
 AREA: Final = "sync"
@@ -131,7 +132,6 @@ class SyncService:
         self.wall = wall
         self._threads = Threads(1, "sync-files")
         self._folders: dict[FolderId, Kept] = {}
-        self._sessions: list[Session] = []
         self._link_finders: dict[bytes, Finder] = {}
         self._join_finders: list[Finder] = []
         self._joiners: dict[bytes, _Joiner] = {}
@@ -140,6 +140,7 @@ class SyncService:
         self.name = ""
         self.keys: DeviceKeys
         self._meetings: Meetings[Name]
+        self._sessions: Sessions
 
     # -- from the start to the end
 
@@ -148,6 +149,8 @@ class SyncService:
         StorageError.
         """
         self.keys = await self._threads.run(self._load_keys)
+        self._sessions = Sessions(
+            self.keys.public.exchange, self, self._scope, self._listed, self._begun, self._report)
         self._meetings = self._ways.meetings(self._scope, self.keys, self._met)
         self._ways.on_moved(self._moved)
         kept = await self._keeper.kept(AREA)
@@ -175,8 +178,8 @@ class SyncService:
         if self._closed:
             return
         self._closed = True
-        for session in list(self._sessions):
-            session.close()
+        if hasattr(self, "_sessions"):
+            self._sessions.close()
         for one in list(self._folders.values()):
             await self._stop(one)
         for finder in list(self._link_finders.values()):
@@ -313,8 +316,7 @@ class SyncService:
         return one.folder if one is not None else None
 
     def ended(self, session: Session, error: Exception | None) -> None:
-        if session in self._sessions:
-            self._sessions.remove(session)
+        self._sessions.ended(session)
         for one in self._folders.values():
             device = one.folder.membership.by_exchange(session.exchange)
             if device is None or device in one.folder.links:
@@ -334,7 +336,7 @@ class SyncService:
         elif kind == "link":
             joining.begin_admit(self._scope, met, name, self._admit, self._report)
         elif kind == "folder":
-            self._session(met)
+            self._scope.spawn("settle", self._called(met), contain=self._report)
         elif name in self._joiners:
             self._scope.spawn("join", self._called_back(self._joiners[name], met), contain=self._report)
         else:
@@ -353,23 +355,17 @@ class SyncService:
         with contextlib.suppress(NetworkError, RemoteError, TimeoutError):
             await joiner.met(met, None)
 
-    def _session(self, met: Met[Name]) -> Session | None:
-        """Of two sessions with one device the one stays that the device with the smaller key began."""
-        other = met.opened.device
-        own = self.keys.public.exchange
-        before = next((each for each in self._sessions if each.exchange == other and not each.over), None)
-        if before is not None:
-            starts = own < other
-            if before.initiator == met.opened.initiator or (before.initiator == starts and before.greeted):
-                met.connection.close()
-                return before
-        session = Session(met, self, self._scope, self._report)
-        self._sessions.append(session)
+    async def _called(self, met: Met[Name]) -> None:
+        await self._sessions.settle(met)
+
+    def _listed(self, exchange: bytes) -> bool:
+        return any(one.folder.member(exchange) is not None for one in self._folders.values())
+
+    def _begun(self, session: Session) -> None:
         for one in self._folders.values():
-            device = one.folder.membership.by_exchange(other)
+            device = one.folder.membership.by_exchange(session.exchange)
             if device is not None and one.finder is not None:
                 one.finder.met(device)
-        return session
 
     def _shown(self, folder: Folder) -> None:
         one = self._folders.get(folder.id)
@@ -384,7 +380,7 @@ class SyncService:
         if one is None:
             return
         self._open(one)
-        for session in list(self._sessions):
+        for session in self._sessions.all():
             session.renew()
         self._changed(folder.id)
 
@@ -446,7 +442,7 @@ class SyncService:
         saved = Saved(str(path), mode=mode, endpoints=endpoints or {})
         await self._keeper.keep(AREA, {id.hex(): msgspec.json.encode(saved)}, durable=True)
         one = await self._start(id, saved, new=True)
-        for session in list(self._sessions):
+        for session in self._sessions.all():
             session.renew()
         self._changed(id)
         return one
@@ -481,7 +477,7 @@ class SyncService:
         saved = msgspec.structs.replace(one.saved, path=str(place))
         await self._keeper.keep(AREA, {id.hex(): msgspec.json.encode(saved)}, durable=True)
         made = await self._start(id, saved)
-        for session in list(self._sessions):
+        for session in self._sessions.all():
             session.renew()
         return made
 
@@ -498,7 +494,7 @@ class SyncService:
                 os.unlink(Path(one.saved.path) / ".wildbach" / "id")
 
         await self._threads.run(remove)
-        for session in list(self._sessions):
+        for session in self._sessions.all():
             session.renew()
         self._changed(id)
 
@@ -722,7 +718,7 @@ class _Members:
         service = self.service
         calls = found.name is None or service.keys.id < found.name
         met = await service.shaken(found, ("folder", bytes(self.folder)), calls=calls)
-        session = service._session(met)
+        session = await service._sessions.settle(met)
         one = service._folders.get(self.folder)
         if session is None or one is None:
             return False

@@ -135,6 +135,10 @@ class Link:
         self.channels.append(channel)
         return channel
 
+    def better(self, other: Link) -> bool:
+        """Of two with the same device this one stays."""
+        return not self.session.over and self.session.rank < other.session.rank
+
     def say(self, message: FolderMessage) -> None:
         self.session.say(message)
 
@@ -156,10 +160,20 @@ class Link:
             self.session.open(bencode.encode({b"t": CONTENT, b"f": self.tag, b"r": root, b"s": size})))
 
 
+def rank_of(met: Met[Any], *, first: bool) -> tuple[bool, bytes]:
+    """Of several sessions of the same two devices that one stays which has the least: both see the same ranks, in
+    whatever order the connections came.
+    """
+    return not first, met.opened.hash
+
+
 class Session:
     """See above. A `net.mux.MuxOwner`."""
 
-    def __init__(self, met: Met[Any], hub: Hub, scope: Scope, report: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, met: Met[Any], hub: Hub, scope: Scope, report: Callable[[Exception], None], *, first: bool = False,
+    ) -> None:
+        """`first`: the device with the smaller key called."""
         self.exchange = met.opened.device
         "The other device's X25519 key."
         self.initiator = met.opened.initiator
@@ -170,6 +184,8 @@ class Session:
         "By tag."
         self.error: Exception | None = None
         self._hash = met.opened.hash
+        self.rank = rank_of(met, first=first)
+        self._probed = False
         self._hub = hub
         self._scope = scope
         self._report = report
@@ -215,6 +231,18 @@ class Session:
     def over(self) -> bool:
         """It has ended, or said that it will: it is nothing to build on."""
         return self._over or self._leaving
+
+    @property
+    def probed(self) -> bool:
+        return self._probed
+
+    async def answers(self) -> bool:
+        """Is the other device still there?"""
+        self._probed = True
+        try:
+            return not self.over and await self._mux.answers(limits.SYNC_PROBE_SECONDS) and not self.over
+        finally:
+            self._probed = False
 
     @property
     def greeted(self) -> bool:
@@ -278,10 +306,13 @@ class Session:
 
     def bye(self, code: str) -> None:
         """Say why the connection ends; it does when that has left."""
+        if self.over:
+            return
         self._send(Bye(code))
         self._leaving = True
 
     def close(self, error: Exception | None = None) -> None:
+        self._leaving = True
         self._mux.close(error)
 
     # -- MuxOwner
