@@ -153,6 +153,7 @@ SHOWN_LIMITS = {
     "SYNC_OPEN_LINKS": "links to a folder for any number of devices",
     "SYNC_LINKS": "links that a device gave and nobody came by yet",
     "SYNC_LINK_SECONDS": "seconds that a link holds",
+    "SEND_CONTROL_BYTES": "replies and news that wait for a peer, which is left above this",
     "SYNC_PROBE_SECONDS": "seconds in which a device answers on a connection before another one takes its place",
     "SYNC_SESSIONS_UNLISTED": "sessions with devices that call by a folder's secret and are not known to have it",
     "SYNC_WORDS": "small messages that a device says at once on one connection; then it is read more slowly",

@@ -141,6 +141,8 @@ BAN_SECONDS = 24 * 3600.0
 ALLOWED_FAST = 5
 SEND_QUEUE_BYTES = 4 * MIB
 "A peer that does not read its replies is dropped above this."
+SEND_CONTROL_BYTES = 8 * MIB
+"Of all that waits to leave for a peer, above which it is told nothing more but is dropped: one message may be long."
 
 # addresses that nothing is exchanged with
 FILTER_BYTES = 128 * MIB
