@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 from wildbach.base.ids import DeviceId
+from wildbach.engine.contents import ContentId, Contents, piece_length_for
 from wildbach.interfaces.api.local import LocalApi
 from wildbach.net.meeting import Meeting
 from wildbach.net.mux import Channel, Mux
@@ -89,6 +90,8 @@ class Member:
         "It does not answer."
         self.asked = 0
         self.rows = 0
+        self.contents: Contents | None = None
+        "Large contents that it has."
         self.index = hashlib.sha256(name.encode() + b"index").digest()[:8]
         self._api = api
         self._folder = folder
@@ -208,6 +211,10 @@ class Member:
         if isinstance(wanted, dict) and wanted[b"t"] == BUNDLE:
             _Stream(self, channel)
             return True
+        if isinstance(wanted, dict) and self.contents is not None:
+            root, size = wanted[b"r"], wanted[b"s"]
+            assert isinstance(root, bytes) and isinstance(size, int)
+            return self.contents.attach(ContentId(root, size, piece_length_for(size)), channel)
         return False
 
     def drained(self) -> None:

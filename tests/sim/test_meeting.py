@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -13,6 +14,7 @@ from wildbach.base import limits
 from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.meeting import Meetings
+from wildbach.engine.settings import ConnectionSettings
 from wildbach.net.meeting import Met
 from wildbach.net.transport import Connection
 from wildbach.protocol.peer_id import new_peer_id
@@ -80,6 +82,33 @@ def test_two_devices_meet_also_where_connections_are_encrypted_before(theirs: st
             await far_wire.wait_closed()
 
     sim(1, until=60).run(main())
+
+
+def test_connections_of_devices_count_and_end_with_the_network() -> None:
+    async def main() -> None:
+        network = Network()
+        few = replace(settings(), connections=ConnectionSettings(listen=("0.0.0.0:6881",), most=2))
+        async with node(network, 1, few) as far, node(network, 2, few) as near, Scope("devices") as scope:
+            one, other = Device(scope, near, 1), Device(scope, far, 2)
+            for device in (one, other):
+                device.meetings.put("folder", SECRET)
+            room = near.session._room, far.session._room
+            mine = [await one.meetings.call(other.at, "folder")]
+            theirs = [await first(other)]
+            assert room[0]() and room[1]()
+            mine.append(await one.meetings.call(other.at, "folder"))
+            theirs.append(await first(other))
+            assert not room[0]() and not room[1]()
+            wires = [Wire(each.connection) for each in (*mine, *theirs)]
+            wires[0].close()
+            await wires[2].wait_closed()
+            assert room[0]() and room[1]()
+            near.session.network_went(NetworkError("the interface is away"))
+            await wires[1].wait_closed()
+            assert "away" in str(wires[1].error)
+            await wires[3].wait_closed()
+
+    sim(9, until=60).run(main())
 
 
 async def seen(network: Network, target: Node, says: bytes, *, more: bytes = b"") -> tuple[bytes, str, float]:

@@ -141,6 +141,8 @@ BAN_SECONDS = 24 * 3600.0
 ALLOWED_FAST = 5
 SEND_QUEUE_BYTES = 4 * MIB
 "A peer that does not read its replies is dropped above this."
+SEND_CONTROL_BYTES = 8 * MIB
+"Of all that waits to leave for a peer, above which it is told nothing more but is dropped: one message may be long."
 
 # addresses that nothing is exchanged with
 FILTER_BYTES = 128 * MIB
@@ -806,6 +808,20 @@ SYNC_PROOFS = 2048
 "Folders that a device proves to have in one session, with those that are made up."
 SYNC_FOLDERS = 1000
 "That one device keeps the same with others."
+SYNC_PROBE_SECONDS = 5.0
+"In which a device answers on a session, when it is called anew; else that one has died unnoticed."
+SYNC_SESSIONS_UNGREETED = 4
+"With one device, before it has said which folders it has."
+SYNC_SESSIONS_UNLISTED = 16
+"With devices that no roster lists here so far: whoever has a secret may make any number of keys."
+SYNC_WORDS = 2000
+"Messages on one connection that a device says at once beside those that folders take in; a greeting counts for 50."
+SYNC_WORDS_PER_SECOND = 200.0
+"After these; who says more is read more slowly."
+SYNC_RECORDS = 4096
+"Records of members that one connection brings at once."
+SYNC_RECORDS_PER_SECOND = 4.0
+"After these; others are dropped."
 SYNC_HASHES = 1024
 "Rosters that are named or sent in one message."
 SYNC_NAME_CHARS = 64
@@ -814,6 +830,8 @@ SYNC_BUNDLE_BYTES = MIB
 "Whole small files that are sent in one answer."
 SYNC_BUNDLE_FILES = 2048
 "Of one answer."
+SYNC_FETCH_SECONDS = 60.0
+"Without a byte of a large file, after which another one that waits has its turn."
 SYNC_BUNDLE_SECONDS = 120.0
 "For one answer; then the other side is taken for one that does not give any."
 SYNC_LINK_CHARS = 2000
@@ -926,7 +944,9 @@ RELAY_QUEUED_BYTES = 256 * KIB
 RELAY_QUEUED_ALL = 64 * MIB
 "For all; above that, the pair that has most waiting is ended."
 SYNC_EXCHANGE_BYTES = 512 * MIB
-"Entries of one device that are held until they are all there."
+"Entries of one device that are held, on the disk, until they are all there."
+SYNC_EXCHANGES_BYTES = 1024 * MIB
+"Of all devices that are connected for a folder; above that, who has more than its share is left."
 SYNC_ROSTER_BYTES = 768 * KIB
 "Who has a folder, with what is sealed to each."
 SYNC_ROSTER_TOKENS = 32 * 1024

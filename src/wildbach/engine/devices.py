@@ -47,6 +47,16 @@ class DeviceRoads:
         self._folders: LanFolders | None = None
         self._announced: dict[str, None] = {}
         self._lan: LocalDiscovery | None = None
+        self._told: list[Callable[[], None]] = []
+
+    def on_moved(self, told: Callable[[], None]) -> None:
+        """`told` is called when the network is another one, or is back."""
+        self._told.append(told)
+
+    def moved(self) -> None:
+        """It is. For the session."""
+        for told in self._told:
+            told()
 
     def places(self) -> tuple[Endpoint, ...]:
         """Where others may call this device, as far as is known: at most four, the best first."""

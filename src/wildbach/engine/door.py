@@ -73,6 +73,10 @@ class Door:
         for swarm in swarms:
             self._named.pop(mse.find_by(swarm), None)
 
+    def keep(self, connection: Connection) -> None:
+        """One that belongs to no swarm is open from now on: it counts, and ends where the network does."""
+        self._shared.guests.add(connection)
+
     # -- letting in
 
     def accept(self, connection: Connection) -> None:

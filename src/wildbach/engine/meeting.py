@@ -42,6 +42,8 @@ class Entrance(Protocol):
 
     def close_for(self, swarms: Sequence[bytes]) -> None: ...
 
+    def keep(self, connection: Connection) -> None: ...
+
 
 class Meetings(Generic[N]):
     """All secrets of a device, who calls by them, and who is called. Names of secrets are the caller's own."""
@@ -96,10 +98,12 @@ class Meetings(Generic[N]):
         keys = self._keys(name)
         peer_id = new_peer_id(self._rng)
         reached = await self._call(endpoint, keys.mse, greeting(keys, peer_id))
+        self._door.keep(reached.connection)
         return await self._play(reached.connection, name, keys, peer_id, said=reached.said)
 
     async def over(self, connection: Connection, name: N) -> Met[N]:
         """The same on a connection that somebody else has made: a relay, or both calling at once. Raises as `call`."""
+        self._door.keep(connection)
         try:
             keys = self._keys(name)
         except NetworkError as error:
@@ -109,6 +113,7 @@ class Meetings(Generic[N]):
 
     async def under(self, connection: Connection) -> Met[N]:
         """Let in who calls on a connection that did not come by the door: of a relay. Raises as `call`."""
+        self._door.keep(connection)
         theirs = await greeted(connection)
         found = self._secrets.find(theirs)
         if found is None:
@@ -136,6 +141,7 @@ class Meetings(Generic[N]):
         found = self._secrets.find(theirs)
         if found is None:
             return False
+        self._door.keep(connection)
         meeting = Meeting(connection, self._answerer(found, theirs))
         self._openings[meeting] = None
         self._scope.spawn("meeting", self._welcome(meeting), contain=self._report)

@@ -422,14 +422,19 @@ class Peer:
     # -- sending
 
     def send(self, data: bytes) -> None:
-        self.connection.send(data)
+        """Anything but blocks. Who lets much of it wait does not read, and is left."""
+        connection = self.connection
+        if connection.queued > limits.SEND_CONTROL_BYTES:
+            connection.close(RemoteError("does not read what it is told"))
+            return
+        connection.send(data)
 
     def extend(self, extension: Extension, payload: bytes) -> bool:
         """Send an extension message if the peer takes it."""
         number = self.says.id_of(extension) if self.says is not None else 0
         if not number:
             return False
-        self.connection.send(codec.extended(number, payload))
+        self.send(codec.extended(number, payload))
         return True
 
     def close(self, error: Exception | None = None) -> None:

@@ -54,6 +54,7 @@ from wildbach.engine.door import Door
 from wildbach.engine.dormitory import Dormitory
 from wildbach.engine.external import ExternalAddress
 from wildbach.engine.flows import FlowBudget, FlowView
+from wildbach.engine.guests import Guests
 from wildbach.engine.holdings import OpenStorage
 from wildbach.engine.ipfilter import IpFilter, IpFilterView
 from wildbach.engine.mutable import Mutables
@@ -234,7 +235,7 @@ class Session:
             number=self._number, room=self._room, local=_is_local, bug=self._bug, report=self._report,
             learned=self._learned, stirred=self._dormitory.stirred, wake_up=self._dormitory.wake_up,
             wake_for=self._dormitory.wake_for, remember=self._dormitory.remember, remembered=self._dormitory.remembered,
-            greeting={},
+            greeting={}, guests=Guests(),
         )
         self._door = Door(self, self._shared)
         self.contents = Contents(self._shared, self._scope, self._retired)
@@ -442,6 +443,7 @@ class Session:
             peer.close(error)
         for torrent in list(self._dormitory.awake.values()):
             torrent.network_went(error)
+        self._shared.guests.close(error)
         self._external.forget()
         self._bus.publish(events.NetworkChanged(False, error.message))
 
@@ -455,6 +457,7 @@ class Session:
         for torrent in list(self._torrents.values()):
             torrent.network_came(gained)
         self._shared.announcing.resume()
+        self.devices.moved()
         self._bus.publish(events.NetworkChanged(True, ""))
 
     # -- the IP filter
@@ -829,7 +832,8 @@ class Session:
         return self._by_hash.get(swarm)
 
     def _room(self) -> bool:
-        used = len(self._shared.greeting) + sum(t.connected for t in self._dormitory.awake.values())
+        shared = self._shared
+        used = len(shared.greeting) + len(shared.guests) + sum(t.connected for t in self._dormitory.awake.values())
         return used < self.settings.connections.most
 
     def _number(self) -> int:

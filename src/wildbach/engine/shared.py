@@ -20,6 +20,7 @@ from wildbach.engine.blame import BanList
 from wildbach.engine.dht import Dht
 from wildbach.engine.dialing import DialBudget
 from wildbach.engine.external import ExternalAddress
+from wildbach.engine.guests import Guests
 from wildbach.engine.headtalk import HeadSource
 from wildbach.engine.network import Network
 from wildbach.engine.paying import Till
@@ -101,3 +102,5 @@ class Shared:
     "Returns when all of that is written down."
     greeting: dict[int, Peer]
     "Peers whose handshake has not come yet."
+    guests: Guests
+    "Connections that belong to no swarm."

@@ -27,7 +27,8 @@ def ways_of(
     return Ways(
         partial(_meetings, session, rng, report), session.devices,
         session.dht if session.settings.dht.enabled else None, session.contents, neighbours, session.devices.announce,
-        session.devices.forget, lambda: session.listening, lambda: relays_of(settings().relays), loopback=True)
+        session.devices.forget, lambda: session.listening, session.devices.on_moved,
+        lambda: relays_of(settings().relays), loopback=True)
 
 
 def _meetings(

@@ -70,6 +70,8 @@ class Mux:
         self._handing = False
         self._over = False
         self._heard = self._moved = self._loop.time()
+        self._asking: list[asyncio.Future[bool]] = []
+        "Who waits to hear anything."
         self.down = RateMeter()
         "Bytes that came, of all channels."
         self.up = RateMeter()
@@ -116,6 +118,29 @@ class Mux:
         self._soon()
         return channel
 
+    async def answers(self, seconds: float) -> bool:
+        """Is the other side there? False where nothing comes of it for so long, or the connection ends."""
+        if self._inner.closing:
+            return False
+        heard: asyncio.Future[bool] = self._loop.create_future()
+        self._asking.append(heard)
+        self._core.ping()
+        self._soon()
+        try:
+            async with asyncio.timeout(seconds):
+                return await heard
+        except TimeoutError:
+            return False
+        finally:
+            if heard in self._asking:
+                self._asking.remove(heard)
+
+    def _answer(self, there: bool) -> None:
+        asking, self._asking = self._asking, []
+        for each in asking:
+            if not each.done():
+                each.set_result(there)
+
     def hold(self) -> None:
         """Hand on no more messages: the other side is slowed down by its credit. Channels go on."""
         self._held = True
@@ -138,6 +163,8 @@ class Mux:
 
     def received(self, data: memoryview) -> int:
         self._heard = self._loop.time()
+        if self._asking:
+            self._answer(True)
         used = len(data)
 
         def take() -> None:
@@ -163,6 +190,7 @@ class Mux:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._answer(False)
         for channel in list(self._channels.values()):
             channel.over(error if error is not None else NetworkError("the connection was closed"))
         self._owner.closed(error)

@@ -45,9 +45,11 @@ class OwnRecord:
     def __init__(
         self, records: Records, beacon: Beacon, places: Callable[[], tuple[Endpoint, ...]],
         relays: Callable[[], Sequence[Endpoint]], *, clock: Callable[[], float], wall: Callable[[], float], rng: Rng,
-        chance: rendezvous.Chance, last: int = 0,
+        chance: rendezvous.Chance, last: int = 0, moved: Callable[[], None] = lambda: None,
     ) -> None:
-        """`last`: the `time` of the run before, so that a clock that was ahead then does not hide what is said now."""
+        """`last`: the `time` of the run before, so that a clock that was ahead then does not hide what is said now.
+        `moved` is told when we are somewhere else.
+        """
         self._records = records
         self.beacon = beacon
         self._places = places
@@ -56,6 +58,7 @@ class OwnRecord:
         self._wall = wall
         self._rng = rng
         self._chance = chance
+        self._moved = moved
         self._renew = asyncio.Event()
         self._put_at = float("-inf")
         self.time = last
@@ -71,9 +74,13 @@ class OwnRecord:
     async def run(self) -> None:
         fails = 0
         told: tuple[Endpoint, ...] | None = None
+        seen: tuple[Endpoint, ...] | None = None
         due = self._clock()
         while True:
             here = self._places()[: limits.SYNC_ENDPOINTS]
+            if here and seen is not None and here != seen:
+                self._moved()
+            seen = here or seen
             now = self._clock()
             wanted = (now >= due or here != told or self._renew.is_set()) and bool(here or self._relays())
             early = self._put_at + _APART - now

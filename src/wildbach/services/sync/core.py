@@ -25,7 +25,7 @@ from wildbach.services.sync.merge import live, merged, union, wanted
 from wildbach.services.sync.observe import Change, What, observe
 from wildbach.services.sync.planner import Act, Names, Op, Plan, View, Why, join_vector, parents_first, plan
 from wildbach.services.sync.seams import Signer, Store
-from wildbach.services.sync.trees import Base, Heads, Policy, Seen, ancestors
+from wildbach.services.sync.trees import Base, Policy, Seen, ancestors
 
 STEP_PATHS: Final = 1000
 "Paths that one step looks at, with their directories."
@@ -126,29 +126,28 @@ class Core:
         if self._unsure:
             raise UsageError("what a crash left has to be scanned before anything is merged")
         store = self._store
-        old: dict[str, Heads] = {}
-        new: list[Entry] = []
-        highest = 0
+        batch = guards.Batch(store.synced)
+        new = highest = 0
         for entry in entries:
             heads = store.world.get(entry.path)
             after = merged(heads, entry)
             highest = max(highest, entry.seq if entry.author == self.me else 0)
             if after is heads:
                 continue
-            old.setdefault(entry.path, heads)
-            new.append(entry)
+            batch.add(entry, heads)
+            new += 1
             store.put_heads(entry.path, after)
             self._touched(entry.path)
         if highest > store.number(_SEQUENCE):
             self._went_back(highest)
         if new:
-            for author, lost in guards.lost_by_entries(old, new, store.synced).items():
+            for author, lost in batch.lost().items():
                 if author != self.me:
                     self._losses.setdefault(author, guards.Losses()).note(lost, store.files(), now)
             for path in store.conflicted():
                 store.mark(path)
         store.commit()
-        return len(new)
+        return new
 
     def remembered(self, sequence: int) -> None:
         """A peer, or the mark in the folder, knows a sequence of ours: where it is higher than what the data base has,

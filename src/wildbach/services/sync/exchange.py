@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from wildbach.base import limits
 from wildbach.base.errors import LimitError, RemoteError
 from wildbach.base.ids import DeviceId, FolderId
+from wildbach.disk.spool import Spool
 from wildbach.protocol.sync.cuts import Verdict
 from wildbach.protocol.sync.entries import Entry
 from wildbach.protocol.sync.messages import INDEX_BYTES, Ack, Entries, Index, batches
@@ -32,8 +34,6 @@ _ACK: Final = "ack of "
 _ACK_CONTEXT: Final = b"wildbach sync ack 1\0"
 _PAGE: Final = 200
 "Paths that are read for one go of messages."
-_ROW: Final = 64
-"Bytes that a row costs beside its own."
 
 
 class Members(Protocol):
@@ -68,17 +68,16 @@ class _Peer:
     """One device that is connected, on this side of the connection."""
 
     tag: bytes
-    index: bytes = b""
+    index: bytes
     "The name of its index."
-    have: int = 0
+    have: int
     "We have its rows up to here."
+    waiting: Spool
+    "Rows that came and are not whole."
     sent: int = -1
     "It has ours up to here; -1: it has not said yet."
-    waiting: list[bytes] = field(default_factory=list)
-    "Rows that came and are not whole."
     parked: bool = False
     "They are whole, and something has to be known first to tell which of them count."
-    size: int = 0
     upto: int = 0
     knows: VersionVector = NOTHING
     "What it had of each author when it began to send."
@@ -135,13 +134,15 @@ class Exchange:
     def open(self, device: DeviceId, tag: bytes) -> Index:
         """A device is connected, which is a member; what is said to it first."""
         raw = self._store.fact(_THEIRS + device.hex()) or bytes(INDEX_BYTES)
-        peer = _Peer(tag, raw[:INDEX_BYTES], int.from_bytes(raw[INDEX_BYTES:], "big"))
+        peer = _Peer(tag, raw[:INDEX_BYTES], int.from_bytes(raw[INDEX_BYTES:], "big"), self._store.spool(device))
         self._peers[device] = peer
         return self._index(peer)
 
     def close(self, device: DeviceId) -> None:
         """It is not connected any more. What came and was not whole is forgotten, and will be sent again."""
-        self._peers.pop(device, None)
+        peer = self._peers.pop(device, None)
+        if peer is not None:
+            peer.waiting.clear()
 
     def _index(self, peer: _Peer) -> Index:
         return Index(peer.tag, self.index, self._store.last(), peer.index, peer.have)
@@ -154,7 +155,8 @@ class Exchange:
         if said.index != peer.index or said.last < peer.have:
             # It lost its data base, or it has an old one: all of it is to be compared.
             peer.index, peer.have = said.index, 0
-            peer.waiting, peer.size, peer.upto = [], 0, 0
+            peer.waiting.clear()
+            peer.upto = 0
         peer.upto = max(peer.have, peer.upto)
         if said.peer_index == self.index and said.peer_last > self._store.last():
             if self._renamed:
@@ -190,26 +192,34 @@ class Exchange:
                 raise RemoteError("rows of an index that do not follow those that are here")
             return 0
         peer.upto = said.upto
-        peer.waiting.extend(said.entries)
-        peer.size += sum(len(each) + _ROW for each in said.entries)
-        if peer.size > limits.SYNC_EXCHANGE_BYTES:
-            raise LimitError(f"an index is longer than SYNC_EXCHANGE_BYTES = {limits.SYNC_EXCHANGE_BYTES}")
+        peer.waiting.add(said.entries)
+        self._check_room(peer)
         if not said.whole:
             peer.parked = False
             return 0
         return self._take_over(device, peer, now)
+
+    def _check_room(self, peer: _Peer) -> None:
+        """Raises LimitError where a device lets more wait than it may, or than its share of what all may."""
+        size = peer.waiting.size
+        if size > limits.SYNC_EXCHANGE_BYTES:
+            raise LimitError(f"an index is longer than SYNC_EXCHANGE_BYTES = {limits.SYNC_EXCHANGE_BYTES}")
+        every = [each.waiting.size for each in self._peers.values() if each.waiting.size]
+        if sum(every) > limits.SYNC_EXCHANGES_BYTES < size * len(every):
+            raise LimitError(
+                f"more waits of its index than its share of SYNC_EXCHANGES_BYTES = {limits.SYNC_EXCHANGES_BYTES}")
 
     def retry(self, now: float) -> int:
         """There is another roster, or a list of what was accepted: what waited for it is looked at again."""
         return sum(self._take_over(device, peer, now) for device, peer in list(self._peers.items()) if peer.parked)
 
     def _take_over(self, device: DeviceId, peer: _Peer, now: float) -> int:
-        checked = self._checked(peer.waiting)
-        peer.parked = checked is None
-        if checked is None:
+        counted = self._checked(peer.waiting)
+        peer.parked = counted is None
+        if counted is None:
             return 0
-        peer.waiting, peer.size = [], 0
-        count = self._core.merge(checked, now)
+        count = self._core.merge(compress(map(Entry.unpack, peer.waiting.rows()), counted), now)
+        peer.waiting.clear()
         peer.have = peer.upto
         self._store.put_fact(_THEIRS + device.hex(), peer.index + peer.have.to_bytes(8, "big"))
         if self._members.writes(device):
@@ -224,10 +234,10 @@ class Exchange:
             peer.compared = True
             self._core.heard()
 
-    def _checked(self, rows: list[bytes]) -> list[Entry] | None:
-        """Entries that count; None where it cannot be told yet."""
-        found: list[Entry] = []
-        for raw in rows:
+    def _checked(self, waiting: Spool) -> bytes | None:
+        """For each row a byte, 1 where its entry counts; None where it cannot be told yet."""
+        found = bytearray()
+        for raw in waiting.rows():
             entry = Entry.unpack(raw)
             key = self._members.key(entry.author)
             verdict = self._members.judge(entry, raw)
@@ -235,11 +245,10 @@ class Exchange:
                 return None
             if not entry.verify(self._folder, key):
                 raise RemoteError("an entry that its author did not sign")
-            if verdict is Verdict.ACCEPTED:
-                found.append(entry)
-            else:
+            found.append(verdict is Verdict.ACCEPTED)
+            if verdict is not Verdict.ACCEPTED:
                 self._refused(entry)
-        return found
+        return bytes(found)
 
     def _known(self, vector: VersionVector) -> bool:
         """All that it names are devices of the folder. Made-up ones would fill the vectors of all later changes."""

@@ -165,7 +165,8 @@ class Finder:
         self._indexed: int | None = None
         self._stirred = asyncio.Event()
         self._own = None if records is None else OwnRecord(
-            records, beacon, dialer.places, relays, clock=clock, wall=wall, rng=rng, chance=chance, last=last)
+            records, beacon, dialer.places, relays, clock=clock, wall=wall, rng=rng, chance=chance, last=last,
+            moved=self._stir)
         self.silent = ""
         "Why the DHT is of no use now, in plain words; empty where it answers."
 
@@ -248,12 +249,15 @@ class Finder:
 
     def moved(self) -> None:
         """We are somewhere else now: put a new record, and call again what may be reached from here."""
+        self._stir()
+        if self._own is not None:
+            self._own.renew()
+
+    def _stir(self) -> None:
         now = self._clock()
         for one in self._seeking.values():
             one.candidates.soon(now)
             one.look_at = min(one.look_at, now)
-        if self._own is not None:
-            self._own.renew()
         self._stirred.set()
 
     def passing(self) -> list[bytes]:

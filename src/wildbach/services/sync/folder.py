@@ -55,7 +55,7 @@ from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
 from wildbach.services.sync.store import FolderStore
-from wildbach.services.sync.transfers import Transfers
+from wildbach.services.sync.transfers import File, Transfers
 from wildbach.services.sync.trees import Policy, ancestors
 
 T = TypeVar("T")
@@ -465,7 +465,7 @@ class Folder:
             self._scanning = True
             self._scope.spawn("scan", self._scan(paths), contain=self._failed)
         if self.transfers.coming:
-            coming = {root: tuple(one.paths) for root, one in self.transfers.coming.items()}
+            coming = {file: tuple(one.paths) for file, one in self.transfers.coming.items()}
             self.transfers.give_up(await self._work.run(self._unwanted, coming))
         self.transfers.pump()
         came = self.transfers.take_arrived()
@@ -618,17 +618,18 @@ class Folder:
                 staged.discard()
                 return Outcome(op, None, Why.NO_ROOM, error)
             return self.place.hands.do(op, staged)
-        kept = self.transfers.staged(entry.root)
+        kept = self.transfers.staged(entry.root, entry.size)
         if kept is not None:
             return self.place.hands.do(op, kept)
         if entry.size > self.place.capacity:
             return Outcome(op, None, Why.NO_ROOM)
         return Outcome(op, None, Why.COMING if self.transfers.want(op, self.place, self.store) else Why.NOWHERE)
 
-    def _unwanted(self, coming: dict[bytes, tuple[str, ...]]) -> list[bytes]:
+    def _unwanted(self, coming: dict[File, tuple[str, ...]]) -> list[File]:
         """In the folder's thread: contents that no path of those is to have any more."""
-        return [root for root, paths in coming.items() if not any(
-            head.root == root and not head.deleted for path in paths for head in self.store.world.get(path))]
+        return [file for file, paths in coming.items() if not any(
+            (head.root, head.size) == file and not head.deleted
+            for path in paths for head in self.store.world.get(path))]
 
     def _note(self, outcome: Outcome) -> None:
         op = outcome.op
@@ -667,6 +668,10 @@ class Folder:
 
     def met(self, link: Link) -> None:
         before = self.links.get(link.device)
+        if before is not None and before.better(link):
+            # Both sides called at the same time, and both leave the same one.
+            link.session.bye("another_session")
+            return
         self.links[link.device] = link
         if before is not None and before is not link:
             self._open_links.discard(before)

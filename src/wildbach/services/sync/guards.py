@@ -7,7 +7,6 @@ up to a sequence, so it holds on every device and for nothing later.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,25 +27,44 @@ def too_many(lost: int, total: int) -> bool:
     return lost >= LEAST_LOST and lost >= SHARE * total
 
 
-def lost_by_entries(old: dict[str, Heads], entries: Iterable[Entry], synced: Synced) -> dict[DeviceId, dict[str, int]]:
-    """Author → files in place here that its entries delete or overwrite, with the sequence that does it.
-
-    `old`: the heads before. A file that only moves, in the same batch, is not lost.
+class Batch:
+    """Counts what entries that come together delete or overwrite of the files in place here. It holds no entries: there
+    may be more of them than memory has room for.
     """
-    found = list(entries)
-    moved = {each.lineage for each in found if not each.deleted}
-    lost: dict[DeviceId, dict[str, int]] = {}
-    for each in found:
-        base = synced.get(each.path)
-        if base is None or base.deleted or base.kind is EntryKind.DIR or base.vector.knew(each.vector):
-            continue
-        if each.deleted:
-            gone = each.lineage not in moved and any(not head.deleted for head in old.get(each.path, ()))
-        else:
-            gone = not any(same_bytes(each, head) for head in old.get(each.path, ()))
-        if gone:
-            lost.setdefault(each.author, {})[each.path] = each.seq
-    return lost
+
+    def __init__(self, synced: Synced) -> None:
+        self._synced = synced
+        self._old: dict[str, Heads] = {}
+        "The heads before, of paths that have something in place."
+        self._here: set[bytes] = set()
+        "Lineages that are live by one of the entries."
+        self._overwritten: dict[DeviceId, dict[str, int]] = {}
+        self._deleted: dict[DeviceId, dict[str, tuple[int, bytes]]] = {}
+
+    def add(self, entry: Entry, heads: Heads) -> None:
+        """One that is new; `heads` are those of its path without it."""
+        if not entry.deleted:
+            self._here.add(entry.lineage)
+        base = self._synced.get(entry.path)
+        if base is None or base.deleted or base.kind is EntryKind.DIR or base.vector.knew(entry.vector):
+            return
+        old = self._old.setdefault(entry.path, heads)
+        if not entry.deleted:
+            if not any(same_bytes(entry, head) for head in old):
+                self._overwritten.setdefault(entry.author, {})[entry.path] = entry.seq
+        elif any(not head.deleted for head in old):
+            self._deleted.setdefault(entry.author, {})[entry.path] = entry.seq, entry.lineage
+
+    def lost(self) -> dict[DeviceId, dict[str, int]]:
+        """Author → files that are lost by its entries, with the sequence that does it. What only moves, by entries of
+        the same batch, is not lost.
+        """
+        found = self._overwritten
+        for author, deleted in self._deleted.items():
+            for path, (seq, lineage) in deleted.items():
+                if lineage not in self._here:
+                    found.setdefault(author, {})[path] = seq
+        return found
 
 
 @dataclass(slots=True)

@@ -44,6 +44,7 @@ from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.neighbours import Neighbours
 from wildbach.services.sync.place import make_directory
 from wildbach.services.sync.session import Offer, Port, Session
+from wildbach.services.sync.sessions import Sessions
 from wildbach.services.sync.store import FolderStore
 
 AREA: Final = "sync"
@@ -76,6 +77,8 @@ class Ways:
     forget: Callable[[str], None]
     listening: Callable[[], Sequence[Endpoint]]
     "Where calls are taken, also where only this machine gets there."
+    on_moved: Callable[[Callable[[], None]], None]
+    "Says whom to tell when the network is another one."
     relays: Callable[[], Sequence[Endpoint]] = tuple
     loopback: bool = False
 
@@ -92,6 +95,8 @@ class Saved(msgspec.Struct, frozen=True, omit_defaults=True):
     "Device id in hex → where it was met."
     seen: dict[str, int] = {}
     "Device id in hex → when it was last connected."
+    record: int = 0
+    "The time in the last record that said where this device is."
 
 
 @dataclass(slots=True)
@@ -128,14 +133,15 @@ class SyncService:
         self.wall = wall
         self._threads = Threads(1, "sync-files")
         self._folders: dict[FolderId, Kept] = {}
-        self._sessions: list[Session] = []
         self._link_finders: dict[bytes, Finder] = {}
+        self._join_finders: list[Finder] = []
         self._joiners: dict[bytes, _Joiner] = {}
         self._open_tokens: dict[bytes, FolderId] = {}
         self._closed = False
         self.name = ""
         self.keys: DeviceKeys
         self._meetings: Meetings[Name]
+        self._sessions: Sessions
 
     # -- from the start to the end
 
@@ -144,7 +150,10 @@ class SyncService:
         StorageError.
         """
         self.keys = await self._threads.run(self._load_keys)
+        self._sessions = Sessions(
+            self.keys.public.exchange, self, self._scope, self._listed, self._begun, self._report)
         self._meetings = self._ways.meetings(self._scope, self.keys, self._met)
+        self._ways.on_moved(self._moved)
         kept = await self._keeper.kept(AREA)
         self.name = kept.pop(_SELF, b"").decode("utf-8", "replace") or check_name(name[:60])
         for key, raw in kept.items():
@@ -170,8 +179,8 @@ class SyncService:
         if self._closed:
             return
         self._closed = True
-        for session in list(self._sessions):
-            session.close()
+        if hasattr(self, "_sessions"):
+            self._sessions.close()
         for one in list(self._folders.values()):
             await self._stop(one)
         for finder in list(self._link_finders.values()):
@@ -215,6 +224,7 @@ class SyncService:
                 await self._close_token(token)
         if one.finder is not None:
             await one.finder.close()
+            await self._keep_record(one, one.finder.record_time)
         # The others hear of it at once, and meet us again by the folders that are left, or where this one is then.
         for link in list(one.folder.links.values()):
             link.session.bye("left")
@@ -250,7 +260,7 @@ class SyncService:
                 one.finder.speak_as(beacon)
         one.owed = tuple(owed)
         if one.finder is None:
-            one.finder = self._finder(_Members(self, one.folder.id), beacon)
+            one.finder = self._finder(_Members(self, one.folder.id), beacon, one.saved.record)
             one.folder.passing, one.folder.passed = one.finder.passing, one.finder.passed
             one.finder.start()
         for member in membership.view.state.members.values():
@@ -268,12 +278,18 @@ class SyncService:
             if token is not None:
                 self._open_token(one, token)
 
-    def _finder(self, owner: _Members | _Joiner | _Inviter, beacon: sought.Beacon) -> Finder:
+    def _moved(self) -> None:
+        """This device is in another network, or back in one."""
+        finders = [one.finder for one in self._folders.values() if one.finder is not None]
+        for finder in (*finders, *self._link_finders.values(), *self._join_finders):
+            finder.moved()
+
+    def _finder(self, owner: _Members | _Joiner | _Inviter, beacon: sought.Beacon, last: int = 0) -> Finder:
         loop = asyncio.get_running_loop()
         return Finder(
             self._scope, owner, self._ways.dialer, self._ways.records, beacon, clock=loop.time, wall=self.wall,
             rng=self._rng, chance=secrets.token_bytes, relays=self._ways.relays, report=self._report,
-            loopback=self._ways.loopback)
+            loopback=self._ways.loopback, last=last)
 
     def _open_token(self, one: Kept, token: Token) -> None:
         if token.hash in self._open_tokens:
@@ -308,8 +324,7 @@ class SyncService:
         return one.folder if one is not None else None
 
     def ended(self, session: Session, error: Exception | None) -> None:
-        if session in self._sessions:
-            self._sessions.remove(session)
+        self._sessions.ended(session)
         for one in self._folders.values():
             device = one.folder.membership.by_exchange(session.exchange)
             if device is None or device in one.folder.links:
@@ -329,7 +344,7 @@ class SyncService:
         elif kind == "link":
             joining.begin_admit(self._scope, met, name, self._admit, self._report)
         elif kind == "folder":
-            self._session(met)
+            self._scope.spawn("settle", self._called(met), contain=self._report)
         elif name in self._joiners:
             self._scope.spawn("join", self._called_back(self._joiners[name], met), contain=self._report)
         else:
@@ -348,23 +363,17 @@ class SyncService:
         with contextlib.suppress(NetworkError, RemoteError, TimeoutError):
             await joiner.met(met, None)
 
-    def _session(self, met: Met[Name]) -> Session | None:
-        """Of two sessions with one device the one stays that the device with the smaller key began."""
-        other = met.opened.device
-        own = self.keys.public.exchange
-        before = next((each for each in self._sessions if each.exchange == other and not each.over), None)
-        if before is not None:
-            starts = own < other
-            if before.initiator == met.opened.initiator or (before.initiator == starts and before.greeted):
-                met.connection.close()
-                return before
-        session = Session(met, self, self._scope, self._report)
-        self._sessions.append(session)
+    async def _called(self, met: Met[Name]) -> None:
+        await self._sessions.settle(met)
+
+    def _listed(self, exchange: bytes) -> bool:
+        return any(one.folder.member(exchange) is not None for one in self._folders.values())
+
+    def _begun(self, session: Session) -> None:
         for one in self._folders.values():
-            device = one.folder.membership.by_exchange(other)
+            device = one.folder.membership.by_exchange(session.exchange)
             if device is not None and one.finder is not None:
                 one.finder.met(device)
-        return session
 
     def _shown(self, folder: Folder) -> None:
         one = self._folders.get(folder.id)
@@ -379,7 +388,7 @@ class SyncService:
         if one is None:
             return
         self._open(one)
-        for session in list(self._sessions):
+        for session in self._sessions.all():
             session.renew()
         self._changed(folder.id)
 
@@ -441,7 +450,7 @@ class SyncService:
         saved = Saved(str(path), mode=mode, endpoints=endpoints or {})
         await self._keeper.keep(AREA, {id.hex(): msgspec.json.encode(saved)}, durable=True)
         one = await self._start(id, saved, new=True)
-        for session in list(self._sessions):
+        for session in self._sessions.all():
             session.renew()
         self._changed(id)
         return one
@@ -476,7 +485,7 @@ class SyncService:
         saved = msgspec.structs.replace(one.saved, path=str(place))
         await self._keeper.keep(AREA, {id.hex(): msgspec.json.encode(saved)}, durable=True)
         made = await self._start(id, saved)
-        for session in list(self._sessions):
+        for session in self._sessions.all():
             session.renew()
         return made
 
@@ -493,7 +502,7 @@ class SyncService:
                 os.unlink(Path(one.saved.path) / ".wildbach" / "id")
 
         await self._threads.run(remove)
-        for session in list(self._sessions):
+        for session in self._sessions.all():
             session.renew()
         self._changed(id)
 
@@ -505,6 +514,12 @@ class SyncService:
         one.saved = saved
         await self._keeper.keep(AREA, {one.folder.id.hex(): msgspec.json.encode(saved)})
 
+    async def _keep_record(self, one: Kept, time: int) -> None:
+        """For the next run. Where it cannot be written, whoever has seen the last record finds us a little later."""
+        if time > one.saved.record:
+            with contextlib.suppress(StorageError):
+                await self._save(one, msgspec.structs.replace(one.saved, record=time))
+
     def _remember(self, one: Kept, parted: DeviceId) -> None:
         """Where devices were met, for the next start, and when: with one of them it was until now."""
         if one.finder is None or one.folder.id not in self._folders:
@@ -513,7 +528,8 @@ class SyncService:
             name.hex(): tuple((at.host, at.port) for at in places)
             for name, places in one.finder.remembered().items() if places}
         seen = {**one.saved.seen, **{device.hex(): int(self.wall()) for device in (parted, *one.folder.links)}}
-        saved = msgspec.structs.replace(one.saved, endpoints=endpoints, seen=seen)
+        saved = msgspec.structs.replace(
+            one.saved, endpoints=endpoints, seen=seen, record=max(one.saved.record, one.finder.record_time))
         if saved != one.saved and not self._scope.closed:
             self._scope.spawn("remember", self._save(one, saved), contain=self._report)
 
@@ -600,6 +616,7 @@ class SyncService:
         self._meetings.put(("join", token.hash), token.raw)
         beacon = sought.of_joiner(self.keys.public.signing, self.keys.sign, token.raw)
         finder = self._finder(joiner, beacon)
+        self._join_finders.append(finder)
         key = "join " + token.hash.hex()
         try:
             finder.seek(sought.inviter(token.raw, token.hash, (link.inviter.signing,)), given=link.endpoints)
@@ -616,6 +633,7 @@ class SyncService:
             self._joiners.pop(token.hash, None)
             self._meetings.drop(("join", token.hash))
             self._ways.neighbours.remove(key)
+            self._join_finders.remove(finder)
             await finder.close()
         if joiner.error is not None:
             raise joiner.error
@@ -719,7 +737,7 @@ class _Members:
         turn = self.turns[found.endpoint or found.name] = self.turns.get(found.endpoint or found.name, -1) + 1
         met = await service.shaken(found, ("folder", names[turn % len(names)]), calls=calls)
         del self.turns[found.endpoint or found.name]
-        session = service._session(met)
+        session = await service._sessions.settle(met)
         if session is None:
             return False
         return found.name is None or one.folder.membership.by_exchange(session.exchange) == found.name

@@ -8,8 +8,9 @@ of its own; large ones on channels that the engine speaks on (`engine.contents`)
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from wildbach.base import limits
@@ -37,6 +38,9 @@ from wildbach.protocol.sync.messages import (
     Whereabouts,
 )
 from wildbach.runtime.tasks import Scope
+from wildbach.services.sync.patience import Patience, cost_of
+
+_log = logging.getLogger(__name__)
 
 BUNDLE: Final = b"bundle"
 CONTENT: Final = b"content"
@@ -131,6 +135,10 @@ class Link:
         self.channels.append(channel)
         return channel
 
+    def better(self, other: Link) -> bool:
+        """Of two with the same device this one stays."""
+        return not self.session.over and self.session.rank < other.session.rank
+
     def say(self, message: FolderMessage) -> None:
         self.session.say(message)
 
@@ -152,10 +160,20 @@ class Link:
             self.session.open(bencode.encode({b"t": CONTENT, b"f": self.tag, b"r": root, b"s": size})))
 
 
+def rank_of(met: Met[Any], *, first: bool) -> tuple[bool, bytes]:
+    """Of several sessions of the same two devices that one stays which has the least: both see the same ranks, in
+    whatever order the connections came.
+    """
+    return not first, met.opened.hash
+
+
 class Session:
     """See above. A `net.mux.MuxOwner`."""
 
-    def __init__(self, met: Met[Any], hub: Hub, scope: Scope, report: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, met: Met[Any], hub: Hub, scope: Scope, report: Callable[[Exception], None], *, first: bool = False,
+    ) -> None:
+        """`first`: the device with the smaller key called."""
         self.exchange = met.opened.device
         "The other device's X25519 key."
         self.initiator = met.opened.initiator
@@ -166,6 +184,8 @@ class Session:
         "By tag."
         self.error: Exception | None = None
         self._hash = met.opened.hash
+        self.rank = rank_of(met, first=first)
+        self._probed = False
         self._hub = hub
         self._scope = scope
         self._report = report
@@ -176,6 +196,11 @@ class Session:
         self._over = False
         self._leaving = False
         self._unheard = 0
+        self._loop = asyncio.get_running_loop()
+        self._patience = Patience(self._loop.time())
+        self._slowed: asyncio.TimerHandle | None = None
+        "Nothing is read until then: the other side says too much."
+        self._noisy = False
         self._mux = Mux(met.connection, met.opened.initiator, self)
         self._greet()
 
@@ -206,6 +231,18 @@ class Session:
     def over(self) -> bool:
         """It has ended, or said that it will: it is nothing to build on."""
         return self._over or self._leaving
+
+    @property
+    def probed(self) -> bool:
+        return self._probed
+
+    async def answers(self) -> bool:
+        """Is the other device still there?"""
+        self._probed = True
+        try:
+            return not self.over and await self._mux.answers(limits.SYNC_PROBE_SECONDS) and not self.over
+        finally:
+            self._probed = False
 
     @property
     def greeted(self) -> bool:
@@ -247,21 +284,45 @@ class Session:
 
     def taken(self) -> None:
         self._unheard -= 1
-        if self._unheard <= _UNHEARD // 2:
+        if self._unheard <= _UNHEARD // 2 and self._slowed is None:
             self._mux.go_on()
+
+    def _slow(self, seconds: float) -> None:
+        """Read nothing more for so long."""
+        self._note_noise()
+        if self._slowed is None:
+            self._mux.hold()
+            self._slowed = self._loop.call_later(seconds, self._read_again)
+
+    def _read_again(self) -> None:
+        self._slowed = None
+        if self._unheard < _UNHEARD:
+            self._mux.go_on()
+
+    def _note_noise(self) -> None:
+        if not self._noisy:
+            self._noisy = True
+            _log.warning("%s says more than it should, and is read more slowly", self.remote)
 
     def bye(self, code: str) -> None:
         """Say why the connection ends; it does when that has left."""
+        if self.over:
+            return
         self._send(Bye(code))
         self._leaving = True
 
     def close(self, error: Exception | None = None) -> None:
+        self._leaving = True
         self._mux.close(error)
 
     # -- MuxOwner
 
     def message(self, payload: bytes) -> None:
         said = messages.decode(payload)
+        link = self.links.get(said.tag) if isinstance(said, _ABOUT_FOLDER) else None
+        cost = cost_of(said, len(payload), known=link is not None)
+        if cost and (seconds := self._patience.said(cost, self._loop.time())):
+            self._slow(seconds)
         if isinstance(said, Hello):
             self.name, self.client = said.name, said.client
             self._theirs = frozenset(said.proofs) | (self._theirs or frozenset())
@@ -271,12 +332,20 @@ class Session:
         elif isinstance(said, Bye):
             self.close(NetworkError(f"the other device ended the connection: {said.code}", code="bye"))
         elif isinstance(said, _ABOUT_FOLDER):
-            link = self.links.get(said.tag)
+            if isinstance(said, Whereabouts):
+                said = self._fewer(said)
             # What is said of a folder that we left, or that its roster takes from the other, is passed over.
             if link is not None:
                 link.port.heard(link, said)
         elif said is not None:
             raise FormatError("a message that belongs on another channel", where="control")
+
+    def _fewer(self, said: Whereabouts) -> Whereabouts:
+        """As many records as may be looked at: each of them is a signature."""
+        taken = self._patience.records(len(said.records), self._loop.time())
+        if taken < len(said.records):
+            self._note_noise()
+        return replace(said, records=said.records[:taken])
 
     def _match(self) -> None:
         """Which folders both have, as they stand now."""
@@ -347,6 +416,8 @@ class Session:
     def closed(self, error: Exception | None) -> None:
         self._over = True
         self.error = error
+        if self._slowed is not None:
+            self._slowed.cancel()
         links, self.links = list(self.links.values()), {}
         for link in links:
             self._part(link)

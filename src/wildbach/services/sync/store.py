@@ -15,7 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
+from wildbach.base import limits
+from wildbach.base.ids import DeviceId
 from wildbach.disk.durable import DurableStore, Form
+from wildbach.disk.spool import Spool
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.services.sync.conflicts import Conflict, told
@@ -76,6 +79,8 @@ class FolderStore:
 
     def __init__(self, path: Path, *, folds: bool = False) -> None:
         self._file = DurableStore(path, FORM)
+        self._folder = path.parent
+        self._spools: dict[DeviceId, Spool] = {}
         self.folds = folds
         self.world = _World(self)
         self.local = _Local(self)
@@ -115,6 +120,8 @@ class FolderStore:
 
     def close(self) -> None:
         """Idempotent."""
+        for spool in self._spools.values():
+            spool.clear()
         self._file.close()
 
     def commit(self) -> None:
@@ -304,13 +311,26 @@ class FolderStore:
         return [Entry.unpack(raw) for raw in packed], upto
 
     def packed_since(self, sequence: int, limit: int) -> tuple[list[bytes], int]:
-        """The same as bytes: `limit` paths at most."""
+        """The same as bytes: `limit` paths at most, and not many where their entries are long."""
         rows = self.read("SELECT row, path FROM paths WHERE row > ? ORDER BY row LIMIT ?", sequence, limit)
-        found = [raw for _, path in rows for raw in self._packed(path)]
+        found: list[bytes] = []
+        size = 0
+        for row, path in rows:
+            packed = self._packed(path)
+            found += packed
+            size += sum(map(len, packed))
+            if size > limits.MIB:
+                return found, row
         return found, rows[-1][0] if len(rows) == limit else self._last
 
     def last(self) -> int:
         return self._last
+
+    def spool(self, device: DeviceId) -> Spool:
+        """For rows that come of a device and are not all there; empty. None of them is in the data base."""
+        found = self._spools.setdefault(device, Spool(self._folder))
+        found.clear()
+        return found
 
     def tombstones(self) -> Iterable[str]:
         return self._paths("SELECT path FROM paths WHERE NOT live ORDER BY path")

@@ -2,6 +2,9 @@
 
 What is fetched lies in `.wildbach/tmp` under its root. Of a file that only changed in places the rest is taken from the
 old one. Whoever fetches gives on what is verified.
+
+A content is its root and its size: a writer may have signed a true root with a false size, and nobody has that one.
+What does not come gives way to what waits, and the authors of what waits take turns, so that no writer holds up others.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from wildbach.base import limits
 from wildbach.base.errors import LimitError, StorageError, UsageError, WildbachError
+from wildbach.base.ids import DeviceId
 from wildbach.disk.folder.local import TMP, Stale
 from wildbach.disk.folder.staging import Range, Staged, doing
 from wildbach.disk.inplace import Look
@@ -22,6 +27,7 @@ from wildbach.engine.contentid import ContentId
 from wildbach.engine.contents import Contents, Fetch
 from wildbach.net.mux import Channel
 from wildbach.net.transport import Connection
+from wildbach.protocol.sync.entries import Entry
 from wildbach.protocol.sync.pieces import piece_length_for
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -39,6 +45,9 @@ _IDLE_SECONDS: Final = 20.0
 AT_ONCE: Final = 3
 "Files that are fetched at a time."
 
+File = tuple[bytes, int]
+"Root and size."
+
 
 @dataclass(slots=True)
 class Coming:
@@ -46,10 +55,23 @@ class Coming:
 
     id: ContentId
     paths: set[str]
+    author: DeviceId
+    "Who signed the entry that it is fetched for."
+    since: float
+    "When something of it came last."
+    came: int = 0
+    working: bool = False
+    "It is copied from the old file: nothing is waited for."
     fetch: Fetch | None = None
     task: asyncio.Task[None] | None = None
     linked: set[Link] = field(default_factory=set)
     "Devices that it is spoken of with, or were a moment ago."
+
+    def end(self) -> None:
+        """Once: what is closed then is closed in peace."""
+        task, self.task = self.task, None
+        if task is not None:
+            task.cancel()
 
 
 class Transfers:
@@ -65,14 +87,18 @@ class Transfers:
         self._wake = wake
         self._report = report
         self._links: list[Link] = []
-        self._wanted: deque[tuple[Op, Place, FolderStore]] = deque()
-        self._waiting: dict[bytes, tuple[Op, Place, FolderStore, set[str]]] = {}
-        self.coming: dict[bytes, Coming] = {}
-        self._arrived: dict[bytes, Staged] = {}
+        self._wanted: deque[tuple[Op, Entry, Place, FolderStore]] = deque()
+        self._waiting: dict[DeviceId, dict[File, tuple[Op, Place, FolderStore, set[str]]]] = {}
+        "By who signed it; whose turn was last is the last."
+        self.coming: dict[File, Coming] = {}
+        self._arrived: dict[File, Staged] = {}
         self._paths: deque[str] = deque()
-        self._serving: dict[bytes, list[Channel]] = {}
+        self._serving: dict[File, list[Channel]] = {}
+        self._look_again: asyncio.TimerHandle | None = None
 
     async def close(self) -> None:
+        if self._look_again is not None:
+            self._look_again.cancel()
         for one in list(self.coming.values()):
             if one.fetch is not None:
                 await one.fetch.close()
@@ -101,12 +127,12 @@ class Transfers:
         entry = op.entry
         if not self._links or entry is None or not _can_be(entry.root, entry.size):
             return False
-        self._wanted.append((op, place, store))
+        self._wanted.append((op, entry, place, store))
         return True
 
-    def staged(self, root: bytes) -> Staged | None:
+    def staged(self, root: bytes, size: int) -> Staged | None:
         """A content that came, to be installed; it is used up."""
-        return self._arrived.pop(root, None)
+        return self._arrived.pop((root, size), None)
 
     # -- the loop
 
@@ -119,46 +145,80 @@ class Transfers:
     def pump(self) -> None:
         """Begin what waits, as far as there is room."""
         while self._wanted:
-            op, place, store = self._wanted.popleft()
-            if op.entry is None:
+            op, entry, place, store = self._wanted.popleft()
+            file = entry.root, entry.size
+            if file in self.coming:
+                self.coming[file].paths.add(op.path)
                 continue
-            root = op.entry.root
-            if root in self.coming:
-                self.coming[root].paths.add(op.path)
-            elif root in self._waiting:
-                self._waiting[root][3].add(op.path)
+            waiting = self._waiting.setdefault(entry.author, {})
+            if file in waiting:
+                waiting[file][3].add(op.path)
             else:
-                self._waiting[root] = op, place, store, {op.path}
+                waiting[file] = op, place, store, {op.path}
         while self._waiting and len(self.coming) < AT_ONCE:
-            root = next(iter(self._waiting))
-            op, place, store, paths = self._waiting.pop(root)
-            size = op.entry.size if op.entry is not None else 0
-            one = Coming(ContentId(root, size, piece_length_for(size)), paths)
-            self.coming[root] = one
-            one.task = self._scope.spawn("fetch", self._fetch(one, op, place, store), contain=self._report)
+            self._begin_next()
+        if self._waiting:
+            self._give_way()
 
-    def give_up(self, roots: Iterable[bytes]) -> None:
+    def _begin_next(self) -> None:
+        """What waits longest of the author of whom least is coming; of several, whose turn is longest ago."""
+        busy = [one.author for one in self.coming.values()]
+        author = min(self._waiting, key=busy.count)
+        waiting = self._waiting.pop(author)
+        file = next(iter(waiting))
+        op, place, store, paths = waiting.pop(file)
+        if waiting:
+            self._waiting[author] = waiting
+        for other, more in list(self._waiting.items()):
+            if file in more:
+                paths |= more.pop(file)[3]
+                if not more:
+                    del self._waiting[other]
+        root, size = file
+        id = ContentId(root, size, piece_length_for(size))
+        one = self.coming[file] = Coming(id, paths, author, asyncio.get_running_loop().time())
+        one.task = self._scope.spawn("fetch", self._fetch(one, op, place, store), contain=self._report)
+
+    def _give_way(self) -> None:
+        """Others wait: what has not moved for a while goes behind them. What came of it stays."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for one in self.coming.values():
+            came = sum(one.fetch.progress[1:3]) if one.fetch is not None else 0
+            if came != one.came or one.working:
+                one.came, one.since = came, now
+            elif now - one.since >= limits.SYNC_FETCH_SECONDS:
+                one.end()
+        if self._look_again is None:
+            self._look_again = loop.call_later(limits.SYNC_FETCH_SECONDS / 4, self._again_looked)
+
+    def _again_looked(self) -> None:
+        self._look_again = None
+        self._wake()
+
+    def give_up(self, files: Iterable[File]) -> None:
         """These are not wanted any more, as their files are others now: nobody may have them."""
-        for root in roots:
-            one = self.coming.get(root)
-            if one is not None and one.task is not None:
-                one.task.cancel()
+        for file in files:
+            one = self.coming.get(file)
+            if one is not None:
+                one.end()
 
     async def _fetch(self, one: Coming, op: Op, place: Place, store: FolderStore) -> None:
-        root, name = one.id.root, one.id.root.hex()
+        file = one.id.root, one.id.size
+        name = f"{one.id.key}-{one.id.size}"
         try:
             here = await self._threads.run(_made, place, name)
             fetch = one.fetch = self._contents.fetch(one.id, place.path / TMP / name, known=None)
             self._attach(one)
             # What came of it before is hashed anew before it counts; without that, what the old file has is taken.
             everything = b"\xff" * -(-one.id.blocks // 8)
-            known = everything if here else await self._take_over(fetch, op, place, store, name)
+            known = everything if here else await self._take_over(one, fetch, op, place, store, name)
             fetch.begin(known)
-            for channel in self._serving.pop(root, []):
+            for channel in self._serving.pop(file, []):
                 fetch.attach(channel)
             await fetch.done()
             await fetch.close()
-            self._arrived[root] = place.installer.staging.existing(name)
+            self._arrived[file] = place.installer.staging.existing(name)
             self._look_at(one)
         except WildbachError:
             # It is tried again in a moment, and goes on from what is here.
@@ -167,8 +227,8 @@ class Transfers:
             asyncio.get_running_loop().call_soon(self._look_at, one)
             raise
         finally:
-            self.coming.pop(root, None)
-            for channel in self._serving.pop(root, []):
+            self.coming.pop(file, None)
+            for channel in self._serving.pop(file, []):
                 channel.close()
             if one.fetch is not None:
                 await one.fetch.close()
@@ -178,7 +238,9 @@ class Transfers:
         self._paths.extend(one.paths)
         self._wake()
 
-    async def _take_over(self, fetch: Fetch, op: Op, place: Place, store: FolderStore, name: str) -> bytes:
+    async def _take_over(
+        self, one: Coming, fetch: Fetch, op: Op, place: Place, store: FolderStore, name: str,
+    ) -> bytes:
         """Blocks that the file at the path has already, copied to where the new one is made. Returns which."""
         seen, size = op.expect, fetch.id.size
         if seen is None or not seen.root or seen.size < fetch.id.piece_length:
@@ -201,7 +263,11 @@ class Transfers:
                 staged.keep()
             return delta.same
 
-        return await self._threads.run(copy)
+        one.working = True
+        try:
+            return await self._threads.run(copy)
+        finally:
+            one.working = False
 
     def _attach(self, one: Coming) -> None:
         """Speak of it with all devices that are connected."""
@@ -221,7 +287,7 @@ class Transfers:
 
         def again() -> None:
             one.linked.discard(link)
-            if self.coming.get(one.id.root) is one:
+            if self.coming.get((one.id.root, one.id.size)) is one:
                 self._attach(one)
 
         return left
@@ -232,17 +298,19 @@ class Transfers:
         """Somebody wants to speak of a content: what is whole or coming in this folder. The same content may be open
         for another folder, which is none of theirs.
         """
-        id = ContentId(root, size, piece_length_for(size))
+        if not _can_be(root, size):
+            return False
+        id, file = ContentId(root, size, piece_length_for(size)), (root, size)
         found = next(((path, seen) for path in store.local.holding(root)
                       if (seen := store.local.get(path)) is not None and seen.size == size), None)
-        if found is None and root not in self.coming:
+        if found is None and file not in self.coming:
             return False
         if self._contents.attach(id, channel):
             return True
-        if found is None or root in self._serving or root in self.coming:
-            self._serving.setdefault(root, []).append(channel)
+        if found is None or file in self._serving or file in self.coming:
+            self._serving.setdefault(file, []).append(channel)
             return True
-        self._serving[root] = [channel]
+        self._serving[file] = [channel]
         self._scope.spawn("serve", self._serve(id, *found, store, place), contain=self._report)
         return True
 
@@ -252,10 +320,10 @@ class Transfers:
         try:
             serving = await self._contents.serve(id, place.path / path, layer=layer, look=look)
         except (StorageError, UsageError, LimitError) as error:
-            for channel in self._serving.pop(id.root, []):
+            for channel in self._serving.pop((id.root, id.size), []):
                 channel.close(error)
             return
-        for channel in self._serving.pop(id.root, []):
+        for channel in self._serving.pop((id.root, id.size), []):
             try:
                 serving.attach(channel)
             except WildbachError as error:

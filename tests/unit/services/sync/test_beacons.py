@@ -32,11 +32,16 @@ class Bed:
         self.board = Board()
         self.here = [HERE]
         self.off = 0.0
+        self.moves = 0
         rng = seeded(1)
         self.own = OwnRecord(
             Words(self.board, self.network.host()), sought.of_member(PUBLIC, KEY.sign, [SECRET], OWN),
             lambda: tuple(self.here), tuple, clock=self.network.loop.time,
-            wall=lambda: WALL + self.off + self.network.loop.time(), rng=rng, chance=rng.randbytes, last=last)
+            wall=lambda: WALL + self.off + self.network.loop.time(), rng=rng, chance=rng.randbytes, last=last,
+            moved=self.moved)
+
+    def moved(self) -> None:
+        self.moves += 1
 
     def place(self, days: int = 0) -> rendezvous.Place:
         return rendezvous.member_place(SECRET, OWN, tags.day_of(WALL) + days)
@@ -63,6 +68,7 @@ def test_it_is_put_every_hour_when_we_move_and_when_somebody_looks() -> None:
             bed.here = [Endpoint("9.9.9.9", 7000)]
             await asyncio.sleep(60)
             assert bed.board.puts == before + 1 and bed.record().endpoints == (Endpoint("9.9.9.9", 7000),)
+            assert bed.moves == 1
             for _ in range(600):
                 bed.own.renew()
                 await asyncio.sleep(1)
@@ -71,6 +77,9 @@ def test_it_is_put_every_hour_when_we_move_and_when_somebody_looks() -> None:
             before = bed.board.puts
             await asyncio.sleep(4 * PUT_SECONDS)
             assert bed.board.puts == before  # nobody can call us: there is nothing to say
+            bed.here = [Endpoint("9.9.9.9", 7000)]
+            await asyncio.sleep(60)
+            assert bed.moves == 1
 
     sim(1).run(story())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from wildbach.protocol.sync.devices import DeviceKeys
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.messages import Ack, Entries, Index
 from wildbach.protocol.sync.vectors import VersionVector
+from wildbach.services.sync import store as stores
 from wildbach.services.sync.core import Core
 from wildbach.services.sync.exchange import Exchange
 from wildbach.services.sync.store import FolderStore
@@ -153,6 +155,12 @@ def talk(one: Device, other: Device, most: int = 10_000) -> int:
         if quiet:
             return went
     raise AssertionError("it never ends")
+
+
+def row_of(device: Device, path: str, seq: int, **other: object) -> Entry:
+    """Signed by a device, for a file of its own."""
+    made = replace(entry(path, str(seq)), author=device.id, seq=seq, vector=VersionVector({device.id: seq}))
+    return device.sign(replace(made, **other))  # type: ignore[arg-type]  # fields of an entry
 
 
 @contextlib.contextmanager
@@ -295,6 +303,69 @@ def test_rows_that_do_not_follow_and_an_index_without_end_are_refused(
         with pytest.raises(LimitError, match="SYNC_EXCHANGE_BYTES"):
             for _ in range(30):
                 b.exchange.heard_entries(a.id, Entries(TAG, have, have, (b"r" * 100,), whole=False), NOW)
+
+
+def test_a_huge_index_is_not_in_memory_while_it_comes_nor_when_it_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stores, "_KNOWN", 50)
+    with devices(tmp_path, "a", "b") as (a, b):
+        made = [row_of(a, f"file {at}", at + 1) for at in range(1500)]
+        rows = [each.pack() for each in made]
+        del made
+        b.store.own()
+        meet(a, b)
+        b.exchange.heard_index(a.id, Index(TAG, a.exchange.index, 1500, bytes(8), 0), NOW)
+        tracemalloc.start()
+        try:
+            # Rows that are long, and then begun anew: they are forgotten.
+            for at in range(300):
+                b.exchange.heard_entries(a.id, Entries(TAG, at, at + 1, (bytes(32_000),), whole=False), NOW)
+            assert tracemalloc.get_traced_memory()[1] < 2 << 20
+            tracemalloc.reset_peak()
+            b.exchange.heard_index(a.id, Index(TAG, b"another.", 1500, bytes(8), 0), NOW)
+            for at in range(0, 1500, 100):
+                b.exchange.heard_entries(a.id, Entries(TAG, at, at + 100, tuple(rows[at : at + 100]), at == 1400), NOW)
+            assert tracemalloc.get_traced_memory()[1] < 700_000
+        finally:
+            tracemalloc.stop()
+        assert len(b.world()) == 1500
+
+
+def test_of_several_that_send_without_end_who_has_more_than_its_share_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "SYNC_EXCHANGES_BYTES", 3000)
+    with devices(tmp_path, "a", "b", "c", "d") as (a, b, c, d):
+        for each in (b, c, d):
+            meet(a, each)
+
+        def send(one: Device, at: int, *rows: bytes, whole: bool = False) -> None:
+            a.exchange.heard_entries(one.id, Entries(TAG, at, at + 1, rows, whole), NOW)
+
+        send(b, 0, bytes(1400))
+        send(c, 0, bytes(1400))
+        # Who sends little is taken in, and who has most goes.
+        good = row_of(d, "good", 1).pack()
+        send(d, 0, good)
+        with pytest.raises(LimitError, match="SYNC_EXCHANGES_BYTES"):
+            send(c, 1, bytes(100))
+        a.exchange.close(c.id)
+        send(d, 1, whole=True)
+        assert set(a.world()) == {"good"}
+        send(b, 1, bytes(1000))
+
+
+def test_pages_of_long_entries_are_short(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        for at in range(150):
+            a.store.put_heads(f"{at:04}", (row_of(a, f"{at:04}", at + 1, extra={b"zz": bytes(30_000)}),))
+        a.store.commit()
+        packed, upto = a.store.packed_since(0, 200)
+        assert sum(map(len, packed)) < limits.MIB + 40_000 and 0 < upto < 150
+        meet(a, b)
+        talk(a, b)
+        assert a.world() == b.world()
 
 
 def test_an_acknowledgement_that_somebody_else_made_is_refused(tmp_path: Path) -> None:

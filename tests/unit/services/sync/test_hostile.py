@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from clients import client
 from hostile import Member, inside, root_of, until
+from house import House, Work, housed
 from rosterbed import keys_of
 from wildbach.base import limits
 from wildbach.base.ids import DeviceId, FolderId
 from wildbach.interfaces.api import syncmodels as sy
-from wildbach.interfaces.api.local import LocalApi
 from wildbach.protocol import bencode
 from wildbach.protocol.sync import messages
 from wildbach.protocol.sync.entries import EntryKind
@@ -38,75 +36,12 @@ from wildbach.protocol.sync.roster import Role, roster_hash
 from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.protocol.sync.writing import Changes, Newcomer
 from wildbach.services.sync import folder as folders
-from wildbach.services.sync.folder import Folder
 from wildbach.services.sync.membership import Membership
-
-FILES = {"a.txt": b"one", "d/b.txt": b"two"}
-
-
-class House:
-    """A client with a folder of FILES, a secret file beside it, and members `ro`, `rw`, and `friend`, who is honest."""
-
-    def __init__(self, api: LocalApi, path: Path) -> None:
-        self.api = api
-        self.path = path
-        self.folder: Folder = api.sync.find("photos").folder
-        self.count = 0
-        self.lines: list[str] = []
-
-    async def begin(self) -> None:
-        self.ro = await Member("ro", self.api, self.folder).listed(Role.READ_ONLY)
-        self.rw = await Member("rw", self.api, self.folder).listed(Role.READ_WRITE)
-        self.friend = await Member("friend", self.api, self.folder).listed(Role.READ_WRITE)
-        for each in (self.ro, self.rw, self.friend):
-            each.learn()
-        await self.friend.ready()
-
-    async def sound(self) -> None:
-        """A file of the friend comes, and one that is saved here is told to it."""
-        self.count += 1
-        name, content = f"of friend {self.count}", b"good %d" % self.count
-        self.friend.tell(self.friend.entry(name, content))
-        await until(lambda: (self.path / name).exists() and (self.path / name).read_bytes() == content)
-        (self.path / f"own {self.count}").write_bytes(content)
-        self.folder.look()
-        mark = f"own {self.count}".encode()
-        await until(lambda: any(
-            mark in row for each in self.friend.heard if isinstance(each, Entries) for row in each.entries))
-
-    def theirs(self) -> dict[str, bytes | str]:
-        """What is in the folder that came by nobody honest."""
-        return {path: content for path, content in inside(self.path).items()
-                if path not in FILES and not path.startswith(("of friend", "own "))}
-
-
-Work = Callable[[House], Awaitable[None]]
 
 
 @pytest.fixture
 def house(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[[Work], None]:
-    def run(work: Work) -> None:
-        async def main() -> None:
-            path = tmp_path / "photos"
-            for name, content in FILES.items():
-                (path / name).parent.mkdir(parents=True, exist_ok=True)
-                (path / name).write_bytes(content)
-            (tmp_path / "outside").mkdir()
-            (tmp_path / "outside" / "secret").write_bytes(b"secret")
-            async with client(tmp_path) as api:
-                await api.create_synced(sy.SyncMaking(str(path)))
-                await until(lambda: api.sync.find("photos").folder.standing.files == len(FILES))
-                one = House(api, path)
-                await one.begin()
-                await work(one)
-                await one.sound()
-                found = inside(path)
-                assert {name: found[name] for name in FILES} == FILES
-                assert one.folder.problem is None
-                assert inside(tmp_path / "outside") == {"secret": b"secret"}
-        asyncio.run(main())
-        assert [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR] == []
-    return run
+    return housed(tmp_path, caplog)
 
 
 def made_by(member: Member, membership: Membership) -> bytes:

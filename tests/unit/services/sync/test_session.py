@@ -16,7 +16,7 @@ from wildbach.base.ids import DeviceId, Endpoint, FolderId
 from wildbach.net.mux import Channel, Mux
 from wildbach.protocol import bencode
 from wildbach.protocol.sync import messages
-from wildbach.protocol.sync.messages import Bundle, Hello, Status
+from wildbach.protocol.sync.messages import Bundle, Hello, Status, Whereabouts
 from wildbach.runtime.tasks import Scope
 from wildbach.services.sync.session import CONTENT, FolderMessage, Link, Offer, Session
 from wildbach.testing.loop import sim
@@ -323,3 +323,71 @@ def test_a_device_that_proves_folders_without_end_is_left() -> None:
                 await asyncio.sleep(0.5)
             assert session.over and isinstance(session.error, LimitError)
     sim(12).run(main())
+
+
+def test_who_says_much_is_read_slowly_and_loses_nothing_and_others_are_not_slowed(
+        caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        house, loop = House("one", offer(PHOTOS)), asyncio.get_running_loop()
+        async with hostile(house) as (session, mux, _, given):
+            heard = house.folders[given.folder].messages
+            tag, began, count = next(iter(session.links)), loop.time(), 2000
+            for number in range(count):
+                mux.send(messages.encode(Status(tag, "idle", number, 0, "")))
+            # A channel of the same connection goes on meanwhile.
+            mux.open(bencode.encode({b"t": CONTENT, b"f": tag, b"r": ROOT, b"s": 100_000}))
+            await until(lambda: bool(house.folders[given.folder].channels))
+            assert limits.SYNC_WORDS / 4 - 50 < len(heard) < limits.SYNC_WORDS / 4 + 200
+            await until(lambda: len(heard) == count)
+            took = (4 * count - limits.SYNC_WORDS) / limits.SYNC_WORDS_PER_SECOND
+            assert took - 1 < loop.time() - began < took + 5 and not session.over
+            assert [each.files for each in heard if isinstance(each, Status)] == list(range(count))
+            # Greetings and what is passed over are of the same allowance, and rows are not held up by who is quiet.
+            await asyncio.sleep(60)
+            began = loop.time()
+            hello = messages.encode(Hello(tuple(b"%032d" % at for at in range(8))))
+            for _ in range(200):
+                mux.send(hello)
+            mux.send(messages.encode(Status(tag, "paused", 0, 0, "")))
+            await until(lambda: len(heard) == count + 1)
+            assert loop.time() - began > 30 and not session.over
+    sim(13).run(main())
+    assert len([each for each in caplog.records if "more slowly" in each.getMessage()]) == 1
+
+
+def test_records_without_end_are_not_all_looked_at() -> None:
+    async def main() -> None:
+        house = House("one", offer(PHOTOS))
+        async with hostile(house) as (session, mux, _, given):
+            heard, tag = house.folders[given.folder].messages, next(iter(session.links))
+            for _ in range(20):
+                mux.send(messages.encode(Whereabouts(tag, (b"r" * 100,) * 1000)))
+            await until(lambda: len(heard) == 20)
+            found = sum(len(each.records) for each in heard if isinstance(each, Whereabouts))
+            assert limits.SYNC_RECORDS <= found < limits.SYNC_RECORDS + 200 and not session.over
+    sim(14).run(main())
+
+
+def test_what_is_held_for_two_reasons_is_read_when_both_are_over() -> None:
+    async def main() -> None:
+        house = House("one", offer(PHOTOS))
+        async with hostile(house) as (session, mux, _, given):
+            heard, tag = house.folders[given.folder].messages, next(iter(session.links))
+            for _ in range(64):
+                session.waits()
+            for _ in range(1000):
+                mux.send(messages.encode(Status(tag, "idle", 0, 0, "")))
+            await asyncio.sleep(30)
+            assert heard == []
+            for _ in range(64):
+                session.taken()
+            await asyncio.sleep(1)
+            assert 0 < len(heard) < 1000
+            for _ in range(64):
+                session.waits()
+            await asyncio.sleep(30)
+            assert len(heard) < 1000
+            for _ in range(64):
+                session.taken()
+            await until(lambda: len(heard) == 1000)
+    sim(15).run(main())
