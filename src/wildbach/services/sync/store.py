@@ -249,7 +249,9 @@ class FolderStore:
             f"SELECT path FROM holds WHERE why IN ({wanted}) ORDER BY path", *(why.name for why in whys))
 
     def held_below(self, path: str) -> list[str]:
-        return [] if not self._holds else self._paths("SELECT path FROM holds WHERE path > ? AND path < ? ORDER BY path", *below(path))
+        if not self._holds:
+            return []
+        return self._paths("SELECT path FROM holds WHERE path > ? AND path < ? ORDER BY path", *below(path))
 
     def note(self, path: str, conflicts: tuple[Conflict, ...]) -> None:
         if not conflicts:
