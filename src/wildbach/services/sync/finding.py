@@ -216,8 +216,10 @@ class Finder:
         one = self._seeking.get(name)
         if one is None:
             return
+        if not (one.met and relayed):
+            # Who stays met by a relay only is not called more often because of it.
+            one.relay_fails = one.meetings = 0
         one.met, one.relayed = True, relayed
-        one.relay_fails = one.meetings = 0
         if not relayed:
             self._end_meeting(one)
         if endpoint is not None and not relayed:
@@ -378,7 +380,7 @@ class Finder:
             connection.close()
             return False
         reached = await self._owner.take(Found(connection, one.sought.name, endpoint))
-        if reached:
+        if reached and (endpoint is not None or not one.met):
             self.met(one.sought.name, endpoint, relayed=endpoint is None)
         return reached
 

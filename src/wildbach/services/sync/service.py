@@ -43,7 +43,7 @@ from wildbach.services.sync.folder import Folder
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.neighbours import Neighbours
 from wildbach.services.sync.place import make_directory
-from wildbach.services.sync.session import Offer, Port, Session
+from wildbach.services.sync.session import Offer, Port, Session, is_relayed
 from wildbach.services.sync.store import FolderStore
 
 AREA: Final = "sync"
@@ -341,13 +341,15 @@ class SyncService:
             await joiner.met(met, None)
 
     def _session(self, met: Met[Name]) -> Session | None:
-        """Of two sessions with one device the one stays that the device with the smaller key began."""
+        """Of two sessions with one device a direct one stays, then that which the device with the smaller key began."""
         other = met.opened.device
         own = self.keys.public.exchange
+        relayed = is_relayed(met.connection.kind)
         before = next((each for each in self._sessions if each.exchange == other and not each.over), None)
         if before is not None:
             starts = own < other
-            if before.initiator == met.opened.initiator or (before.initiator == starts and before.greeted):
+            stays = before.initiator == met.opened.initiator or (before.initiator == starts and before.greeted)
+            if (stays if before.relayed == relayed else relayed):
                 met.connection.close()
                 return before
         session = Session(met, self, self._scope, self._report)
@@ -355,14 +357,14 @@ class SyncService:
         for one in self._folders.values():
             device = one.folder.membership.by_exchange(other)
             if device is not None and one.finder is not None:
-                one.finder.met(device)
+                one.finder.met(device, relayed=relayed)
         return session
 
     def _shown(self, folder: Folder) -> None:
         one = self._folders.get(folder.id)
         if one is not None and one.finder is not None:
-            for device in folder.links:
-                one.finder.met(device)
+            for device, link in folder.links.items():
+                one.finder.met(device, relayed=link.session.relayed)
         self._changed(folder.id)
 
     def _renewed(self, folder: Folder) -> None:
@@ -614,7 +616,9 @@ class SyncService:
         joined = joiner.joined
         if joined is None:
             raise NetworkError("the device that gave the link was not met")
-        endpoints = {link.inviter.id.hex(): tuple((at.host, at.port) for at in joiner.endpoints)}
+        # Where it was met first; where it was not, as through a relay, its own words may hold later.
+        places = dict.fromkeys((*joiner.endpoints, *link.endpoints))
+        endpoints = {link.inviter.id.hex(): tuple((at.host, at.port) for at in places)}
         return await self._adopt(joined.rosters.chain(), place, mode=mode, endpoints=endpoints)
 
     # -- members

@@ -18,6 +18,7 @@ from wildbach.base.ids import DeviceId, Endpoint, FolderId
 from wildbach.base.rate import RateMeter
 from wildbach.net.meeting import Met
 from wildbach.net.mux import Channel, Mux
+from wildbach.net.relay import RelayedConnection
 from wildbach.protocol import bencode
 from wildbach.protocol.metainfo.fields import take_bytes, take_int
 from wildbach.protocol.sync import messages, proofs
@@ -152,6 +153,11 @@ class Link:
             self.session.open(bencode.encode({b"t": CONTENT, b"f": self.tag, b"r": root, b"s": size})))
 
 
+def is_relayed(kind: str) -> bool:
+    """Does a connection of this kind (`Connection.kind`) go by a relay?"""
+    return kind.partition("+")[0] == RelayedConnection.kind
+
+
 class Session:
     """See above. A `net.mux.MuxOwner`."""
 
@@ -189,6 +195,11 @@ class Session:
     def way(self) -> str:
         """How the other device is reached: `tcp`, `utp`, ..."""
         return self._mux.connection.kind.partition("+")[0]
+
+    @property
+    def relayed(self) -> bool:
+        """It goes by a relay: a direct one takes its place."""
+        return is_relayed(self._mux.connection.kind)
 
     @property
     def queued(self) -> int:
