@@ -896,6 +896,8 @@ SYNC_MEETINGS_AT_ONCE = 16
 "Devices of one folder that are called again and again, while they do the same."
 SYNC_RELAYS_AT_ONCE = 4
 "Devices of one folder that are waited for at relays."
+SYNC_MET_BY = 4
+"Secrets by which a folder is found: that of the epoch, and those of before by which somebody is still met."
 SYNC_TAGS = 256
 "Secrets by which announces of neighbours are recognised."
 SYNC_TAG_CALLS_PER_MINUTE = 30

@@ -50,6 +50,7 @@ from wildbach.services.sync.exchange import Exchange
 from wildbach.services.sync.fetching import Fetching
 from wildbach.services.sync.hands import Findings, Outcome
 from wildbach.services.sync.membership import Membership
+from wildbach.services.sync.passing import Passing
 from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
@@ -65,8 +66,6 @@ _RETRY_SECONDS: Final = 15.0
 "After which what failed is tried again."
 _OPEN_SECONDS: Final = 5.0
 "Between two looks whether a folder is back that was away, and after a step that the data base could not write down."
-_PASS_SECONDS: Final = 20.0
-"Between two looks for records of members that others may be told of."
 _MESSAGES: Final = 16
 "That are read from the data base in one go."
 _COMPARE_SECONDS: Final = 600.0
@@ -168,12 +167,7 @@ class Folder:
         "Those of which the exchange knows."
         self._new_roster = False
         self._want_lists = False
-        self.passing: Callable[[], list[bytes]] = list
-        "Records of members that say where they are, as others may be told."
-        self.passed: Callable[[bytes], bool] = lambda raw: False
-        "Takes such a record that a member passed on. Raises FormatError."
-        self._passed_on: dict[DeviceId, set[bytes]] = {}
-        self._pass_at = 0.0
+        self.passing = Passing(self._stir)
         self.owed: tuple[ReadSecret, ...] = ()
         "Secrets of before, by which members are met that were away."
         self._keeps_recovery = bool(self.membership.recovery_words)
@@ -202,6 +196,7 @@ class Folder:
     async def close(self) -> None:
         """Idempotent. What is being done is finished, nothing else is begun."""
         self._stop_scan = True
+        self.passing.close()
         if self._watch is not None:
             await self._watch.close()
         await self.transfers.close()
@@ -678,7 +673,7 @@ class Folder:
             self._failed(error)
         elif isinstance(said, tuple) and self.links.get(link.device) is link:
             self._open_links.add(link)
-            self._pass_at = 0.0
+            self.passing.met()
             for each in said:
                 link.say(each)
 
@@ -688,7 +683,7 @@ class Folder:
         del self.links[link.device]
         self.told.pop(link.device, None)
         self._said.pop(link.device, None)
-        self._passed_on.pop(link.device, None)
+        self.passing.parted(link.device)
         self.transfers.parted(link)
         self._open_links.discard(link)
         device = link.device
@@ -710,8 +705,7 @@ class Folder:
             self._changed(self)
             return
         if isinstance(message, Whereabouts):
-            for raw in message.records:
-                self.passed(raw)
+            self.passing.heard(message.records)
             return
         if self._dead is None:
             self._inbox.append((link, message))
@@ -839,23 +833,9 @@ class Folder:
                     await self._work.run(self._exchange.retry, time.time())
                     break
 
-    def _pass_on(self) -> None:
-        """Tell members where others are, by the records that those sealed."""
-        now = time.monotonic()
-        if now < self._pass_at:
-            return
-        self._pass_at = now + _PASS_SECONDS
-        records = self.passing()
-        for device, link in self.links.items():
-            known = self._passed_on.setdefault(device, set())
-            new = tuple(raw for raw in records if raw not in known)
-            if new and link in self._open_links and not link.busy:
-                self._passed_on[device] = set(records)
-                link.say(Whereabouts(link.tag, new))
-
     async def _tell(self) -> None:
         """Send what the others lack, as far as their connections take it."""
-        self._pass_on()
+        self.passing.tell(self.links, self._open_links)
         for device, link in list(self.links.items()):
             while not link.busy and self.links.get(device) is link:
                 said = await self._work.run(self._next, device)

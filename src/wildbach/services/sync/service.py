@@ -18,6 +18,8 @@ from typing import Final, Protocol
 
 import msgspec
 
+from wildbach.base import limits
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import DeviceId, Endpoint, FolderId
 from wildbach.disk.shelf import Shelf
@@ -103,6 +105,8 @@ class Kept:
     links: Links = field(default_factory=Links)
     owed: set[bytes] = field(default_factory=set)
     "Names of secrets of before by which it is met."
+    met_by: tuple[bytes, ...] = field(default=(), repr=False)
+    "By which it is found in the DHT and by neighbours."
 
     @property
     def name(self) -> str:
@@ -240,18 +244,23 @@ class SyncService:
         for name in sorted(owed.keys() - one.owed):
             self._meetings.put(("folder", name), owed[name])
         one.owed = set(owed)
+        # Whoever was away when the secrets changed looks for us by those of before.
+        met_by = (store, *owed.values())[: limits.SYNC_MET_BY]
+        beacon = sought.of_member(self.keys.public.signing, self.keys.sign, met_by, self.keys.id)
+        if one.finder is not None and met_by != one.met_by:
+            one.finder.speak_as(beacon)
+        one.met_by = met_by
         if one.finder is None:
-            beacon = sought.of_member(self.keys.public.signing, self.keys.sign, (store,), self.keys.id)
             one.finder = self._finder(_Members(self, one.folder.id), beacon)
-            one.folder.passing, one.folder.passed = one.finder.passing, one.finder.passed
+            one.folder.passing.records, one.folder.passing.take = one.finder.passing, one.finder.passed
             one.finder.start()
         for member in membership.view.state.members.values():
             if member.id != self.keys.id:
                 known = [Endpoint(*each) for each in one.saved.endpoints.get(member.id.hex(), ())]
                 one.finder.seek(
-                    sought.member((store,), self.keys.id, member.id, member.device.signing), known=known)
+                    sought.member(met_by, self.keys.id, member.id, member.device.signing), known=known)
         finder = one.finder
-        self._ways.neighbours.add(key, (store,), finder.near)
+        self._ways.neighbours.add(key, met_by, finder.near)
         self._ways.announce(key)
         for given in one.links.open(membership.view, self.wall()):
             self._open_token(one, given.token)
@@ -265,7 +274,12 @@ class SyncService:
         return Finder(
             self._scope, owner, self._ways.dialer, self._ways.records, beacon, clock=loop.time, wall=self.wall,
             rng=self._rng, chance=secrets.token_bytes, relays=self._ways.relays, report=self._report,
-            loopback=self._ways.loopback)
+            loopback=self._ways.loopback, places=self._places)
+
+    def _places(self) -> tuple[Endpoint, ...]:
+        """Where others may call this device; where it listens to this machine alone, that."""
+        return self._ways.dialer.places() or tuple(
+            each for each in self._ways.listening() if classify(each.host) is Reach.LOCAL)
 
     def _open_token(self, one: Kept, token: Token) -> None:
         if token.hash in self._open_tokens:
