@@ -224,9 +224,10 @@ class Syncing:
             "SELECT path, why, since FROM holds WHERE path > ? ORDER BY path LIMIT ?", query.after, query.limit + 1)
         for path, why, since in held:
             best = winner(store.world.get(path))
+            refusal = one.folder.refusals.get(path, "") if why in ("DISK", "NO_ROOM") else ""
             found[path] = sy.SyncTrouble(
-                path, _WHATS.get(why, "missing"), Why[why].value,  # type: ignore[arg-type]  # one of the words
-                best.size if best is not None else 0, since)
+                path, _WHATS.get(why, "missing"),  # type: ignore[arg-type]  # one of the words
+                refusal or Why[why].value, best.size if best is not None else 0, since)
         for path, skipped in list(one.folder.skipped.items()):
             if path > query.after and path not in found:
                 found[path] = sy.SyncTrouble(

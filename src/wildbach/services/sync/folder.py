@@ -138,6 +138,8 @@ class Folder:
         self.problem: WildbachError | None = None
         "Why it cannot go on."
         self.skipped: dict[str, scan.Skipped] = {}
+        self.refusals: dict[str, str] = {}
+        "What the disk said last to what could not be done at a path; of paths that are held for it."
         self.told: dict[DeviceId, Status] = {}
         "What the other devices say of themselves."
         self.events: deque[Event] = deque(maxlen=_HISTORY)
@@ -615,6 +617,10 @@ class Folder:
 
     def _note(self, outcome: Outcome) -> None:
         op = outcome.op
+        for path in (op.path, op.source) if op.source is not None else (op.path,):
+            self.refusals.pop(path, None)
+            if outcome.error is not None and len(self.refusals) < _HISTORY * 50:
+                self.refusals[path] = outcome.error.message
         if outcome.why is not None:
             if outcome.why is Why.NOT_SCANNED:
                 self._dirty.add(op.path)
