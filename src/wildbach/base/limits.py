@@ -50,6 +50,7 @@ IMPORT_LIST_BYTES = 512 * MIB
 "A file with what it knows of all."
 IMPORT_DATABASE_BYTES = 4096 * MIB
 "A database that has to be copied because its program uses it."
+IMPORT_CERTIFICATE_BYTES = 64 * KIB
 IMPORT_TAGS = 200
 IMPORT_IGNORES_BYTES = MIB
 "Patterns of what another program leaves out of a folder."

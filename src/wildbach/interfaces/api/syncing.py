@@ -385,9 +385,8 @@ class Syncing:
         for each in config.folders:
             if str(each.path) in taken or (request.folders and str(each.path) not in request.folders):
                 continue
-            one = await self.sync.create(await self.core.apart(each.path), _worded(each.label))
-            if each.ignores:
-                await self._leave_out(one, "\n".join(each.ignores) + "\n")
+            patterns = "".join(line + "\n" for line in each.ignores)
+            one = await self.sync.create(await self.core.apart(each.path), _worded(each.label), patterns)
             await self.sync.change(
                 one, mode="send" if each.role == "send" else "both", paused=True if each.paused else None)
         return await self.synced_folders()

@@ -62,6 +62,7 @@ T = TypeVar("T")
 
 RESCAN_SECONDS: Final = 3600.0
 "Between two looks at everything, give or take a quarter."
+_LOOKED: Final = "looked"
 _RETRY_SECONDS: Final = 15.0
 "After which what failed is tried again."
 _OPEN_SECONDS: Final = 5.0
@@ -183,6 +184,8 @@ class Folder:
         self._scan_after = 0.0
         self._open_at = 0.0
         self._new = False
+        self._looked = False
+        "All of the directory was looked at once. What is in it is not fetched before."
         self._dead: WildbachError | None = None
         "Why nothing is done here any more."
         self.mode = "both"
@@ -420,6 +423,7 @@ class Folder:
             # One of the two is an old copy: nothing counts as deleted before all was compared.
             self._core.remembered(max(self.store.number("sequence") + 1, int(time.time() * 1000)))
         self._place = place
+        self._looked = bool(self.store.number(_LOOKED))
         self._look_at_unfinished()
 
     def _look_at_unfinished(self) -> None:
@@ -535,7 +539,9 @@ class Folder:
         with doing("thin", VERSIONS):
             self.place.versions.thin()
         self.store.trim_layers()
+        self.store.set_number(_LOOKED, 1)
         self.store.commit()
+        self._looked = True
 
     def _forget(self, path: str) -> None:
         """It is left out by a pattern now: neither ours nor deleted."""
@@ -547,7 +553,7 @@ class Folder:
 
     async def _step(self) -> None:
         """One round of the plan. What others have to send comes meanwhile."""
-        if self.membership.role is None or self._place is None:
+        if self.membership.role is None or self._place is None or not self._looked:
             return
         ops = await self._work.run(self._plan)
         if not ops:

@@ -22,7 +22,7 @@ from wildbach.disk.folder import marker as markers
 from wildbach.disk.folder.fs import RealFs
 from wildbach.disk.folder.ignore import Ignores
 from wildbach.disk.folder.install import Installer
-from wildbach.disk.folder.local import TMP
+from wildbach.disk.folder.local import IGNORE, TMP
 from wildbach.disk.folder.marker import Finding, Marker
 from wildbach.disk.folder.scan import Scanner
 from wildbach.disk.folder.staging import doing
@@ -187,6 +187,17 @@ def write_text(place: Place, name: str, text: str) -> None:
             place.fs.close(handle)
         place.fs.rename(beside, name)
         place.fs.fsync_dir("")
+
+
+def first_patterns(path: Path, text: str) -> None:
+    """What a folder that is not kept so far leaves out from its first look on; patterns that are there stay. Raises
+    StorageError.
+    """
+    try:
+        with contextlib.suppress(FileExistsError), (path / IGNORE).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}", path=str(path), errno=error.errno or 0) from error
 
 
 def make_directory(path: Path) -> None:

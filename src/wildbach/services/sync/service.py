@@ -44,7 +44,7 @@ from wildbach.services.sync.finding import Dialer, Finder, Found
 from wildbach.services.sync.folder import Folder
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.neighbours import Neighbours
-from wildbach.services.sync.place import make_directory
+from wildbach.services.sync.place import first_patterns, make_directory
 from wildbach.services.sync.session import Offer, Port, Session, is_relayed
 from wildbach.services.sync.store import FolderStore
 
@@ -419,10 +419,12 @@ class SyncService:
                     f"{path} and {one.folder.path} are one in the other: {one.name!r} is kept there", code="nested")
         return place
 
-    async def create(self, path: Path, name: str) -> Kept:
-        """Raises UsageError, StorageError."""
+    async def create(self, path: Path, name: str, patterns: str = "") -> Kept:
+        """`patterns`: what it leaves out, where it says nothing of that yet. Raises UsageError, StorageError."""
         place = await self._threads.run(self._check_path, path)
         await self._threads.run(make_directory, place)
+        if patterns:
+            await self._threads.run(first_patterns, place, patterns)
         recovery = RecoveryKey(secrets.token_bytes(32))
         first, _ = writing.create(
             self.keys, check_name(name or place.name[:60]), recovery.public, secrets.token_bytes,
