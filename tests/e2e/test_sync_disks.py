@@ -188,10 +188,12 @@ def test_a_disk_that_is_pulled_out_costs_nothing_and_goes_on_when_it_is_back(gro
         # Nothing is written below the mount point, nothing of the disk is touched, and a has lost nothing.
         assert not list(b.files.iterdir()) and tree(disk) == before
         assert set(tree(a.files)) == {*before, "meanwhile"}
-    # Pulled out while the daemon is off, and put in again while it runs.
+    # Away with its mount point when the daemon starts, and put in again while it runs.
     b.stop()
+    b.files.rmdir()
     b.start()
-    until(lambda: b.folder.state == "stopped", "it is still away", 20)
+    until(lambda: b.folder.state == "stopped" and "unplugged" in b.folder.reason, "it is still away", 20)
+    b.files.mkdir()
     with bound(disk, b.files):
         there = group.same(seconds=40)
         assert set(there) == {*before, "meanwhile"} and there["0"] == ("file", b"changed", False)

@@ -44,7 +44,7 @@ from wildbach.services.sync.finding import Dialer, Finder, Found
 from wildbach.services.sync.folder import Folder
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.neighbours import Neighbours
-from wildbach.services.sync.place import first_patterns, make_directory
+from wildbach.services.sync.place import first_patterns, folder_at, make_directory
 from wildbach.services.sync.session import Offer, Port, Session, is_relayed
 from wildbach.services.sync.store import FolderStore
 
@@ -479,7 +479,7 @@ class SyncService:
         await self._stop(one)
         try:
             place = await self._threads.run(self._check_path, path)
-            await self._threads.run(_moved, Path(one.saved.path), place)
+            await self._threads.run(_moved, Path(one.saved.path), place, id)
         except WildbachError:
             await self._start(id, one.saved)
             raise
@@ -690,11 +690,14 @@ def joins_id(chain: Sequence[bytes]) -> bytes:
     return roster_hash(chain[0])
 
 
-def _moved(old: Path, new: Path) -> None:
+def _moved(old: Path, new: Path, id: FolderId) -> None:
     """Raises UsageError, StorageError."""
     try:
-        if (new / ".wildbach" / "id").exists():
+        there = folder_at(new)
+        if there == id:
             return
+        if there is not None:
+            raise UsageError(f"{new} is another folder that is or was kept the same", code="other_folder")
         if new.exists() and any(new.iterdir()):
             raise UsageError(f"{new} is not empty, and is not the folder", code="not_empty")
         if not old.exists():
