@@ -28,6 +28,7 @@ def received(of: Daemon) -> dict[str, int]:
     return {each.id: each.received for each in of.folder.devices if not each.me}
 
 
+@pytest.mark.slow
 def test_the_third_finds_the_second_by_the_first_and_takes_a_large_file_from_both(group: Group) -> None:
     a, b = group.add("a", settings=SLOW), group.add("b", settings=SLOW)
     content = os.urandom(24 * MIB)

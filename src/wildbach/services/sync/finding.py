@@ -299,6 +299,8 @@ class Finder:
             return "being called"
         if one.record is None and self.silent:
             return f"not at the addresses that are known; {self.silent}"
+        if one.record is None and self._records is None:
+            return "not at the addresses that are known, and the DHT is not used"
         if one.record is None:
             return "not at the addresses that are known, and the DHT has no record of it"
         return "does not answer where its record says that it is"
