@@ -40,8 +40,10 @@ def one_input(data: bytes) -> None:
         except FormatError:
             continue
         assert keys is not _D or taken is Taken.WAITING
-        # Whatever b signs, a keeps its seat, and the order of arrival makes no difference.
-        assert known.view.state.owners[0] == before.owners[0]
+        # Whatever b signs, a keeps its seat and its keys, and the order of arrival makes no difference. What devices
+        # are called any owner may say.
+        first, former = known.view.state.owners[0], before.owners[0]
+        assert (first.id, first.seat, first.device, first.link) == (former.id, former.seat, former.device, former.link)
         assert known.view.state.recovery == before.recovery
         known.add(_OTHER)
         again = Rosters.of((*_CHAIN, _OTHER, raw), _BED.a.rosters.folder)

@@ -45,6 +45,11 @@ class Outcome:
     failed: dict[str, str]
     skipped: dict[str, str]
 
+    def with_second(self, second: Outcome) -> Outcome:
+        """What came of all, with a second try of some."""
+        failed = {name: why for name, why in self.failed.items() if name not in second.passed}
+        return Outcome(self.passed | second.passed, failed | second.failed, self.skipped)
+
 
 def source(into: Path) -> Path:
     """The suite's folder, fetched and unpacked. Skips the test where there is no way to it."""

@@ -78,7 +78,7 @@ export async function remove(keys: readonly string[], files: boolean, now = fals
     picked.forget(gone);
     if (!gone.length) return;
     const text = name ? actionWords.t.removedOne(name) : actionWords.t.removed(gone.length);
-    toasts.say(text, now ? undefined : { label: actionWords.t.undo, run: () => void restore(gone) });
+    toasts.say(text, now ? undefined : { label: actionWords.t.undo, run: () => void restore(gone), about: gone });
   });
 }
 

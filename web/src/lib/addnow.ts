@@ -27,7 +27,7 @@ export function tell(added: readonly Model<"Added">[]): void {
   if (!good.length) return;
   const [one] = good;
   const text = good.length === 1 && one ? (one.duplicate ? t.wasThere(one.name) : t.addedOne(one.name || one.source)) : t.added(good.length);
-  toasts.say(text, fresh.length ? { label: common.t.undo, run: () => void remove(fresh, false) } : undefined);
+  toasts.say(text, fresh.length ? { label: common.t.undo, run: () => void remove(fresh, false), about: fresh } : undefined);
 }
 
 export async function addNow(sources: readonly Source[]): Promise<void> {

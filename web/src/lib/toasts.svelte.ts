@@ -8,7 +8,8 @@ export interface Toast {
   /** More of it, a line each. */
   lines: string[];
   kind: "good" | "bad";
-  action?: { label: string; run: () => void };
+  /** `about`: what it would change back; where that is changed once more, the way back is another. */
+  action?: { label: string; run: () => void; about?: readonly string[] };
 }
 
 /** With a way back there is more to decide. */
@@ -50,7 +51,9 @@ class Toasts {
   #show(toast: Omit<Toast, "id">): number {
     const id = this.#next++;
     // The same complaint once, and never a wall of them.
-    this.shown = [...this.shown.filter((one) => one.text !== toast.text), { id, ...toast }].slice(-4);
+    const about = new Set(toast.action?.about);
+    const stays = (one: Toast): boolean => one.text !== toast.text && !one.action?.about?.some((key) => about.has(key));
+    this.shown = [...this.shown.filter(stays), { id, ...toast }].slice(-4);
     return id;
   }
 }

@@ -163,6 +163,15 @@ def test_a_lower_owner_does_not_remove_a_higher_one() -> None:
         b.rosters.add(forged(a.draft(Changes(remove=(keys_of("b").id,))), c.keys))
 
 
+def test_any_owner_says_what_devices_are_called_and_no_seat_changes_by_that() -> None:
+    _, a, b, c = team()
+    before = b.view.state.owners
+    b.rosters.add(c.draft(Changes(names={keys_of("a").id: "The old laptop"})))
+    after = b.view.state.owners
+    assert after[0].name == "The old laptop"
+    assert [(each.id, each.seat) for each in after] == [(each.id, each.seat) for each in before]
+
+
 def test_a_right_is_not_taken_without_new_secrets_and_not_without_a_cut() -> None:
     _, a, b, _ = team()
     good = a.draft(Changes(remove=(keys_of("d").id,)))
