@@ -45,7 +45,7 @@ from wildbach.services.sync.folder import Folder
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.neighbours import Neighbours
 from wildbach.services.sync.place import first_patterns, folder_at, make_directory
-from wildbach.services.sync.session import Offer, Port, Session, is_relayed
+from wildbach.services.sync.session import Offer, Port, Session, is_relayed, stays
 from wildbach.services.sync.store import FolderStore
 
 AREA: Final = "sync"
@@ -355,17 +355,13 @@ class SyncService:
             await joiner.met(met, None)
 
     def _session(self, met: Met[Name]) -> Session | None:
-        """Of two sessions with one device a direct one stays, then that which the device with the smaller key began."""
         other = met.opened.device
         own = self.keys.public.exchange
         relayed = is_relayed(met.connection.kind)
         before = next((each for each in self._sessions if each.exchange == other and not each.over), None)
-        if before is not None:
-            starts = own < other
-            stays = before.initiator == met.opened.initiator or (before.initiator == starts and before.greeted)
-            if (stays if before.relayed == relayed else relayed):
-                met.connection.close()
-                return before
+        if before is not None and stays(before, met.opened.initiator, relayed=relayed, starts=own < other):
+            met.connection.close()
+            return before
         session = Session(met, self, self._scope, self._report)
         self._sessions.append(session)
         for one in self._folders.values():

@@ -158,6 +158,16 @@ def is_relayed(kind: str) -> bool:
     return kind.partition("+")[0] == RelayedConnection.kind
 
 
+def stays(before: Session, initiator: bool, *, relayed: bool, starts: bool) -> bool:
+    """Of two sessions with one device, whether the first one stays: one that does not go by a relay, and where both or
+    none of them do, the one that the device with the smaller key began. `initiator` and `relayed`: of the second;
+    `starts`: our key is the smaller one.
+    """
+    if before.relayed != relayed:
+        return relayed
+    return before.initiator == initiator or (before.initiator == starts and before.greeted)
+
+
 class Session:
     """See above. A `net.mux.MuxOwner`."""
 

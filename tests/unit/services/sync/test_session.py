@@ -7,6 +7,8 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from random import Random
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -18,7 +20,7 @@ from wildbach.protocol import bencode
 from wildbach.protocol.sync import messages
 from wildbach.protocol.sync.messages import Bundle, Hello, Status
 from wildbach.runtime.tasks import Scope
-from wildbach.services.sync.session import CONTENT, FolderMessage, Link, Offer, Session
+from wildbach.services.sync.session import CONTENT, FolderMessage, Link, Offer, Session, stays
 from wildbach.testing.loop import sim
 from wildbach.testing.meeting import NoiseTransport
 from wildbach.testing.network import Network
@@ -323,3 +325,28 @@ def test_a_device_that_proves_folders_without_end_is_left() -> None:
                 await asyncio.sleep(0.5)
             assert session.over and isinstance(session.error, LimitError)
     sim(12).run(main())
+
+
+@pytest.mark.parametrize("first_relayed", [False, True])
+@pytest.mark.parametrize("second_relayed", [False, True])
+@pytest.mark.parametrize(("first", "second"), [(True, True), (True, False), (False, True), (False, False)])
+def test_of_two_sessions_both_devices_keep_the_same_and_a_direct_one_where_there_is_one(
+    first: bool, second: bool, first_relayed: bool, second_relayed: bool,
+) -> None:
+    """`first`, `second`: whether the device with the smaller key began it."""
+    def kept(smaller: bool, *, turned: bool) -> bool:
+        """Does a device keep the first one? `turned`: it has the second one before."""
+        one, other = (first, first_relayed), (second, second_relayed)
+        if turned:
+            one, other = other, one
+        before = cast(Session, SimpleNamespace(relayed=one[1], initiator=one[0] == smaller, greeted=True))
+        return stays(before, other[0] == smaller, relayed=other[1], starts=smaller) != turned
+
+    found = {kept(smaller, turned=turned) for smaller in (False, True) for turned in (False, True)}
+    if first_relayed != second_relayed:
+        assert found == {second_relayed}
+    elif first != second:
+        assert found == {first}
+    else:
+        # That of each: nobody calls twice at once.
+        assert found == {False, True}
