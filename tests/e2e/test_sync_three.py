@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cli_process import SOURCE
 from syncdaemons import Daemon, Group, until
+from wildbach.interfaces.api import syncmodels as sy
 
 MIB = 1 << 20
+_DHT = Path(__file__).parents[1] / "dht_child.py"
 SLOW = {"WILDBACH_RATES_UP": str(4 * MIB), "WILDBACH_RATES_LIMIT_LOCAL": "true"}
 
 
@@ -61,3 +67,40 @@ def test_the_third_finds_the_second_by_the_first_and_takes_a_large_file_from_bot
         each.start()
     (c.files / "again").write_bytes(b"y")
     assert set(group.same(b, c)) == {"large", "after", "again"}
+    assert all(each.seen_at for each in c.folder.devices), "when a was met last is known from before"
+
+
+@pytest.mark.slow
+def test_who_was_away_when_keys_changed_is_found_by_the_dht_alone(group: Group) -> None:
+    at = f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    with subprocess.Popen(
+        [sys.executable, str(_DHT), at], env={**os.environ, "PYTHONPATH": str(SOURCE)}, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as node:
+        try:
+            assert node.stdout is not None and node.stdout.readline() == b"bound\n"
+            settings = {"WILDBACH_DHT_ENABLED": "true", "WILDBACH_DHT_BOOTSTRAP": at}
+            a, b, c = (group.add(name, settings=settings) for name in "abc")
+            group.pair()
+            c.join(a.share())
+            group.same()
+            c.stop()
+            a.ask("revoke_synced", "f", sy.SyncRevoking(b.ask("synced_folders").device))
+            (a.files / "new").write_text("not for b")
+            # Where they met before leads nowhere.
+            a.stop()
+            b.stop()
+            for each in (a, c):
+                each.command.env["WILDBACH_CONNECTIONS_LISTEN"] = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+                each.start()
+            (c.files / "by c").write_text("x")
+            there = group.same(a, c, seconds=90)
+            assert {"new", "by c"} <= there.keys()
+        finally:
+            node.terminate()
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

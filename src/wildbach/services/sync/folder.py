@@ -171,7 +171,7 @@ class Folder:
         self._new_roster = False
         self._want_lists = False
         self.passing = Passing(self._stir)
-        self.owed: tuple[ReadSecret, ...] = ()
+        self.owed: tuple[ReadSecret, ...] = tuple(self.membership.owed(time.time()))
         "Secrets of before, by which members are met that were away."
         self._keeps_recovery = bool(self.membership.recovery_words)
         self._said: dict[DeviceId, Status] = {}

@@ -173,6 +173,11 @@ class SyncService:
         if self._closed:
             return
         self._closed = True
+        for one in self.folders:
+            # What is open now is where they are looked for first in the next run.
+            if one.finder is not None:
+                with contextlib.suppress(WildbachError):
+                    await self._save(one, self._remembered(one, one.folder.links))
         for session in list(self._sessions):
             session.close()
         for one in list(self._folders.values()):
@@ -515,13 +520,17 @@ class SyncService:
         """Where devices were met, for the next start, and when: with one of them it was until now."""
         if one.finder is None or one.folder.id not in self._folders:
             return
-        endpoints = {
-            name.hex(): tuple((at.host, at.port) for at in places)
-            for name, places in one.finder.remembered().items() if places}
-        seen = {**one.saved.seen, **{device.hex(): int(self.wall()) for device in (parted, *one.folder.links)}}
-        saved = msgspec.structs.replace(one.saved, endpoints=endpoints, seen=seen)
+        saved = self._remembered(one, (parted, *one.folder.links))
         if saved != one.saved and not self._scope.closed:
             self._scope.spawn("remember", self._save(one, saved), contain=self._report)
+
+    def _remembered(self, one: Kept, met: Iterable[DeviceId]) -> Saved:
+        found = one.finder.remembered() if one.finder is not None else {}
+        return msgspec.structs.replace(
+            one.saved,
+            endpoints={name.hex(): tuple((at.host, at.port) for at in places)
+                       for name, places in found.items() if places},
+            seen={**one.saved.seen, **{device.hex(): int(self.wall()) for device in met}})
 
     # -- links
 
