@@ -897,7 +897,7 @@ SYNC_MEETINGS_AT_ONCE = 16
 "Devices of one folder that are called again and again, while they do the same."
 SYNC_RELAYS_AT_ONCE = 4
 "Devices of one folder that are waited for at relays."
-SYNC_MET_BY = 4
+SYNC_MET_BY = 8
 "Secrets by which a folder is found: that of the epoch, and those of before by which somebody is still met."
 SYNC_TAGS = 256
 "Secrets by which announces of neighbours are recognised."
@@ -937,6 +937,8 @@ SYNC_ROSTER_HEADS = 64
 "Rosters of a folder that nobody merged yet."
 SYNC_ROSTERS = 4096
 "Rosters of a folder, from the first to the newest."
+SYNC_MERGES = 16
+"Rosters that a device signs by itself within a day, for new keys after owners changed who has a folder at one time."
 SYNC_ROSTERS_WAITING = 256
 "Rosters that were sent before those that they follow."
 SYNC_ROSTERS_WAITING_BYTES = 4 * MIB
