@@ -739,7 +739,8 @@ class _Members:
             self.turns.clear()
         turn = self.turns[found.endpoint or found.name] = self.turns.get(found.endpoint or found.name, -1) + 1
         met = await service.shaken(found, ("folder", names[turn % len(names)]), calls=calls)
-        del self.turns[found.endpoint or found.name]
+        # Two calls may be under way at once, as by a meeting and where it was met before.
+        self.turns.pop(found.endpoint or found.name, None)
         session = service._session(met)
         if session is None:
             return False
