@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cli_process import CODE, Command
 from wildbach.base.errors import NetworkError
 from wildbach.interfaces.api import syncmodels as sy
 from wildbach.interfaces.client import connect
-from wildbach.interfaces.whereabouts import local_token
+from wildbach.interfaces.whereabouts import local_token, whereabouts
 
 SETTINGS = {
     "WILDBACH_API_LISTEN": "127.0.0.1:0",
@@ -65,15 +65,20 @@ def saved(folder: Path) -> set[bytes]:
 class Daemon:
     """One device: a process, and its state on the disk, which outlives it."""
 
-    def __init__(self, home: Path, name: str) -> None:
+    def __init__(
+        self, home: Path, name: str, *, through: Sequence[str] = (), settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`through`: a program that starts it, as in a namespace or as another user. `settings`: of its environment."""
         self.home = home / name
         self.home.mkdir()
         self.name = name
+        self.through = tuple(through)
         self.command = Command(self.home)
         self.command.env |= SETTINGS
         # It is found at the same place when it is back.
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.command.env["WILDBACH_CONNECTIONS_LISTEN"] = f"127.0.0.1:{free.getsockname()[1]}"
+        self.command.env |= settings or {}
         self.log = self.home / "log"
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -87,11 +92,13 @@ class Daemon:
         before = self.log.read_text().count("wildbach listens at ") if self.log.exists() else 0
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", CODE, "serve"], stdin=subprocess.DEVNULL, stdout=log,
+                [*self.through, sys.executable, "-c", CODE, "serve"], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, env=self.command.env, cwd=self.home)
         until(lambda: self.log.read_text().count("wildbach listens at ") > before, f"{self.name} starts")
-        line = [each for each in self.log.read_text().splitlines() if each.startswith("wildbach listens at ")][-1]
-        self.url = line.split()[-1]
+        # A socket in a folder is found from every network.
+        where = whereabouts(self.home / "state" / "daemon")
+        assert where is not None and where.socket
+        self.url = f"unix:{where.socket}"
         return self
 
     def stop(self) -> None:
@@ -136,9 +143,10 @@ class Daemon:
         made = self.ask("share_synced", "f", sy.SyncLinkMaking(role, 24, reusable))  # type: ignore[arg-type]  # a role
         return str(made.text)
 
-    def join(self, link: str, mode: str = "both") -> None:
+    def join(self, link: str, mode: str = "both", seconds: float = 30.0) -> None:
         job = self.ask("join_synced", sy.SyncJoining(link, str(self.files), mode))  # type: ignore[arg-type]  # a mode
-        until(lambda: any(each.name == "f" for each in self.ask("synced_folders").folders), f"{job.id} joins")
+        until(lambda: any(each.name == "f" for each in self.ask("synced_folders").folders), f"{job.id} joins",
+              seconds)
 
     @property
     def folder(self) -> sy.SyncFolder:
@@ -172,8 +180,10 @@ class Group:
         self.home = home
         self.daemons: list[Daemon] = []
 
-    def add(self, name: str) -> Daemon:
-        made = Daemon(self.home, name).start()
+    def add(
+        self, name: str, *, through: Sequence[str] = (), settings: Mapping[str, str] | None = None,
+    ) -> Daemon:
+        made = Daemon(self.home, name, through=through, settings=settings).start()
         self.daemons.append(made)
         return made
 

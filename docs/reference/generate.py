@@ -103,6 +103,7 @@ SHOWN_LIMITS = {
     "DHT_FOLLOWED": "torrents that change and are followed",
     "SYNC_ENDPOINTS": "endpoints in a record of a device of a synced folder",
     "SYNC_CANDIDATES": "endpoints of one such device that are remembered",
+    "SYNC_MET_BY": "secrets by which one folder is found",
     "SYNC_TAGS": "secrets of folders by which announces of neighbours are recognised",
     "RELAY_CONNECTIONS": "connections to a relay",
     "RELAY_PER_ADDRESS": "of these, of one IPv4 address or IPv6 /64",

@@ -50,6 +50,7 @@ IMPORT_LIST_BYTES = 512 * MIB
 "A file with what it knows of all."
 IMPORT_DATABASE_BYTES = 4096 * MIB
 "A database that has to be copied because its program uses it."
+IMPORT_CERTIFICATE_BYTES = 64 * KIB
 IMPORT_TAGS = 200
 IMPORT_IGNORES_BYTES = MIB
 "Patterns of what another program leaves out of a folder."
@@ -914,6 +915,8 @@ SYNC_MEETINGS_AT_ONCE = 16
 "Devices of one folder that are called again and again, while they do the same."
 SYNC_RELAYS_AT_ONCE = 4
 "Devices of one folder that are waited for at relays."
+SYNC_MET_BY = 8
+"Secrets by which a folder is found: that of the epoch, and those of before by which somebody is still met."
 SYNC_TAGS = 256
 "Secrets by which announces of neighbours are recognised."
 SYNC_TAG_CALLS_PER_MINUTE = 30

@@ -40,6 +40,7 @@ class Syncthing:
     key: str = ""
     api: str = ""
     sync: str = ""
+    reader: threading.Thread | None = None
 
     def generate(self) -> None:
         """Its keys, and a configuration that speaks to nobody."""
@@ -79,8 +80,9 @@ class Syncthing:
             raise AssertionError("syncthing ended before it listened")
         # What it says from here on is of no interest, but its pipe must not fill up.
         out = self.process.stdout
-        threading.Thread(target=lambda: [None for _ in out], daemon=True).start()
-        encounters.note(f"syncthing {version()}")
+        self.reader = threading.Thread(target=lambda: [None for _ in out], daemon=True)
+        self.reader.start()
+        encounters.note(PROGRAM)
 
     def ask(self, path: str, body: object = None, method: str = "") -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -128,6 +130,10 @@ class Syncthing:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(10)
+            if self.reader is not None:
+                self.reader.join(10)
+            if self.process.stdout is not None:
+                self.process.stdout.close()
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """What is not kept the same: patterns in the syntax of gitignore(5).
 
 `.wbignore` is this device's own and never sent; `.wbignore.shared` is an ordinary file of the folder and comes first,
-so that a device can take back with `!` what all leave out. Both stand at the top alone. Matching is by characters, not
-bytes, with case. Each pattern becomes a regular expression that never goes back over what it matched, so no pattern
-takes longer than its length times that of the path.
+so that a device can take back with `!` what all leave out. Both stand at the top alone. Before them comes what
+Syncthing keeps for itself in a folder that is or was its. Matching is by characters, not bytes, with case. Each
+pattern becomes a regular expression that never goes back over what it matched, so no pattern takes longer than its
+length times that of the path.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ _CLASSES: Final = {
     "graph": "\\x21-\\x7e", "lower": "a-z", "print": "\\x20-\\x7e",
     "punct": "\\x21-\\x2f\\x3a-\\x40\\x5b-\\x60\\x7b-\\x7e", "space": " \\t-\\r", "upper": "A-Z", "xdigit": "0-9a-fA-F",
 }
+_SYNCTHING: Final = (".stfolder", ".stversions", ".stignore")
+_OF_SYNCTHING: Final = b"/.stfolder\n/.stversions\n/.stignore\n.syncthing.*.tmp\n~syncthing~*.tmp\n"
+"What Syncthing keeps for itself in a folder that it has as well, or had."
 _NEVER: Final = "(?!)"
 _ANY: Final = "[^/]"
 
@@ -121,7 +125,16 @@ def read(fs: Fs) -> Ignores:
     Raises StorageError where one cannot be read (a link, no permission) and LimitError where it is too long: a scan
     without the patterns would send what should stay here.
     """
-    return Ignores.parse(*(text(fs, path) for path in (IGNORE_SHARED, IGNORE)))
+    syncthing = _OF_SYNCTHING if any(_there(fs, name) for name in _SYNCTHING) else b""
+    return Ignores.parse(syncthing, *(text(fs, path) for path in (IGNORE_SHARED, IGNORE)))
+
+
+def _there(fs: Fs, name: str) -> bool:
+    try:
+        fs.lstat(name)
+    except OSError:
+        return False
+    return True
 
 
 def text(fs: Fs, path: str) -> bytes:

@@ -224,9 +224,10 @@ class Syncing:
             "SELECT path, why, since FROM holds WHERE path > ? ORDER BY path LIMIT ?", query.after, query.limit + 1)
         for path, why, since in held:
             best = winner(store.world.get(path))
+            refusal = one.folder.refusals.get(path, "") if why in ("DISK", "NO_ROOM") else ""
             found[path] = sy.SyncTrouble(
-                path, _WHATS.get(why, "missing"), Why[why].value,  # type: ignore[arg-type]  # one of the words
-                best.size if best is not None else 0, since)
+                path, _WHATS.get(why, "missing"),  # type: ignore[arg-type]  # one of the words
+                refusal or Why[why].value, best.size if best is not None else 0, since)
         for path, skipped in list(one.folder.skipped.items()):
             if path > query.after and path not in found:
                 found[path] = sy.SyncTrouble(
@@ -384,9 +385,8 @@ class Syncing:
         for each in config.folders:
             if str(each.path) in taken or (request.folders and str(each.path) not in request.folders):
                 continue
-            one = await self.sync.create(await self.core.apart(each.path), _worded(each.label))
-            if each.ignores:
-                await self._leave_out(one, "\n".join(each.ignores) + "\n")
+            patterns = "".join(line + "\n" for line in each.ignores)
+            one = await self.sync.create(await self.core.apart(each.path), _worded(each.label), patterns)
             await self.sync.change(
                 one, mode="send" if each.role == "send" else "both", paused=True if each.paused else None)
         return await self.synced_folders()

@@ -5,6 +5,8 @@ Its devices are not taken over: they know each other by certificates that only S
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from wildbach.services.migrate.placing import PathMap, place
 
 CONFIG: Final = "config.xml"
 IGNORES: Final = ".stignore"
+_CERTIFICATE: Final = "cert.pem"
+_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 PLACES: Final = (
     ".local/state/syncthing", ".config/syncthing", ".var/app/me.kozec.syncthingtk/config/syncthing",
     "Library/Application Support/Syncthing", "AppData/Local/Syncthing",
@@ -69,7 +73,9 @@ def read_config(where: Path, paths: PathMap, home: Path) -> Config:
     source = where / CONFIG if where.is_dir() else where
     parser = _Parser()
     parser.read(read(source, limits.IMPORT_CONFIG_BYTES))
-    names = {device["id"]: device.get("name", "") or device["id"][:7] for device in parser.devices if device.get("id")}
+    own = _own_id(source.parent / _CERTIFICATE)
+    names = {device["id"]: device.get("name", "") or device["id"][:7] for device in parser.devices
+             if device.get("id") and _bare(device["id"]) != own}
     folders: list[Shared] = []
     notes: list[str] = []
     for found in parser.folders:
@@ -91,6 +97,24 @@ def read_config(where: Path, paths: PathMap, home: Path) -> Config:
             label, path, role, found.paused, tuple(_words(names[each]) for each in found.devices if each in names),
             ignores, remarks))
     return Config(tuple(folders), tuple(notes))
+
+
+def _own_id(certificate: Path) -> str:
+    """The id of the device whose state this is, as `_bare` gives it; empty where that cannot be told. It is the SHA-256
+    of the certificate.
+    """
+    try:
+        found = _PEM.search(read(certificate, limits.IMPORT_CERTIFICATE_BYTES))
+        raw = base64.b64decode(found[1]) if found is not None else b""
+    except (WildbachError, ValueError):
+        return ""
+    return base64.b32encode(hashlib.sha256(raw).digest()).decode().rstrip("=") if raw else ""
+
+
+def _bare(id: str) -> str:
+    """A device id without its dashes and its check letters, which are every fourteenth."""
+    plain = id.replace("-", "")
+    return "".join(plain[at : at + 13] for at in range(0, len(plain), 14))
 
 
 def read_ignores(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,4 +1,5 @@
 """Keeping this device's sealed record in the DHT: put every hour, when it is somewhere else, and when somebody looks.
+Without a DHT it is made as well: members pass it on.
 
 A DHT that is silent is asked again, ever more rarely. Nothing else waits for it.
 """
@@ -43,7 +44,7 @@ class OwnRecord:
     """`run` keeps it in the DHT for ever; `renew` puts a newer one, where the last is not too fresh."""
 
     def __init__(
-        self, records: Records, beacon: Beacon, places: Callable[[], tuple[Endpoint, ...]],
+        self, records: Records | None, beacon: Beacon, places: Callable[[], tuple[Endpoint, ...]],
         relays: Callable[[], Sequence[Endpoint]], *, clock: Callable[[], float], wall: Callable[[], float], rng: Rng,
         chance: rendezvous.Chance, last: int = 0, moved: Callable[[], None] = lambda: None,
     ) -> None:
@@ -115,22 +116,25 @@ class OwnRecord:
             item = rendezvous.write(place, record, self.beacon.sign, self._chance)
             if self.item is None or self.item.target != item.target or item.seq > self.item.seq:
                 self.item = item
+            if self._records is None:
+                taken = True
+                continue
             try:
-                await self._put_over(place, record, item)
+                await self._put_over(self._records, place, record, item)
             except (NetworkError, TimeoutError) as error:
                 self.silent = f"the DHT is silent ({error})"
             else:
                 taken, self.silent = True, ""
         return taken
 
-    async def _put_over(self, place: Place, record: Record, item: Item) -> None:
+    async def _put_over(self, records: Records, place: Place, record: Record, item: Item) -> None:
         """Put an item; where one with a higher number stands there, of a clock that was ahead or of somebody who blanks
         us, above that one. Raises NetworkError where that cannot be.
         """
         try:
-            await self._records.put(item)
+            await records.put(item)
         except ItemRefused:
-            there = (await self._records.ask(place.public, place.salt)).item
+            there = (await records.ask(place.public, place.salt)).item
             if there is None or there.seq >= LAST_SEQ:
                 raise
             with contextlib.suppress(FormatError):
@@ -140,4 +144,4 @@ class OwnRecord:
             newer = replace(record, time=self.time)
             self.item = rendezvous.write(
                 place, newer, self.beacon.sign, self._chance, seq=max(there.seq, item.seq) + 1)
-            await self._records.put(self.item)
+            await records.put(self.item)

@@ -141,10 +141,11 @@ class Finder:
         self, scope: Scope, owner: Owner, dialer: Dialer, records: Records | None, beacon: Beacon, *,
         clock: Callable[[], float], wall: Callable[[], float], rng: Rng, chance: rendezvous.Chance,
         relays: Callable[[], Sequence[Endpoint]] = tuple, report: Callable[[Exception], None],
-        loopback: bool = False, last: int = 0,
+        loopback: bool = False, last: int = 0, places: Callable[[], tuple[Endpoint, ...]] | None = None,
     ) -> None:
-        """`records`: None without a DHT. `relays`: where we wait ourselves; those of others stand in their records.
-        `last`: `record_time` of the run before.
+        """`records`: None without a DHT. `places`: where others may call us; without it those that the dialer knows.
+        `relays`: where we wait ourselves; those of others stand in their records. `last`: `record_time` of the run
+        before.
         """
         self._scope = scope.child("finding")
         self._owner = owner
@@ -164,16 +165,15 @@ class Finder:
         "The places of the three days, for records that are passed on."
         self._indexed: int | None = None
         self._stirred = asyncio.Event()
-        self._own = None if records is None else OwnRecord(
-            records, beacon, dialer.places, relays, clock=clock, wall=wall, rng=rng, chance=chance, last=last,
+        self._own = OwnRecord(
+            records, beacon, places or dialer.places, relays, clock=clock, wall=wall, rng=rng, chance=chance, last=last,
             moved=self._stir)
         self.silent = ""
         "Why the DHT is of no use now, in plain words; empty where it answers."
 
     def start(self) -> None:
         self._scope.spawn("look and call", self._run(), contain=self._report)
-        if self._own is not None:
-            self._scope.spawn("put", self._own.run(), contain=self._report)
+        self._scope.spawn("put", self._own.run(), contain=self._report)
 
     async def close(self) -> None:
         await self._scope.close()
@@ -181,16 +181,15 @@ class Finder:
     @property
     def record_time(self) -> int:
         """Of our last record; to be given to the next run."""
-        return self._own.time if self._own is not None else 0
+        return self._own.time
 
     # -- what is told
 
     def speak_as(self, beacon: Beacon) -> None:
         """This device says something else of itself from now on, as in a new epoch."""
         self._beacon = beacon
-        if self._own is not None:
-            self._own.beacon = beacon
-            self._own.renew()
+        self._own.beacon = beacon
+        self._own.renew()
 
     def seek(self, sought: Sought, known: Iterable[Endpoint] = (), given: Iterable[Endpoint] = ()) -> None:
         """Look for somebody from now on. `known`: where it was met in other runs; `given`: what a person or a link
@@ -217,8 +216,10 @@ class Finder:
         one = self._seeking.get(name)
         if one is None:
             return
+        if not (one.met and relayed):
+            # Who stays met by a relay only is not called more often because of it.
+            one.relay_fails = one.meetings = 0
         one.met, one.relayed = True, relayed
-        one.relay_fails = one.meetings = 0
         if not relayed:
             self._end_meeting(one)
         if endpoint is not None and not relayed:
@@ -258,11 +259,12 @@ class Finder:
         for one in self._seeking.values():
             one.candidates.soon(now)
             one.look_at = min(one.look_at, now)
+        self._own.renew()
         self._stirred.set()
 
     def passing(self) -> list[bytes]:
         """Records that may be passed on to members: our own, and the newest of others."""
-        items = [self._own.item if self._own is not None else None, *(one.item for one in self._seeking.values())]
+        items = [self._own.item, *(one.item for one in self._seeking.values())]
         return [pack(item) for item in items if item is not None]
 
     def passed(self, raw: bytes) -> bool:
@@ -303,6 +305,8 @@ class Finder:
             return "being called"
         if one.record is None and self.silent:
             return f"not at the addresses that are known; {self.silent}"
+        if one.record is None and self._records is None:
+            return "not at the addresses that are known, and the DHT is not used"
         if one.record is None:
             return "not at the addresses that are known, and the DHT has no record of it"
         return "does not answer where its record says that it is"
@@ -382,7 +386,7 @@ class Finder:
             connection.close()
             return False
         reached = await self._owner.take(Found(connection, one.sought.name, endpoint))
-        if reached:
+        if reached and (endpoint is not None or not one.met):
             self.met(one.sought.name, endpoint, relayed=endpoint is None)
         return reached
 
@@ -396,8 +400,7 @@ class Finder:
             return
         one.told = True
         self._meetings += 1
-        if self._own is not None:
-            self._own.renew()
+        self._own.renew()
         # As many as one record has endpoints, and each calls a few times a minute.
         one.meeting = [
             self._scope.spawn("meet", self._meet(one, endpoint), contain=self._report)

@@ -51,6 +51,7 @@ from wildbach.services.sync.fetching import Fetching
 from wildbach.services.sync.hands import Findings, Outcome
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.merging import Merging
+from wildbach.services.sync.passing import Passing
 from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
@@ -62,12 +63,11 @@ T = TypeVar("T")
 
 RESCAN_SECONDS: Final = 3600.0
 "Between two looks at everything, give or take a quarter."
+_LOOKED: Final = "looked"
 _RETRY_SECONDS: Final = 15.0
 "After which what failed is tried again."
 _OPEN_SECONDS: Final = 5.0
 "Between two looks whether a folder is back that was away, and after a step that the data base could not write down."
-_PASS_SECONDS: Final = 20.0
-"Between two looks for records of members that others may be told of."
 _MESSAGES: Final = 16
 "That are read from the data base in one go."
 _COMPARE_SECONDS: Final = 600.0
@@ -140,6 +140,8 @@ class Folder:
         self.problem: WildbachError | None = None
         "Why it cannot go on."
         self.skipped: dict[str, scan.Skipped] = {}
+        self.refusals: dict[str, str] = {}
+        "What the disk said last to what could not be done at a path; of paths that are held for it."
         self.told: dict[DeviceId, Status] = {}
         "What the other devices say of themselves."
         self.events: deque[Event] = deque(maxlen=_HISTORY)
@@ -170,12 +172,7 @@ class Folder:
         "Those of which the exchange knows."
         self._new_roster = False
         self._want_lists = False
-        self.passing: Callable[[], list[bytes]] = list
-        "Records of members that say where they are, as others may be told."
-        self.passed: Callable[[bytes], bool] = lambda raw: False
-        "Takes such a record that a member passed on. Raises FormatError."
-        self._passed_on: dict[DeviceId, set[bytes]] = {}
-        self._pass_at = 0.0
+        self.passing = Passing(self._stir)
         self.owed: tuple[ReadSecret, ...] = ()
         "Secrets of before, by which members are met that were away."
         self._keeps_recovery = bool(self.membership.recovery_words)
@@ -190,6 +187,8 @@ class Folder:
         self._scan_after = 0.0
         self._open_at = 0.0
         self._new = False
+        self._looked = False
+        "All of the directory was looked at once. What is in it is not fetched before."
         self._dead: WildbachError | None = None
         "Why nothing is done here any more."
         self.mode = "both"
@@ -205,6 +204,7 @@ class Folder:
     async def close(self) -> None:
         """Idempotent. What is being done is finished, nothing else is begun."""
         self._stop_scan = True
+        self.passing.close()
         if self._watch is not None:
             await self._watch.close()
         await self.transfers.close()
@@ -430,6 +430,7 @@ class Folder:
             # One of the two is an old copy: nothing counts as deleted before all was compared.
             self._core.remembered(max(self.store.number("sequence") + 1, int(time.time() * 1000)))
         self._place = place
+        self._looked = bool(self.store.number(_LOOKED))
         self._look_at_unfinished()
 
     def _look_at_unfinished(self) -> None:
@@ -550,7 +551,9 @@ class Folder:
         with doing("thin", VERSIONS):
             self.place.versions.thin()
         self.store.trim_layers()
+        self.store.set_number(_LOOKED, 1)
         self.store.commit()
+        self._looked = True
 
     def _forget(self, path: str) -> None:
         """It is left out by a pattern now: neither ours nor deleted."""
@@ -562,7 +565,7 @@ class Folder:
 
     async def _step(self) -> None:
         """One round of the plan. What others have to send comes meanwhile."""
-        if self.membership.role is None or self._place is None:
+        if self.membership.role is None or self._place is None or not self._looked:
             return
         ops = await self._work.run(self._plan)
         if not ops:
@@ -633,6 +636,10 @@ class Folder:
 
     def _note(self, outcome: Outcome) -> None:
         op = outcome.op
+        for path in (op.path, op.source) if op.source is not None else (op.path,):
+            self.refusals.pop(path, None)
+            if outcome.error is not None and len(self.refusals) < _HISTORY * 50:
+                self.refusals[path] = outcome.error.message
         if outcome.why is not None:
             if outcome.why is Why.NOT_SCANNED:
                 self._dirty.add(op.path)
@@ -695,7 +702,7 @@ class Folder:
             self._failed(error)
         elif isinstance(said, tuple) and self.links.get(link.device) is link:
             self._open_links.add(link)
-            self._pass_at = 0.0
+            self.passing.met()
             for each in said:
                 link.say(each)
 
@@ -705,7 +712,7 @@ class Folder:
         del self.links[link.device]
         self.told.pop(link.device, None)
         self._said.pop(link.device, None)
-        self._passed_on.pop(link.device, None)
+        self.passing.parted(link.device)
         self.transfers.parted(link)
         self._open_links.discard(link)
         device = link.device
@@ -727,8 +734,7 @@ class Folder:
             self._changed(self)
             return
         if isinstance(message, Whereabouts):
-            for raw in message.records:
-                self.passed(raw)
+            self.passing.heard(message.records)
             return
         if self._dead is None:
             self._inbox.append((link, message))
@@ -864,23 +870,9 @@ class Folder:
                     await self._work.run(self._exchange.retry, time.time())
                     break
 
-    def _pass_on(self) -> None:
-        """Tell members where others are, by the records that those sealed."""
-        now = time.monotonic()
-        if now < self._pass_at:
-            return
-        self._pass_at = now + _PASS_SECONDS
-        records = self.passing()
-        for device, link in self.links.items():
-            known = self._passed_on.setdefault(device, set())
-            new = tuple(raw for raw in records if raw not in known)
-            if new and link in self._open_links and not link.busy:
-                self._passed_on[device] = set(records)
-                link.say(Whereabouts(link.tag, new))
-
     async def _tell(self) -> None:
         """Send what the others lack, as far as their connections take it."""
-        self._pass_on()
+        self.passing.tell(self.links, self._open_links)
         for device, link in list(self.links.items()):
             while not link.busy and self.links.get(device) is link:
                 said = await self._work.run(self._next, device)

@@ -15,18 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from wildbach.base.errors import LimitError, StorageError
+from wildbach.base.errors import FormatError, LimitError, StorageError
 from wildbach.base.ids import FolderId
 from wildbach.disk.folder import ignore, names
 from wildbach.disk.folder import marker as markers
 from wildbach.disk.folder.fs import RealFs
 from wildbach.disk.folder.ignore import Ignores
 from wildbach.disk.folder.install import Installer
-from wildbach.disk.folder.local import TMP
+from wildbach.disk.folder.local import IGNORE, TMP
 from wildbach.disk.folder.marker import Finding, Marker
 from wildbach.disk.folder.scan import Scanner
 from wildbach.disk.folder.staging import doing
 from wildbach.disk.folder.versions import Versions
+from wildbach.disk.system import storage_error
 from wildbach.services.sync.hands import Findings, Hands, Known
 from wildbach.services.sync.planner import Names, Why
 from wildbach.services.sync.store import FolderStore
@@ -59,7 +60,12 @@ class Place:
         self.path = path
         self._folder = folder
         self._store = store
-        self.fs = RealFs(str(path))
+        try:
+            self.fs = RealFs(str(path))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise StorageError(GONE[Finding.GONE], path=str(path), code="folder_gone") from error
+        except OSError as error:
+            raise storage_error(error, "open", str(path)) from error
         self.versions = Versions(self.fs, time.time_ns)
         self.installer = Installer(self.fs, self.versions)
         self.hands = Hands(self.fs, self.installer)
@@ -187,6 +193,36 @@ def write_text(place: Place, name: str, text: str) -> None:
             place.fs.close(handle)
         place.fs.rename(beside, name)
         place.fs.fsync_dir("")
+
+
+def folder_at(path: Path) -> FolderId | None:
+    """Which folder stands at a path, by what it says itself; None where it says nothing that can be read. Raises
+    StorageError.
+    """
+    try:
+        fs = RealFs(str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise storage_error(error, "open", str(path)) from error
+    try:
+        found = markers.read(fs)
+    except FormatError:
+        return None
+    finally:
+        fs.close_root()
+    return found.folder if found is not None else None
+
+
+def first_patterns(path: Path, text: str) -> None:
+    """What a folder that is not kept so far leaves out from its first look on; patterns that are there stay. Raises
+    StorageError.
+    """
+    try:
+        with contextlib.suppress(FileExistsError), (path / IGNORE).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}", path=str(path), errno=error.errno or 0) from error
 
 
 def make_directory(path: Path) -> None:

@@ -18,6 +18,8 @@ from typing import Final, Protocol
 
 import msgspec
 
+from wildbach.base import limits
+from wildbach.base.addresses import Reach, classify
 from wildbach.base.errors import FormatError, NetworkError, RemoteError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import DeviceId, Endpoint, FolderId
 from wildbach.disk.shelf import Shelf
@@ -42,7 +44,7 @@ from wildbach.services.sync.finding import Dialer, Finder, Found
 from wildbach.services.sync.folder import Folder
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.neighbours import Neighbours
-from wildbach.services.sync.place import make_directory
+from wildbach.services.sync.place import first_patterns, folder_at, make_directory
 from wildbach.services.sync.session import Offer, Port, Session
 from wildbach.services.sync.sessions import Sessions
 from wildbach.services.sync.store import FolderStore
@@ -179,6 +181,11 @@ class SyncService:
         if self._closed:
             return
         self._closed = True
+        for one in self.folders:
+            # What is open now is where they are looked for first in the next run.
+            if one.finder is not None:
+                with contextlib.suppress(WildbachError):
+                    await self._save(one, self._remembered(one, one.folder.links))
         if hasattr(self, "_sessions"):
             self._sessions.close()
         for one in list(self._folders.values()):
@@ -253,7 +260,7 @@ class SyncService:
             if name not in one.owed:
                 self._meetings.put(("folder", name), raw)
         # Who was away when the secrets changed, or has others of the same time, is found by those of before.
-        stores = (store, *owed.values())
+        stores = (store, *owed.values())[: limits.SYNC_MET_BY]
         if one.finder is None or tuple(owed) != one.owed:
             beacon = sought.of_member(self.keys.public.signing, self.keys.sign, stores, self.keys.id)
             if one.finder is not None:
@@ -261,7 +268,7 @@ class SyncService:
         one.owed = tuple(owed)
         if one.finder is None:
             one.finder = self._finder(_Members(self, one.folder.id), beacon, one.saved.record)
-            one.folder.passing, one.folder.passed = one.finder.passing, one.finder.passed
+            one.folder.passing.records, one.folder.passing.take = one.finder.passing, one.finder.passed
             one.finder.start()
         for member in membership.view.state.members.values():
             if member.id != self.keys.id:
@@ -289,7 +296,12 @@ class SyncService:
         return Finder(
             self._scope, owner, self._ways.dialer, self._ways.records, beacon, clock=loop.time, wall=self.wall,
             rng=self._rng, chance=secrets.token_bytes, relays=self._ways.relays, report=self._report,
-            loopback=self._ways.loopback, last=last)
+            loopback=self._ways.loopback, last=last, places=self._places)
+
+    def _places(self) -> tuple[Endpoint, ...]:
+        """Where others may call this device; where it listens to this machine alone, that."""
+        return self._ways.dialer.places() or tuple(
+            each for each in self._ways.listening() if classify(each.host) is Reach.LOCAL)
 
     def _open_token(self, one: Kept, token: Token) -> None:
         if token.hash in self._open_tokens:
@@ -373,13 +385,13 @@ class SyncService:
         for one in self._folders.values():
             device = one.folder.membership.by_exchange(session.exchange)
             if device is not None and one.finder is not None:
-                one.finder.met(device)
+                one.finder.met(device, relayed=session.relayed)
 
     def _shown(self, folder: Folder) -> None:
         one = self._folders.get(folder.id)
         if one is not None and one.finder is not None:
-            for device in folder.links:
-                one.finder.met(device)
+            for device, link in folder.links.items():
+                one.finder.met(device, relayed=link.session.relayed)
         self._changed(folder.id)
 
     def _renewed(self, folder: Folder) -> None:
@@ -420,10 +432,12 @@ class SyncService:
                     f"{path} and {one.folder.path} are one in the other: {one.name!r} is kept there", code="nested")
         return place
 
-    async def create(self, path: Path, name: str) -> Kept:
-        """Raises UsageError, StorageError."""
+    async def create(self, path: Path, name: str, patterns: str = "") -> Kept:
+        """`patterns`: what it leaves out, where it says nothing of that yet. Raises UsageError, StorageError."""
         place = await self._threads.run(self._check_path, path)
         await self._threads.run(make_directory, place)
+        if patterns:
+            await self._threads.run(first_patterns, place, patterns)
         recovery = RecoveryKey(secrets.token_bytes(32))
         first, _ = writing.create(
             self.keys, check_name(name or place.name[:60]), recovery.public, secrets.token_bytes,
@@ -478,7 +492,7 @@ class SyncService:
         await self._stop(one)
         try:
             place = await self._threads.run(self._check_path, path)
-            await self._threads.run(_moved, Path(one.saved.path), place)
+            await self._threads.run(_moved, Path(one.saved.path), place, id)
         except WildbachError:
             await self._start(id, one.saved)
             raise
@@ -524,14 +538,18 @@ class SyncService:
         """Where devices were met, for the next start, and when: with one of them it was until now."""
         if one.finder is None or one.folder.id not in self._folders:
             return
-        endpoints = {
-            name.hex(): tuple((at.host, at.port) for at in places)
-            for name, places in one.finder.remembered().items() if places}
-        seen = {**one.saved.seen, **{device.hex(): int(self.wall()) for device in (parted, *one.folder.links)}}
-        saved = msgspec.structs.replace(
-            one.saved, endpoints=endpoints, seen=seen, record=max(one.saved.record, one.finder.record_time))
+        saved = self._remembered(one, (parted, *one.folder.links))
         if saved != one.saved and not self._scope.closed:
             self._scope.spawn("remember", self._save(one, saved), contain=self._report)
+
+    def _remembered(self, one: Kept, met: Iterable[DeviceId]) -> Saved:
+        found = one.finder.remembered() if one.finder is not None else {}
+        return msgspec.structs.replace(
+            one.saved,
+            endpoints={name.hex(): tuple((at.host, at.port) for at in places)
+                       for name, places in found.items() if places},
+            seen={**one.saved.seen, **{device.hex(): int(self.wall()) for device in met}},
+            record=max(one.saved.record, one.finder.record_time if one.finder is not None else 0))
 
     # -- links
 
@@ -640,7 +658,9 @@ class SyncService:
         joined = joiner.joined
         if joined is None:
             raise NetworkError("the device that gave the link was not met")
-        endpoints = {link.inviter.id.hex(): tuple((at.host, at.port) for at in joiner.endpoints)}
+        # Where it was met first; where it was not, as through a relay, its own words may hold later.
+        places = dict.fromkeys((*joiner.endpoints, *link.endpoints))
+        endpoints = {link.inviter.id.hex(): tuple((at.host, at.port) for at in places)}
         return await self._adopt(joined.rosters.chain(), place, mode=mode, endpoints=endpoints)
 
     # -- members
@@ -696,11 +716,14 @@ def joins_id(chain: Sequence[bytes]) -> bytes:
     return roster_hash(chain[0])
 
 
-def _moved(old: Path, new: Path) -> None:
+def _moved(old: Path, new: Path, id: FolderId) -> None:
     """Raises UsageError, StorageError."""
     try:
-        if (new / ".wildbach" / "id").exists():
+        there = folder_at(new)
+        if there == id:
             return
+        if there is not None:
+            raise UsageError(f"{new} is another folder that is or was kept the same", code="other_folder")
         if new.exists() and any(new.iterdir()):
             raise UsageError(f"{new} is not empty, and is not the folder", code="not_empty")
         if not old.exists():
@@ -736,7 +759,8 @@ class _Members:
             self.turns.clear()
         turn = self.turns[found.endpoint or found.name] = self.turns.get(found.endpoint or found.name, -1) + 1
         met = await service.shaken(found, ("folder", names[turn % len(names)]), calls=calls)
-        del self.turns[found.endpoint or found.name]
+        # Two calls may be under way at once, as by a meeting and where it was met before.
+        self.turns.pop(found.endpoint or found.name, None)
         session = await service._sessions.settle(met)
         if session is None:
             return False

@@ -19,6 +19,7 @@ from wildbach.base.ids import DeviceId, Endpoint, FolderId
 from wildbach.base.rate import RateMeter
 from wildbach.net.meeting import Met
 from wildbach.net.mux import Channel, Mux
+from wildbach.net.relay import RelayedConnection
 from wildbach.protocol import bencode
 from wildbach.protocol.metainfo.fields import take_bytes, take_int
 from wildbach.protocol.sync import messages, proofs
@@ -160,11 +161,16 @@ class Link:
             self.session.open(bencode.encode({b"t": CONTENT, b"f": self.tag, b"r": root, b"s": size})))
 
 
-def rank_of(met: Met[Any], *, first: bool) -> tuple[bool, bytes]:
-    """Of several sessions of the same two devices that one stays which has the least: both see the same ranks, in
-    whatever order the connections came.
+def is_relayed(kind: str) -> bool:
+    """Does a connection of this kind (`Connection.kind`) go by a relay?"""
+    return kind.partition("+")[0] == RelayedConnection.kind
+
+
+def rank_of(met: Met[Any], *, first: bool) -> tuple[bool, bool, bytes]:
+    """Of several sessions of the same two devices that one stays which has the least: one that goes by no relay, then
+    one that the device with the smaller key began. Both see the same ranks, in whatever order the connections came.
     """
-    return not first, met.opened.hash
+    return is_relayed(met.connection.kind), not first, met.opened.hash
 
 
 class Session:
@@ -214,6 +220,11 @@ class Session:
     def way(self) -> str:
         """How the other device is reached: `tcp`, `utp`, ..."""
         return self._mux.connection.kind.partition("+")[0]
+
+    @property
+    def relayed(self) -> bool:
+        """It goes by a relay: a direct one takes its place."""
+        return is_relayed(self._mux.connection.kind)
 
     @property
     def queued(self) -> int:

@@ -130,6 +130,20 @@ def test_characters_count_and_not_bytes():
     assert Ignores.parse("?").ignored("\u00e9", folder=False)
 
 
+@pytest.mark.parametrize("mark", [".stfolder", ".stversions", ".stignore"])
+def test_what_syncthing_keeps_for_itself_is_left_out_where_it_is_or_was_at_work(mark):
+    fs = FakeFs(lambda: 1)
+    fs.put(mark, b"")
+    found = ignore.read(fs)
+    for path in (".stfolder", ".stversions", "a/.syncthing.b.txt.tmp", "~syncthing~b.tmp"):
+        assert found.ignored(path, folder=False)
+    assert found.ignored(".stversions/a", folder=False)
+    assert not found.ignored("a/.stignore", folder=False) and not found.ignored("a.tmp", folder=False)
+    # Who wants it can have it.
+    fs.put(".wbignore", b"!/.stignore\n")
+    assert not ignore.read(fs).ignored(".stignore", folder=False)
+
+
 def test_the_patterns_of_a_folder_are_read_from_it_or_nothing_is_scanned():
     fs = FakeFs(lambda: 1)
     assert not ignore.read(fs).rules

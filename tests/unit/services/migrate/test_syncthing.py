@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -37,6 +39,20 @@ def test_folders_are_taken_over_with_label_role_and_names_of_devices(tmp_path: P
     assert len(found.notes) == 2
     assert "receiveencrypted" in found.notes[0]
     assert "Relative" in found.notes[1]
+
+
+def test_the_device_whose_state_it_is_is_none_of_the_others(tmp_path: Path) -> None:
+    certificate = b"a certificate in DER"
+    (tmp_path / "cert.pem").write_bytes(
+        b"-----BEGIN CERTIFICATE-----\n" + base64.b64encode(certificate) + b"\n-----END CERTIFICATE-----\n")
+    plain = base64.b32encode(hashlib.sha256(certificate).digest()).decode().rstrip("=")
+    checked = "".join(plain[at : at + 13] + "X" for at in range(0, 52, 13))
+    id = "-".join(checked[at : at + 7] for at in range(0, 56, 7))
+    found = read(tmp_path, CONFIG.format(home=tmp_path).replace("AAAAAAA-1", id))
+    assert found.folders[0].devices == ("BBBBBBB",)
+    # A certificate that is none tells nothing.
+    (tmp_path / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----")
+    assert syncthing.read_config(tmp_path, PathMap(), tmp_path).folders[0].devices == ("laptop", "BBBBBBB")
 
 
 def test_paths_of_another_machine_are_mapped(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from wildbach.base.ids import FolderId
 from wildbach.disk.folder.marker import Finding
 from wildbach.protocol.sync.entries import EntryKind
 from wildbach.services.sync.hands import file_of, seen_of
-from wildbach.services.sync.place import DiskNames, Place, make_directory, write_text
+from wildbach.services.sync.place import DiskNames, Place, first_patterns, folder_at, make_directory, write_text
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.store import FolderStore
 
@@ -252,3 +252,29 @@ def test_what_changed_again_after_a_scan_is_taken_out_of_what_it_found(bed: Bed)
     found = bed.place.look([""], lambda: False)
     bed.write("a", b"22")
     assert bed.place.hands.confirmed(found) == ["a"] and set(found.changes) == {"b"}
+
+
+def test_patterns_of_a_new_folder_do_not_take_the_place_of_others(tmp_path: Path) -> None:
+    first_patterns(tmp_path, "*.o\n")
+    first_patterns(tmp_path, "*.log\n")
+    assert (tmp_path / ".wbignore").read_text() == "*.o\n"
+    with pytest.raises(StorageError):
+        first_patterns(tmp_path / "away", "*.o\n")
+
+
+def test_a_directory_that_is_not_there_or_shut_is_said(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "f.db")
+    (tmp_path / "file").write_text("x")
+    try:
+        for name in ("away", "file", "file/below"):
+            with pytest.raises(StorageError) as caught:
+                Place(tmp_path / name, FolderId(bytes(32)), store)
+            assert caught.value.code == "folder_gone"
+            assert folder_at(tmp_path / name) is None
+        (tmp_path / "loop").symlink_to("loop")
+        with pytest.raises(StorageError):
+            Place(tmp_path / "loop", FolderId(bytes(32)), store)
+        with pytest.raises(StorageError):
+            folder_at(tmp_path / "loop")
+    finally:
+        store.close()
