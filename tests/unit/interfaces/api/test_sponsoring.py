@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cli_torrents import CONTENT, torrent_of, write_content
 from clients import client
@@ -140,8 +141,16 @@ def test_a_seeder_is_looked_at_and_paid_for_a_period(
                 with pytest.raises(UsageError) as caught:
                     await earn.sponsor_start(bob, "things", wanted)
                 assert caught.value.code == "sponsored"
+                # The voucher that he holds comes out of the same reservation, and what lacks ends nothing.
+                with pytest.raises(UsageError) as lacking:
+                    await bob.sponsor(replace(wanted, instead=one.id))
+                assert lacking.value.code == "not_reserved" and lacking.value.facts["amount"] == PRICE
+                assert await refused(bob, replace(wanted, instead=77)) == "no_such_agreement"
+                assert not running.over
+                changed = await bob.sponsor(replace(wanted, periods=1, instead=one.id))
+                assert running.over and not changed.over
                 await earn.sponsor_stop(bob, one.id)
-                (one,) = (await bob.sponsored()).items
+                one, _ = (await bob.sponsored()).items
                 assert one.over and one.paid == PRICE
                 assert [period.state for period in (await bob.sponsored_periods("1")).items] == ["passed", "ended"]
                 for number in ("77", "x", "-1"):

@@ -106,13 +106,13 @@ class Sponsor:
 
     # -- what its owner says
 
-    async def admit(self, agreement: Agreement) -> Running:
-        """Raises UsageError and StorageError."""
+    async def admit(self, agreement: Agreement, instead: int = 0) -> Running:
+        """`instead`: the one that ends for it, in the same moment; 0 for none. Raises UsageError and StorageError."""
         info = self._info(agreement.torrent)
         if info is None or not info.has_v2 or info.private:
             raise UsageError("only a torrent of v2 that is here, and not private, is sponsored", code="not_sponsored")
-        one = self.sponsoring.admit(agreement)
-        await self._put(one)
+        one = self.sponsoring.admit(agreement, instead)
+        await self._put(*((self.sponsoring.running[instead],) if instead else ()), one)
         self._news.set()
         return one
 

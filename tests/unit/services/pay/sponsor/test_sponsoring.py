@@ -135,6 +135,24 @@ def test_a_payee_has_one_agreement_at_a_time() -> None:
     assert caught.value.code == "payee_taken"
 
 
+def test_an_agreement_takes_the_place_of_another_in_one_step_or_leaves_it_as_it_is() -> None:
+    sponsoring = Sponsoring(Random(1))
+    before = sponsoring.admit(agreement(1))
+    periods(sponsoring, [1.0], Random(1))
+    sponsoring.admit(agreement(2, "9.1.9.3"))
+    # The other one's address is taken, so the change is none.
+    with pytest.raises(UsageError) as caught:
+        sponsoring.admit(agreement(3, "9.1.9.3"), instead=1)
+    assert caught.value.code == "sponsored" and not before.over and set(sponsoring.running) == {1, 2}
+    with pytest.raises(UsageError) as caught:
+        sponsoring.admit(agreement(3), instead=9)
+    assert caught.value.code == "no_such_agreement"
+    made = sponsoring.admit(replace(agreement(3), payee=before.agreement.payee), instead=1)
+    assert before.over and not made.over
+    # What was earned before is owed still, to the same payee.
+    assert (before.owed, sponsoring.owes(before.agreement.payee)) == (PRICE, PRICE)
+
+
 def test_a_file_has_all_of_it_again(tmp_path: Path) -> None:
     store = SponsorStore(tmp_path / "sponsor.db")
     salt = store.salt
