@@ -225,7 +225,7 @@ step("what probes found and what was paid is a picture, and the seeder has the m
 step("an agreement is changed and ended, and more of it is reserved with the passphrase", async () => {
   const one = mine().locator("[data-agreement='1']");
   await one.getByRole("button", { name: "Change …" }).click();
-  await dialog().getByText("The one that runs ends once").waitFor();
+  await dialog().getByText("Once the vault has what these terms cost").waitFor();
   await dialog().getByLabel("How many periods").fill("20");
   await fine("change");
   await dialog().getByRole("button", { name: "Go on" }).click();

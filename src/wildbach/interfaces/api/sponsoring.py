@@ -54,21 +54,20 @@ class SponsoringPart:
             sponsor.sponsoring.new_id(), torrent.hashes.v2, payee, Endpoint(wanted.host, wanted.port),
             wanted.rate, wanted.price, wanted.period, wanted.periods, wanted.probes, now, cost)
         # What stands against it is said before anybody reserves money for it.
-        sponsor.sponsoring.allows(agreement, wanted.instead)
-        # Vouchers that he holds, and what he earned before, come out of the same reservation.
-        buyer = self.shop.till.buyer if self.shop.till is not None else None
-        gone = await buyer.outstanding(payee) if buyer is not None else 0
-        needed = cost + gone + sponsor.sponsoring.owes(payee)
+        sponsor.sponsoring.check(agreement, wanted.instead_of)
+        # What was signed for him before is read first, as a block in between makes both less.
+        waiting = await self.shop.waiting_for(payee)
         found = await self.purse.client().ask(vault.reservation(self.shop.wallet.facts.address, payee))
+        left = max(0, found.amount - waiting)
         until = now + wanted.period * wanted.periods
-        if found.amount < needed or found.until < until + self.shop.delay:
+        if left < cost or found.until < until + self.shop.delay:
             # A day more, as the reservation takes its time, and what is agreed begins after it.
             days = -(-(until + self.shop.delay - now) // _DAY) + 1
             raise UsageError(
-                f"reserve {max(0, needed - found.amount)} SUN more for {payee} first, for {days} days or more: "
+                f"reserve {cost} SUN for {payee} first, for {days} days or more: "
                 "till after the last period, and the time that the vault gives to redeem in", code="not_reserved",
-                payee=str(payee), amount=max(0, needed - found.amount), days=days)
-        return self._sponsored(await sponsor.admit(agreement, wanted.instead))
+                payee=str(payee), amount=max(0, cost - left), days=days)
+        return self._sponsored(await sponsor.admit(agreement, wanted.instead_of))
 
     async def stop_sponsoring(self, id: str) -> None:
         await self.shop.sponsor.stop(_number(id))

@@ -50,6 +50,7 @@ from wildbach.services.sync.exchange import Exchange
 from wildbach.services.sync.fetching import Fetching
 from wildbach.services.sync.hands import Findings, Outcome
 from wildbach.services.sync.membership import Membership
+from wildbach.services.sync.merging import Merging
 from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
@@ -158,6 +159,7 @@ class Folder:
         self.unwatched = ""
         "Why changes are found by scans only, in plain words; empty where the kernel tells of them."
         self._core = Core(keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch)
+        self._merging = Merging(self.membership, secrets.token_bytes)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self._fetching = Fetching(self._looking)
         self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
@@ -184,6 +186,7 @@ class Folder:
         self._wake = asyncio.Event()
         self._next_scan = 0.0
         self._retry_at = 0.0
+        self._merge_at = 0.0
         self._scan_after = 0.0
         self._open_at = 0.0
         self._new = False
@@ -350,10 +353,14 @@ class Folder:
     async def _run(self) -> None:
         await self._work.run(self.store.own)
         await self._work.run(self.set_policy, self.mode, self.excluded)
+        if self.owed:
+            # Only now it is known by which secrets of before members are to be met.
+            self._renewed(self)
         self.look()
         while True:
             due = [self._next_scan] if self._place is not None else [self._open_at]
             due += [self._retry_at] if self._retry_at else []
+            due += [self._merge_at] if self._merge_at else []
             timeout = max(0.05, min(due) - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
@@ -447,6 +454,11 @@ class Folder:
         await self._be_there()
         await self._answer_calls()
         await self._hear()
+        if self.membership.view.merge_wanted:
+            await self._work.run(self._merge, frozenset(self.links), now)
+            if self._new_roster:
+                self.happened("rekeyed", "")
+                self._wake.set()
         await self._get_lists()
         if self._dirty and not self._scanning and self._place is not None and now >= self._scan_after:
             paths, self._dirty = self._dirty, set()
@@ -824,6 +836,14 @@ class Folder:
         self.set_policy(self.mode, self.excluded)
         self._exchange.retry(time.time())
         self._new_roster = self._want_lists = True
+
+    def _merge(self, there: frozenset[DeviceId], now: float) -> None:
+        """In the folder's thread."""
+        due = self._merging.due(there, now)
+        if due is not None and now >= due and self._merging.merge(time.time()):
+            self.roster_changed()
+            due = None
+        self._merge_at = due or 0.0
 
     async def _get_lists(self) -> None:
         """What rosters say was accepted of those who may not write any more: it is asked of all, as small files are."""

@@ -209,14 +209,6 @@ class BuyerDesk:
         if purchase is not None and purchase.books.shown(held.total):
             self._scope.spawn(f"shown {payee}", self._shown(purchase, held), contain=self.failed)
 
-    async def outstanding(self, payee: Address) -> int:
-        """SUN in vouchers to him that the vault has not paid, as far as it can be asked: they draw on what is reserved
-        for him. Raises StorageError.
-        """
-        await self.cover()
-        return sum(
-            max(0, one.books.signed - one.paid) for one in self.lanes.values() if one.lane.payee == payee)
-
     # -- vouchers
 
     def want(self, purchase: Purchase, side: BuySide) -> None:

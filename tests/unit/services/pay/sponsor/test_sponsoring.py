@@ -48,6 +48,20 @@ def periods(sponsoring: Sponsoring, good: list[float], rng: Random) -> None:
     sponsoring.advance(START + 3600 * len(good))
 
 
+def test_terms_are_changed_by_another_agreement_that_ends_the_old_one() -> None:
+    sponsoring = Sponsoring(Random(1))
+    old = sponsoring.admit(agreement())
+    old.earned = 5
+    with pytest.raises(UsageError, match="another agreement"):
+        sponsoring.admit(replace(agreement(2), payee=old.agreement.payee), instead_of=1)
+    with pytest.raises(UsageError, match="no such agreement"):
+        sponsoring.admit(agreement(2), instead_of=7)
+    assert not old.over
+    old.paid = 5
+    new = sponsoring.admit(replace(agreement(2), payee=old.agreement.payee), instead_of=1)
+    assert old.over and not new.over and list(sponsoring.running) == [1, 2]
+
+
 def test_a_period_is_paid_when_four_fifths_pass() -> None:
     sponsoring = Sponsoring(Random(1))
     one = sponsoring.admit(agreement())
@@ -133,24 +147,6 @@ def test_a_payee_has_one_agreement_at_a_time() -> None:
     with pytest.raises(UsageError) as caught:
         sponsoring.admit(replace(agreement(2, "9.1.9.3"), payee=Address((1).to_bytes(20, "big"))))
     assert caught.value.code == "payee_taken"
-
-
-def test_an_agreement_takes_the_place_of_another_in_one_step_or_leaves_it_as_it_is() -> None:
-    sponsoring = Sponsoring(Random(1))
-    before = sponsoring.admit(agreement(1))
-    periods(sponsoring, [1.0], Random(1))
-    sponsoring.admit(agreement(2, "9.1.9.3"))
-    # The other one's address is taken, so the change is none.
-    with pytest.raises(UsageError) as caught:
-        sponsoring.admit(agreement(3, "9.1.9.3"), instead=1)
-    assert caught.value.code == "sponsored" and not before.over and set(sponsoring.running) == {1, 2}
-    with pytest.raises(UsageError) as caught:
-        sponsoring.admit(agreement(3), instead=9)
-    assert caught.value.code == "no_such_agreement"
-    made = sponsoring.admit(replace(agreement(3), payee=before.agreement.payee), instead=1)
-    assert before.over and not made.over
-    # What was earned before is owed still, to the same payee.
-    assert (before.owed, sponsoring.owes(before.agreement.payee)) == (PRICE, PRICE)
 
 
 def test_a_file_has_all_of_it_again(tmp_path: Path) -> None:
