@@ -229,6 +229,16 @@ step("on a phone, in the dark and in German it is all there", async () => {
   await german.getByText("Seeds werden bezahlt.").waitFor();
   await german.locator("[data-came] svg").waitFor();
   await fine("german", german);
+  // The daemon's own answer, with vouchers that nobody covers: here all are redeemed.
+  const bare = await world.page({ width: 360, height: 760, language: "de-DE", bypass: true });
+  await world.enter(bare, seller);
+  await bare.route(/\/payments$/, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), uncovered: 2_500_000 } });
+  });
+  await bare.goto(`${seller.url}/#/earn`);
+  await bare.locator("[data-uncovered='2500000']").getByText("Weitere 2,5 TRX in Gutscheinen").waitFor();
+  assert.deepEqual(await sticksOut(bare), []);
   await german.goto(`${buyer.url}/#/t/${key}/overview`);
   await german.getByLabel(/^Darf verkauft und gekauft werden/).waitFor();
   assert.deepEqual(await sticksOut(german), []);

@@ -190,6 +190,32 @@ step("a limit is loosened with the passphrase alone, and the key is copied seale
   assert.equal(JSON.parse(readFileSync(await download.path(), "utf8")).version, 3);
 });
 
+/** The daemon's own answers, with figures that take a lost state of the wallet and days to come by. */
+async function lost(on) {
+  await on.route(/\/wallet$/, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), other_signers: [FRIEND, FRIEND] } });
+  });
+  await on.route(/\/wallet\/limits$/, async (route) => {
+    const answer = await route.fetch();
+    const found = await answer.json();
+    await route.fulfill({ response: answer, json: { ...found, used: { ...found.used, adrift: 1_500_000 } } });
+  });
+}
+
+step("what a lost state of the wallet left behind is said, in both languages", async () => {
+  for (const [language, keys, free] of [["en-GB", "2 other keys in the vault can pay", "1.5 TRX are kept free"], ["de-DE", "2 andere Schlüssel im Tresor", "1,5 TRX werden frei gehalten"]]) {
+    const made = await world.page({ width: 360, height: 760, language, bypass: true });
+    await world.enter(made, daemon);
+    await lost(made);
+    await made.goto(`${daemon.url}/#/wallet`);
+    await made.locator("[data-others='2']").getByText(keys).waitFor();
+    await made.locator("[data-adrift='1500000']").getByText(free).waitFor();
+    assert.deepEqual(await sticksOut(made), []);
+    await made.close();
+  }
+});
+
 step("on a phone, in the dark and in German it is all there", async () => {
   await page.setViewportSize({ width: 360, height: 760 });
   await page.emulateMedia({ colorScheme: "dark" });

@@ -293,6 +293,7 @@ async def _tell_library(core: Core, hooks: Hooks, notifier: Notifier) -> None:
         library_events.TorrentEnlisted, library_events.DownloadFinished, library_events.LimitReached,
         library_events.SlowModeChanged, library_events.LeechBanned, feed_events.FeedFailed, feed_events.ArticleFailed,
         feed_events.RuleMatched, site_events.SiteUpdated, site_events.SiteFailed,
+        site_events.SitePayoutChanged,
         channel_events.ChannelUpdated, channel_events.ChannelFailed, channel_events.PayoutChanged,
     ) as happenings:
         async for event in happenings:
@@ -323,6 +324,10 @@ async def _tell_library(core: Core, hooks: Hooks, notifier: Notifier) -> None:
                     book.happened(event, f"the site {event.title or event.site} has number {event.seq} now")
                 case site_events.SiteFailed():
                     book.happened(event, f"the site {event.title or event.site}: {event.reason}", "warning")
+                case site_events.SitePayoutChanged():
+                    book.happened(
+                        event, f"the site {event.title or event.site} names another address for tips: "
+                        f"{event.now or 'none'}, which was {event.former}; its owner changed it, or a thief", "warning")
                 case channel_events.ChannelUpdated():
                     if event.new:
                         book.happened(event, f"the channel {event.title} has {plural(event.new, 'new item')}")

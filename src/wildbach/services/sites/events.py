@@ -30,6 +30,17 @@ class SitePublished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SitePayoutChanged(Event):
+    """A site names another address for tips: its owner did, or a thief of its key."""
+
+    site: str
+    title: str
+    former: str
+    now: str
+    "Empty: none any more."
+
+
+@dataclass(frozen=True, slots=True)
 class SiteFailed(Event):
     """A version cannot be had or shown."""
 

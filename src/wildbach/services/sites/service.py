@@ -26,7 +26,7 @@ from wildbach.protocol.metainfo.info import Info
 from wildbach.protocol.sites import SiteLink
 from wildbach.runtime.tasks import Scope
 from wildbach.services.sites import state
-from wildbach.services.sites.events import SiteFailed, SiteUpdated
+from wildbach.services.sites.events import SiteFailed, SitePayoutChanged, SiteUpdated
 from wildbach.services.sites.seams import Copy, Head, Heads, Torrents
 from wildbach.services.sites.settings import SiteSettings
 from wildbach.services.sites.state import Keeper, Site, Version
@@ -416,12 +416,14 @@ class Sites:
             live.problem = head.reason
             now = int(self.wall())
             heard = now if head.heard_at is None else max(head.heard_at, site.heard_at)
+            before = site
             site = msgspec.structs.replace(site, heard_at=heard, seq=head.seq, signer=moved)
             if not same:
                 site = with_payout(led_to(site, head, now))
             elif newest is not None and newest.seq != head.seq:
                 site = with_version(site, msgspec.structs.replace(newest, seq=head.seq))
             await self.save(site, durable=not same)
+            self._tell_payout(before, site)
         self._ensure(site)
 
     # -- fetching
@@ -506,7 +508,13 @@ class Sites:
         async with self._lock:
             site = self._sites.get(key)
             if site is not None:
-                await self.save(with_payout(with_version(site, version)), durable=version.complete)
+                now = with_payout(with_version(site, version))
+                await self.save(now, durable=version.complete)
+                self._tell_payout(site, now)
+
+    def _tell_payout(self, before: Site, site: Site) -> None:
+        if site.payout_was and site.payout != before.payout:
+            self.tell(SitePayoutChanged(site.label, site.name, site.payout_was, site.payout))
 
     # -- what stays on the disk
 

@@ -15,7 +15,7 @@ from wildbach.protocol import payouts
 from wildbach.protocol.sites import SiteLink, parse_link
 from wildbach.protocol.tron.address import Address
 from wildbach.services.sites import state
-from wildbach.services.sites.events import SiteFailed, SiteUpdated
+from wildbach.services.sites.events import SiteFailed, SitePayoutChanged, SiteUpdated
 from wildbach.services.sites.state import Site
 
 KEY = key_of("a")
@@ -459,5 +459,7 @@ async def test_the_address_for_tips_is_that_of_the_newest_whole_version_and_a_ch
         made.publish(KEY, naming(other), 7)
         await made.settled(KEY)
         assert told() == (other, third)
+        assert [(event.former, event.now) for event in made.events if isinstance(event, SitePayoutChanged)] == [
+            (here, other), (here, third), (third, ""), (third, other)]
     async with bed(keeper) as made:
         assert told() == (other, third)
