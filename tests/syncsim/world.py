@@ -11,6 +11,7 @@ from tests.syncsim.disk import Crash
 from tests.syncsim.users import User
 
 from wildbach.protocol.sync.entries import Entry, EntryKind
+from wildbach.services.sync.guards import SETTLE_SECONDS
 from wildbach.services.sync.planner import Why
 from wildbach.services.sync.trees import Policy
 from wildbach.testing.fakefs import Crash as Died
@@ -61,6 +62,7 @@ class World:
         self.devices = [
             kind(
                 each, self.rng, policy=Policy(writes=each < devices - readers), folds=devices - each <= folding,
+                settle=seed % 2 * SETTLE_SECONDS,
                 skew=self.rng.uniform(-self.trouble.skew, self.trouble.skew) if self.rng.random() < 0.3 else 0.0)
             for each in range(devices)]
         self.cut: set[tuple[int, int]] = set()
@@ -220,7 +222,8 @@ class World:
 
     def _state(self) -> list[tuple[int, int, int, int]]:
         return [
-            (each.store.last(), each.disk.writes, len(each.store.marked(1 << 30)), each.store.number("cautious"))
+            (each.store.last(), each.disk.writes, len(each.store.marked(1 << 30)),
+             each.store.number("cautious") + each.store.number("settles"))
             for each in self.devices]
 
     def give_up(self) -> None:

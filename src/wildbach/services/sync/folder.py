@@ -13,7 +13,6 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -48,11 +47,13 @@ from wildbach.runtime.workers import Threads
 from wildbach.services.sync.core import Core
 from wildbach.services.sync.exchange import Exchange
 from wildbach.services.sync.fetching import Fetching
+from wildbach.services.sync.guards import SETTLE_SECONDS
 from wildbach.services.sync.hands import Findings, Outcome
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
+from wildbach.services.sync.standing import Event, Standing, counted
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.transfers import Transfers
 from wildbach.services.sync.trees import Policy, ancestors
@@ -76,35 +77,6 @@ _HEARD: Final = 200
 _ROSTERS: Final = 64
 "That are sent in one message, where they are small."
 _HISTORY: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened in a folder. `at`: seconds since 1970."""
-
-    at: float
-    what: str
-    path: str
-    by: str = ""
-    size: int = 0
-
-
-@dataclass(slots=True)
-class Standing:
-    """How a folder stands, for people; from the last look at the data base."""
-
-    files: int = 0
-    size: int = 0
-    need_files: int = 0
-    need_bytes: int = 0
-    conflicts: int = 0
-    held: dict[str, int] = field(default_factory=dict)
-    "Name of `Why` → paths."
-    paused: bool = False
-    "Deletions made here wait for an answer."
-    authors: tuple[DeviceId, ...] = ()
-    "Whose changes wait for one."
-    versions: int = 0
 
 
 class Signer:
@@ -157,7 +129,9 @@ class Folder:
         self._watch: FolderWatch | None = None
         self.unwatched = ""
         "Why changes are found by scans only, in plain words; empty where the kernel tells of them."
-        self._core = Core(keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch)
+        self._core = Core(
+            keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch,
+            settle=SETTLE_SECONDS)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self._fetching = Fetching(self._looking)
         self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
@@ -184,6 +158,8 @@ class Folder:
         self._wake = asyncio.Event()
         self._next_scan = 0.0
         self._retry_at = 0.0
+        self._settle_at = 0.0
+        "When deletions that were seen here are signed."
         self._scan_after = 0.0
         self._open_at = 0.0
         self._new = False
@@ -353,7 +329,7 @@ class Folder:
         self.look()
         while True:
             due = [self._next_scan] if self._place is not None else [self._open_at]
-            due += [self._retry_at] if self._retry_at else []
+            due += [each for each in (self._retry_at, self._settle_at) if each]
             timeout = max(0.05, min(due) - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
@@ -566,7 +542,10 @@ class Folder:
 
     def _plan(self) -> list[Op]:
         self.place.reserve(time.time())
-        return self._core.step(time.time())
+        ops = self._core.step(time.time())
+        left = self._core.settling(time.time())
+        self._settle_at = time.monotonic() + left if left else 0.0
+        return ops
 
     def _by_author(self, op: Op) -> list[Link]:
         """Whom to ask for a content: who wrote it first, then the others by how little they have to do."""
@@ -900,28 +879,8 @@ class Folder:
 
     def _counted(self) -> Standing:
         """In the folder's thread."""
-        store = self.store
-        files, size = store.totals()
-        held = dict(store.read("SELECT why, count(*) FROM holds GROUP BY why"))
-        need_files, need_bytes = self._needed(held)
-        conflicts = store.open_conflicts()
-        versions = self._place.versions.total if self._place is not None else 0
         self._keeps_recovery = bool(self.membership.recovery_words)
-        return Standing(
-            files, size, need_files, need_bytes, conflicts, held, self._core.paused,
-            tuple(self._core.paused_authors()), versions)
-
-    def _needed(self, held: dict[str, int]) -> tuple[int, int]:
-        """Files whose content is still to come, and their bytes."""
-        if not held and not self.store.marked(1):
-            return 0, 0
-        files = octets = 0
-        for path in self.store.held(Why.COMING, Why.NOWHERE, Why.NO_ROOM, Why.DISK):
-            entry = next((each for each in self.store.world.get(path) if not each.deleted), None)
-            if entry is not None:
-                files += 1
-                octets += entry.size
-        return files, octets
+        return counted(self.store, self._core, self._place.versions.total if self._place is not None else 0)
 
 
 def _fitting(rosters: Sequence[bytes]) -> tuple[bytes, ...]:
