@@ -38,6 +38,10 @@ _GONE: Final = "gone before"
 _SETTLES: Final = "settles"
 "When (ms) what is missing is signed; 0: nothing waits for that."
 _SETTLING: Final = "settling since"
+_FLOOR: Final = "floor "
+"And an author: deletions of theirs up to this sequence were forgotten."
+_HIGHEST: Final = "highest "
+"And an author: the newest sequence of theirs that was merged."
 _AHEAD: Final = 1 << 40
 "A counter of ours so far ahead of all that we signed, and of the clock in ms, was forged: its path is not signed."
 _EMPTY: Final = Seen(EntryKind.DIR)
@@ -166,19 +170,38 @@ class Core:
         store = self._store
         old: dict[str, Heads] = {}
         new: list[Entry] = []
-        highest = 0
-        for entry in entries:
+        highest: dict[DeviceId, int] = {}
+        late: list[Entry] = []
+        # Who cannot say no follows those who can.
+        refuses = self.policy.writes and not store.number(_MUTE)
+
+        def take(entry: Entry) -> None:
             heads = store.world.get(entry.path)
             after = merged(heads, entry)
-            highest = max(highest, entry.seq if entry.author == self.me else 0)
-            if after is heads:
-                continue
-            old.setdefault(entry.path, heads)
-            new.append(entry)
-            store.put_heads(entry.path, after)
-            self._touched(entry.path)
-        if highest > store.number(_SEQUENCE):
-            self._went_back(highest)
+            if after is not heads:
+                old.setdefault(entry.path, heads)
+                new.append(entry)
+                store.put_heads(entry.path, after)
+                self._touched(entry.path)
+
+        for entry in entries:
+            highest[entry.author] = max(highest.get(entry.author, 0), entry.seq)
+            floor = store.number(_FLOOR + entry.author.hex()) if refuses else 0
+            if entry.seq <= floor and not store.world.get(entry.path):
+                late.append(entry)
+            else:
+                take(entry)
+        for author, seq in highest.items():
+            if seq > store.number(_HIGHEST + author.hex()):
+                store.set_number(_HIGHEST + author.hex(), seq)
+        if highest.get(self.me, 0) > store.number(_SEQUENCE):
+            self._went_back(highest[self.me])
+        for entry in late:
+            # Others know of the path what is not forgotten, so this one is merged as ever.
+            if store.world.get(entry.path):
+                take(entry)
+        for entry in late:
+            self._refuse(entry, now)
         if new:
             for author, lost in guards.lost_by_entries(old, new, store.synced).items():
                 if author != self.me:
@@ -187,6 +210,20 @@ class Core:
                 store.mark(path)
         store.commit()
         return len(new)
+
+    def _refuse(self, entry: Entry, now: float) -> None:
+        """Its deletion was known to all and is forgotten. Who brings it has an old data base, or plays it again: it is
+        deleted anew.
+        """
+        forged = entry.vector.counter(self.me) > self._store.number(_SEQUENCE) or self._forged(entry.path, now)
+        if not entry.deleted and not forged and not self._store.world.get(entry.path):
+            drawn = replace(entry, deleted=True, author=self.me, epoch=self.epoch, signature=b"", extra={})
+            self._sign(drawn, entry.vector, now)
+            self._touched(entry.path)
+
+    def highest(self, author: DeviceId) -> int:
+        """The newest sequence that an author was seen to have signed."""
+        return self._store.number(_SEQUENCE if author == self.me else _HIGHEST + author.hex())
 
     def remembered(self, sequence: int) -> None:
         """A peer, or the mark in the folder, knows a sequence of ours: where it is higher than what the data base has,
@@ -280,7 +317,7 @@ class Core:
         moved = {each.lineage for each in changes if each.what is What.SIGN and each.lineage is not None}
         waiting: set[str] = set()
         for each in gone:
-            above = ancestors(each.path)
+            above = tuple(ancestors(each.path))
             seen = [self._store.local.get(path) for path in above]
             file = each.base is not None and each.base.kind is not EntryKind.DIR
             replaced = any(there is not None and there.kind is not EntryKind.DIR for there in seen)
@@ -559,12 +596,15 @@ class Core:
         """Heads of paths that changed after a local sequence, and the sequence up to which they are."""
         return self._store.since(since, limit)
 
-    def collect(self, acked: Mapping[DeviceId, Mapping[DeviceId, int]]) -> int:
+    def collect(self, floor: Mapping[DeviceId, int]) -> int:
         """Forget deletions that every device of the roster has. Returns how many.
 
-        `acked`: device of the roster → author → the sequence up to which it signed that it has that author's entries.
+        `floor`: author → the sequence up to which all have that author's entries. An entry up to it, of a path of which
+        nothing is known any more, is refused from then on.
         """
         store = self._store
+        if self._unsure or store.number(_MUTE) or store.number(_CAUTIOUS):
+            return 0
         gone = 0
         for path in list(store.tombstones()):
             heads = store.world.get(path)
@@ -572,10 +612,14 @@ class Core:
             there = store.local.get(path) is not None or (base is not None and not base.deleted)
             if there or store.world.live_below(path):
                 continue
-            if all(have.get(each.author, 0) >= each.seq for have in acked.values() for each in heads):
+            if all(each.seq <= floor.get(each.author, 0) for each in heads):
                 store.put_heads(path, ())
                 store.put_base(path, None)
+                store.unmark(path)
+                store.hold(path, None)
                 gone += 1
+        for author, seq in floor.items():
+            store.set_number(_FLOOR + author.hex(), max(seq, store.number(_FLOOR + author.hex())))
         store.commit()
         return gone
 

@@ -44,6 +44,7 @@ from wildbach.protocol.sync.secrets import ReadSecret
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
+from wildbach.services.sync.collecting import Collecting
 from wildbach.services.sync.core import Core
 from wildbach.services.sync.exchange import Exchange
 from wildbach.services.sync.fetching import Fetching
@@ -133,6 +134,7 @@ class Folder:
             keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch,
             settle=SETTLE_SECONDS)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
+        self._collecting = Collecting(store, self._core, self._exchange)
         self._fetching = Fetching(self._looking)
         self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
@@ -510,11 +512,14 @@ class Folder:
             self._dirty.update(moved)
 
     def _tidy(self) -> None:
-        """Once in a while: old versions thin out, and layers of what is nowhere any more are forgotten."""
+        """Once in a while: old versions thin out, and layers of what is nowhere any more and old deletions are
+        forgotten.
+        """
         with doing("thin", VERSIONS):
             self.place.versions.thin()
         self.store.trim_layers()
         self.store.commit()
+        self._collecting.look(time.time())
 
     def _forget(self, path: str) -> None:
         """It is left out by a pattern now: neither ours nor deleted."""

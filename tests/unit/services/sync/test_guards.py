@@ -111,6 +111,22 @@ def test_deletions_wait_until_it_is_quiet_and_edits_and_moves_do_not() -> None:
     assert "f000" not in {path for path, _ in b.disk.walk()} and not a.core.settling(a.clock(world.now))
 
 
+def test_a_directory_that_goes_waits_with_its_files() -> None:
+    world, a, b = made(10, settle=True)
+    a.disk.put("d", Node(EntryKind.DIR))
+    a.disk.put("d/x", Node(EntryKind.FILE, b"x"))
+    world.heal()
+    a.disk.remove("d/x")
+    a.disk.remove("d")
+    look(world, a)
+    tell(world, a, b)
+    assert a.disk.get("d") is None and b.disk.get("d/x") is not None
+    world.now += SETTLE_SECONDS
+    look(world, a)
+    tell(world, a, b)
+    assert b.disk.get("d") is None and "d" not in {path for path, _ in a.disk.walk()}
+
+
 def test_one_rm_that_several_scans_see_is_asked_about_as_a_whole() -> None:
     world, a, b = made(100, settle=True)
     for each in range(70):
