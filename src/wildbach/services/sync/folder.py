@@ -39,7 +39,7 @@ from wildbach.protocol.sync.messages import (
     Status,
     Whereabouts,
 )
-from wildbach.protocol.sync.roster import HASH_BYTES
+from wildbach.protocol.sync.roster import HASH_BYTES, Cut
 from wildbach.protocol.sync.secrets import ReadSecret
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
@@ -47,7 +47,7 @@ from wildbach.runtime.workers import Threads
 from wildbach.services.sync.collecting import Collecting
 from wildbach.services.sync.core import Core
 from wildbach.services.sync.exchange import Exchange
-from wildbach.services.sync.fetching import Fetching
+from wildbach.services.sync.fetching import Fetching, File, is_small
 from wildbach.services.sync.guards import SETTLE_SECONDS
 from wildbach.services.sync.hands import Findings, Outcome
 from wildbach.services.sync.membership import Membership
@@ -135,7 +135,7 @@ class Folder:
             settle=SETTLE_SECONDS)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self._collecting = Collecting(store, self._core, self._exchange)
-        self._fetching = Fetching(self._looking)
+        self._fetching = Fetching(self._looking, self._scope, self._stir, report)
         self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
         self._calls: deque[tuple[Callable[[], object], Callable[[object, Exception | None], None]]] = deque()
@@ -144,6 +144,9 @@ class Folder:
         "Those of which the exchange knows."
         self._new_roster = False
         self._want_lists = False
+        self._asking = False
+        "For lists; they come into `_lists`."
+        self._lists: deque[tuple[bytes, Cut]] = deque()
         self.passing: Callable[[], list[bytes]] = list
         "Records of members that say where they are, as others may be told."
         self.passed: Callable[[bytes], bool] = lambda raw: False
@@ -434,7 +437,7 @@ class Folder:
             coming = {root: tuple(one.paths) for root, one in self.transfers.coming.items()}
             self.transfers.give_up(await self._work.run(self._unwanted, coming))
         self.transfers.pump()
-        came = self.transfers.take_arrived()
+        came = self.transfers.take_arrived() + self._fetching.take_arrived()
         if came:
             await self._work.run(self._core.again, came)
         if not self.paused:
@@ -538,8 +541,8 @@ class Folder:
             return
         self._wake.set()
         for group in self._fetching.groups(ops):
-            content = await self._fetching.small(group, self._by_author)
-            outcomes = await self._work.run(self._do, group, content)
+            content, late = await self._fetching.small(group, self._by_author)
+            outcomes = await self._work.run(self._do, group, content, late)
             for each in outcomes:
                 self._note(each)
         self.transfers.pump()
@@ -557,7 +560,7 @@ class Folder:
         author = op.entry.author if op.entry is not None else None
         return sorted(self.links.values(), key=lambda link: (link.device != author, link.session.queued, link.device))
 
-    def _do(self, ops: Sequence[Op], content: dict[bytes, bytes]) -> list[Outcome]:
+    def _do(self, ops: Sequence[Op], content: dict[bytes, bytes], late: set[File]) -> list[Outcome]:
         """In order, with one look at the disk's names at the end; only then the data base says that it was done."""
         place = self.place
         outcomes: list[Outcome] = []
@@ -565,7 +568,7 @@ class Folder:
             place.check()
             with place.hands.batch():
                 for op in ops:
-                    outcomes.append(self._one(op, content))
+                    outcomes.append(self._one(op, content, late))
         except StorageError as error:
             outcomes = [Outcome(op, None, Why.DISK, error) for op in ops]
         now = time.time()
@@ -577,7 +580,7 @@ class Folder:
                     self._core.failed(each.op, each.why)
         return outcomes
 
-    def _one(self, op: Op, content: dict[bytes, bytes]) -> Outcome:
+    def _one(self, op: Op, content: dict[bytes, bytes], late: set[File]) -> Outcome:
         entry = op.entry
         if op.act not in (Act.INSTALL, Act.COPY) or op.source is not None or entry is None or not entry.root:
             return self.place.hands.do(op)
@@ -590,6 +593,8 @@ class Folder:
                 staged.discard()
                 return Outcome(op, None, Why.NO_ROOM, error)
             return self.place.hands.do(op, staged)
+        if is_small(op) and (entry.root, entry.size) in late:
+            return Outcome(op, None, Why.COMING)
         kept = self.transfers.staged(entry.root)
         if kept is not None:
             return self.place.hands.do(op, kept)
@@ -811,17 +816,25 @@ class Folder:
 
     async def _get_lists(self) -> None:
         """What rosters say was accepted of those who may not write any more: it is asked of all, as small files are."""
-        if not self._want_lists or not self.links:
-            return
-        self._want_lists = False
-        for cut in await self._work.run(self.membership.lists_wanted):
-            wanted = (cut.root, cut.count * HASH_BYTES)
-            for link in list(self.links.values()):
-                content = await self._fetching.accepted(link, wanted)
+        while self._lists:
+            content, cut = self._lists.popleft()
+            await self._work.run(self.membership.take_list, content, cut)
+            await self._work.run(self._exchange.retry, time.time())
+        if self._want_lists and self.links and not self._asking:
+            self._want_lists = False
+            self._asking = True
+            self._scope.spawn("lists", self._ask_lists(), contain=self._report)
+
+    async def _ask_lists(self) -> None:
+        try:
+            for cut in await self._work.run(self.membership.lists_wanted):
+                content = await self._fetching.accepted(list(self.links.values()), (cut.root, cut.count * HASH_BYTES))
                 if content:
-                    await self._work.run(self.membership.take_list, content, cut)
-                    await self._work.run(self._exchange.retry, time.time())
-                    break
+                    self._lists.append((content, cut))
+                    self._wake.set()
+        finally:
+            self._asking = False
+            self._wake.set()
 
     def _pass_on(self) -> None:
         """Tell members where others are, by the records that those sealed."""
