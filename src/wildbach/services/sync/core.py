@@ -11,7 +11,7 @@ its place, and look like a conflict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -101,7 +101,7 @@ class Core:
             if seen is None or seen.kind is not EntryKind.DIR:
                 for below in list(store.local.below(path)):
                     found.setdefault(below, None)
-        lost = self._lost(found)
+        lost = guards.lost_here(found, store.synced)
         for path, seen in sorted(found.items()):
             store.put_seen(path, seen)
             self._touched(path)
@@ -112,20 +112,6 @@ class Core:
                 store.hold(path, None)
         store.commit()
         self._unsure -= found.keys()
-
-    def _lost(self, found: Mapping[str, Seen | None]) -> list[str]:
-        """Files that are missing, and are not among what is new."""
-        new = {(seen.device, seen.inode) for seen in found.values() if seen is not None and seen.inode}
-        roots = {seen.root for seen in found.values() if seen is not None and seen.root}
-        lost: list[str] = []
-        for path, seen in found.items():
-            base = self._store.synced.get(path)
-            if seen is not None or base is None or base.deleted or base.kind is EntryKind.DIR:
-                continue
-            there = base.seen
-            if not (there is not None and (there.device, there.inode) in new) and base.root not in roots:
-                lost.append(path)
-        return lost
 
     def _count(self, found: Mapping[str, Seen | None], lost: list[str], now: float) -> None:
         """Losses of this hour, also where several scans saw them."""
@@ -299,7 +285,7 @@ class Core:
         store, policy = self._store, self.policy
         found: list[Change] = []
         changes = observe(paths, store.world, store.local, store.synced, policy)
-        waiting = self._waiting(changes) if self.settling(now) else frozenset()
+        waiting = guards.waiting(changes, store.local) if self.settling(now) else frozenset()
         for each in changes:
             quiet = store.number(_MUTE) or (
                 each.what is What.DELETE and (store.number(_PAUSED) or each.path in waiting))
@@ -308,22 +294,6 @@ class Core:
             found.append(each)
             self._changed(each, now)
         return found
-
-    def _waiting(self, changes: Iterable[Change]) -> Set[str]:
-        """Of what is gone, which files are lost, and their directories; neither what moved, nor what made room for a
-        file that has a directory's name now.
-        """
-        gone = [each for each in changes if each.what is What.DELETE]
-        moved = {each.lineage for each in changes if each.what is What.SIGN and each.lineage is not None}
-        waiting: set[str] = set()
-        for each in gone:
-            above = tuple(ancestors(each.path))
-            seen = [self._store.local.get(path) for path in above]
-            file = each.base is not None and each.base.kind is not EntryKind.DIR
-            replaced = any(there is not None and there.kind is not EntryKind.DIR for there in seen)
-            if file and each.lineage not in moved and not replaced:
-                waiting.update((each.path, *above))
-        return waiting
 
     def _changed(self, change: Change, now: float) -> None:
         store, path, seen = self._store, change.path, change.seen

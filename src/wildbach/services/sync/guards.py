@@ -6,14 +6,15 @@ sequence, and nothing later. It holds on the device where it was given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Final
 
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.services.sync.merge import same_bytes
+from wildbach.services.sync.observe import Change, What
 from wildbach.services.sync.seams import Store
-from wildbach.services.sync.trees import Heads, Synced
+from wildbach.services.sync.trees import Heads, Local, Seen, Synced, ancestors
 
 LEAST_LOST: Final = 50
 "Files: fewer never need to be asked about."
@@ -51,6 +52,38 @@ def lost_by_entries(old: dict[str, Heads], entries: Iterable[Entry], synced: Syn
         if gone:
             lost.setdefault(each.author, {})[each.path] = each.seq
     return lost
+
+
+def lost_here(found: Mapping[str, Seen | None], synced: Synced) -> list[str]:
+    """What a scan found → files that are missing, and are not among what is new."""
+    new = {(seen.device, seen.inode) for seen in found.values() if seen is not None and seen.inode}
+    roots = {seen.root for seen in found.values() if seen is not None and seen.root}
+    lost: list[str] = []
+    for path, seen in found.items():
+        base = synced.get(path)
+        if seen is not None or base is None or base.deleted or base.kind is EntryKind.DIR:
+            continue
+        there = base.seen
+        if not (there is not None and (there.device, there.inode) in new) and base.root not in roots:
+            lost.append(path)
+    return lost
+
+
+def waiting(changes: Iterable[Change], local: Local) -> Set[str]:
+    """Of what is gone, which files are lost, and their directories; neither what moved, nor what made room for a
+    file that has a directory's name now.
+    """
+    gone = [each for each in changes if each.what is What.DELETE]
+    moved = {each.lineage for each in changes if each.what is What.SIGN and each.lineage is not None}
+    found: set[str] = set()
+    for each in gone:
+        above = tuple(ancestors(each.path))
+        seen = [local.get(path) for path in above]
+        file = each.base is not None and each.base.kind is not EntryKind.DIR
+        replaced = any(there is not None and there.kind is not EntryKind.DIR for there in seen)
+        if file and each.lineage not in moved and not replaced:
+            found.update((each.path, *above))
+    return found
 
 
 class Losses:
