@@ -19,6 +19,7 @@ pytest_plugins = ["pytester"]
 SEED = int(os.environ.get("WILDBACH_SEED", "1"))
 NO_SKIP = os.environ.get("WILDBACH_NO_SKIP", "") not in ("", "0")
 FDS = "/proc/self/fd"
+FILE = pytest.StashKey[str]()
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -68,6 +69,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     encounters.forget()
+    if item.config.stash.get(FILE, None) != item.location[0]:
+        # Ten thousand tests and their modules stay: each of the many collections would go through them all.
+        item.config.stash[FILE] = item.location[0]
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -934,6 +934,8 @@ SYNC_ROSTER_HEADS = 64
 "Rosters of a folder that nobody merged yet."
 SYNC_ROSTERS = 4096
 "Rosters of a folder, from the first to the newest."
+SYNC_MERGES = 16
+"Rosters that a device signs by itself within a day, for new keys after owners changed who has a folder at one time."
 SYNC_ROSTERS_WAITING = 256
 "Rosters that were sent before those that they follow."
 SYNC_ROSTERS_WAITING_BYTES = 4 * MIB

@@ -464,6 +464,17 @@ class Shop:
         minute = int(self._purse.wall() // 60)
         await now.wallet.send_unattended(self._purse.chain(), f"{what}-{minute}", data, now.domain)
 
+    async def waiting_for(self, payee: Address) -> int:
+        """SUN of vouchers that we signed for him and that were not redeemed: what is reserved for him is spent on them
+        first. Raises UsageError while it is shut, and what the chain raises.
+        """
+        now = self._opened
+        signed = {
+            lane: books.signed for lane, (books, _) in (await self._threads.run(now.ledger.bought)).items()
+            if lane.payee == payee}
+        paid = await now.settlement.paid(now.wallet.facts.address, list(signed))
+        return sum(max(0, total - paid[lane]) for lane, total in signed.items())
+
     async def compare(self) -> list[Difference]:
         """Take over what the chain knows of our money, and see where the ledger says something else."""
         now = self._opened

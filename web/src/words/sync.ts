@@ -148,7 +148,7 @@ export const syncWords = words(
     restored: "Restored. What was there before is an old version now.",
     whys: { changed: "changed", deleted: "deleted", conflict: "conflict", kind: "became something else" } as Record<string, string>,
     noHistory: "Nothing has happened since wildbach started.",
-    events: { received: "received", deleted: "deleted", renamed: "renamed", conflict: "conflict", restored: "restored", joined: "joined", revoked: "taken out" } as Record<string, string>,
+    events: { received: "received", deleted: "deleted", renamed: "renamed", conflict: "conflict", restored: "restored", joined: "joined", revoked: "taken out", rekeyed: "new keys" } as Record<string, string>,
     // Settings
     save: "Save",
     saved: "Saved.",
@@ -320,7 +320,7 @@ export const syncWords = words(
     restored: "Zurückgeholt. Was vorher da war, ist jetzt eine alte Fassung.",
     whys: { changed: "geändert", deleted: "gelöscht", conflict: "Konflikt", kind: "wurde etwas anderes" },
     noHistory: "Seit wildbach läuft, ist nichts geschehen.",
-    events: { received: "erhalten", deleted: "gelöscht", renamed: "umbenannt", conflict: "Konflikt", restored: "zurückgeholt", joined: "beigetreten", revoked: "ausgeschlossen" },
+    events: { received: "erhalten", deleted: "gelöscht", renamed: "umbenannt", conflict: "Konflikt", restored: "zurückgeholt", joined: "beigetreten", revoked: "ausgeschlossen", rekeyed: "neue Schlüssel" },
     save: "Speichern",
     saved: "Gespeichert.",
     moveHint: "Schon dorthin bewegt, oder ein leerer Platz, an den er kommt. Nichts wird neu übertragen.",

@@ -180,6 +180,8 @@ class PaySponsoring(Model, frozen=True):
     "Seconds."
     probes: Annotated[int, Meta(ge=1)] = 8
     "In a period, at random times."
+    instead_of: Annotated[int, Meta(ge=0)] = 0
+    "The number of an agreement that ends when this one begins, and not before; 0 for none."
 
 
 class PaySponsored(Model, frozen=True):

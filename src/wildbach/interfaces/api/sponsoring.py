@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -55,19 +54,20 @@ class SponsoringPart:
             sponsor.sponsoring.new_id(), torrent.hashes.v2, payee, Endpoint(wanted.host, wanted.port),
             wanted.rate, wanted.price, wanted.period, wanted.periods, wanted.probes, now, cost)
         # What stands against it is said before anybody reserves money for it.
-        asked = copy.copy(sponsor.sponsoring)
-        asked.running = dict(asked.running)
-        asked.admit(agreement)
+        sponsor.sponsoring.check(agreement, wanted.instead_of)
+        # What was signed for him before is read first, as a block in between makes both less.
+        waiting = await self.shop.waiting_for(payee)
         found = await self.purse.client().ask(vault.reservation(self.shop.wallet.facts.address, payee))
+        left = max(0, found.amount - waiting)
         until = now + wanted.period * wanted.periods
-        if found.amount < cost or found.until < until + self.shop.delay:
+        if left < cost or found.until < until + self.shop.delay:
             # A day more, as the reservation takes its time, and what is agreed begins after it.
             days = -(-(until + self.shop.delay - now) // _DAY) + 1
             raise UsageError(
                 f"reserve {cost} SUN for {payee} first, for {days} days or more: "
                 "till after the last period, and the time that the vault gives to redeem in", code="not_reserved",
-                payee=str(payee), amount=max(0, cost - found.amount), days=days)
-        return self._sponsored(await sponsor.admit(agreement))
+                payee=str(payee), amount=max(0, cost - left), days=days)
+        return self._sponsored(await sponsor.admit(agreement, wanted.instead_of))
 
     async def stop_sponsoring(self, id: str) -> None:
         await self.shop.sponsor.stop(_number(id))

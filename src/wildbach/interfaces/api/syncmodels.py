@@ -340,7 +340,7 @@ class SyncthingImport(Model, frozen=True):
 
 
 class SyncEvent(Model, frozen=True):
-    """What happened in a folder. `what`: received, deleted, renamed, conflict, restored, joined, revoked."""
+    """What happened in a folder. `what`: received, deleted, renamed, conflict, restored, joined, revoked, rekeyed."""
 
     at: int
     what: str

@@ -51,6 +51,7 @@ from wildbach.services.sync.fetching import Fetching, File, is_small
 from wildbach.services.sync.guards import SETTLE_SECONDS
 from wildbach.services.sync.hands import Findings, Outcome
 from wildbach.services.sync.membership import Membership
+from wildbach.services.sync.merging import Merging
 from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
@@ -133,6 +134,7 @@ class Folder:
         self._core = Core(
             keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch,
             settle=SETTLE_SECONDS)
+        self._merging = Merging(self.membership, secrets.token_bytes)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self._collecting = Collecting(store, self._core, self._exchange)
         self._fetching = Fetching(self._looking, self._scope, self._stir, report)
@@ -165,6 +167,7 @@ class Folder:
         self._retry_at = 0.0
         self._settle_at = 0.0
         "When deletions that were seen here are signed."
+        self._merge_at = 0.0
         self._scan_after = 0.0
         self._open_at = 0.0
         self._new = False
@@ -331,10 +334,13 @@ class Folder:
     async def _run(self) -> None:
         await self._work.run(self.store.own)
         await self._work.run(self.set_policy, self.mode, self.excluded)
+        if self.owed:
+            # Only now it is known by which secrets of before members are to be met.
+            self._renewed(self)
         self.look()
         while True:
             due = [self._next_scan] if self._place is not None else [self._open_at]
-            due += [each for each in (self._retry_at, self._settle_at) if each]
+            due += [each for each in (self._retry_at, self._settle_at, self._merge_at) if each]
             timeout = max(0.05, min(due) - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
@@ -428,6 +434,11 @@ class Folder:
         await self._be_there()
         await self._answer_calls()
         await self._hear()
+        if self.membership.view.merge_wanted:
+            await self._work.run(self._merge, frozenset(self.links), now)
+            if self._new_roster:
+                self.happened("rekeyed", "")
+                self._wake.set()
         await self._get_lists()
         if self._dirty and not self._scanning and self._place is not None and now >= self._scan_after:
             paths, self._dirty = self._dirty, set()
@@ -813,6 +824,14 @@ class Folder:
         self.set_policy(self.mode, self.excluded)
         self._exchange.retry(time.time())
         self._new_roster = self._want_lists = True
+
+    def _merge(self, there: frozenset[DeviceId], now: float) -> None:
+        """In the folder's thread."""
+        due = self._merging.due(there, now)
+        if due is not None and now >= due and self._merging.merge(time.time()):
+            self.roster_changed()
+            due = None
+        self._merge_at = due or 0.0
 
     async def _get_lists(self) -> None:
         """What rosters say was accepted of those who may not write any more: it is asked of all, as small files are."""

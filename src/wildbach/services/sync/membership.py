@@ -28,6 +28,7 @@ _ROSTER: Final = "roster "
 _LIST: Final = "list "
 _FOLDER: Final = "folder"
 _RECOVERY: Final = "recovery"
+_MERGES: Final = "merges"
 _REPLACED: Final = "replaced "
 "Since when the secrets of this name do not hold, as far as this device knows."
 
@@ -235,6 +236,15 @@ class Membership:
                 self._take_list(made.root, made.content)
         self._store.commit()
         return found
+
+    @property
+    def merges(self) -> tuple[float, ...]:
+        """When this device made new keys by itself, lately; seconds since 1970."""
+        return tuple(float(each) for each in (self._store.fact(_MERGES) or b"").decode().split())
+
+    def note_merge(self, times: Iterable[float]) -> None:
+        self._store.put_fact(_MERGES, " ".join(str(int(each)) for each in times).encode())
+        self._store.commit()
 
     # -- the recovery key, until it is saved
 

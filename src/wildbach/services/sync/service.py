@@ -50,6 +50,7 @@ AREA: Final = "sync"
 _KEY: Final = "device.key"
 _SELF: Final = "self"
 _LINKS: Final = "links"
+_TURNS: Final = 256
 Name = tuple[str, bytes]
 "Of a secret to be met by: `folder` and its id, `link` or `join` and the hash of a token."
 
@@ -101,7 +102,7 @@ class Kept:
     saved: Saved
     finder: Finder | None = None
     links: Links = field(default_factory=Links)
-    owed: set[bytes] = field(default_factory=set)
+    owed: tuple[bytes, ...] = ()
     "Names of secrets of before by which it is met."
 
     @property
@@ -204,7 +205,7 @@ class SyncService:
     async def _stop(self, one: Kept) -> None:
         self._folders.pop(one.folder.id, None)
         self._meetings.drop(("folder", bytes(one.folder.id)))
-        for name in sorted(one.owed):
+        for name in one.owed:
             self._meetings.drop(("folder", name))
         key = one.folder.id.hex()
         self._ways.neighbours.remove(key)
@@ -235,13 +236,20 @@ class SyncService:
         key = one.folder.id.hex()
         self._meetings.put(("folder", bytes(one.folder.id)), store)
         owed = {bytes(one.folder.id) + each.commit: each.store.raw for each in one.folder.owed}
-        for name in sorted(one.owed - owed.keys()):
-            self._meetings.drop(("folder", name))
-        for name in sorted(owed.keys() - one.owed):
-            self._meetings.put(("folder", name), owed[name])
-        one.owed = set(owed)
+        for name in one.owed:
+            if name not in owed:
+                self._meetings.drop(("folder", name))
+        for name, raw in owed.items():
+            if name not in one.owed:
+                self._meetings.put(("folder", name), raw)
+        # Who was away when the secrets changed, or has others of the same time, is found by those of before.
+        stores = (store, *owed.values())
+        if one.finder is None or tuple(owed) != one.owed:
+            beacon = sought.of_member(self.keys.public.signing, self.keys.sign, stores, self.keys.id)
+            if one.finder is not None:
+                one.finder.speak_as(beacon)
+        one.owed = tuple(owed)
         if one.finder is None:
-            beacon = sought.of_member(self.keys.public.signing, self.keys.sign, (store,), self.keys.id)
             one.finder = self._finder(_Members(self, one.folder.id), beacon)
             one.folder.passing, one.folder.passed = one.finder.passing, one.finder.passed
             one.finder.start()
@@ -249,9 +257,9 @@ class SyncService:
             if member.id != self.keys.id:
                 known = [Endpoint(*each) for each in one.saved.endpoints.get(member.id.hex(), ())]
                 one.finder.seek(
-                    sought.member((store,), self.keys.id, member.id, member.device.signing), known=known)
+                    sought.member(stores, self.keys.id, member.id, member.device.signing), known=known)
         finder = one.finder
-        self._ways.neighbours.add(key, (store,), finder.near)
+        self._ways.neighbours.add(key, stores, finder.near)
         self._ways.announce(key)
         for given in one.links.open(membership.view, self.wall()):
             self._open_token(one, given.token)
@@ -695,14 +703,24 @@ class _Members:
 
     service: SyncService
     folder: FolderId
+    turns: dict[object, int] = field(default_factory=dict)
+    "Calls to an endpoint, or by a relay to a device, since it was met: it may know older secrets only."
 
     async def take(self, found: Found) -> bool:
         service = self.service
-        calls = found.name is None or service.keys.id < found.name
-        met = await service.shaken(found, ("folder", bytes(self.folder)), calls=calls)
-        session = service._session(met)
         one = service._folders.get(self.folder)
-        if session is None or one is None:
+        if one is None:
+            found.connection.close()
+            return False
+        calls = found.name is None or service.keys.id < found.name
+        names = (bytes(self.folder), *one.owed)
+        if len(self.turns) > _TURNS:
+            self.turns.clear()
+        turn = self.turns[found.endpoint or found.name] = self.turns.get(found.endpoint or found.name, -1) + 1
+        met = await service.shaken(found, ("folder", names[turn % len(names)]), calls=calls)
+        del self.turns[found.endpoint or found.name]
+        session = service._session(met)
+        if session is None:
             return False
         return found.name is None or one.folder.membership.by_exchange(session.exchange) == found.name
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cli_torrents import CONTENT, torrent_of, write_content
 from clients import client
@@ -140,9 +141,18 @@ def test_a_seeder_is_looked_at_and_paid_for_a_period(
                 with pytest.raises(UsageError) as caught:
                     await earn.sponsor_start(bob, "things", wanted)
                 assert caught.value.code == "sponsored"
-                await earn.sponsor_stop(bob, one.id)
-                (one,) = (await bob.sponsored()).items
-                assert one.over and one.paid == PRICE
+                # What is signed and was not redeemed counts as gone. Until a new one is agreed the old one goes on.
+                changed = replace(wanted, rate=200_000, instead_of=one.id)
+                with pytest.raises(UsageError) as lacking:
+                    await bob.sponsor(changed)
+                assert (lacking.value.code, lacking.value.facts["amount"]) == ("not_reserved", PRICE)
+                assert await refused(bob, replace(changed, instead_of=77)) == "no_such_agreement"
+                assert not (await bob.sponsored()).items[0].over
+                await settled(bob, pm.PayOrder("reserve", amount=PRICE, who=payees[0], days=4))
+                other = await bob.sponsor(changed)
+                one, other = (await bob.sponsored()).items
+                assert one.over and one.paid == PRICE and not other.over and other.rate == 200_000
+                await earn.sponsor_stop(bob, other.id)
                 assert [period.state for period in (await bob.sponsored_periods("1")).items] == ["passed", "ended"]
                 for number in ("77", "x", "-1"):
                     with pytest.raises(UsageError):

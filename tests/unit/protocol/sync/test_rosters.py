@@ -164,7 +164,7 @@ def test_a_lower_owner_does_not_remove_a_higher_one() -> None:
 
 
 def test_any_owner_says_what_devices_are_called_and_no_seat_changes_by_that() -> None:
-    _, a, b, c = team()
+    _, _, b, c = team()
     before = b.view.state.owners
     b.rosters.add(c.draft(Changes(names={keys_of("a").id: "The old laptop"})))
     after = b.view.state.owners

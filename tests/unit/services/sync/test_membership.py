@@ -11,6 +11,7 @@ import pytest
 from tests.syncsim.made import entry
 
 from rosterbed import keys_of
+from wildbach.base import limits
 from wildbach.base.errors import FormatError, UsageError
 from wildbach.base.ids import FolderId
 from wildbach.protocol.sync import writing
@@ -21,6 +22,7 @@ from wildbach.protocol.sync.roster import Role, roster_hash
 from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.protocol.sync.writing import Changes, Newcomer
 from wildbach.services.sync.membership import Membership
+from wildbach.services.sync.merging import WAIT_SECONDS, Merging
 from wildbach.services.sync.store import FolderStore
 
 RECOVERY = RecoveryKey(b"k" * 32)
@@ -146,3 +148,55 @@ def test_the_recovery_key_is_kept_until_it_is_saved_and_makes_an_owner(bed: Bed)
         b.take_over(RecoveryKey(b"w" * 32), bed.random.randbytes, None, "b")
     b.take_over(RECOVERY, bed.random.randbytes, RecoveryKey(b"n" * 32), "b")
     assert b.role is Role.OWNER and bed.again("b").role is Role.OWNER
+
+
+def apart(bed: Bed) -> tuple[Membership, Membership]:
+    """Owners who removed different devices without hearing of each other."""
+    b = bed.add("b", Role.OWNER)
+    bed.add("d")
+    bed.add("r")
+    b.take(bed.a.rosters.all())
+    bed.a.amend(Changes(remove=(keys_of("d").id,)), bed.random.randbytes)
+    b.amend(Changes(remove=(keys_of("r").id,)), bed.random.randbytes)
+    ours, theirs = bed.a.rosters.all(), b.rosters.all()
+    bed.a.take(theirs)
+    b.take(ours)
+    return bed.a, b
+
+
+def test_the_highest_owner_who_is_there_makes_new_keys_after_two_removals_at_once(bed: Bed) -> None:
+    a, b = apart(bed)
+    assert a.view.merge_wanted and a.view.heads == b.view.heads
+    first, second = Merging(a, bed.random.randbytes), Merging(b, bed.random.randbytes)
+    assert first.due({b.me}, 50.0) == 50.0
+    assert second.due({a.me}, 50.0) == 50.0 + WAIT_SECONDS
+    assert second.due((), 60.0) == 50.0
+    assert first.merge(1000.0)
+    b.take(a.rosters.all())
+    for each, member in ((first, a), (second, b)):
+        assert each.due((), 100.0) is None
+        assert member.view.state.epoch == 2 and member.secret is not None
+    assert a.secret is not None and b.secret is not None and a.secret.commit == b.secret.commit
+
+
+def test_both_make_new_keys_and_one_of_them_holds_on_both(bed: Bed) -> None:
+    a, b = apart(bed)
+    assert Merging(a, bed.random.randbytes).merge(1000.0) and Merging(b, bed.random.randbytes).merge(1000.0)
+    ours, theirs = a.rosters.all(), b.rosters.all()
+    a.take(theirs)
+    b.take(ours)
+    assert a.view == b.view and not a.view.merge_wanted
+    assert a.view.state.epoch == 2
+
+
+def test_who_is_no_owner_makes_no_keys_and_an_owner_not_without_end(bed: Bed) -> None:
+    apart(bed)
+    member = bed.add("w")
+    assert Merging(member, bed.random.randbytes).due((), 0.0) is None
+    again = bed.again("b")
+    again.note_merge([1000.0 + each for each in range(limits.SYNC_MERGES)])
+    merging = Merging(again, bed.random.randbytes)
+    assert merging.due((), 5.0) == 5.0
+    assert not merging.merge(2000.0)
+    assert merging.due((), 6.0) is None and again.view.merge_wanted
+    assert Merging(bed.again("b"), bed.random.randbytes).merge(2000.0 + 86_400)

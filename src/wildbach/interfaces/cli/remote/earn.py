@@ -299,13 +299,15 @@ def sponsor_group() -> None:
 @click.option("--period", type=click.IntRange(1200, 31 * 86_400), default=86_400, metavar="SECONDS",
               help="How long one is.", show_default=True)
 @click.option("--probes", type=click.IntRange(1, 100), default=8, metavar="N", help="In a period.", show_default=True)
+@click.option("--instead-of", type=click.IntRange(0), default=0, metavar="NUMBER",
+              help="Of the agreement that ends when this one begins: to change what was agreed.")
 @reach.options
 def sponsor_start_command(
     torrent: str, payee: str, host: str, port: int, rate: int, price: int, periods: int, period: int, probes: int,
-    reach: Reach,
+    instead_of: int, reach: Reach,
 ) -> int:
     """Pay the seeder at HOST and PORT, from now on. PAYEE is his address."""
-    wanted = pm.PaySponsoring("", payee, host, port, rate, price, periods, period, probes)
+    wanted = pm.PaySponsoring("", payee, host, port, rate, price, periods, period, probes, instead_of)
     return reach.run(lambda api: sponsor_start(api, torrent, wanted))
 
 

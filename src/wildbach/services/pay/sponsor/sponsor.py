@@ -106,13 +106,13 @@ class Sponsor:
 
     # -- what its owner says
 
-    async def admit(self, agreement: Agreement) -> Running:
-        """Raises UsageError and StorageError."""
+    async def admit(self, agreement: Agreement, instead_of: int = 0) -> Running:
+        """`instead_of`: the agreement that ends with it, 0 for none. Raises UsageError and StorageError."""
         info = self._info(agreement.torrent)
         if info is None or not info.has_v2 or info.private:
             raise UsageError("only a torrent of v2 that is here, and not private, is sponsored", code="not_sponsored")
-        one = self.sponsoring.admit(agreement)
-        await self._put(one)
+        one = self.sponsoring.admit(agreement, instead_of)
+        await self._put(one, *([self.sponsoring.running[instead_of]] if instead_of else []))
         self._news.set()
         return one
 

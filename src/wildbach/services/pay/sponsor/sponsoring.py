@@ -153,9 +153,21 @@ class Sponsoring:
     def new_id(self) -> int:
         return max(self.running, default=0) + 1
 
-    def admit(self, agreement: Agreement) -> Running:
-        """Raises UsageError. To be stored."""
-        live = [one for one in self.running.values() if not one.over]
+    def admit(self, agreement: Agreement, instead_of: int = 0) -> Running:
+        """To be stored, and with it the one whose place it takes, which ends. Raises UsageError."""
+        self.check(agreement, instead_of)
+        if instead_of:
+            self.stop(instead_of)
+        found = self.running[agreement.id] = Running(agreement)
+        return found
+
+    def check(self, agreement: Agreement, instead_of: int = 0) -> None:
+        """Raises UsageError where it cannot be admitted. `instead_of`: the agreement that is to end with it, 0 for
+        none.
+        """
+        if instead_of and instead_of not in self.running:
+            raise UsageError("there is no such agreement", code="no_such_agreement")
+        live = [one for one in self.running.values() if not one.over and one.agreement.id != instead_of]
         if agreement.id in self.running:
             raise UsageError("there is an agreement of this number", code="bad_agreement", name="id")
         if len(live) >= limits.SPONSORED:
@@ -170,11 +182,10 @@ class Sponsoring:
                     f"a seeder in {network_of(agreement.endpoint)} is paid for this torrent already",
                     code="network_taken")
         for one in self.running.values():
-            if one.agreement.payee == agreement.payee and (not one.over or one.owed or one.paying):
+            over = one.over or one.agreement.id == instead_of
+            if one.agreement.payee == agreement.payee and (not over or one.owed or one.paying):
                 raise UsageError(
                     "what is reserved for this payee is for another agreement", code="payee_taken")
-        found = self.running[agreement.id] = Running(agreement)
-        return found
 
     def stop(self, id_: int) -> Running:
         """The period that runs is not paid; what is earned is. Raises UsageError. To be stored."""

@@ -48,6 +48,20 @@ def periods(sponsoring: Sponsoring, good: list[float], rng: Random) -> None:
     sponsoring.advance(START + 3600 * len(good))
 
 
+def test_terms_are_changed_by_another_agreement_that_ends_the_old_one() -> None:
+    sponsoring = Sponsoring(Random(1))
+    old = sponsoring.admit(agreement())
+    old.earned = 5
+    with pytest.raises(UsageError, match="another agreement"):
+        sponsoring.admit(replace(agreement(2), payee=old.agreement.payee), instead_of=1)
+    with pytest.raises(UsageError, match="no such agreement"):
+        sponsoring.admit(agreement(2), instead_of=7)
+    assert not old.over
+    old.paid = 5
+    new = sponsoring.admit(replace(agreement(2), payee=old.agreement.payee), instead_of=1)
+    assert old.over and not new.over and list(sponsoring.running) == [1, 2]
+
+
 def test_a_period_is_paid_when_four_fifths_pass() -> None:
     sponsoring = Sponsoring(Random(1))
     one = sponsoring.admit(agreement())
