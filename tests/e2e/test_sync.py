@@ -181,6 +181,38 @@ def test_many_deletions_are_asked_about(group: Group) -> None:
 
 
 @pytest.mark.slow
+def test_a_slow_rm_is_asked_about_although_many_scans_see_it(group: Group) -> None:
+    a, b = group.pair()
+    for number in range(120):
+        put(a.files / f"f{number:03}", f"{number}")
+    group.same()
+    for number in range(30):
+        (a.files / f"f{number:03}").unlink()
+    until(lambda: len(list(b.files.glob("f*"))) == 90, "what is no mass is deleted there")
+    a.stop()
+    a.start()
+    for number in range(30, 120):
+        if a.folder.state == "asking":
+            break
+        (a.files / f"f{number:03}").unlink()
+        time.sleep(0.05)
+    until(lambda: a.folder.state == "asking", "a asks")
+    assert "told of" in a.folder.question
+    left = len(list(b.files.glob("f*")))
+    assert 70 <= left <= 90
+    for path in a.files.glob("f*"):
+        path.unlink()
+    a.ask("scan_synced", "f")
+    a.stop()
+    a.start()
+    until(lambda: a.folder.state == "asking", "a asks still", 20)
+    until(b.connected, "they met again")
+    assert len(list(b.files.glob("f*"))) == left
+    a.ask("answer_synced", "f", sy.SyncAnswer(False))
+    assert len(group.same()) == left
+
+
+@pytest.mark.slow
 def test_how_a_folder_is_kept_is_changed(group: Group) -> None:
     a, b = group.pair()
     put(a.files / "photos" / "p1", "p1")

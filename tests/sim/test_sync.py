@@ -8,7 +8,7 @@ import pytest
 from tests.syncsim.device import Device
 from tests.syncsim.disk import Crash, Node
 from tests.syncsim.folder import FolderDevice
-from tests.syncsim.world import NONE, World, play, rounds
+from tests.syncsim.world import NONE, Trouble, World, play, rounds
 
 from wildbach.base import limits
 from wildbach.protocol.sync.entries import EntryKind
@@ -319,13 +319,58 @@ def test_tombstones_go_when_all_have_them_and_nothing_comes_back() -> None:
     world.heal()
     a.disk.remove("p")
     world.heal()
-    acked = {each.me: {a.me: a.store.number("sequence")} for each in world.devices}
-    assert a.core.collect({**acked, b"away": {}}) == 0
-    assert [each.core.collect(acked) for each in world.devices] == [1, 1]
+    assert a.core.collect({b.me: 1 << 60}) == 0
+    assert world.collect() == [1, 1]
     assert a.store.world.get("p") == ()
     world.heal()
     world.check()
     assert _files(a) == _files(b) == {}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_old_data_base_does_not_bring_back_what_was_deleted_and_forgotten(seed: int) -> None:
+    world = World(seed, devices=3, readers=seed % 2, trouble=NONE)
+    a, b, c = world.devices
+    for name in ("gone", "edited", "kept"):
+        _write(a, name, f"{name} 1")
+    world.heal()
+    copy, have = c.store.copied(), dict(c.have)
+    for name in ("gone", "edited"):
+        a.disk.remove(name)
+    world.heal()
+    assert world.collect() == [2, 2, 2] and world.collect() == [0, 0, 0]
+    # As it lay in the old back-up, with its data base; one file of it was changed since then.
+    c.restored(copy, have, 1, world.now)
+    for name in ("gone", "edited"):
+        _write(c, name, f"{name} 1")
+    world.heal()
+    c.core.compared()
+    if c.policy.writes:
+        _write(c, "edited", "edited 2", 5)
+    world.heal()
+    world.check()
+    left = {"kept": "kept 1"} | ({"edited": "edited 2"} if c.policy.writes else {})
+    assert _files(a) == _files(b) == _files(c) == left
+    assert b"gone 1" in c.disk.versions.values(), "it lies among the old versions of who brought it"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_world_that_forgets_deletions_now_and_then_ends_alike(seed: int) -> None:
+    world = World(seed, devices=3, readers=seed % 2, trouble=Trouble(restore=0.01))
+    forgot = 0
+    for _ in range(8):
+        for _ in range(30):
+            world.act(world.rng.choice(world.devices))
+            for _ in range(world.rng.randrange(4)):
+                world.turn()
+        for _ in range(2):
+            world.heal()
+            world.give_up()
+            world.revert()
+        world.heal()
+        world.check()
+        forgot += sum(world.collect())
+    assert forgot
 
 
 def test_a_content_that_no_device_has_any_more_can_be_given_up() -> None:

@@ -39,13 +39,15 @@ class Device:
     """Dead until `start`."""
 
     def __init__(
-        self, name: int, rng: Random, *, policy: Policy | None = None, folds: bool = False, skew: float = 0.0
+        self, name: int, rng: Random, *, policy: Policy | None = None, folds: bool = False, skew: float = 0.0,
+        settle: float = 0.0,
     ) -> None:
         self.name = name
         self.me = DeviceId(hashlib.sha256(b"device %d" % name).digest()[:16])
         self.rng = rng
         self.policy = policy or Policy()
         self.skew = skew
+        self.settle = settle
         self.crash_chance = 0.0
         self.error_chance = 0.0
         self.disk = self._make_disk(folds)
@@ -62,7 +64,7 @@ class Device:
         return Disk(folds=folds, trouble=self._trouble)
 
     def _core(self) -> Core:
-        return Core(self.me, self.store, Key(self.rng), self.policy)
+        return Core(self.me, self.store, Key(self.rng), self.policy, settle=self.settle)
 
     def _trouble(self, call: str) -> None:
         if self.rng.random() < self.crash_chance:

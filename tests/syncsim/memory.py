@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry
 from wildbach.services.sync.conflicts import Conflict
 from wildbach.services.sync.merge import live
@@ -100,11 +101,13 @@ class MemoryStore:
         self._conflicted = Tree()
         self.records = Tree()
         self._numbers = Tree()
+        self._losses = Tree()
+        self._guards = Tree()
 
     def _trees(self) -> tuple[Tree, ...]:
         return (
             self.world, self.local, self.synced, self.sequences, self._marked, self._held, self._conflicted,
-            self.records, self._numbers)
+            self.records, self._numbers, self._losses, self._guards)
 
     def _put(self, tree: Tree, path: str, value: Any) -> None:
         self._undo.append((tree, path, tree.items.get(path)))
@@ -190,6 +193,42 @@ class MemoryStore:
     def tombstones(self) -> Iterable[str]:
         return [path for path in self.world.below("") if not live(self.world.get(path))]
 
+    def put_loss(self, author: DeviceId, path: str, loss: tuple[int, int] | None) -> None:
+        self._put(self._losses, f"{author.hex()}/{path}", loss)
+
+    def _of(self, author: DeviceId) -> dict[str, tuple[int, int]]:
+        return {key: self._losses.get(key) for key in self._losses.below(author.hex())}
+
+    def losses(self, author: DeviceId) -> tuple[int, int]:
+        found = self._of(author)
+        bases = [self.synced.get(key.partition("/")[2]) for key in found]
+        return len(found), sum(each is None or each.deleted for each in bases)
+
+    def last_loss(self, author: DeviceId) -> int:
+        return max((seq for _, seq in self._of(author).values()), default=0)
+
+    def trim_losses(self, author: DeviceId, since: int, now: int) -> None:
+        for key, (at, seq) in self._of(author).items():
+            if at > now:
+                self._put(self._losses, key, (now, seq))
+            elif at < since:
+                self._put(self._losses, key, None)
+
+    def forgive_losses(self, author: DeviceId, upto: int) -> None:
+        for key, (_, seq) in self._of(author).items():
+            if seq <= upto:
+                self._put(self._losses, key, None)
+
+    def guard(self, author: DeviceId) -> tuple[int, bool]:
+        found: tuple[int, bool] = self._guards.get(author.hex()) or (0, False)
+        return found
+
+    def put_guard(self, author: DeviceId, allowed: int, paused: bool) -> None:
+        self._put(self._guards, author.hex(), (allowed, paused))
+
+    def guarded(self) -> list[DeviceId]:
+        return [DeviceId(bytes.fromhex(key)) for key in self._guards.below("") if self._guards.get(key)[1]]
+
     def commit(self) -> None:
         if not self._undo:
             return
@@ -210,4 +249,5 @@ class MemoryStore:
         self._undo.clear()
         fold = self.fold
         (self.world, self.local, self.synced, self.sequences, self._marked, self._held, self._conflicted, self.records,
-         self._numbers) = (GlobalTree(copy[0], fold), LocalTree(copy[1], fold), *(Tree(each) for each in copy[2:]))
+         self._numbers, self._losses, self._guards) = (
+             GlobalTree(copy[0], fold), LocalTree(copy[1], fold), *(Tree(each) for each in copy[2:]))

@@ -11,6 +11,8 @@ from tests.syncsim.disk import Crash
 from tests.syncsim.users import User
 
 from wildbach.protocol.sync.entries import Entry, EntryKind
+from wildbach.services.sync.guards import SETTLE_SECONDS
+from wildbach.services.sync.merge import live
 from wildbach.services.sync.planner import Why
 from wildbach.services.sync.trees import Policy
 from wildbach.testing.fakefs import Crash as Died
@@ -61,6 +63,7 @@ class World:
         self.devices = [
             kind(
                 each, self.rng, policy=Policy(writes=each < devices - readers), folds=devices - each <= folding,
+                settle=seed % 2 * SETTLE_SECONDS,
                 skew=self.rng.uniform(-self.trouble.skew, self.trouble.skew) if self.rng.random() < 0.3 else 0.0)
             for each in range(devices)]
         self.cut: set[tuple[int, int]] = set()
@@ -69,6 +72,8 @@ class World:
         self.trace: list[str] = []
         self.alone: Device | None = None
         "Who alone may scan."
+        self.forgets = False
+        "Who has an old data base may remember deletions that others forgot."
         self._harm(on=True)
 
     def _harm(self, *, on: bool) -> None:
@@ -220,13 +225,25 @@ class World:
 
     def _state(self) -> list[tuple[int, int, int, int]]:
         return [
-            (each.store.last(), each.disk.writes, len(each.store.marked(1 << 30)), each.store.number("cautious"))
+            (each.store.last(), each.disk.writes, len(each.store.marked(1 << 30)),
+             each.store.number("cautious") + each.store.number("settles"))
             for each in self.devices]
 
     def give_up(self) -> None:
         """Contents that were announced and are on no device any more: only after a data base was lost."""
         for each in self.devices:
             each.core.give_up(each.store.held(Why.NOWHERE), each.clock(self.now))
+
+    def collect(self) -> list[int]:
+        """After `heal`, when all know all: half a year later deletions are forgotten. How many, by device."""
+        self.now += 180 * 86400.0
+        self.forgets = True
+        agreed = {each.me: each.store.number("sequence") for each in self.devices}
+        found: list[int] = []
+        for each in self.devices:
+            with _Alive(self, each):
+                found.append(each.core.collect(agreed))
+        return found
 
     def answer(self, device: Device) -> None:
         """A guard asked: yes."""
@@ -255,7 +272,9 @@ class World:
                 shadowed = set(device.store.held(Why.SHADOWED))
                 want = {path: each for path, each in want.items() if path not in shadowed}
             assert tree == want, self._differences(device, tree, want)
-        worlds = [dict(each.store.world.items) for each in self.devices]
+        worlds = [
+            {path: heads for path, heads in each.store.world.items.items() if not self.forgets or live(heads)}
+            for each in self.devices]
         for device, world in zip(self.devices, worlds, strict=True):
             assert world == worlds[0], f"seed {self.seed}: {device.name} has other heads"
             assert all(self._may_sign(each) for heads in world.values() for each in heads), "a reader signed"

@@ -25,6 +25,12 @@ const GERMAN: Readonly<Record<string, string>> = {
   "looking for the device that gave the link": "das Gerät, von dem der Link ist, wird gesucht",
 };
 
+const TOLD = /^many files went here within an hour, and the other devices were told of (\d+) of them\. /;
+
 export function syncReason(text: string): string {
-  return speech.language === "de" ? (GERMAN[text] ?? text) : text;
+  if (speech.language !== "de") return text;
+  const told = TOLD.exec(text)?.[1];
+  if (told !== undefined)
+    return `hier gingen in einer Stunde viele Dateien, und von ${told} davon wissen die anderen Geräte schon. War das Absicht? Bis Sie das sagen, wird dort nichts mehr gelöscht`;
+  return GERMAN[text] ?? text;
 }

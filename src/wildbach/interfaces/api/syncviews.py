@@ -62,6 +62,9 @@ def _recovery(one: Kept) -> sy.SyncRecovery:
 
 def _question(one: Kept) -> str:
     standing = one.folder.standing
+    if standing.paused and standing.gone:
+        return (f"many files went here within an hour, and the other devices were told of {standing.gone} of them. Was "
+                "that on purpose? Until you say so, no more is deleted there")
     if standing.paused:
         return ("many files are missing here at once. Were they deleted on purpose? Until you say so, nothing is "
                 "deleted on the other devices")

@@ -33,6 +33,15 @@ _SEQUENCE: Final = "sequence"
 _MUTE: Final = "mute"
 _CAUTIOUS: Final = "cautious"
 _PAUSED: Final = "paused"
+_GONE: Final = "gone before"
+"Deletions of this hour that were signed before the guard asked."
+_SETTLES: Final = "settles"
+"When (ms) what is missing is signed; 0: nothing waits for that."
+_SETTLING: Final = "settling since"
+_FLOOR: Final = "floor "
+"And an author: deletions of theirs up to this sequence were forgotten."
+_HIGHEST: Final = "highest "
+"And an author: the newest sequence of theirs that was merged."
 _AHEAD: Final = 1 << 40
 "A counter of ours so far ahead of all that we signed, and of the clock in ms, was forged: its path is not signed."
 _EMPTY: Final = Seen(EntryKind.DIR)
@@ -43,15 +52,17 @@ class Core:
 
     def __init__(
         self, me: DeviceId, store: Store, signer: Signer, policy: Policy | None = None, names: Names | None = None,
-        epoch: int = 0,
+        epoch: int = 0, settle: float = 0.0,
     ) -> None:
+        """`settle`: seconds after the last loss seen here before any is signed."""
         self.me = me
         self.epoch = epoch
         self._store = store
         self._signer = signer
         self._policy = policy if policy is not None else Policy()
         self._names = names if names is not None else Names()
-        self._losses: dict[DeviceId, guards.Losses] = {}
+        self._settle = settle
+        self._losses = guards.Losses(store, me)
         self._unsure = set(store.held(Why.UNDERWAY))
 
     @property
@@ -90,12 +101,11 @@ class Core:
             if seen is None or seen.kind is not EntryKind.DIR:
                 for below in list(store.local.below(path)):
                     found.setdefault(below, None)
-        lost = self._lost(found)
+        lost = guards.lost_here(found, store.synced)
         for path, seen in sorted(found.items()):
             store.put_seen(path, seen)
             self._touched(path)
-        if guards.too_many(lost, store.files()):
-            store.set_number(_PAUSED, 1)
+        self._count(found, lost, now)
         if self._unsure:
             self._observed(parents_first(sorted(self._unsure & found.keys())), now)
             for path in self._unsure & found.keys():
@@ -103,19 +113,37 @@ class Core:
         store.commit()
         self._unsure -= found.keys()
 
-    def _lost(self, found: Mapping[str, Seen | None]) -> int:
-        """Files that are missing, and are not among what is new."""
-        new = {(seen.device, seen.inode) for seen in found.values() if seen is not None and seen.inode}
-        roots = {seen.root for seen in found.values() if seen is not None and seen.root}
-        lost = 0
-        for path, seen in found.items():
-            base = self._store.synced.get(path)
-            if seen is not None or base is None or base.deleted or base.kind is EntryKind.DIR:
-                continue
-            there = base.seen
-            moved = there is not None and (there.device, there.inode) in new
-            lost += not moved and base.root not in roots
-        return lost
+    def _count(self, found: Mapping[str, Seen | None], lost: list[str], now: float) -> None:
+        """Losses of this hour, also where several scans saw them."""
+        store = self._store
+        if self._losses.some_missing():
+            for path, seen in found.items():
+                if seen is not None and seen.kind is not EntryKind.DIR:
+                    for each in (path, *store.related(path)):
+                        self._losses.found(each)
+        if not lost:
+            return
+        gone = self._losses.missing(lost, now)
+        if gone is not None and not store.number(_PAUSED):
+            store.set_number(_PAUSED, 1)
+            store.set_number(_GONE, gone)
+        if self._settle:
+            at = int(now * 1000)
+            since = store.number(_SETTLING)
+            since = since if 0 < since <= at else at
+            store.set_number(_SETTLING, since)
+            store.set_number(_SETTLES, min(at + int(self._settle * 1000), since + int(guards.SETTLE_MOST * 1000)))
+
+    def settling(self, now: float) -> float:
+        """Seconds until what is missing here is signed; 0 where nothing waits for that."""
+        left = self._store.number(_SETTLES) / 1000 - now
+        return left if 0 < left <= self._settle else 0.0
+
+    def _settled(self, now: float) -> None:
+        if self._store.number(_SETTLES) and not self.settling(now):
+            self._store.set_number(_SETTLES, 0)
+            self._store.set_number(_SETTLING, 0)
+            self._look_again(Why.NOT_SCANNED)
 
     def merge(self, entries: Iterable[Entry], now: float) -> int:
         """What a peer has: all of one exchange, each entry checked and its signature too. Returns how many were new.
@@ -127,27 +155,62 @@ class Core:
             raise UsageError("what a crash left has to be scanned before anything is merged")
         store = self._store
         batch = guards.Batch(store.synced)
-        new = highest = 0
-        for entry in entries:
+        new = 0
+        highest: dict[DeviceId, int] = {}
+        late: list[Entry] = []
+        # Who cannot say no follows those who can.
+        refuses = self.policy.writes and not store.number(_MUTE)
+
+        def take(entry: Entry) -> int:
             heads = store.world.get(entry.path)
             after = merged(heads, entry)
-            highest = max(highest, entry.seq if entry.author == self.me else 0)
             if after is heads:
-                continue
+                return 0
             batch.add(entry, heads)
-            new += 1
             store.put_heads(entry.path, after)
             self._touched(entry.path)
-        if highest > store.number(_SEQUENCE):
-            self._went_back(highest)
+            return 1
+
+        for entry in entries:
+            highest[entry.author] = max(highest.get(entry.author, 0), entry.seq)
+            floor = store.number(_FLOOR + entry.author.hex()) if refuses else 0
+            if entry.seq <= floor and not store.world.get(entry.path):
+                late.append(entry)
+            else:
+                new += take(entry)
+        for author, seq in highest.items():
+            if seq > store.number(_HIGHEST + author.hex()):
+                store.set_number(_HIGHEST + author.hex(), seq)
+        if highest.get(self.me, 0) > store.number(_SEQUENCE):
+            self._went_back(highest[self.me])
+        for entry in late:
+            # Others know of the path what is not forgotten, so this one is merged as ever.
+            if store.world.get(entry.path):
+                new += take(entry)
+        for entry in late:
+            self._refuse(entry, now)
         if new:
             for author, lost in batch.lost().items():
                 if author != self.me:
-                    self._losses.setdefault(author, guards.Losses()).note(lost, store.files(), now)
+                    self._losses.note(author, lost, now)
             for path in store.conflicted():
                 store.mark(path)
         store.commit()
         return new
+
+    def _refuse(self, entry: Entry, now: float) -> None:
+        """Its deletion was known to all and is forgotten. Who brings it has an old data base, or plays it again: it is
+        deleted anew.
+        """
+        forged = entry.vector.counter(self.me) > self._store.number(_SEQUENCE) or self._forged(entry.path, now)
+        if not entry.deleted and not forged and not self._store.world.get(entry.path):
+            drawn = replace(entry, deleted=True, author=self.me, epoch=self.epoch, signature=b"", extra={})
+            self._sign(drawn, entry.vector, now)
+            self._touched(entry.path)
+
+    def highest(self, author: DeviceId) -> int:
+        """The newest sequence that an author was seen to have signed."""
+        return self._store.number(_SEQUENCE if author == self.me else _HIGHEST + author.hex())
 
     def remembered(self, sequence: int) -> None:
         """A peer, or the mark in the folder, knows a sequence of ours: where it is higher than what the data base has,
@@ -188,6 +251,7 @@ class Core:
         Each operation is answered with `done` or `failed` before the next step. Empty: all is in step, or held.
         """
         store = self._store
+        self._settled(now)
         while paths := self._next(limit):
             changes = self._observed(paths, now)
             # What was signed may concern more than was looked at: losers, and directories that are needed now.
@@ -221,8 +285,11 @@ class Core:
     def _observed(self, paths: list[str], now: float) -> list[Change]:
         store, policy = self._store, self.policy
         found: list[Change] = []
-        for each in observe(paths, store.world, store.local, store.synced, policy):
-            quiet = store.number(_MUTE) or (store.number(_PAUSED) and each.what is What.DELETE)
+        changes = observe(paths, store.world, store.local, store.synced, policy)
+        waiting = guards.waiting(changes, store.local) if self.settling(now) else frozenset()
+        for each in changes:
+            quiet = store.number(_MUTE) or (
+                each.what is What.DELETE and (store.number(_PAUSED) or each.path in waiting))
             if each.what in (What.SIGN, What.DELETE) and (quiet or self._forged(each.path, now)):
                 continue
             found.append(each)
@@ -338,8 +405,7 @@ class Core:
         """A loss by an author who made too many of them waits for an owner."""
         if op.act not in (Act.DELETE, Act.RMDIR) and not (op.act is Act.INSTALL and op.expect is not None):
             return False
-        losses = self._losses.get(op.entry.author) if op.entry is not None else None
-        return losses is not None and op.entry is not None and losses.holds(op.entry.seq)
+        return op.entry is not None and self._losses.holds(op.entry.author, op.entry.seq)
 
     def _note(self, path: str) -> None:
         store = self._store
@@ -434,15 +500,20 @@ class Core:
 
     @property
     def paused(self) -> bool:
-        """A scan missed too many files: deletions made here wait for `allow_own` or `bring_back`."""
+        """Too many files went within an hour: deletions made here wait for `allow_own` or `bring_back`."""
         return bool(self._store.number(_PAUSED))
 
+    @property
+    def gone_before(self) -> int:
+        """Deletions of that hour that the other devices were told of before."""
+        return self._store.number(_GONE)
+
     def paused_authors(self) -> list[DeviceId]:
-        return sorted(author for author, losses in self._losses.items() if losses.paused)
+        return self._losses.paused()
 
     def allow(self, author: DeviceId, sequence: int) -> None:
-        """An owner said yes, and signed it, to the losses by what `author` signed up to a sequence."""
-        self._losses.setdefault(author, guards.Losses()).allow(sequence)
+        """Yes to the losses by what `author` signed up to a sequence."""
+        self._losses.allow(author, sequence)
         self.retry(Why.GUARD)
 
     def keep_against(self, author: DeviceId) -> None:
@@ -458,20 +529,23 @@ class Core:
                 # What the author did is known, and what stands here is the next change.
                 store.put_base(path, replace(base, vector=union(heads), seen=None))
             self._mark(path)
-        losses = self._losses.get(author)
-        if losses is not None:
-            losses.allow(max((each for _, _, each in losses.recent), default=0))
+        self._losses.forgive(author)
         store.commit()
 
     def allow_own(self) -> None:
         """The user said that what is missing here was deleted on purpose."""
-        self._store.set_number(_PAUSED, 0)
+        self._answered()
         self.retry(Why.NOT_SCANNED)
+
+    def _answered(self) -> None:
+        for each in (_PAUSED, _GONE, _SETTLES, _SETTLING):
+            self._store.set_number(each, 0)
+        self._losses.answered()
 
     def bring_back(self) -> None:
         """The user wants back what is missing here."""
         store = self._store
-        store.set_number(_PAUSED, 0)
+        self._answered()
         for path in store.held(Why.NOT_SCANNED):
             if store.local.get(path) is None:
                 store.put_base(path, None)
@@ -493,12 +567,15 @@ class Core:
         """Heads of paths that changed after a local sequence, and the sequence up to which they are."""
         return self._store.since(since, limit)
 
-    def collect(self, acked: Mapping[DeviceId, Mapping[DeviceId, int]]) -> int:
+    def collect(self, floor: Mapping[DeviceId, int]) -> int:
         """Forget deletions that every device of the roster has. Returns how many.
 
-        `acked`: device of the roster → author → the sequence up to which it signed that it has that author's entries.
+        `floor`: author → the sequence up to which all have that author's entries. An entry up to it, of a path of which
+        nothing is known any more, is refused from then on.
         """
         store = self._store
+        if self._unsure or store.number(_MUTE) or store.number(_CAUTIOUS):
+            return 0
         gone = 0
         for path in list(store.tombstones()):
             heads = store.world.get(path)
@@ -506,10 +583,14 @@ class Core:
             there = store.local.get(path) is not None or (base is not None and not base.deleted)
             if there or store.world.live_below(path):
                 continue
-            if all(have.get(each.author, 0) >= each.seq for have in acked.values() for each in heads):
+            if all(each.seq <= floor.get(each.author, 0) for each in heads):
                 store.put_heads(path, ())
                 store.put_base(path, None)
+                store.unmark(path)
+                store.hold(path, None)
                 gone += 1
+        for author, seq in floor.items():
+            store.set_number(_FLOOR + author.hex(), max(seq, store.number(_FLOOR + author.hex())))
         store.commit()
         return gone
 

@@ -359,6 +359,11 @@ class Exchange:
                 found[device] = dict(VersionVector.unpack(raw[72:]).counters) if raw is not None else {}
         return found
 
-    def collect(self) -> int:
-        """Forget deletions that all devices know of. Returns how many."""
-        return self._core.collect(self.acks())
+    def agreed(self) -> dict[DeviceId, int]:
+        """Author → the sequence up to which each device of the roster has said, signed, that it has those entries; no
+        more than was seen of that author: who says that it has more cannot make others believe it.
+        """
+        acks = list(self.acks().values())
+        authors = {author for have in acks for author in have}
+        found = {each: min(self._core.highest(each), *(have.get(each, 0) for have in acks)) for each in sorted(authors)}
+        return {author: seq for author, seq in found.items() if seq}

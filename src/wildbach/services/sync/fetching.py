@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from wildbach.base import limits
@@ -11,6 +13,7 @@ from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import DeviceId
 from wildbach.protocol import layers
 from wildbach.protocol.sync.entries import EntryKind
+from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.sync.planner import Act, Op
 from wildbach.services.sync.session import Link
@@ -19,11 +22,15 @@ SMALL: Final = 256 * 1024
 "Bytes of a file that comes in a bundle."
 _GROUP_BYTES: Final = 8 * limits.MIB
 _GROUP_OPS: Final = 512
+_KEPT: Final = 8192
+"Contents that came and are not used yet."
 _AT_ONCE: Final = 4
 "Bundles that are asked for before the first is here."
 
+PATIENCE_SECONDS: Final = 2.0
+"Without any answer, after which the folder goes on and others are asked."
 _LATE_SECONDS: Final = 600.0
-"In which a device is not asked that did not answer: the folder waits for answers."
+"In which a device is not asked that did not answer at all."
 
 File = tuple[bytes, int]
 "Root and size."
@@ -37,13 +44,51 @@ def is_small(op: Op) -> bool:
         and entry.kind is EntryKind.FILE and 0 < entry.size <= SMALL)
 
 
-class Fetching:
-    """Of one folder."""
+@dataclass(slots=True, eq=False)
+class _Coming:
+    """One content that was asked for and is not here."""
 
-    def __init__(self, threads: Threads) -> None:
+    file: File
+    links: list[Link]
+    "Who may have it, in the order in which they are asked."
+    asked: set[Link] = field(default_factory=set)
+    pending: set[Link] = field(default_factory=set)
+    "Those of them whose answer is to come."
+    paths: set[str] = field(default_factory=set)
+    "To be looked at when it is here, as nobody waits for it any more."
+
+
+class Fetching:
+    """Of one folder. Each bundle is a task: who does not answer holds up nobody else. What is not here in a moment is
+    asked of others as well, and comes when it comes (`late`); meanwhile the folder goes on.
+    """
+
+    def __init__(
+        self, threads: Threads, scope: Scope, wake: Callable[[], None], report: Callable[[Exception], None]
+    ) -> None:
         self._threads = threads
-        self._late: dict[DeviceId, float] = {}
+        self._scope = scope
+        self._wake = wake
+        self._report = report
+        self._refusing: dict[DeviceId, float] = {}
         "Until when each is not asked."
+        self._slow: set[DeviceId] = set()
+        "Those that let us wait, until they answer."
+        self._coming: dict[File, _Coming] = {}
+        self._asked: dict[DeviceId, int] = {}
+        "Bytes that each was asked for."
+        self._turns: dict[Link, asyncio.Semaphore] = {}
+        self._came: dict[bytes, bytes] = {}
+        self._kept = 0
+        self._nowhere: set[File] = set()
+        "Who could have them did not send them; whoever asks next is told so, once."
+        self._paths: deque[str] = deque()
+        self._later: deque[str] = deque()
+        "Those whose contents wait for room."
+        self._new: dict[Link, list[_Coming]] = {}
+        "To be asked for."
+        self._news = asyncio.Event()
+        self._over = False
 
     def groups(self, ops: Sequence[Op]) -> Iterator[list[Op]]:
         """Runs of operations whose small contents are held in memory together."""
@@ -59,56 +104,162 @@ class Fetching:
         if group:
             yield group
 
-    async def small(self, ops: Sequence[Op], order: Callable[[Op], list[Link]]) -> dict[bytes, bytes]:
-        """Contents of small files by their roots, each checked. What is missing nobody has who is connected."""
+    async def small(self, ops: Sequence[Op], order: Callable[[Op], list[Link]]) -> tuple[dict[bytes, bytes], set[File]]:
+        """Contents of small files by their roots, each checked; and which are late. Others nobody has who is connected.
+        """
         # A writer may have signed a true root with a false size, so what is asked for is both.
-        asked: dict[Link, dict[File, None]] = {}
-        wanted: dict[File, list[Link]] = {}
+        wanted: dict[File, set[str]] = {}
+        late: set[File] = set()
         for op in ops:
-            if not is_small(op) or op.entry is None or (op.entry.root, op.entry.size) in wanted:
+            if not is_small(op) or op.entry is None:
                 continue
             file = op.entry.root, op.entry.size
-            links = wanted[file] = [each for each in order(op) if self._answers(each)]
-            if links:
-                asked.setdefault(links[0], {})[file] = None
+            wanted.setdefault(file, set()).add(op.path)
+            if file in self._coming or file[0] in self._came:
+                continue
+            if file in self._nowhere:
+                self._nowhere.discard(file)
+                continue
+            links = sorted(filter(self._answers, order(op)), key=lambda each: each.device in self._slow)
+            if not links:
+                continue
+            there = next((each for each in links if self._has_room(each.device, file[1])), None)
+            if there is None:
+                late.add(file)
+                self._later.append(op.path)
+                continue
+            one = self._coming[file] = _Coming(file, links)
+            self._note(one, there)
+        self._ask_all()
+        await self._patience([file for file in wanted if file in self._coming])
         found: dict[bytes, bytes] = {}
-        tried: dict[File, set[Link]] = {}
-        while asked:
-            turn = asyncio.Semaphore(_AT_ONCE)
-            await asyncio.gather(*(
-                self._ask(link, files, found, turn)
-                for link, each in asked.items() for files in _bundles(each)))
-            again: dict[Link, dict[File, None]] = {}
-            for link, each in asked.items():
-                for file in each:
-                    if file[0] in found:
-                        continue
-                    tried.setdefault(file, set()).add(link)
-                    other = next((each for each in wanted[file] if each not in tried[file]), None)
-                    if other is not None:
-                        again.setdefault(other, {})[file] = None
-            asked = again
+        for file, paths in wanted.items():
+            coming = self._coming.get(file)
+            if coming is not None:
+                coming.paths |= paths
+                late.add(file)
+            elif file[0] in self._came:
+                found[file[0]] = raw = self._came.pop(file[0])
+                self._kept -= len(raw)
+            else:
+                self._nowhere.discard(file)
+        return found, late
+
+    def take_arrived(self) -> list[str]:
+        """Paths to be looked at again: their late contents are here, or nobody has them, or there is room to ask."""
+        found = list(self._paths)
+        self._paths.clear()
         return found
 
-    async def accepted(self, link: Link, file: File) -> bytes:
-        """A list of what was accepted, checked; empty where the other side has it not."""
+    def _has_room(self, device: DeviceId, size: int) -> bool:
+        return self._asked.get(device, 0) + size <= _GROUP_BYTES or device not in self._slow
+
+    async def _patience(self, files: list[File]) -> None:
+        """Until they are here, or whoever has them lets us wait."""
+        while waiting := [
+                one for file in files if (one := self._coming.get(file)) is not None
+                and any(each.device not in self._slow for each in one.pending)]:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._news.wait()
+            except TimeoutError:
+                for one in waiting:
+                    self._slow.update(each.device for each in one.pending)
+                for one in waiting:
+                    self._ask_another(one)
+                self._ask_all()
+
+    def _ask_another(self, one: _Coming) -> bool:
+        found = next((each for each in one.links if each not in one.asked and self._answers(each)), None)
+        if found is not None:
+            self._note(one, found)
+        return found is not None
+
+    def _note(self, one: _Coming, link: Link) -> None:
+        one.asked.add(link)
+        one.pending.add(link)
+        self._asked[link.device] = self._asked.get(link.device, 0) + one.file[1]
+        self._new.setdefault(link, []).append(one)
+
+    def _ask_all(self) -> None:
+        new, self._new = self._new, {}
+        for link, wanted in new.items():
+            known = {one.file: one for one in wanted}
+            for files in _bundles(known):
+                self._scope.spawn("bundle", self._bundle(link, [known[each] for each in files]), contain=self._report)
+
+    async def _bundle(self, link: Link, wanted: list[_Coming]) -> None:
         found: dict[bytes, bytes] = {}
-        if not self._answers(link):
-            return b""
-        await self._ask(link, [file], found, asyncio.Semaphore(1))
-        return found.get(file[0], b"")
+        try:
+            turn = self._turns.setdefault(link, asyncio.Semaphore(_AT_ONCE))
+            await self._ask(link, [one.file for one in wanted], found, turn, limits.SYNC_BUNDLE_SECONDS)
+        except asyncio.CancelledError:
+            self._over = True
+            raise
+        finally:
+            self._ended(link, wanted, found)
+
+    def _ended(self, link: Link, wanted: list[_Coming], found: dict[bytes, bytes]) -> None:
+        device = link.device
+        self._asked[device] -= sum(one.file[1] for one in wanted)
+        if not self._asked[device]:
+            del self._asked[device]
+            self._turns.pop(link, None)
+        if found:
+            self._slow.discard(device)
+        for one in wanted:
+            one.pending.discard(link)
+            if self._coming.get(one.file) is not one:
+                continue
+            if one.file[0] in found:
+                self._keep(one.file[0], found[one.file[0]])
+            elif one.pending or (not self._over and self._ask_another(one)):
+                continue
+            else:
+                self._nowhere.add(one.file)
+            del self._coming[one.file]
+            self._paths.extend(sorted(one.paths))
+        if not self._over:
+            self._ask_all()
+        for _ in range(min(_GROUP_OPS, len(self._later))):
+            self._paths.append(self._later.popleft())
+        self._news.set()
+        if self._paths:
+            self._wake()
+
+    def _keep(self, root: bytes, raw: bytes) -> None:
+        """Until it is taken. What is not taken, as it is wanted no more, makes room for others."""
+        if root not in self._came:
+            self._came[root] = raw
+            self._kept += len(raw)
+        while self._kept > 2 * _GROUP_BYTES or len(self._came) > _KEPT:
+            self._kept -= len(self._came.pop(next(iter(self._came))))
+
+    async def accepted(self, links: Sequence[Link], file: File) -> bytes:
+        """A list of what was accepted, checked; empty where nobody has it. Who lets us wait is waited for last."""
+        for seconds in (PATIENCE_SECONDS, limits.SYNC_BUNDLE_SECONDS):
+            for link in links:
+                found: dict[bytes, bytes] = {}
+                if self._answers(link):
+                    await self._ask(link, [file], found, asyncio.Semaphore(1), seconds)
+                if file[0] in found:
+                    return found[file[0]]
+        return b""
 
     def _answers(self, link: Link) -> bool:
-        return asyncio.get_running_loop().time() >= self._late.get(link.device, 0.0)
+        return asyncio.get_running_loop().time() >= self._refusing.get(link.device, 0.0)
 
-    async def _ask(self, link: Link, files: list[File], found: dict[bytes, bytes], turn: asyncio.Semaphore) -> None:
+    async def _ask(
+        self, link: Link, files: list[File], found: dict[bytes, bytes], turn: asyncio.Semaphore, seconds: float
+    ) -> None:
         try:
-            async with turn, asyncio.timeout(limits.SYNC_BUNDLE_SECONDS):
+            async with turn, asyncio.timeout(seconds):
                 came = await link.bundle(files)
         except TimeoutError:
-            # The folder waits for it: whoever does not answer holds up nobody else.
-            self._late[link.device] = asyncio.get_running_loop().time() + _LATE_SECONDS
-            link.session.close(NetworkError("sent no files that were asked for", code="timed_out"))
+            if seconds >= limits.SYNC_BUNDLE_SECONDS:
+                self._refusing[link.device] = asyncio.get_running_loop().time() + _LATE_SECONDS
+                link.session.close(NetworkError("sent no files that were asked for", code="timed_out"))
             return
         except (NetworkError, RemoteError):
             return

@@ -13,7 +13,6 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -40,14 +39,16 @@ from wildbach.protocol.sync.messages import (
     Status,
     Whereabouts,
 )
-from wildbach.protocol.sync.roster import HASH_BYTES
+from wildbach.protocol.sync.roster import HASH_BYTES, Cut
 from wildbach.protocol.sync.secrets import ReadSecret
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
+from wildbach.services.sync.collecting import Collecting
 from wildbach.services.sync.core import Core
 from wildbach.services.sync.exchange import Exchange
-from wildbach.services.sync.fetching import Fetching
+from wildbach.services.sync.fetching import Fetching, File, is_small
+from wildbach.services.sync.guards import SETTLE_SECONDS
 from wildbach.services.sync.hands import Findings, Outcome
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.merging import Merging
@@ -55,8 +56,9 @@ from wildbach.services.sync.passing import Passing
 from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
+from wildbach.services.sync.standing import Event, Standing, counted
 from wildbach.services.sync.store import FolderStore
-from wildbach.services.sync.transfers import File, Transfers
+from wildbach.services.sync.transfers import Transfers
 from wildbach.services.sync.trees import Policy, ancestors
 
 T = TypeVar("T")
@@ -77,35 +79,6 @@ _HEARD: Final = 200
 _ROSTERS: Final = 64
 "That are sent in one message, where they are small."
 _HISTORY: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened in a folder. `at`: seconds since 1970."""
-
-    at: float
-    what: str
-    path: str
-    by: str = ""
-    size: int = 0
-
-
-@dataclass(slots=True)
-class Standing:
-    """How a folder stands, for people; from the last look at the data base."""
-
-    files: int = 0
-    size: int = 0
-    need_files: int = 0
-    need_bytes: int = 0
-    conflicts: int = 0
-    held: dict[str, int] = field(default_factory=dict)
-    "Name of `Why` → paths."
-    paused: bool = False
-    "Deletions made here wait for an answer."
-    authors: tuple[DeviceId, ...] = ()
-    "Whose changes wait for one."
-    versions: int = 0
 
 
 class Signer:
@@ -160,10 +133,13 @@ class Folder:
         self._watch: FolderWatch | None = None
         self.unwatched = ""
         "Why changes are found by scans only, in plain words; empty where the kernel tells of them."
-        self._core = Core(keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch)
+        self._core = Core(
+            keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch,
+            settle=SETTLE_SECONDS)
         self._merging = Merging(self.membership, secrets.token_bytes)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
-        self._fetching = Fetching(self._looking)
+        self._collecting = Collecting(store, self._core, self._exchange)
+        self._fetching = Fetching(self._looking, self._scope, self._stir, report)
         self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
         self._calls: deque[tuple[Callable[[], object], Callable[[object, Exception | None], None]]] = deque()
@@ -172,6 +148,9 @@ class Folder:
         "Those of which the exchange knows."
         self._new_roster = False
         self._want_lists = False
+        self._asking = False
+        "For lists; they come into `_lists`."
+        self._lists: deque[tuple[bytes, Cut]] = deque()
         self.passing = Passing(self._stir)
         self.owed: tuple[ReadSecret, ...] = ()
         "Secrets of before, by which members are met that were away."
@@ -183,6 +162,8 @@ class Folder:
         self._wake = asyncio.Event()
         self._next_scan = 0.0
         self._retry_at = 0.0
+        self._settle_at = 0.0
+        "When deletions that were seen here are signed."
         self._merge_at = 0.0
         self._scan_after = 0.0
         self._open_at = 0.0
@@ -359,8 +340,7 @@ class Folder:
         self.look()
         while True:
             due = [self._next_scan] if self._place is not None else [self._open_at]
-            due += [self._retry_at] if self._retry_at else []
-            due += [self._merge_at] if self._merge_at else []
+            due += [each for each in (self._retry_at, self._settle_at, self._merge_at) if each]
             timeout = max(0.05, min(due) - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
@@ -469,7 +449,7 @@ class Folder:
             coming = {file: tuple(one.paths) for file, one in self.transfers.coming.items()}
             self.transfers.give_up(await self._work.run(self._unwanted, coming))
         self.transfers.pump()
-        came = self.transfers.take_arrived()
+        came = self.transfers.take_arrived() + self._fetching.take_arrived()
         if came:
             await self._work.run(self._core.again, came)
         if not self.paused:
@@ -547,13 +527,16 @@ class Folder:
             self._dirty.update(moved)
 
     def _tidy(self) -> None:
-        """Once in a while: old versions thin out, and layers of what is nowhere any more are forgotten."""
+        """Once in a while: old versions thin out, and layers of what is nowhere any more and old deletions are
+        forgotten.
+        """
         with doing("thin", VERSIONS):
             self.place.versions.thin()
         self.store.trim_layers()
         self.store.set_number(_LOOKED, 1)
         self.store.commit()
         self._looked = True
+        self._collecting.look(time.time())
 
     def _forget(self, path: str) -> None:
         """It is left out by a pattern now: neither ours nor deleted."""
@@ -572,8 +555,8 @@ class Folder:
             return
         self._wake.set()
         for group in self._fetching.groups(ops):
-            content = await self._fetching.small(group, self._by_author)
-            outcomes = await self._work.run(self._do, group, content)
+            content, late = await self._fetching.small(group, self._by_author)
+            outcomes = await self._work.run(self._do, group, content, late)
             for each in outcomes:
                 self._note(each)
         self.transfers.pump()
@@ -581,14 +564,17 @@ class Folder:
 
     def _plan(self) -> list[Op]:
         self.place.reserve(time.time())
-        return self._core.step(time.time())
+        ops = self._core.step(time.time())
+        left = self._core.settling(time.time())
+        self._settle_at = time.monotonic() + left if left else 0.0
+        return ops
 
     def _by_author(self, op: Op) -> list[Link]:
         """Whom to ask for a content: who wrote it first, then the others by how little they have to do."""
         author = op.entry.author if op.entry is not None else None
         return sorted(self.links.values(), key=lambda link: (link.device != author, link.session.queued, link.device))
 
-    def _do(self, ops: Sequence[Op], content: dict[bytes, bytes]) -> list[Outcome]:
+    def _do(self, ops: Sequence[Op], content: dict[bytes, bytes], late: set[File]) -> list[Outcome]:
         """In order, with one look at the disk's names at the end; only then the data base says that it was done."""
         place = self.place
         outcomes: list[Outcome] = []
@@ -596,7 +582,7 @@ class Folder:
             place.check()
             with place.hands.batch():
                 for op in ops:
-                    outcomes.append(self._one(op, content))
+                    outcomes.append(self._one(op, content, late))
         except StorageError as error:
             outcomes = [Outcome(op, None, Why.DISK, error) for op in ops]
         now = time.time()
@@ -608,7 +594,7 @@ class Folder:
                     self._core.failed(each.op, each.why)
         return outcomes
 
-    def _one(self, op: Op, content: dict[bytes, bytes]) -> Outcome:
+    def _one(self, op: Op, content: dict[bytes, bytes], late: set[File]) -> Outcome:
         entry = op.entry
         if op.act not in (Act.INSTALL, Act.COPY) or op.source is not None or entry is None or not entry.root:
             return self.place.hands.do(op)
@@ -621,6 +607,8 @@ class Folder:
                 staged.discard()
                 return Outcome(op, None, Why.NO_ROOM, error)
             return self.place.hands.do(op, staged)
+        if is_small(op) and (entry.root, entry.size) in late:
+            return Outcome(op, None, Why.COMING)
         kept = self.transfers.staged(entry.root, entry.size)
         if kept is not None:
             return self.place.hands.do(op, kept)
@@ -858,17 +846,25 @@ class Folder:
 
     async def _get_lists(self) -> None:
         """What rosters say was accepted of those who may not write any more: it is asked of all, as small files are."""
-        if not self._want_lists or not self.links:
-            return
-        self._want_lists = False
-        for cut in await self._work.run(self.membership.lists_wanted):
-            wanted = (cut.root, cut.count * HASH_BYTES)
-            for link in list(self.links.values()):
-                content = await self._fetching.accepted(link, wanted)
+        while self._lists:
+            content, cut = self._lists.popleft()
+            await self._work.run(self.membership.take_list, content, cut)
+            await self._work.run(self._exchange.retry, time.time())
+        if self._want_lists and self.links and not self._asking:
+            self._want_lists = False
+            self._asking = True
+            self._scope.spawn("lists", self._ask_lists(), contain=self._report)
+
+    async def _ask_lists(self) -> None:
+        try:
+            for cut in await self._work.run(self.membership.lists_wanted):
+                content = await self._fetching.accepted(list(self.links.values()), (cut.root, cut.count * HASH_BYTES))
                 if content:
-                    await self._work.run(self.membership.take_list, content, cut)
-                    await self._work.run(self._exchange.retry, time.time())
-                    break
+                    self._lists.append((content, cut))
+                    self._wake.set()
+        finally:
+            self._asking = False
+            self._wake.set()
 
     async def _tell(self) -> None:
         """Send what the others lack, as far as their connections take it."""
@@ -917,28 +913,8 @@ class Folder:
 
     def _counted(self) -> Standing:
         """In the folder's thread."""
-        store = self.store
-        files, size = store.totals()
-        held = dict(store.read("SELECT why, count(*) FROM holds GROUP BY why"))
-        need_files, need_bytes = self._needed(held)
-        conflicts = store.open_conflicts()
-        versions = self._place.versions.total if self._place is not None else 0
         self._keeps_recovery = bool(self.membership.recovery_words)
-        return Standing(
-            files, size, need_files, need_bytes, conflicts, held, self._core.paused,
-            tuple(self._core.paused_authors()), versions)
-
-    def _needed(self, held: dict[str, int]) -> tuple[int, int]:
-        """Files whose content is still to come, and their bytes."""
-        if not held and not self.store.marked(1):
-            return 0, 0
-        files = octets = 0
-        for path in self.store.held(Why.COMING, Why.NOWHERE, Why.NO_ROOM, Why.DISK):
-            entry = next((each for each in self.store.world.get(path) if not each.deleted), None)
-            if entry is not None:
-                files += 1
-                octets += entry.size
-        return files, octets
+        return counted(self.store, self._core, self._place.versions.total if self._place is not None else 0)
 
 
 def _fitting(rosters: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -1,25 +1,31 @@
 """Guards against losing much at once: what is counted, and when somebody has to be asked.
 
-A guard counts before anything is done. It names who caused the loss; a yes of an owner covers what that author signed
-up to a sequence, so it holds on every device and for nothing later.
+A guard counts before anything is done. It names who caused the loss; a yes covers what that author signed up to a
+sequence, and nothing later. It holds on the device where it was given.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Set
 from typing import Final
 
 from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.services.sync.merge import same_bytes
-from wildbach.services.sync.trees import Heads, Synced
+from wildbach.services.sync.observe import Change, What
+from wildbach.services.sync.seams import Store
+from wildbach.services.sync.trees import Heads, Local, Seen, Synced, ancestors
 
 LEAST_LOST: Final = 50
 "Files: fewer never need to be asked about."
 SHARE: Final = 0.3
 "Of all files of the folder."
 WINDOW_SECONDS: Final = 3600.0
+"In which losses add up: `rm` may take minutes."
+SETTLE_SECONDS: Final = 1.0
+"After the last loss seen here, before any of them is told: one `rm` is asked about as a whole."
+SETTLE_MOST: Final = 10.0
+"After the first one, however many follow."
 
 
 def too_many(lost: int, total: int) -> bool:
@@ -67,30 +73,102 @@ class Batch:
         return found
 
 
-@dataclass(slots=True)
+def lost_here(found: Mapping[str, Seen | None], synced: Synced) -> list[str]:
+    """What a scan found → files that are missing, and are not among what is new."""
+    new = {(seen.device, seen.inode) for seen in found.values() if seen is not None and seen.inode}
+    roots = {seen.root for seen in found.values() if seen is not None and seen.root}
+    lost: list[str] = []
+    for path, seen in found.items():
+        base = synced.get(path)
+        if seen is not None or base is None or base.deleted or base.kind is EntryKind.DIR:
+            continue
+        there = base.seen
+        if not (there is not None and (there.device, there.inode) in new) and base.root not in roots:
+            lost.append(path)
+    return lost
+
+
+def waiting(changes: Iterable[Change], local: Local) -> Set[str]:
+    """Of what is gone, which files are lost, and their directories; neither what moved, nor what made room for a
+    file that has a directory's name now.
+    """
+    gone = [each for each in changes if each.what is What.DELETE]
+    moved = {each.lineage for each in changes if each.what is What.SIGN and each.lineage is not None}
+    found: set[str] = set()
+    for each in gone:
+        above = tuple(ancestors(each.path))
+        seen = [local.get(path) for path in above]
+        file = each.base is not None and each.base.kind is not EntryKind.DIR
+        replaced = any(there is not None and there.kind is not EntryKind.DIR for there in seen)
+        if file and each.lineage not in moved and not replaced:
+            found.update((each.path, *above))
+    return found
+
+
 class Losses:
-    """What one author's changes took away here within WINDOW_SECONDS, and what of it was allowed."""
+    """What went here within WINDOW_SECONDS and by whom, what of it was allowed, and whose losses wait for a yes.
 
-    recent: deque[tuple[float, str, int]] = field(default_factory=deque)
-    "When it was heard, path, sequence."
-    allowed: int = 0
-    "The sequence up to which an owner said yes."
-    paused: bool = False
+    All of it is in the data base, within the commit of what it counts: a restart forgets nothing. Losses of `me` are
+    what is missing here; they have no sequence.
+    """
 
-    def note(self, lost: dict[str, int], total: int, now: float) -> bool:
-        """True where this pauses the author's losses. Times that go back count as now."""
-        while self.recent and not 0 <= now - self.recent[0][0] <= WINDOW_SECONDS:
-            self.recent.popleft()
-        self.recent.extend((now, path, seq) for path, seq in sorted(lost.items()) if seq > self.allowed)
-        if too_many(len({path for _, path, _ in self.recent}), total):
-            self.paused = True
-        return self.paused
+    def __init__(self, store: Store, me: DeviceId) -> None:
+        self._store = store
+        self._me = me
 
-    def allow(self, seq: int) -> None:
-        """An owner said yes to all that the author signed up to `seq`."""
-        self.allowed = max(self.allowed, seq)
-        self.recent = deque(each for each in self.recent if each[2] > self.allowed)
-        self.paused = bool(self.paused and self.recent)
+    def _count(self, author: DeviceId, now: float) -> tuple[int, int]:
+        at = int(now * 1000)
+        self._store.trim_losses(author, at - int(WINDOW_SECONDS * 1000), at)
+        return self._store.losses(author)
 
-    def holds(self, seq: int) -> bool:
-        return self.paused and seq > self.allowed
+    def note(self, author: DeviceId, lost: dict[str, int], now: float) -> bool:
+        """Path → sequence. True where this pauses the author's losses. A clock that goes back forgets nothing."""
+        store = self._store
+        allowed, paused = store.guard(author)
+        new = {path: seq for path, seq in lost.items() if seq > allowed}
+        for path, seq in sorted(new.items()):
+            store.put_loss(author, path, (int(now * 1000), seq))
+        if new and not paused:
+            count, gone = self._count(author, now)
+            paused = too_many(count, store.files() + gone)
+            if paused:
+                store.put_guard(author, allowed, paused)
+        return paused
+
+    def missing(self, paths: Iterable[str], now: float) -> int | None:
+        """Files that are not here any more. Where that is too many, how many of this hour the others were told of."""
+        store = self._store
+        for path in sorted(paths):
+            store.put_loss(self._me, path, (int(now * 1000), 0))
+        count, gone = self._count(self._me, now)
+        return gone if too_many(count, store.files() + gone) else None
+
+    def found(self, path: str) -> None:
+        """It is here, or has moved: it was not lost."""
+        self._store.put_loss(self._me, path, None)
+
+    def some_missing(self) -> bool:
+        return self._store.losses(self._me)[0] > 0
+
+    def answered(self) -> None:
+        """What is missing here is not counted any more."""
+        self._store.forgive_losses(self._me, 0)
+
+    def paused(self) -> list[DeviceId]:
+        """Authors whose losses wait."""
+        return self._store.guarded()
+
+    def allow(self, author: DeviceId, seq: int) -> None:
+        """Yes to all that the author signed up to `seq`."""
+        allowed, paused = self._store.guard(author)
+        allowed = max(allowed, seq)
+        self._store.forgive_losses(author, allowed)
+        self._store.put_guard(author, allowed, paused and self._store.losses(author)[0] > 0)
+
+    def forgive(self, author: DeviceId) -> None:
+        """All that was lost until now is answered."""
+        self.allow(author, self._store.last_loss(author))
+
+    def holds(self, author: DeviceId, seq: int) -> bool:
+        allowed, paused = self._store.guard(author)
+        return paused and seq > allowed

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from wildbach.base.ids import DeviceId
 from wildbach.protocol.sync.entries import Entry
 from wildbach.services.sync.conflicts import Conflict
 from wildbach.services.sync.planner import Why
@@ -84,6 +85,38 @@ class Store(Protocol):
 
     def tombstones(self) -> Iterable[str]:
         """Paths whose heads are all deleted."""
+        ...
+
+    # What the guards count
+
+    def put_loss(self, author: DeviceId, path: str, loss: tuple[int, int] | None) -> None:
+        """A file that an author took away: when (ms) and by which sequence. None: it did not."""
+        ...
+
+    def losses(self, author: DeviceId) -> tuple[int, int]:
+        """How many, and how many of these are not in place here any more (by their bases)."""
+        ...
+
+    def last_loss(self, author: DeviceId) -> int:
+        """The greatest sequence of them."""
+        ...
+
+    def trim_losses(self, author: DeviceId, since: int, now: int) -> None:
+        """Forget those before `since`; those after `now` (ms) are of now: the clock went back."""
+        ...
+
+    def forgive_losses(self, author: DeviceId, upto: int) -> None:
+        """Forget those up to a sequence."""
+        ...
+
+    def guard(self, author: DeviceId) -> tuple[int, bool]:
+        """The sequence up to which the author's losses are allowed, and whether others wait for a yes."""
+        ...
+
+    def put_guard(self, author: DeviceId, allowed: int, paused: bool) -> None: ...
+
+    def guarded(self) -> list[DeviceId]:
+        """Authors whose losses wait, in order."""
         ...
 
     def commit(self) -> None: ...

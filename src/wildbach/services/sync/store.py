@@ -62,6 +62,13 @@ _TABLES: Final = (
     "CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
 )
+_LATER_TABLES: Final = (
+    # Came after the first data bases were made. `at`: ms. `seq`: of the entry that takes the file away.
+    "CREATE TABLE IF NOT EXISTS losses (author BLOB NOT NULL, path TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT"
+    " NULL, PRIMARY KEY (author, path)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS guards (author BLOB PRIMARY KEY, allowed INTEGER NOT NULL, paused INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID",
+)
 FORM: Final = Form(
     0x77627379, 1, _TABLES, "sync_damaged",
     "and the folder is not kept the same: %s. Leave the folder and join it anew: its files stay, and equal ones are "
@@ -87,6 +94,9 @@ class FolderStore:
         self.synced = _Synced(self)
         self._gathering = False
         self.owner = 0
+        for statement in _LATER_TABLES:
+            self._run(statement)
+        self._file.commit()
         self._load()
 
     def own(self) -> None:
@@ -336,6 +346,40 @@ class FolderStore:
 
     def tombstones(self) -> Iterable[str]:
         return self._paths("SELECT path FROM paths WHERE NOT live ORDER BY path")
+
+    # -- what the guards count
+
+    def put_loss(self, author: DeviceId, path: str, loss: tuple[int, int] | None) -> None:
+        if loss is None:
+            self._run("DELETE FROM losses WHERE author = ? AND path = ?", author, path)
+        else:
+            self._run("INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?)", author, path, *loss)
+
+    def losses(self, author: DeviceId) -> tuple[int, int]:
+        count, there = self.read(
+            "SELECT count(*), count(b.path) FROM losses a LEFT JOIN synced b ON b.path = a.path AND NOT b.deleted"
+            " WHERE a.author = ?", author)[0]
+        return count, count - there
+
+    def last_loss(self, author: DeviceId) -> int:
+        return int(self.read("SELECT coalesce(max(seq), 0) FROM losses WHERE author = ?", author)[0][0])
+
+    def trim_losses(self, author: DeviceId, since: int, now: int) -> None:
+        self._run("UPDATE losses SET at = ? WHERE author = ? AND at > ?", now, author, now)
+        self._run("DELETE FROM losses WHERE author = ? AND at < ?", author, since)
+
+    def forgive_losses(self, author: DeviceId, upto: int) -> None:
+        self._run("DELETE FROM losses WHERE author = ? AND seq <= ?", author, upto)
+
+    def guard(self, author: DeviceId) -> tuple[int, bool]:
+        found = self.read("SELECT allowed, paused FROM guards WHERE author = ?", author)
+        return (found[0][0], bool(found[0][1])) if found else (0, False)
+
+    def put_guard(self, author: DeviceId, allowed: int, paused: bool) -> None:
+        self._run("INSERT OR REPLACE INTO guards VALUES (?, ?, ?)", author, allowed, int(paused))
+
+    def guarded(self) -> list[DeviceId]:
+        return [DeviceId(raw) for (raw,) in self.read("SELECT author FROM guards WHERE paused ORDER BY author")]
 
     # -- for the parts above
 

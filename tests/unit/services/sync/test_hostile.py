@@ -448,6 +448,8 @@ def test_who_does_not_answer_is_waited_for_once(
             await rw.ready()
             rw.tell(rw.entry(f"never {at}", b"%d" % at))
             await here.sound()
+            if at == 0:
+                await until(lambda: rw.over)
             assert rw.over == (at == 0)
             rw.close()
         assert here.theirs() == {} and rw.asked == 1

@@ -47,6 +47,11 @@ acts = st.one_of(
     st.tuples(st.just("hold"), paths, st.none() | st.sampled_from(list(Why))),
     st.tuples(st.just("note"), paths, st.booleans()),
     st.tuples(st.just("number"), st.sampled_from(["sequence", "mute"]), st.integers(-(1 << 63), (1 << 63) - 1)),
+    st.tuples(st.just("loss"), st.sampled_from(DEVICES), paths, st.none() | st.tuples(
+        st.integers(0, 90), st.integers(0, 9))),
+    st.tuples(st.just("trim"), st.sampled_from(DEVICES), st.integers(0, 90)),
+    st.tuples(st.just("forgive"), st.sampled_from(DEVICES), st.integers(0, 9)),
+    st.tuples(st.just("guard"), st.sampled_from(DEVICES), st.integers(0, 9), st.booleans()),
     st.tuples(st.just("commit")), st.tuples(st.just("undo")),
 )
 
@@ -74,6 +79,14 @@ def do(store: FolderStore | MemoryStore, act: Act, seq: int) -> None:
             store.note(path, (Conflict(path, b"", b"w" * 32, b"l" * 32, path + " (copy)"),) if some else ())
         case ("number", str(name), int(value)):
             store.set_number(name, value)
+        case ("loss", author, str(path), loss):
+            store.put_loss(author, path, loss)  # type: ignore[arg-type]  # a device, and a loss
+        case ("trim", author, int(since)):
+            store.trim_losses(author, since, 50)  # type: ignore[arg-type]  # a device
+        case ("forgive", author, int(upto)):
+            store.forgive_losses(author, upto)  # type: ignore[arg-type]  # a device
+        case ("guard", author, int(allowed), bool(paused)):
+            store.put_guard(author, allowed, paused)  # type: ignore[arg-type]  # a device
         case ("commit",):
             store.commit()
         case ("undo",):
@@ -87,6 +100,8 @@ def answers(store: Store) -> dict[str, object]:
         "since": store.since(0, 1000)[0], "tombstones": list(store.tombstones()), "held": store.held(*Why),
         "coming": store.held(Why.COMING, Why.NOWHERE), "below": [list(tree.below("")) for tree in (
             store.world, store.local, store.synced)],
+        "losses": [(store.losses(each), store.last_loss(each), store.guard(each)) for each in DEVICES],
+        "guarded": store.guarded(),
         "numbers": [store.number("sequence"), store.number("mute"), store.number("never")],
     }
     for path in PATHS:
