@@ -31,6 +31,7 @@ from wildbach.protocol.sync.entries import Entry
 from wildbach.protocol.sync.pieces import piece_length_for
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
+from wildbach.services.sync.fetching import File
 from wildbach.services.sync.hands import file_of
 from wildbach.services.sync.place import Place
 from wildbach.services.sync.planner import Op
@@ -44,9 +45,6 @@ _IDLE_SECONDS: Final = 20.0
 "That a file is held open which nobody wants any more."
 AT_ONCE: Final = 3
 "Files that are fetched at a time."
-
-File = tuple[bytes, int]
-"Root and size."
 
 
 @dataclass(slots=True)

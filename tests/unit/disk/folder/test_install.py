@@ -264,6 +264,26 @@ def test_a_file_that_is_replaced_in_the_last_moment_is_not_lost(operation, kind)
     assert caught >= 2
 
 
+@pytest.mark.parametrize("kind", ["links", "exchange"])
+def test_a_replaced_file_that_cannot_be_looked_at_has_its_name_again_and_nothing_is_left(kind):
+    made = bed(kind)
+    start, seen = made.contents(), made.visible()
+    calls: list[str] = []
+
+    def fault(_at: int, name: str, path: str) -> None:
+        if name == "lstat" and calls[-1:] == ["exchange"]:
+            raise OSError(errno.EIO, "broken", path)
+        calls.append(name)
+
+    made.fs.fault = fault
+    with pytest.raises(StorageError):
+        replace(made)
+    assert "exchange" in calls
+    made.fs.fault = None
+    assert made.visible() == seen and made.left() == []
+    check_nothing_lost(made, start, seen)
+
+
 def test_nothing_is_put_over_what_appeared():
     made = bed()
     made.fs.put("d/new", b"the user's")
