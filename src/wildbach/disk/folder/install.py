@@ -334,7 +334,15 @@ class Installer:
             # From here on the old file stands in the place of the new one, and must not be discarded for it.
             old.swapped = True
             staged.installed()
-            if not expected.same_inode(self._fs.lstat(place)):
+            try:
+                same = expected.same_inode(self._fs.lstat(place))
+            except OSError:
+                # What was replaced cannot be looked at: it gets its name back, and the new file is discarded.
+                self._fs.exchange(place, path)
+                old.swapped = False
+                staged.returned()
+                raise
+            if not same:
                 # Whoever replaced the file in the last moment finds it where it was.
                 self._fs.exchange(place, path)
                 old.swapped = False
