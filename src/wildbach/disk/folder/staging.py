@@ -63,6 +63,8 @@ class Staged:
         self.target = target
         "Of a symbolic link; empty for a file."
         self._fs = fs
+        self.sealed = False
+        "Everything but its name is on the disk."
         self._handle: int | None = None
         self._installed = False
 
@@ -130,6 +132,7 @@ class Staged:
                 self.discard()
                 raise
         self._close()
+        self.sealed = True
 
     def _close(self) -> None:
         if self._handle is not None:

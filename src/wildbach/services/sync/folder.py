@@ -49,13 +49,14 @@ from wildbach.services.sync.core import Core
 from wildbach.services.sync.exchange import Exchange
 from wildbach.services.sync.fetching import Fetching, File, is_small
 from wildbach.services.sync.guards import SETTLE_SECONDS
-from wildbach.services.sync.hands import Findings, Outcome
+from wildbach.services.sync.hands import Findings, Outcome, failed
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.merging import Merging
 from wildbach.services.sync.passing import Passing
 from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
+from wildbach.services.sync.stager import Stager, Written, discard
 from wildbach.services.sync.standing import Event, Standing, counted
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.transfers import Transfers
@@ -139,6 +140,7 @@ class Folder:
         self._merging = Merging(self.membership, secrets.token_bytes)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self._collecting = Collecting(store, self._core, self._exchange)
+        self._stager = Stager()
         self._fetching = Fetching(self._looking, self._scope, self._stir, report)
         self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
@@ -198,6 +200,7 @@ class Folder:
         self._watching.close()
         self._looking.close()
         self._work.close()
+        self._stager.close()
         self.store.close()
         if self._place is not None:
             self._place.close()
@@ -556,7 +559,8 @@ class Folder:
         self._wake.set()
         for group in self._fetching.groups(ops):
             content, late = await self._fetching.small(group, self._by_author)
-            outcomes = await self._work.run(self._do, group, content, late)
+            written = await self._stager.write(group, content, self.place.installer)
+            outcomes = await self._work.run(self._do, group, content, late, written)
             for each in outcomes:
                 self._note(each)
         self.transfers.pump()
@@ -574,7 +578,9 @@ class Folder:
         author = op.entry.author if op.entry is not None else None
         return sorted(self.links.values(), key=lambda link: (link.device != author, link.session.queued, link.device))
 
-    def _do(self, ops: Sequence[Op], content: dict[bytes, bytes], late: set[File]) -> list[Outcome]:
+    def _do(
+        self, ops: Sequence[Op], content: dict[bytes, bytes], late: set[File], written: Written,
+    ) -> list[Outcome]:
         """In order, with one look at the disk's names at the end; only then the data base says that it was done."""
         place = self.place
         outcomes: list[Outcome] = []
@@ -582,9 +588,11 @@ class Folder:
             place.check()
             with place.hands.batch():
                 for op in ops:
-                    outcomes.append(self._one(op, content, late))
+                    outcomes.append(self._one(op, content, late, written))
         except StorageError as error:
             outcomes = [Outcome(op, None, Why.DISK, error) for op in ops]
+        finally:
+            discard(written)
         now = time.time()
         with self.store.gathered():
             for each in outcomes:
@@ -594,10 +602,15 @@ class Folder:
                     self._core.failed(each.op, each.why)
         return outcomes
 
-    def _one(self, op: Op, content: dict[bytes, bytes], late: set[File]) -> Outcome:
+    def _one(self, op: Op, content: dict[bytes, bytes], late: set[File], written: Written) -> Outcome:
         entry = op.entry
         if op.act not in (Act.INSTALL, Act.COPY) or op.source is not None or entry is None or not entry.root:
             return self.place.hands.do(op)
+        there = written.pop(op.path, None)
+        if isinstance(there, StorageError):
+            return failed(op, there)
+        if there is not None:
+            return self.place.hands.do(op, there)
         raw = content.get(entry.root)
         if raw is not None and len(raw) == entry.size:
             staged = self.place.installer.staging.file()

@@ -135,11 +135,8 @@ class Hands:
         """
         try:
             seen = self._done(op, staged)
-        except FolderError as error:
-            why = next((why for kind, why in _WHYS if isinstance(error, kind)), Why.DISK)
-            return Outcome(op, None, why, error)
         except StorageError as error:
-            return Outcome(op, None, Why.NO_ROOM if error.code == "disk_full" else Why.DISK, error)
+            return failed(op, error)
         finally:
             if staged is not None:
                 staged.discard()
@@ -214,6 +211,12 @@ class Hands:
         """The directory of a conflict copy is that of the path, and may have gone meanwhile."""
         if op.act is Act.COPY and (above := parent_of(op.path)):
             self._installer.make_dir(above)
+
+
+def failed(op: Op, error: StorageError) -> Outcome:
+    if isinstance(error, FolderError):
+        return Outcome(op, None, next((why for kind, why in _WHYS if isinstance(error, kind)), Why.DISK), error)
+    return Outcome(op, None, Why.NO_ROOM if error.code == "disk_full" else Why.DISK, error)
 
 
 def _entry(op: Op) -> Entry:
