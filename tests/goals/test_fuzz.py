@@ -11,7 +11,7 @@ pytestmark = pytest.mark.goal
 
 SEED = int(os.environ.get("WILDBACH_SEED", "1"))
 INPUTS = int(os.environ.get("WILDBACH_FUZZ_INPUTS", "100000"))
-SECONDS = float(os.environ.get("WILDBACH_FUZZ_SECONDS", "25"))
+SECONDS = float(os.environ.get("WILDBACH_FUZZ_SECONDS", "15"))
 
 
 @pytest.mark.parametrize("name", names())
