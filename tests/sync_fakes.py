@@ -161,6 +161,13 @@ class FakeSyncing:
         self._folder(word)
         return sy.SyncConflicts(tuple(self.clashes.values()))
 
+    async def sync_difference(self, word: str, query: sy.SyncCopy) -> sy.SyncDifference:
+        self._folder(word)
+        if query.copy not in self.clashes:
+            raise UsageError("there is no such conflict", code="not_found")
+        lines = (sy.SyncLine("gap", "7"), sy.SyncLine("place", "ü"), sy.SyncLine("copy", "\x1b[2J"))
+        return sy.SyncDifference(lines, "cut")
+
     async def resolve_sync_conflict(self, word: str, resolving: sy.SyncResolving) -> None:
         self._folder(word)
         self.asked.append(resolving)

@@ -89,6 +89,7 @@ def test_what_is_done_in_a_folder_is_done_on_the_other_device(group: Group) -> N
     until(lambda: any(each.path == "only b" for each in b.ask("sync_versions", "f", sy.SyncQuery()).versions),
           "the old file is a version")
     version = next(each for each in b.ask("sync_versions", "f", sy.SyncQuery()).versions if each.path == "only b")
+    assert version.why == "deleted" and version.by
     b.ask("restore_synced", "f", sy.SyncRestoring(version.id, "back"))
     assert group.same()["back"] == ("file", b"b, edited", False)
 
@@ -117,6 +118,9 @@ def test_what_changed_while_a_device_was_off_is_made_when_it_is_back(group: Grou
     holder = a
     conflict, = holder.ask("sync_conflicts", "f").conflicts
     assert {there["both"][1], there[conflict.copy][1]} == {b"a's words", b"b's words"}  # type: ignore[index]  # files
+    lines = holder.ask("sync_difference", "f", sy.SyncCopy(conflict.copy)).lines
+    assert [(line.what, line.text) for line in lines] == [
+        ("place", there["both"][1].decode()), ("copy", there[conflict.copy][1].decode())]  # type: ignore[index]  # files
     holder.ask("resolve_sync_conflict", "f", sy.SyncResolving(conflict.copy, "copy"))
     until(lambda: not holder.ask("sync_conflicts", "f").conflicts, "it is resolved")
     until(lambda: not (a.files / conflict.copy).exists(), "the copy is gone everywhere")

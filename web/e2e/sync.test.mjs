@@ -158,6 +158,10 @@ step("both change a file while one is paused: both are there, and the page resol
   // Said of who wrote what is in the copy, not of who kept it.
   await conflict.getByText(`written by ${put.split(" ").at(-1)}`).waitFor();
   await page.getByText("a conflict is open").waitFor();
+  await conflict.getByRole("button", { name: "Where they differ: hello.txt" }).click();
+  const differ = conflict.getByRole("region", { name: "Where they differ" });
+  assert.equal(await differ.locator(".place").innerText(), `only under its name${kept}`);
+  assert.equal(await differ.locator(".copy").innerText(), `only in the copy${put}`);
   await fine("conflict");
   await conflict.getByRole("button", { name: "Keep the copy" }).click();
   await conflict.waitFor({ state: "detached" });

@@ -67,6 +67,7 @@ PAYLOADS: dict[str, Any] = {
     "name_sync_device": sy.SyncSelf("Läptop"), "create_synced": sy.SyncMaking("/x", f"{1:040x}"),
     "join_synced": sy.SyncJoining("wildbach:?sync=a&b=ü", "/y"), "answer_synced": sy.SyncAnswer(yes=True),
     "revoke_synced": sy.SyncRevoking("nobody"), "set_sync_role": sy.SyncRoleChange("11111111", "rw"),
+    "sync_difference": sy.SyncCopy("nobody's"),
     "resolve_sync_conflict": sy.SyncResolving("a copy", "both"), "restore_synced": sy.SyncRestoring("a@1"),
     "recover_synced": sy.SyncRecovering("these are not they"),
     "set_wallet_limits": wm.WalletLimitsChange(wm.WalletLimits(per_day=7), PASSWORD),

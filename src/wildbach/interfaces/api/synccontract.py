@@ -97,6 +97,11 @@ class SyncApi(Protocol):
         """Conflicts that nobody has resolved."""
         ...
 
+    @operation("GET", "/sync/folders/{word}/difference")
+    async def sync_difference(self, word: str, query: sy.SyncCopy) -> sy.SyncDifference:
+        """Where the two contents of a conflict differ, if both are texts of 256 KiB at most."""
+        ...
+
     @operation("POST", "/sync/folders/{word}/conflicts")
     async def resolve_sync_conflict(self, word: str, resolving: sy.SyncResolving) -> None:
         """Say which content counts. On all devices the conflict is gone then."""

@@ -10,12 +10,13 @@ from typing import Final
 from msgspec import UNSET
 
 from wildbach.base import limits
-from wildbach.base.errors import FormatError, UsageError
+from wildbach.base.errors import FormatError, StorageError, UsageError
 from wildbach.base.ids import DeviceId
 from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED
 from wildbach.disk.folder.staging import Range
 from wildbach.disk.folder.versions import SECOND, Version
 from wildbach.interfaces.api import models as m
+from wildbach.interfaces.api import syncdiff
 from wildbach.interfaces.api import syncmodels as sy
 from wildbach.interfaces.api.core import Core
 from wildbach.interfaces.api.jobs import Progress
@@ -34,7 +35,8 @@ from wildbach.services.sync.trees import ancestors
 
 _ROLES: Final = {"owner": Role.OWNER, "rw": Role.READ_WRITE, "ro": Role.READ_ONLY}
 _HOUR: Final = 3600
-_TEXT_BYTES: Final = 1 << 20
+_WRITTEN_MS: Final = 120_000
+"After a version was put aside it is noted for whose change, with all others of the same step."
 
 
 class Syncing:
@@ -254,8 +256,34 @@ class Syncing:
             by = DeviceId(each.by) if each.by else copy.author
             found.append(sy.SyncConflict(
                 each.path, each.copy, one.folder.membership.name_of(by) or by.hex()[:8],
-                max(0, copy.mtime_ns // SECOND), size, copy.size, max(size, copy.size) <= _TEXT_BYTES))
+                max(0, copy.mtime_ns // SECOND), size, copy.size,
+                0 < size <= syncdiff.MOST_BYTES and copy.size <= syncdiff.MOST_BYTES))
         return sy.SyncConflicts(tuple(found))
+
+    async def sync_difference(self, word: str, query: sy.SyncCopy) -> sy.SyncDifference:
+        one = self.sync.find(word)
+        return await one.folder.read(lambda: self._difference(one, query.copy))
+
+    def _difference(self, one: Kept, copy: str) -> sy.SyncDifference:
+        store, place = one.folder.store, one.folder.place
+        found = next((each for each in store.conflicts() if each.copy == copy), None)
+        if found is None:
+            raise UsageError("there is no such conflict", code="not_found")
+        raws: list[bytes] = []
+        for path in (found.path, found.copy):
+            seen = store.local.get(path)
+            if seen is None or seen.kind is not EntryKind.FILE:
+                return sy.SyncDifference((), "gone")
+            if seen.size > syncdiff.MOST_BYTES:
+                return sy.SyncDifference((), "large")
+            try:
+                raw = place.read(path, seen.size)
+            except (StorageError, OSError):
+                return sy.SyncDifference((), "gone")
+            if len(raw) != seen.size:
+                return sy.SyncDifference((), "gone")
+            raws.append(raw)
+        return syncdiff.difference(*raws)
 
     async def resolve_sync_conflict(self, word: str, resolving: sy.SyncResolving) -> None:
         one = self.sync.find(word)
@@ -303,12 +331,12 @@ class Syncing:
         return sy.SyncVersions(tuple(rows[: query.limit]), len(rows) > query.limit)
 
     def _version(self, one: Kept, version: Version) -> sy.SyncVersion:
-        best = winner(one.folder.store.world.get(version.path))
-        by = (one.folder.membership.name_of(best.author) or best.author.hex()[:8]) if best is not None else ""
-        gone = best is None or best.deleted
+        at = version.when_ns // 1_000_000
+        found = one.folder.store.replaced(version.path, at - 1000, at + _WRITTEN_MS)
+        by = (one.folder.membership.name_of(found[0]) or found[0].hex()[:8]) if found is not None else ""
         return sy.SyncVersion(
             _version_id(version), version.path, version.size, version.when_ns // SECOND, by,
-            "deleted" if gone else "changed")
+            "deleted" if found is not None and found[1] else "changed")
 
     async def restore_synced(self, word: str, restoring: sy.SyncRestoring) -> None:
         one = self.sync.find(word)

@@ -6,7 +6,7 @@ device join, and the words of the recovery key, until they are said to be saved.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -246,11 +246,33 @@ class SyncConflict(Model, frozen=True):
     size: int
     copy_size: int
     text: bool
-    "Both are text that can be shown side by side."
+    "Both are short enough for `sync_difference`, if they are texts."
 
 
 class SyncConflicts(Model, frozen=True):
     conflicts: tuple[SyncConflict, ...]
+
+
+class SyncCopy(Model, frozen=True):
+    copy: SyncPath
+    "Of a conflict."
+
+
+SyncLineKind: TypeAlias = Literal["same", "place", "copy", "gap"]
+
+
+class SyncLine(Model, frozen=True):
+    what: SyncLineKind
+    "In both, only in the file under its name, only in the copy; or a number of equal lines that are left out."
+    text: str
+
+
+class SyncDifference(Model, frozen=True):
+    """Where the two contents of a conflict differ."""
+
+    lines: tuple[SyncLine, ...]
+    reason: Literal["", "binary", "large", "gone", "cut"]
+    "Why there are none: they are no texts, too long, or one is not here. `cut`: more of them follow."
 
 
 class SyncResolving(Model, frozen=True):
@@ -268,8 +290,8 @@ class SyncVersion(Model, frozen=True):
     at: int
     "When it was replaced."
     by: str
-    "The device whose change replaced it."
-    why: Literal["changed", "deleted", "conflict", "kind"]
+    "The device whose change replaced it; empty where that is not known any more."
+    why: Literal["changed", "deleted"]
 
 
 class SyncVersions(Model, frozen=True):

@@ -79,6 +79,8 @@ _HEARD: Final = 200
 "That are taken in before something else has its turn."
 _ROSTERS: Final = 64
 "That are sent in one message, where they are small."
+_REPLACED_SECONDS: Final = 3 * 365 * 86_400
+"For which it is remembered whose change replaced an old version."
 _HISTORY: Final = 200
 
 
@@ -536,6 +538,7 @@ class Folder:
         with doing("thin", VERSIONS):
             self.place.versions.thin()
         self.store.trim_layers()
+        self.store.trim_replaced(int((time.time() - _REPLACED_SECONDS) * 1000))
         self.store.set_number(_LOOKED, 1)
         self.store.commit()
         self._looked = True
@@ -598,9 +601,15 @@ class Folder:
             for each in outcomes:
                 if each.why is None:
                     self._core.done(each.op, each.seen, now)
+                    self._note_replaced(each.op, now)
                 else:
                     self._core.failed(each.op, each.why)
         return outcomes
+
+    def _note_replaced(self, op: Op, now: float) -> None:
+        if op.act in (Act.INSTALL, Act.DELETE) and op.expect is not None and op.entry is not None:
+            self.store.put_replaced(
+                op.path, int(now * 1000), op.entry.author, deleted=op.act is Act.DELETE)
 
     def _one(self, op: Op, content: dict[bytes, bytes], late: set[File], written: Written) -> Outcome:
         entry = op.entry

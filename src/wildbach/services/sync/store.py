@@ -66,6 +66,9 @@ _LATER_TABLES: Final = (
     # Came after the first data bases were made. `at`: ms. `seq`: of the entry that takes the file away.
     "CREATE TABLE IF NOT EXISTS losses (author BLOB NOT NULL, path TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT"
     " NULL, PRIMARY KEY (author, path)) STRICT, WITHOUT ROWID",
+    # What a change by another device replaced here. `at`: ms.
+    "CREATE TABLE IF NOT EXISTS replaced (path TEXT NOT NULL, at INTEGER NOT NULL, author BLOB NOT NULL, deleted"
+    " INTEGER NOT NULL, PRIMARY KEY (path, at)) STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS guards (author BLOB PRIMARY KEY, allowed INTEGER NOT NULL, paused INTEGER NOT NULL)"
     " STRICT, WITHOUT ROWID",
 )
@@ -346,6 +349,22 @@ class FolderStore:
 
     def tombstones(self) -> Iterable[str]:
         return self._paths("SELECT path FROM paths WHERE NOT live ORDER BY path")
+
+    # -- who replaced what: for the list of old versions
+
+    def put_replaced(self, path: str, at: int, author: DeviceId, *, deleted: bool) -> None:
+        """`at`: ms."""
+        self._run("INSERT OR REPLACE INTO replaced VALUES (?, ?, ?, ?)", path, at, author, int(deleted))
+
+    def replaced(self, path: str, since: int, until: int) -> tuple[DeviceId, bool] | None:
+        """Whose change did it, and whether it was a deletion; None where that is not known (any more)."""
+        found = self.read(
+            "SELECT author, deleted FROM replaced WHERE path = ? AND at BETWEEN ? AND ? ORDER BY at LIMIT 1", path,
+            since, until)
+        return (DeviceId(found[0][0]), bool(found[0][1])) if found else None
+
+    def trim_replaced(self, before: int) -> None:
+        self._run("DELETE FROM replaced WHERE at < ?", before)
 
     # -- what the guards count
 

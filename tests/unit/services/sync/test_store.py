@@ -239,3 +239,15 @@ def test_a_deleted_directory_that_something_live_is_below_still_has_its_name() -
             each.put_heads("a", (entry("a", "", kind=EntryKind.DIR, deleted=True),))
             each.put_heads("a/b", (entry("a/b", "x"),))
         assert list(store.world.alike("A")) == list(memory.world.alike("A")) == ["a"]
+
+
+def test_it_is_known_whose_change_replaced_what_until_that_is_forgotten() -> None:
+    with opened() as store:
+        store.put_replaced("a", 1000, A, deleted=False)
+        store.put_replaced("a", 5000, B, deleted=True)
+        store.commit()
+        assert store.replaced("a", 900, 2000) == (A, False)
+        assert store.replaced("a", 4000, 6000) == (B, True)
+        assert store.replaced("a", 2000, 3000) is None and store.replaced("b", 0, 9000) is None
+        store.trim_replaced(2000)
+        assert store.replaced("a", 0, 2000) is None and store.replaced("a", 0, 9000) == (B, True)

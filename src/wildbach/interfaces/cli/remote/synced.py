@@ -106,9 +106,14 @@ def trouble_line(trouble: sy.SyncTrouble) -> Row:
 @reach.options
 @reach.as_json
 def conflicts_command(folder: str, copy: str, keep: str | None, as_json: bool, reach: Reach) -> int:
-    """Show conflicts: two contents of one path of which neither device knew the other's. Or resolve one."""
-    if bool(copy) != bool(keep):
+    """Show conflicts: two contents of one path of which neither device knew the other's.
+
+    With COPY, as the list shows it: where the two differ. With --keep, too: resolve it.
+    """
+    if keep and not copy:
         raise UsageError("to resolve a conflict takes both: COPY, as the list shows it, and --keep")
+    if copy and not keep:
+        return reach.run(lambda api: difference(api, folder, copy, as_json=as_json))
     if keep:
         resolving = sy.SyncResolving(copy, "this" if keep == "this" else "copy" if keep == "copy" else "both")
         return reach.run(lambda api: resolved(api, folder, resolving))
@@ -118,6 +123,32 @@ def conflicts_command(folder: str, copy: str, keep: str | None, as_json: bool, r
 async def conflicts(api: Api, word: str, *, as_json: bool) -> Exit:
     found = (await api.sync_conflicts(word)).conflicts
     return said.listed(found, CONFLICTS, conflict_line, "There are no conflicts.", as_json=as_json)
+
+
+_SIGNS = {"same": "  ", "place": "- ", "copy": "+ "}
+_NO_LINES = {
+    "binary": "These are no texts: open both to compare them.", "large": "These are too long to be compared here.",
+    "gone": "One of the two is not on this device now.", "": "Both are the same text.",
+}
+
+
+async def difference(api: Api, word: str, copy: str, *, as_json: bool) -> Exit:
+    found = await api.sync_difference(word, sy.SyncCopy(copy))
+    if as_json:
+        said.record(found)
+        return Exit.OK
+    if not found.lines:
+        output.line(_NO_LINES.get(found.reason, ""))
+        return Exit.OK
+    output.line(text.clean(f"- under its name, + {copy}"))
+    for each in found.lines:
+        if each.what == "gap":
+            output.line(f"  … {each.text} equal lines")
+        else:
+            output.line(_SIGNS[each.what] + text.clean(each.text))
+    if found.reason == "cut":
+        output.line("  … and more that is not shown")
+    return Exit.OK
 
 
 def conflict_line(conflict: sy.SyncConflict) -> Row:

@@ -168,6 +168,18 @@ def test_conflicts_are_resolved_by_name(api: Client, capsys: pytest.CaptureFixtu
         run(lambda api: synced.resolved(api, "photos", sy.SyncResolving("a (copy)", "copy")), api)
 
 
+def test_where_two_contents_differ_is_shown_and_no_octet_of_them_reaches_the_terminal(
+    api: Client, capsys: pytest.CaptureFixture[str],
+) -> None:
+    api.clashes = {"a (copy)": sy.SyncConflict("a", "a (copy)", "phone", 1, 1, 2, True)}
+    run(lambda api: synced.difference(api, "photos", "a (copy)", as_json=False), api)
+    out = capsys.readouterr().out
+    assert "- under its name, + a (copy)" in out and "… 7 equal lines" in out and "- ü" in out and "more" in out
+    assert "\x1b" not in out
+    with pytest.raises(UsageError):
+        run(lambda api: synced.difference(api, "photos", "other", as_json=False), api)
+
+
 def test_folders_of_syncthing_are_looked_at_first(api: Client, capsys: pytest.CaptureFixture[str]) -> None:
     api.syncthing = (sy.SyncthingFolder("Music", "/m", "both", False, ("phone",), 2, ("versions stay",), False),)
     run(lambda api: synced.take_over(api, "", (), dry_run=True, as_json=False), api)
