@@ -28,7 +28,7 @@ from wildbach.disk.folder.watching import FolderWatch
 from wildbach.engine.contents import Contents
 from wildbach.net.mux import Channel
 from wildbach.protocol.sync.devices import DeviceKeys
-from wildbach.protocol.sync.entries import LINEAGE_BYTES, Entry
+from wildbach.protocol.sync.entries import LINEAGE_BYTES, Entry, EntryKind
 from wildbach.protocol.sync.messages import (
     Ack,
     Entries,
@@ -607,9 +607,10 @@ class Folder:
         return outcomes
 
     def _note_replaced(self, op: Op, now: float) -> None:
-        if op.act in (Act.INSTALL, Act.DELETE) and op.expect is not None and op.entry is not None:
+        file = op.expect is not None and op.expect.kind is not EntryKind.DIR
+        if file and op.entry is not None and op.act in (Act.INSTALL, Act.RENAME, Act.DELETE, Act.MKDIR):
             self.store.put_replaced(
-                op.path, int(now * 1000), op.entry.author, deleted=op.act is Act.DELETE)
+                op.path, int(now * 1000), op.entry.author, deleted=op.act in (Act.DELETE, Act.MKDIR))
 
     def _one(self, op: Op, content: dict[bytes, bytes], late: set[File], written: Written) -> Outcome:
         entry = op.entry
