@@ -18,6 +18,7 @@ export interface Wishes {
   transfer?: boolean;
   jobs?: boolean;
   trash?: boolean;
+  sync?: boolean;
   log?: "debug" | "info" | "warning" | "error";
   previews?: string[];
   detail?: {

@@ -36,6 +36,8 @@ class Subscription(Struct, frozen=True, forbid_unknown_fields=True):
     jobs: bool = False
     trash: bool = False
     'How many torrents are in it: `{"count": 3}`.'
+    sync: bool = False
+    "All folders that are kept the same, as `GET /sync` has them."
     previews: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
     "Ids; news of them by id, null for one that is not there any more."
     log: Literal["debug", "info", "warning", "error"] | None = None

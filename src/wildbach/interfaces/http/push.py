@@ -158,7 +158,7 @@ class _View:
     def _go_on(self, before: _View) -> None:
         """What the page has already it need not be told again: most new subscriptions are a list that was scrolled."""
         old, new = before._shows, self._shows
-        kept = {name for name in ("facets", "transfer", "jobs", "trash") if getattr(old, name) and getattr(new, name)}
+        kept = {name for name in ("facets", "transfer", "jobs", "trash", "sync") if getattr(old, name) and getattr(new, name)}
         if old.torrents is not None and new.torrents is not None:
             kept.add("torrents")
             self._keys, self._rows = before._keys, before._rows
@@ -189,6 +189,8 @@ class _View:
             await self._add(found, "jobs", lambda: self._whole("jobs", api.jobs()))
         if shows.trash:
             await self._add(found, "trash", self._trash)
+        if shows.sync:
+            await self._add(found, "sync", lambda: self._whole("sync", api.synced_folders()))
         if shows.previews:
             await self._add(found, "previews", lambda: self._previews(shows.previews))
         if shows.log is not None:

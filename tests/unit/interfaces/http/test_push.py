@@ -14,6 +14,7 @@ import msgspec
 from tests.api_fakes import PASSWORD, Serving, row, serving
 
 from wildbach.base import limits
+from wildbach.interfaces.api import syncmodels as sy
 from wildbach.interfaces.http import push
 from wildbach.interfaces.settings import ApiSettings
 
@@ -215,6 +216,17 @@ def test_open_folders_previews_and_the_trash_are_told_of_once() -> None:
             "status": 404, "code": "not_found", "detail": "there is no such folder"}}}
         there.api.put(row(1, peers=3))
         assert list((await told(websocket))["detail"]) == ["torrent"]
+    run(work)
+
+
+def test_synced_folders_are_told_of_when_they_stand_otherwise() -> None:
+    async def work(there: Serving, websocket: Socket) -> None:
+        await there.api.create_synced(sy.SyncMaking("/x", "photos"))
+        news = await show(websocket, sync=True)
+        assert [folder["name"] for folder in news["sync"]["folders"]] == ["photos"]
+        await there.api.change_synced("photos", sy.SyncPatch(paused=True))
+        assert [folder["state"] for folder in (await told(websocket))["sync"]["folders"]] == ["paused"]
+        assert "sync" not in await show(websocket, sync=True, trash=True)
     run(work)
 
 
