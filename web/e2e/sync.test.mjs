@@ -1,7 +1,7 @@
 /** Folders kept the same on two daemons, all of it by the page: create, link, join, a conflict, an old version, taking a device out. */
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, unlinkSync, watch, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
@@ -160,8 +160,8 @@ step("both change a file while one is paused: both are there, and the page resol
   await page.getByText("a conflict is open").waitFor();
   await conflict.getByRole("button", { name: "Where they differ: hello.txt" }).click();
   const differ = conflict.getByRole("region", { name: "Where they differ" });
-  assert.equal(await differ.locator(".place").innerText(), `only under its name${kept}`);
-  assert.equal(await differ.locator(".copy").innerText(), `only in the copy${put}`);
+  assert.equal(await differ.locator(".place").innerText(), `only under its name\n${kept}`);
+  assert.equal(await differ.locator(".copy").innerText(), `only in the copy\n${put}`);
   await fine("conflict");
   await conflict.getByRole("button", { name: "Keep the copy" }).click();
   await conflict.waitFor({ state: "detached" });
@@ -198,6 +198,32 @@ step("patterns, the name, and the words of the recovery key, which are shown unt
   await page.getByRole("button", { name: "I saved them" }).click();
   await page.locator("[data-recovery=saved]").waitFor();
   await page.getByText("the recovery key was not saved yet").waitFor({ state: "detached" });
+});
+
+step("many files go at once: the page asks first, and gets them back", async () => {
+  for (let number = 0; number < 80; number += 1) writeFileSync(here("desk", `note ${number}`), `note ${number}`);
+  await holds(here("laptop", "note 79"), "note 79");
+  await page.waitForFunction(async () => (await (await fetch("api/v1/sync")).json()).folders[0].state === "idle");
+  for (let number = 0; number < 80; number += 1) unlinkSync(here("desk", `note ${number}`));
+  await page.getByText("A question").waitFor();
+  await page.getByText("many files are missing here at once", { exact: false }).waitFor();
+  assert.equal(readFileSync(here("laptop", "note 0"), "utf8"), "note 0");
+  await fine("question");
+  await page.getByRole("button", { name: "No, take it back" }).click();
+  await holds(here("desk", "note 79"), "note 79");
+  await page.getByText("A question").waitFor({ state: "detached" });
+});
+
+step("what a device may do is changed, and it sees that; what it changes then stays there until it is taken back", async () => {
+  await tab("Devices").click();
+  await page.getByLabel("What laptop may do").selectOption("ro");
+  await other.getByText("reads only").first().waitFor();
+  writeFileSync(here("laptop", "hello.txt"), "changed where one only reads");
+  await tab("Problems", other).click();
+  await other.getByRole("button", { name: "Take my changes back" }).click();
+  await holds(here("laptop", "hello.txt"), readFileSync(here("desk", "hello.txt"), "utf8"));
+  await page.getByLabel("What laptop may do").selectOption("rw");
+  await other.getByText("reads and writes").first().waitFor();
 });
 
 step("a device is taken out: nothing new reaches it, what it has stays", async () => {

@@ -70,7 +70,7 @@ def _question(one: Kept) -> str:
                 "deleted on the other devices")
     if standing.authors:
         names = " and ".join(one.folder.membership.name_of(each) or each.hex()[:8] for each in standing.authors)
-        return f"{names} deleted or changed many files at once. Is that meant? Until an owner says so, they stay here"
+        return f"{names} deleted or changed many files at once. Is that meant? Until you say so, they stay here"
     return ""
 
 
