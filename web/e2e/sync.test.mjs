@@ -35,8 +35,8 @@ async function fine(where, on = page) {
   const { violations } = await on.evaluate((rules) => window.axe.run(document, { runOnly: rules, resultTypes: ["violations"] }), RULES);
   assert.deepEqual(violations.map((one) => `${where}: ${one.id}: ${one.nodes.map((node) => node.html.slice(0, 160)).join(" ")}`), []);
   assert.deepEqual(await sticksOut(on), [], where);
-  // The one is for the guide, the others are for a look at all of them.
-  if (where === "folder") await picture(on, "sync");
+  // Two are for the guide, the others are for a look at all of them.
+  if (where === "folder" || where === "conflict") await picture(on, where === "folder" ? "sync" : "sync-conflict");
   else if (process.env.WILDBACH_LOOK) await picture(on, `sync-${where}`);
 }
 
