@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, expect, it } from "vitest";
 import { prefs } from "../lib/prefs.svelte";
 import { reason } from "./reasons";
+import { syncReason } from "./syncreasons";
 
 afterEach(() => (prefs.language = ""));
 
@@ -43,4 +44,24 @@ it("knows all that the daemon says of why nothing is paid", () => {
   const said = [...source.matchAll(/^ {4}Why\.\w+: "(.+)",$/gm)].map((match) => match[1] ?? "");
   expect(said.length).toBeGreaterThan(5);
   for (const text of said) expect(reason(text), text).not.toBe(text);
+});
+
+it("knows the sentences that Sync says, also those with names and numbers in them", () => {
+  prefs.language = "de";
+  const source = ["finding", "place", "planner"].map((name) => readFileSync(`../src/wildbach/services/sync/${name}.py`, "utf8")).join();
+  for (const text of [
+    "both sides call at the same time, to open their routers", "waiting for it at a relay", "being called",
+    "not at the addresses that are known, and the DHT is not used", "not at the addresses that are known, and the DHT has no record of it",
+    "does not answer where its record says that it is", "another folder stands at this path", "on its way", "no device in reach has it",
+  ]) {
+    expect(source).toContain(`"${text}"`);
+    expect(syncReason(text)).not.toBe(text);
+  }
+  const views = readFileSync("../src/wildbach/interfaces/api/syncviews.py", "utf8");
+  expect(views).toContain("deleted or changed many files at once. Is that meant? Until you say so, they stay here");
+  expect(syncReason("phone and laptop deleted or changed many files at once. Is that meant? Until you say so, they stay here")).toMatch(/^phone and laptop: dort wurden/);
+  expect(syncReason("not at the addresses that are known; the DHT is silent (timed out)")).toContain("schweigt (timed out)");
+  expect(syncReason("something else")).toBe("something else");
+  prefs.language = "en";
+  expect(syncReason("being called")).toBe("being called");
 });

@@ -22,15 +22,45 @@ const GERMAN: Readonly<Record<string, string>> = {
     "die Geheimnisse des Ordners wurden geändert, während dieses Gerät weg war: Es wartet auf ein anderes Gerät",
   "many files are missing here at once. Were they deleted on purpose? Until you say so, nothing is deleted on the other devices":
     "hier fehlen auf einmal viele Dateien. Wurden sie mit Absicht gelöscht? Bis Sie das sagen, wird auf den anderen Geräten nichts gelöscht",
+  "the folder is not there: was a disk unplugged? It goes on when the folder is back": "der Ordner ist nicht da: Wurde eine Platte abgezogen? Es geht weiter, wenn er wieder da ist",
+  "the folder has no .wildbach/id: it is empty or another one, and nothing is taken for deleted. If this is right, leave the folder and join it anew with this path":
+    "im Ordner fehlt .wildbach/id: Er ist leer oder ein anderer, und nichts gilt als gelöscht. Ist das richtig so, verlassen Sie den Ordner, und treten Sie ihm mit diesem Pfad neu bei",
+  "the folder's .wildbach/id cannot be read; leave the folder and join it anew with this path":
+    ".wildbach/id im Ordner ist nicht lesbar; verlassen Sie den Ordner, und treten Sie ihm mit diesem Pfad neu bei",
+  "another folder stands at this path": "an diesem Pfad steht ein anderer Ordner",
+  "both sides call at the same time, to open their routers": "beide Seiten rufen gleichzeitig an, um ihre Router zu öffnen",
+  "waiting for it at a relay": "an einem Relay wird darauf gewartet",
+  "being called": "wird angerufen",
+  "not at the addresses that are known, and the DHT is not used": "nicht an den bekannten Adressen, und die DHT wird nicht benutzt",
+  "not at the addresses that are known, and the DHT has no record of it": "nicht an den bekannten Adressen, und die DHT hat keinen Eintrag davon",
+  "does not answer where its record says that it is": "antwortet dort nicht, wo es nach seinem Eintrag ist",
+  changing: "ändert sich dauernd",
+  "no permission": "keine Erlaubnis",
+  "io error": "die Platte meldet einen Fehler",
+  special: "keine gewöhnliche Datei",
+  "bad name": "der Name ist nicht erlaubt",
+  "other device": "dort ist ein anderes Dateisystem eingehängt",
+  clash: "zwei Namen, die in Unicode derselbe sind",
   "looking for the device that gave the link": "das Gerät, von dem der Link ist, wird gesucht",
 };
 
-const TOLD = /^many files went here within an hour, and the other devices were told of (\d+) of them\. /;
+const PATTERNS: readonly (readonly [RegExp, (...parts: string[]) => string])[] = [
+  [
+    /^many files went here within an hour, and the other devices were told of (\d+) of them\. /,
+    (told) => `hier gingen in einer Stunde viele Dateien, und von ${told} davon wissen die anderen Geräte schon. War das Absicht? Bis Sie das sagen, wird dort nichts mehr gelöscht`,
+  ],
+  [
+    /^(.+) deleted or changed many files at once\. Is that meant\? Until you say so, they stay here$/s,
+    (names) => `${names}: dort wurden viele Dateien auf einmal gelöscht oder geändert. Ist das gewollt? Bis Sie das sagen, bleiben sie hier`,
+  ],
+  [/^not at the addresses that are known; the DHT is silent \((.*)\)$/s, (why) => `nicht an den bekannten Adressen; die DHT schweigt (${why})`],
+];
 
 export function syncReason(text: string): string {
   if (speech.language !== "de") return text;
-  const told = TOLD.exec(text)?.[1];
-  if (told !== undefined)
-    return `hier gingen in einer Stunde viele Dateien, und von ${told} davon wissen die anderen Geräte schon. War das Absicht? Bis Sie das sagen, wird dort nichts mehr gelöscht`;
+  for (const [pattern, said] of PATTERNS) {
+    const found = pattern.exec(text);
+    if (found) return said(...found.slice(1));
+  }
   return GERMAN[text] ?? text;
 }
