@@ -127,6 +127,21 @@ def test_what_changed_while_a_device_was_off_is_made_when_it_is_back(group: Grou
     there = group.same()
     assert conflict.copy not in there
 
+    # Both may stay: the copy gets a name that says so on all devices.
+    b.stop()
+    put(b.files / "both", "b's again")
+    time.sleep(0.02)
+    put(a.files / "both", "a's again")
+    b.start()
+    until(lambda: all(each.ask("sync_conflicts", "f").conflicts for each in (a, b)), "there is another conflict")
+    conflict, = b.ask("sync_conflicts", "f").conflicts
+    b.ask("resolve_sync_conflict", "f", sy.SyncResolving(conflict.copy, "both"))
+    until(lambda: not any(each.ask("sync_conflicts", "f").conflicts for each in (a, b)), "it is over on both")
+    there = group.same()
+    kept, = (path for path in there if path.startswith("both ("))
+    assert "conflict" not in kept
+    assert {there["both"][1], there[kept][1]} == {b"a's again", b"b's again"}  # type: ignore[index]  # files
+
     # Killed, it begins anew as well.
     b.kill()
     put(a.files / "after the kill", "x" * 100)

@@ -296,12 +296,21 @@ class Syncing:
         if found is None:
             raise UsageError("there is no such conflict", code="not_found")
         seen = store.local.get(found.copy)
-        if resolving.keep == "both" or seen is None:
+        if seen is None:
             store.drop_conflict(found)
             store.commit()
             return
         copy = file_of(found.copy, seen)
         installer = folder.place.installer
+        if resolving.keep == "both":
+            by = folder.membership.name_of(DeviceId(found.by)) if found.by else ""
+            free = next((path for path in conflicts.kept_names(found, by) if not store.world.get(path)
+                         and store.local.get(path) is None), None)
+            if free is None:
+                raise UsageError("there are too many files of this name already", code="in_use")
+            installer.move(copy, free)
+            folder.look((found.copy, free))
+            return
         if resolving.keep == "this":
             installer.delete(copy)
         else:

@@ -278,7 +278,7 @@ class SyncDifference(Model, frozen=True):
 class SyncResolving(Model, frozen=True):
     copy: SyncPath
     keep: Literal["this", "copy", "both"]
-    "`this`: the copy goes; `copy`: it takes the other's place; `both`: it stays as a file of its own."
+    "`this`: the copy goes; `copy`: it takes the other's place; `both`: it stays, under another name."
 
 
 class SyncVersion(Model, frozen=True):

@@ -158,7 +158,8 @@ class _View:
     def _go_on(self, before: _View) -> None:
         """What the page has already it need not be told again: most new subscriptions are a list that was scrolled."""
         old, new = before._shows, self._shows
-        kept = {name for name in ("facets", "transfer", "jobs", "trash", "sync") if getattr(old, name) and getattr(new, name)}
+        whole = ("facets", "transfer", "jobs", "trash", "sync")
+        kept = {name for name in whole if getattr(old, name) and getattr(new, name)}
         if old.torrents is not None and new.torrents is not None:
             kept.add("torrents")
             self._keys, self._rows = before._keys, before._rows

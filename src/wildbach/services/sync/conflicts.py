@@ -99,6 +99,15 @@ def told(copy: Entry) -> Conflict | None:
     return Conflict(path, b"", b"", copy.root, copy.path, by)
 
 
+def kept_names(conflict: Conflict, device: str) -> Iterator[str]:
+    """Names for a copy that is to stay: another name says on all devices that the conflict is over."""
+    who = "".join(char for char in device if char.isprintable() and char not in "/\\").strip(" .")[:40] or "other"
+    yield _beside(conflict.path, f" ({who})")
+    for number in range(2, 100):
+        yield _beside(conflict.path, f" ({who} {number})")
+    yield _beside(conflict.path, f" ({conflict.loser.hex()[:16]})")
+
+
 def is_open(tree: Global, conflict: Conflict) -> bool:
     """True where nobody has resolved it yet: its copy still stands."""
     best = winner(tree.get(conflict.copy))

@@ -76,3 +76,12 @@ def test_a_copy_has_a_name_that_can_be(name: str, mtime_ns: int) -> None:
     for path in conflicts.names(entry(f"d/{name}", "x", A, mtime_ns=mtime_ns)):
         assert check_path(path) == path
         assert path != f"d/{name}"
+
+
+def test_a_copy_that_stays_is_called_after_its_device_and_never_climbs() -> None:
+    made = conflicts.Conflict("a/b.txt", b"", b"w" * 32, b"l" * 32, "a/b (conflict X).txt")
+    assert list(conflicts.kept_names(made, "phone"))[:2] == ["a/b (phone).txt", "a/b (phone 2).txt"]
+    for odd in ("../..", "x/y", "\x1b[2J", "", " . "):
+        found = list(conflicts.kept_names(made, odd))
+        assert all(path.startswith("a/b (") and path.count("/") == 1 and path.isprintable() for path in found)
+        assert len(set(found)) == len(found)
