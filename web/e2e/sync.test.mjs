@@ -265,7 +265,7 @@ step("on a phone, in the dark and in German it is all there; a folder is left, a
   }
   const german = await pageOf(desk, { width: 360, height: 760, language: "de-DE" });
   await german.getByRole("link", { name: "Notes" }).click();
-  await german.getByText("nur auf diesem Gerät").waitFor();
+  await german.getByText("nur auf diesem Gerät").first().waitFor();
   await fine("german", german);
   await other.getByRole("button", { name: "Leave the folder" }).click();
   await dialog(other).getByRole("button", { name: "Leave the folder" }).click();
