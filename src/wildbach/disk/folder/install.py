@@ -73,8 +73,8 @@ class Installer:
     # files and links
 
     def seal(self, staged: Staged, *, size: int, mtime_ns: int, executable: bool) -> None:
-        """Put on the disk, ahead of `install`, what is to stand where nothing stands. For several threads at once: the
-        disk makes one of flushes that come together.
+        """Put it on the disk ahead of `install`, which then only adds the mode of a file that it replaces. For several
+        threads at once: the disk makes one of flushes that come together.
         """
         with doing("look at", staged.place):
             mode = with_bit(self._fs.fstat(staged.handle).mode, executable) if self.traits.executable else 0

@@ -169,7 +169,7 @@ class SyncPatch(Model, frozen=True):
 
 
 class SyncAnswer(Model, frozen=True):
-    """To what the folder asks. A yes of an owner counts on all devices."""
+    """To what the folder asks. A yes counts on this device; others ask for themselves."""
 
     yes: bool
 

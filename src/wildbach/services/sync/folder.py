@@ -440,11 +440,9 @@ class Folder:
         await self._be_there()
         await self._answer_calls()
         await self._hear()
-        if self.membership.view.merge_wanted:
-            await self._work.run(self._merge, frozenset(self.links), now)
-            if self._new_roster:
-                self.happened("rekeyed", "")
-                self._wake.set()
+        if self.membership.view.merge_wanted and await self._work.run(self._merge, frozenset(self.links), now):
+            self.happened("rekeyed", "")
+            self._wake.set()
         await self._get_lists()
         if self._dirty and not self._scanning and self._place is not None and now >= self._scan_after:
             paths, self._dirty = self._dirty, set()
@@ -563,7 +561,7 @@ class Folder:
         for group in self._fetching.groups(ops):
             content, late = await self._fetching.small(group, self._by_author)
             written = await self._stager.write(group, content, self.place.installer)
-            outcomes = await self._work.run(self._do, group, content, late, written)
+            outcomes = await self._work.run(self._do, group, late, written)
             for each in outcomes:
                 self._note(each)
         self.transfers.pump()
@@ -581,9 +579,7 @@ class Folder:
         author = op.entry.author if op.entry is not None else None
         return sorted(self.links.values(), key=lambda link: (link.device != author, link.session.queued, link.device))
 
-    def _do(
-        self, ops: Sequence[Op], content: dict[bytes, bytes], late: set[File], written: Written,
-    ) -> list[Outcome]:
+    def _do(self, ops: Sequence[Op], late: set[File], written: Written) -> list[Outcome]:
         """In order, with one look at the disk's names at the end; only then the data base says that it was done."""
         place = self.place
         outcomes: list[Outcome] = []
@@ -591,7 +587,7 @@ class Folder:
             place.check()
             with place.hands.batch():
                 for op in ops:
-                    outcomes.append(self._one(op, content, late, written))
+                    outcomes.append(self._one(op, late, written))
         except StorageError as error:
             outcomes = [Outcome(op, None, Why.DISK, error) for op in ops]
         finally:
@@ -612,7 +608,7 @@ class Folder:
             self.store.put_replaced(
                 op.path, int(now * 1000), op.entry.author, deleted=op.act in (Act.DELETE, Act.MKDIR))
 
-    def _one(self, op: Op, content: dict[bytes, bytes], late: set[File], written: Written) -> Outcome:
+    def _one(self, op: Op, late: set[File], written: Written) -> Outcome:
         entry = op.entry
         if op.act not in (Act.INSTALL, Act.COPY) or op.source is not None or entry is None or not entry.root:
             return self.place.hands.do(op)
@@ -621,15 +617,6 @@ class Folder:
             return failed(op, there)
         if there is not None:
             return self.place.hands.do(op, there)
-        raw = content.get(entry.root)
-        if raw is not None and len(raw) == entry.size:
-            staged = self.place.installer.staging.file()
-            try:
-                staged.write(0, raw)
-            except StorageError as error:
-                staged.discard()
-                return Outcome(op, None, Why.NO_ROOM, error)
-            return self.place.hands.do(op, staged)
         if is_small(op) and (entry.root, entry.size) in late:
             return Outcome(op, None, Why.COMING)
         kept = self.transfers.staged(entry.root, entry.size)
@@ -859,13 +846,14 @@ class Folder:
         self._exchange.retry(time.time())
         self._new_roster = self._want_lists = True
 
-    def _merge(self, there: frozenset[DeviceId], now: float) -> None:
-        """In the folder's thread."""
+    def _merge(self, there: frozenset[DeviceId], now: float) -> bool:
+        """In the folder's thread. True where there are new keys."""
         due = self._merging.due(there, now)
-        if due is not None and now >= due and self._merging.merge(time.time()):
-            self.roster_changed()
-            due = None
-        self._merge_at = due or 0.0
+        self._merge_at = due if due is not None and due > now else 0.0
+        if due is None or due > now or not self._merging.merge(time.time()):
+            return False
+        self.roster_changed()
+        return True
 
     async def _get_lists(self) -> None:
         """What rosters say was accepted of those who may not write any more: it is asked of all, as small files are."""

@@ -32,8 +32,8 @@ class Stager:
         self._threads.close()
 
     async def write(self, ops: Sequence[Op], content: Mapping[bytes, bytes], installer: Installer) -> Written:
-        """Those of the operations that put a small file where nothing is, and whose content is here."""
-        new = [op for op in ops if is_small(op) and op.expect is None and op.entry is not None
+        """Those of the operations that put a small file in place whose content is here."""
+        new = [op for op in ops if is_small(op) and op.entry is not None
                and len(content.get(op.entry.root, b"")) == op.entry.size]
         found: Written = {}
         for part in await asyncio.gather(*(

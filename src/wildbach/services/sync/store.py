@@ -61,19 +61,17 @@ _TABLES: Final = (
     "CREATE TABLE layers (root BLOB PRIMARY KEY, layer BLOB NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
-)
-_LATER_TABLES: Final = (
-    # Came after the first data bases were made. `at`: ms. `seq`: of the entry that takes the file away.
-    "CREATE TABLE IF NOT EXISTS losses (author BLOB NOT NULL, path TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT"
+    # Files that went, by whose change. `at`: ms. `seq`: of the entry that takes the file away.
+    "CREATE TABLE losses (author BLOB NOT NULL, path TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT"
     " NULL, PRIMARY KEY (author, path)) STRICT, WITHOUT ROWID",
     # What a change by another device replaced here. `at`: ms.
-    "CREATE TABLE IF NOT EXISTS replaced (path TEXT NOT NULL, at INTEGER NOT NULL, author BLOB NOT NULL, deleted"
+    "CREATE TABLE replaced (path TEXT NOT NULL, at INTEGER NOT NULL, author BLOB NOT NULL, deleted"
     " INTEGER NOT NULL, PRIMARY KEY (path, at)) STRICT, WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS guards (author BLOB PRIMARY KEY, allowed INTEGER NOT NULL, paused INTEGER NOT NULL)"
+    "CREATE TABLE guards (author BLOB PRIMARY KEY, allowed INTEGER NOT NULL, paused INTEGER NOT NULL)"
     " STRICT, WITHOUT ROWID",
 )
 FORM: Final = Form(
-    0x77627379, 1, _TABLES, "sync_damaged",
+    0x77627379, 2, _TABLES, "sync_damaged",
     "and the folder is not kept the same: %s. Leave the folder and join it anew: its files stay, and equal ones are "
     "not sent again")
 _END: Final = "\U0010ffff"
@@ -97,9 +95,6 @@ class FolderStore:
         self.synced = _Synced(self)
         self._gathering = False
         self.owner = 0
-        for statement in _LATER_TABLES:
-            self._run(statement)
-        self._file.commit()
         self._load()
 
     def own(self) -> None:

@@ -68,14 +68,19 @@ def test_files_are_written_by_threads_and_get_their_names_in_turn(place: Place, 
     assert (folder / "f1").stat().st_mtime_ns == 1_000_000_000 and left(place, tmp_path) == []
 
 
-def test_what_is_not_new_not_small_or_not_here_is_left_to_others(place: Place) -> None:
+def test_what_is_replaced_keeps_its_mode_and_what_is_not_here_is_left_to_others(place: Place) -> None:
     here, other = op("here", b"abc"), op("other", b"def")
     (place.path / "old").write_bytes(b"old")
+    (place.path / "old").chmod(0o600)
     seen = place.look([""], lambda: False).changes["old"]
     old = op("old", b"abc", expect=seen)
     assert here.entry is not None
     written = write(place, [here, other, old], {here.entry.root: b"abc"})
-    assert list(written) == ["here"]
+    assert list(written) == ["here", "old"]
+    staged = written.pop("old")
+    assert isinstance(staged, Staged)
+    assert place.hands.do(old, staged).why is None
+    assert (place.path / "old").read_bytes() == b"abc" and (place.path / "old").stat().st_mode & 0o777 == 0o600
     stager.discard(written)
 
 
