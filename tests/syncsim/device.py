@@ -127,9 +127,9 @@ class Device:
         """How a path lies on the disk now."""
         return self.disk.seen(path)
 
-    def work(self, now: float, fetch: Fetch, limit: int = 10_000) -> int:
+    def work(self, now: float, fetch: Fetch, limit: int = 10_000, *, pausing: bool = False) -> int:
         """One step of the core, and its operations. Returns how many were carried out or refused."""
-        ops = self.core.step(self.clock(now), limit)
+        ops = self.core.step(self.clock(now), limit, pausing=pausing)
         for op in ops:
             why = self._do(op, fetch)
             if why is None:

@@ -66,6 +66,8 @@ class World:
                 settle=seed % 2 * SETTLE_SECONDS,
                 skew=self.rng.uniform(-self.trouble.skew, self.trouble.skew) if self.rng.random() < 0.3 else 0.0)
             for each in range(devices)]
+        self.parts = Random(seed)
+        self.given_up = 0
         self.cut: set[tuple[int, int]] = set()
         self.flying: list[Message] = []
         self.copies: dict[int, tuple[list[dict[str, object]], dict[int, int]]] = {}
@@ -99,7 +101,7 @@ class World:
         if deed < 0.35:
             self.scan(device)
         elif deed < 0.6:
-            self.work(device)
+            self.work(device, self.parts.choice((2, 10_000)))
         elif deed < 0.8:
             self.pull(device, rng.choice(self.devices))
         else:
@@ -115,9 +117,10 @@ class World:
             if device.scan(self.now):
                 self.say(f"{device.name} scanned")
 
-    def work(self, device: Device) -> int:
+    def work(self, device: Device, limit: int = 10_000) -> int:
+        """`limit`: paths that are looked at; where there are more, the rest waits."""
         with _Alive(self, device):
-            done = device.work(self.now, lambda root: self._fetch(device, root))
+            done = device.work(self.now, lambda root: self._fetch(device, root), limit, pausing=limit < 10_000)
             self.say(f"{device.name} worked {len(device.ops)} {device.ops[-done:] if done else ''}")
             return done
         return 1
@@ -140,7 +143,8 @@ class World:
 
     def pull(self, target: Device, source: Device) -> None:
         """All that the source has beyond what the target heard of it."""
-        if target is source or self._apart(target, source):
+        if target is source or self._apart(target, source) or source.core.unsigned:
+            # What is signed in part goes on its way as well, and counts when all of it is.
             return
         since = target.have.get(source.name * 1000 + source.index_id, 0)
         entries, upto = source.core.index(since, 1 << 40)
@@ -231,6 +235,7 @@ class World:
 
     def give_up(self) -> None:
         """Contents that were announced and are on no device any more: only after a data base was lost."""
+        self.given_up += 1
         for each in self.devices:
             each.core.give_up(each.store.held(Why.NOWHERE), each.clock(self.now))
 
@@ -337,8 +342,10 @@ def play(seed: int, acts: int, **options: object) -> World:
         for _ in range(world.rng.randrange(6)):
             world.turn()
     world.heal()
-    world.give_up()
-    world.heal()
+    # Of a conflict, the next side is waited for when the user gave up the first one.
+    while any(each.store.held(Why.NOWHERE) for each in world.devices) and world.given_up < 10:
+        world.give_up()
+        world.heal()
     world.revert()
     world.heal()
     world.check()

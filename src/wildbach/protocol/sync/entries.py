@@ -38,6 +38,9 @@ class EntryKind(Enum):
     LINK = "l"
 
 
+_KINDS: Final = {kind.value.encode(): kind for kind in EntryKind}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One device's word on one path.
@@ -69,6 +72,8 @@ class Entry:
     "64 bytes; empty while it is not signed."
     extra: Mapping[bytes, bencode.Value] = field(default_factory=dict)
     "Keys that are unknown here; they are kept and signed."
+    _packed: bytes = field(default=b"", init=False, compare=False, repr=False)
+    "What `pack` made, once it was asked; a replaced copy has none."
 
     def same_content(self, other: Entry) -> bool:
         """True where the two leave the same on a disk, times apart."""
@@ -94,10 +99,12 @@ class Entry:
 
     def pack(self) -> bytes:
         """A bencoded dictionary. Raises LimitError where it is longer than SYNC_ENTRY_BYTES."""
-        raw = bencode.encode({**self._fields(), _SIGNATURE: self.signature})
-        if len(raw) > limits.SYNC_ENTRY_BYTES:
-            raise LimitError(f"an entry is longer than SYNC_ENTRY_BYTES = {limits.SYNC_ENTRY_BYTES}")
-        return raw
+        if not self._packed:
+            raw = bencode.encode({**self._fields(), _SIGNATURE: self.signature})
+            if len(raw) > limits.SYNC_ENTRY_BYTES:
+                raise LimitError(f"an entry is longer than SYNC_ENTRY_BYTES = {limits.SYNC_ENTRY_BYTES}")
+            object.__setattr__(self, "_packed", raw)
+        return self._packed
 
     def _fields(self) -> dict[bytes, bencode.Value]:
         fields: dict[bytes, bencode.Value] = {
@@ -118,8 +125,11 @@ class Entry:
         return fields
 
     @classmethod
-    def unpack(cls, raw: bytes) -> Entry:
-        """What `pack` made, checked but for the signature. Raises FormatError or LimitError for anything else."""
+    def unpack(cls, raw: bytes, *, checked: bool = False) -> Entry:
+        """What `pack` made, checked but for the signature. Raises FormatError or LimitError for anything else.
+
+        `checked`: these bytes were unpacked before, and only what is read is looked at.
+        """
         if len(raw) > limits.SYNC_ENTRY_BYTES:
             raise LimitError(f"an entry is longer than SYNC_ENTRY_BYTES = {limits.SYNC_ENTRY_BYTES}")
         value = bencode.decode(raw, depth=8, tokens=limits.SYNC_ENTRY_TOKENS)
@@ -132,14 +142,18 @@ class Entry:
         target = _text(take_bytes(value, b"t", "entry"), "entry.t") if b"t" in value else ""
         vector = VersionVector.unpack(take_bytes(value, b"v", "entry"), "entry.v")
         author = _sized(value, b"a", DeviceId.SIZE)
+        path = _text(take_bytes(value, b"p", "entry"), "entry.p")
         made = cls(
-            path=check_path(_text(take_bytes(value, b"p", "entry"), "entry.p")), kind=kind, size=size,
+            path=path if checked else check_path(path), kind=kind, size=size,
             mtime_ns=_range(value, b"m", -limits.SYNC_MTIME_NS, limits.SYNC_MTIME_NS), executable=executable, root=root,
             target=target, lineage=_sized(value, b"l", LINEAGE_BYTES), vector=vector, deleted=deleted,
             author=DeviceId(author), epoch=_range(value, b"e", 0, limits.SYNC_EPOCHS),
             seq=_range(value, b"q", 1, limits.SYNC_COUNTER), signature=_sized(value, _SIGNATURE, 64),
             extra={key: each for key, each in value.items() if key not in _KEYS},
         )
+        if checked:
+            object.__setattr__(made, "_packed", raw)
+            return made
         _consistent(made)
         if made.pack() != raw:
             raise FormatError("an entry is spelt in another way than the one there is")
@@ -185,10 +199,10 @@ def _consistent(entry: Entry) -> None:
 
 
 def _kind(raw: bytes) -> EntryKind:
-    for kind in EntryKind:
-        if kind.value.encode() == raw:
-            return kind
-    raise FormatError("is no kind of entry", where="entry.k")
+    kind = _KINDS.get(raw)
+    if kind is None:
+        raise FormatError("is no kind of entry", where="entry.k")
+    return kind
 
 
 def _flag(value: dict[bytes, bencode.Value], key: bytes) -> bool:

@@ -82,8 +82,8 @@ class Index:
 class Entries:
     """Rows of the sender's index with numbers above `after` up to `upto`: all heads that changed there.
 
-    `whole`: with these the receiver has all that the sender had when it began, and may take it over: what was changed
-    together is known together.
+    Rows that say what the receiver said itself are left out. `whole`: with these the receiver has all that the sender
+    has, and may take it over: what was changed together is known together.
     """
 
     tag: bytes

@@ -12,7 +12,7 @@ its place, and look like a conflict.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from wildbach.base import limits
@@ -25,7 +25,7 @@ from wildbach.services.sync.merge import live, merged, union, wanted
 from wildbach.services.sync.observe import Change, What, observe
 from wildbach.services.sync.planner import Act, Names, Op, Plan, View, Why, join_vector, parents_first, plan
 from wildbach.services.sync.seams import Signer, Store
-from wildbach.services.sync.trees import Base, Policy, Seen, ancestors
+from wildbach.services.sync.trees import Base, Heads, Policy, Seen, ancestors
 
 STEP_PATHS: Final = 1000
 "Paths that one step looks at, with their directories."
@@ -47,6 +47,19 @@ _AHEAD: Final = 1 << 40
 _EMPTY: Final = Seen(EntryKind.DIR)
 
 
+@dataclass(slots=True)
+class _Signing:
+    """What changed at some paths, and how much of it is signed."""
+
+    paths: list[str]
+    changes: list[Change]
+    done: int = 0
+
+    def next(self, most: int) -> list[Change]:
+        begun, self.done = self.done, min(self.done + most, len(self.changes))
+        return self.changes[begun : self.done]
+
+
 class Core:
     """Times are seconds since 1970 by this device's clock, which may be wrong by years."""
 
@@ -64,6 +77,7 @@ class Core:
         self._settle = settle
         self._losses = guards.Losses(store, me)
         self._unsure = set(store.held(Why.UNDERWAY))
+        self._signing: _Signing | None = None
 
     @property
     def policy(self) -> Policy:
@@ -83,6 +97,11 @@ class Core:
                 else:
                     self._mark(each)
         self._look_again(*Why)
+        self._commit()
+
+    def _commit(self) -> None:
+        """Something is new: what was not signed yet is looked at anew."""
+        self._signing = None
         self._store.commit()
 
     # --- what happened
@@ -107,10 +126,11 @@ class Core:
             self._touched(path)
         self._count(found, lost, now)
         if self._unsure:
-            self._observed(parents_first(sorted(self._unsure & found.keys())), now)
+            for each in self._observed(parents_first(sorted(self._unsure & found.keys())), now):
+                self._changed(each, now)
             for path in self._unsure & found.keys():
                 store.hold(path, None)
-        store.commit()
+        self._commit()
         self._unsure -= found.keys()
 
     def _count(self, found: Mapping[str, Seen | None], lost: list[str], now: float) -> None:
@@ -145,8 +165,10 @@ class Core:
             self._store.set_number(_SETTLING, 0)
             self._look_again(Why.NOT_SCANNED)
 
-    def merge(self, entries: Iterable[Entry], now: float) -> int:
+    def merge(self, entries: Iterable[Entry], now: float, plain: list[int] | None = None) -> int:
         """What a peer has: all of one exchange, each entry checked and its signature too. Returns how many were new.
+
+        `plain` gets the local sequences under which stands what came and nothing else.
 
         Entries that are ours and that we do not remember show that the data base went back in time. Raises UsageError
         while there is something `unfinished`.
@@ -168,6 +190,8 @@ class Core:
                 return 0
             batch.add(entry, heads)
             store.put_heads(entry.path, after)
+            if plain is not None and len(after) == 1:
+                plain.append(store.last())
             self._touched(entry.path)
             return 1
 
@@ -195,7 +219,7 @@ class Core:
                     self._losses.note(author, lost, now)
             for path in store.conflicted():
                 store.mark(path)
-        store.commit()
+        self._commit()
         return new
 
     def _refuse(self, entry: Entry, now: float) -> None:
@@ -218,7 +242,7 @@ class Core:
         """
         if sequence > self._store.number(_SEQUENCE):
             self._went_back(sequence)
-            self._store.commit()
+            self._commit()
 
     def _went_back(self, sequence: int) -> None:
         self._store.set_number(_SEQUENCE, sequence)
@@ -230,14 +254,14 @@ class Core:
         if self._store.number(_MUTE):
             self._store.set_number(_MUTE, 0)
             self._look_again(*Why)
-            self._store.commit()
+            self._commit()
 
     def compared(self) -> None:
         """A whole scan ended after an exchange, and all of it was looked at: deletions count again."""
         if self._store.number(_CAUTIOUS) and not self._store.number(_MUTE):
             self._store.set_number(_CAUTIOUS, 0)
             self._look_again(*Why)
-            self._store.commit()
+            self._commit()
 
     def _look_again(self, *whys: Why) -> None:
         for path in self._store.held(*whys):
@@ -245,23 +269,37 @@ class Core:
 
     # --- what is to be done
 
-    def step(self, now: float, limit: int = STEP_PATHS) -> list[Op]:
+    def step(self, now: float, limit: int = STEP_PATHS, *, pausing: bool = False) -> list[Op]:
         """Sign what changed here and say what to do next; in one commit.
 
-        Each operation is answered with `done` or `failed` before the next step. Empty: all is in step, or held.
+        Each operation is answered with `done` or `failed` before the next step. Empty: all is in step, or held; or with
+        `pausing`, which stops after each `limit` paths, more is `unsigned`.
         """
         store = self._store
         self._settled(now)
-        while paths := self._next(limit):
-            changes = self._observed(paths, now)
+        while self._signing is not None or (paths := self._next(limit)):
+            todo = self._signing or _Signing(paths, self._observed(paths, now))
+            self._signing = None
+            for each in todo.next(limit if pausing else len(todo.changes)):
+                self._changed(each, now)
+            if todo.done < len(todo.changes):
+                self._signing = todo
+                break
             # What was signed may concern more than was looked at: losers, and directories that are needed now.
-            made = plan(parents_first([*paths, *(each.path for each in changes)]), self._view())
-            ops = self._planned(paths, made, now)
+            made = plan(parents_first([*todo.paths, *(each.path for each in todo.changes)]), self._view())
+            ops = self._planned(todo.paths, made, now)
             if ops:
                 store.commit()
                 return ops
+            if pausing:
+                break
         store.commit()
         return []
+
+    @property
+    def unsigned(self) -> bool:
+        """There are paths that have to be looked at by `step`: others are not to take what was signed for all."""
+        return bool(self._store.marked(1))
 
     def _next(self, limit: int) -> list[str]:
         """Paths to look at: where there are more than are looked at in one go, with those that they moved from and to,
@@ -293,7 +331,6 @@ class Core:
             if each.what in (What.SIGN, What.DELETE) and (quiet or self._forged(each.path, now)):
                 continue
             found.append(each)
-            self._changed(each, now)
         return found
 
     def _changed(self, change: Change, now: float) -> None:
@@ -355,7 +392,7 @@ class Core:
         for path in paths:
             store.unmark(path)
             store.hold(path, None)
-            self._note(path)
+            self._note(path, made.lost.get(path, ()))
         for path, why in made.held.items():
             store.hold(path, why)
         ops: list[Op] = []
@@ -407,9 +444,11 @@ class Core:
             return False
         return op.entry is not None and self._losses.holds(op.entry.author, op.entry.seq)
 
-    def _note(self, path: str) -> None:
+    def _note(self, path: str, lost: Heads) -> None:
         store = self._store
-        lost = wanted(store.world, path).losers
+        if not lost:
+            store.note(path, ())
+            return
         base = store.synced.get(path)
         store.note(path, tuple(conflicts.record(store.world, path, each, base) for each in lost))
 
@@ -446,7 +485,7 @@ class Core:
             self._touched(op.old.path)
         self._touched(op.path)
         self._look_again(Why.LATER)
-        store.commit()
+        self._commit()
 
     def _moved(self, old: str, new: str) -> None:
         """All below a directory goes with it: in step with nothing yet, and changed by nobody."""
@@ -469,7 +508,7 @@ class Core:
         self._store.hold(op.path, why)
         if op.old is not None:
             self._store.hold(op.old.path, why)
-        self._store.commit()
+        self._commit()
 
     def give_up(self, paths: Iterable[str], now: float) -> None:
         """The user waits no more for contents that no device has: their entries are signed as deleted."""
@@ -483,18 +522,18 @@ class Core:
             drawn = replace(entry, deleted=True, author=self.me, epoch=self.epoch, signature=b"", extra={})
             self._sign(drawn, entry.vector, now)
             self._touched(path)
-        store.commit()
+        self._commit()
 
     def again(self, paths: Iterable[str]) -> None:
         """What held these paths is over: their content came."""
         for path in paths:
             self._mark(path)
-        self._store.commit()
+        self._commit()
 
     def retry(self, *whys: Why) -> None:
         """What held these paths may be over: a device came, there is room again."""
         self._look_again(*whys)
-        self._store.commit()
+        self._commit()
 
     # --- guards
 
@@ -530,7 +569,7 @@ class Core:
                 store.put_base(path, replace(base, vector=union(heads), seen=None))
             self._mark(path)
         self._losses.forgive(author)
-        store.commit()
+        self._commit()
 
     def allow_own(self) -> None:
         """The user said that what is missing here was deleted on purpose."""
@@ -550,7 +589,7 @@ class Core:
             if store.local.get(path) is None:
                 store.put_base(path, None)
                 self._mark(path)
-        store.commit()
+        self._commit()
 
     def revert(self, paths: Iterable[str]) -> None:
         """Give up what was changed here and cannot be sent. What stands there goes into the versions."""
@@ -559,7 +598,7 @@ class Core:
             seen = store.local.get(path)
             store.put_base(path, _base(None, NOTHING, seen) if seen is not None else None)
             self._mark(path)
-        store.commit()
+        self._commit()
 
     # --- the index
 
@@ -591,7 +630,7 @@ class Core:
                 gone += 1
         for author, seq in floor.items():
             store.set_number(_FLOOR + author.hex(), max(seq, store.number(_FLOOR + author.hex())))
-        store.commit()
+        self._commit()
         return gone
 
     def _mark(self, path: str) -> None:

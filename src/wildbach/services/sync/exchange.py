@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from wildbach.base import limits
 from wildbach.base.errors import LimitError, RemoteError
 from wildbach.base.ids import DeviceId, FolderId
-from wildbach.disk.spool import Spool
 from wildbach.protocol.sync.cuts import Verdict
 from wildbach.protocol.sync.entries import Entry
 from wildbach.protocol.sync.messages import INDEX_BYTES, Ack, Entries, Index, batches
 from wildbach.protocol.sync.vectors import NOTHING, VersionVector
 from wildbach.services.sync.core import Core
+from wildbach.services.sync.rows import Ranges, Waiting
 from wildbach.services.sync.store import FolderStore
 
 _INDEX: Final = "index"
@@ -72,7 +72,7 @@ class _Peer:
     "The name of its index."
     have: int
     "We have its rows up to here."
-    waiting: Spool
+    waiting: Waiting
     "Rows that came and are not whole."
     sent: int = -1
     "It has ours up to here; -1: it has not said yet."
@@ -80,8 +80,12 @@ class _Peer:
     "They are whole, and something has to be known first to tell which of them count."
     upto: int = 0
     knows: VersionVector = NOTHING
-    "What it had of each author when it began to send."
-    queue: list[Entries] = field(default_factory=list)
+    "What it had of each author when it sent what made its rows whole."
+    queue: list[Ack | Entries] = field(default_factory=list)
+    whole: bool = True
+    "The last rows that were sent to it made them whole."
+    theirs: Ranges = field(default_factory=Ranges)
+    "Rows of ours that say what it said itself."
     told: bytes = b""
     "The last acknowledgement of ours that it got."
     passed: dict[DeviceId, bytes] = field(default_factory=dict)
@@ -134,7 +138,8 @@ class Exchange:
     def open(self, device: DeviceId, tag: bytes) -> Index:
         """A device is connected, which is a member; what is said to it first."""
         raw = self._store.fact(_THEIRS + device.hex()) or bytes(INDEX_BYTES)
-        peer = _Peer(tag, raw[:INDEX_BYTES], int.from_bytes(raw[INDEX_BYTES:], "big"), self._store.spool(device))
+        peer = _Peer(
+            tag, raw[:INDEX_BYTES], int.from_bytes(raw[INDEX_BYTES:], "big"), Waiting(self._store.spool(device)))
         self._peers[device] = peer
         return self._index(peer)
 
@@ -167,17 +172,21 @@ class Exchange:
             self._core.remembered(max(self._store.number("sequence") + 1, int(now * 1000)))
             self._store.commit()
             for each in self._peers.values():
-                each.sent = 0
-                each.queue.clear()
+                self._begin(each, 0)
             if peer.have == said.last or any(each.compared for each in self._peers.values()):
                 # All that one of them has is here already; it says nothing more that could be waited for.
                 self._core.heard()
             return {each: self._index(one) for each, one in self._peers.items()}
-        peer.sent = said.peer_last if said.peer_index == self.index else 0
-        peer.queue.clear()
+        self._begin(peer, said.peer_last if said.peer_index == self.index else 0)
         if peer.have == said.last and peer.index == said.index:
             self._whole(peer)
         return {}
+
+    def _begin(self, peer: _Peer, sent: int) -> None:
+        """Send rows from there on."""
+        peer.sent, peer.whole, peer.told = sent, True, b""
+        peer.queue.clear()
+        peer.theirs.clear()
 
     # -- what comes
 
@@ -192,7 +201,8 @@ class Exchange:
                 raise RemoteError("rows of an index that do not follow those that are here")
             return 0
         peer.upto = said.upto
-        peer.waiting.add(said.entries)
+        entries = [Entry.unpack(raw) for raw in said.entries]
+        peer.waiting.add(said.entries, entries, bytes(map(self._verified, entries)))
         self._check_room(peer)
         if not said.whole:
             peer.parked = False
@@ -218,7 +228,9 @@ class Exchange:
         peer.parked = counted is None
         if counted is None:
             return 0
-        count = self._core.merge(compress(map(Entry.unpack, peer.waiting.rows()), counted), now)
+        plain: list[int] = []
+        count = self._core.merge(compress((entry for _, entry, _ in peer.waiting.rows()), counted), now, plain)
+        peer.theirs.add(plain)
         peer.waiting.clear()
         peer.have = peer.upto
         self._store.put_fact(_THEIRS + device.hex(), peer.index + peer.have.to_bytes(8, "big"))
@@ -234,21 +246,26 @@ class Exchange:
             peer.compared = True
             self._core.heard()
 
-    def _checked(self, waiting: Spool) -> bytes | None:
+    def _checked(self, waiting: Waiting) -> bytes | None:
         """For each row a byte, 1 where its entry counts; None where it cannot be told yet."""
         found = bytearray()
-        for raw in waiting.rows():
-            entry = Entry.unpack(raw)
-            key = self._members.key(entry.author)
+        for raw, entry, signed in waiting.rows():
             verdict = self._members.judge(entry, raw)
-            if key is None or verdict is Verdict.UNDECIDED or not self._known(entry.vector):
+            if verdict is Verdict.UNDECIDED or not self._known(entry.vector) or not (signed or self._verified(entry)):
                 return None
-            if not entry.verify(self._folder, key):
-                raise RemoteError("an entry that its author did not sign")
             found.append(verdict is Verdict.ACCEPTED)
             if verdict is not Verdict.ACCEPTED:
                 self._refused(entry)
         return bytes(found)
+
+    def _verified(self, entry: Entry) -> bool:
+        """False where its author is not known yet. Raises RemoteError where it did not sign that."""
+        if entry in self._store.world.get(entry.path):
+            return True
+        key = self._members.key(entry.author)
+        if key is not None and not entry.verify(self._folder, key):
+            raise RemoteError("an entry that its author did not sign")
+        return key is not None
 
     def _known(self, vector: VersionVector) -> bool:
         """All that it names are devices of the folder. Made-up ones would fill the vectors of all later changes."""
@@ -261,29 +278,39 @@ class Exchange:
         peer = self._peers.get(device)
         if peer is None or peer.sent < 0:
             return None
-        if not peer.queue and peer.sent < self._store.last() and not self._store.marked(1):
-            self._fill(peer)
-        else:
-            ack = self._next_ack(device, peer)
-            if ack is not None and not peer.queue:
-                return ack
         if not peer.queue:
-            return None
-        if peer.queue[0].after == peer.sent and (ack := self._own_ack(peer)) is not None:
-            # It says up to where the rows that follow are all that there is.
-            return ack
+            self._fill(peer)
+        if not peer.queue:
+            return self._next_ack(device, peer)
         found = peer.queue.pop(0)
-        peer.sent = found.upto
+        if isinstance(found, Entries):
+            peer.sent, peer.whole = found.upto, found.whole
         return found
 
     def _fill(self, peer: _Peer) -> None:
-        """Messages with all rows that the device lacks, so that the last one makes them whole."""
-        last, after = self._store.last(), peer.sent
-        packed, upto = self._store.packed_since(after, _PAGE)
+        """Messages with rows that the device lacks. Those that it said itself it has.
+
+        They go while changes are still being signed, and are whole when all of these are.
+        """
+        last, after, packed = self._store.last(), peer.sent, list[bytes]()
+        whole = not self._core.unsigned
+        if after == last and (peer.whole or not whole):
+            return
+        upto = peer.theirs.after(after)
+        while upto < last and not packed:
+            packed, upto = self._store.packed_since(upto, _PAGE, peer.theirs.before(last))
+            upto = peer.theirs.after(upto)
+        whole = whole and upto >= last
+        if not whole and not packed:
+            return
         runs = batches(packed) or [[]]
         for number, run in enumerate(runs, 1):
             end = upto if number == len(runs) else after
-            peer.queue.append(Entries(peer.tag, after, end, tuple(run), whole=number == len(runs) and upto >= last))
+            made = Entries(peer.tag, after, end, tuple(run), whole=whole and number == len(runs))
+            if made.whole and (ack := self._own_ack(peer)) is not None:
+                # It says up to where the rows are all that there is, of what this device has now.
+                peer.queue.append(ack)
+            peer.queue.append(made)
             after = end
 
     # -- who has what

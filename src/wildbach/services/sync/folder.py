@@ -554,7 +554,11 @@ class Folder:
         """One round of the plan. What others have to send comes meanwhile."""
         if self.membership.role is None or self._place is None or not self._looked:
             return
-        ops = await self._work.run(self._plan)
+        ops, more = await self._work.run(self._plan)
+        while more and not ops:
+            # Much changed here: the others look at what is signed while the rest of it is.
+            await self._tell()
+            ops, more = await self._work.run(self._plan)
         if not ops:
             return
         self._wake.set()
@@ -567,12 +571,16 @@ class Folder:
         self.transfers.pump()
         self._changed(self)
 
-    def _plan(self) -> list[Op]:
+    def _plan(self) -> tuple[list[Op], bool]:
+        """What to do, and whether there is more to look at."""
         self.place.reserve(time.time())
-        ops = self._core.step(time.time())
+        ops = self._core.step(time.time(), pausing=True)
         left = self._core.settling(time.time())
         self._settle_at = time.monotonic() + left if left else 0.0
-        return ops
+        more = self._core.unsigned
+        if not ops and not more:
+            self.store.rest()
+        return ops, more
 
     def _by_author(self, op: Op) -> list[Link]:
         """Whom to ask for a content: who wrote it first, then the others by how little they have to do."""

@@ -86,6 +86,8 @@ class Plan:
 
     ops: list[Op] = field(default_factory=list)
     held: dict[str, Why] = field(default_factory=dict)
+    lost: dict[str, Heads] = field(default_factory=dict)
+    "Of the paths that have some: losers, see `merge.Want`."
 
 
 class Names:
@@ -114,7 +116,10 @@ def plan(paths: Iterable[str], view: View) -> Plan:
     for path in sorted(set(paths)):
         if view.policy.leaves_out(path):
             continue
-        found = _wish(path, view)
+        want = wanted(view.world, path)
+        if want.losers:
+            made.lost[path] = want.losers
+        found = _wish(path, want, view)
         if isinstance(found, Why):
             made.held[path] = found
             continue
@@ -199,8 +204,8 @@ def covered(path: str, want: Want, view: View) -> VersionVector:
     return union(each for each in heads if each.deleted or not any(same_bytes(each, one) for one in lost))
 
 
-def _wish(path: str, view: View) -> list[Op] | Why:
-    want, seen, base = wanted(view.world, path), view.local.get(path), view.synced.get(path)
+def _wish(path: str, want: Want, view: View) -> list[Op] | Why:
+    seen, base = view.local.get(path), view.synced.get(path)
     policy = view.policy
     if not matches(seen, base) and not (_agrees(want, seen) and _other(seen, base)):
         return Why.NOT_SCANNED if policy.writes else Why.CHANGED_HERE

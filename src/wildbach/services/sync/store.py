@@ -22,9 +22,9 @@ from wildbach.disk.spool import Spool
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.services.sync.conflicts import Conflict, told
-from wildbach.services.sync.merge import winner
+from wildbach.services.sync.merge import live, winner
 from wildbach.services.sync.planner import Why
-from wildbach.services.sync.trees import Base, Heads, Seen, parent
+from wildbach.services.sync.trees import Base, Heads, Seen, ancestors, parent
 
 _SEEN: Final = (
     "kind TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, exec INTEGER NOT NULL, root BLOB NOT NULL,"
@@ -75,8 +75,10 @@ FORM: Final = Form(
     "and the folder is not kept the same: %s. Leave the folder and join it anew: its files stay, and equal ones are "
     "not sent again")
 _END: Final = "\U0010ffff"
-_KNOWN: Final = 8192
-"Paths of each tree that are held in memory."
+_KNOWN: Final = 24_576
+"Paths of each tree that are held in memory while there is work: of some 10,000 files that move, both names."
+_RESTING: Final = 1024
+"And while there is none."
 
 
 class FolderStore:
@@ -112,6 +114,8 @@ class FolderStore:
         "What was read or written lately of each tree: a step looks at the same paths several times."
         self.sights: dict[str, Seen | None] = {}
         self.bases: dict[str, Base | None] = {}
+        self.lived: dict[str, bool] = {}
+        "Is something live below a path?"
         self._last: int = self.read("SELECT coalesce(max(row), 0) FROM paths")[0][0]
         self._last = max(self._last, self._number("last"))
         self._files: int = self.read("SELECT count(*) FROM synced WHERE NOT deleted AND at_kind <> 'd'")[0][0]
@@ -151,6 +155,12 @@ class FolderStore:
             self._gathering = False
         self.commit()
 
+    def rest(self) -> None:
+        """There is no work: what was read or written lately need not be in memory, where it is much."""
+        for known in (self.heads, self.sights, self.bases, self.lived):
+            if len(known) > _RESTING:
+                known.clear()
+
     def undo(self) -> None:
         """What was not committed did not happen."""
         self._file.undo()
@@ -159,9 +169,12 @@ class FolderStore:
     # -- the trees
 
     def put_heads(self, path: str, heads: Heads) -> None:
-        before = len(self.world.get(path))
+        before = self.world.get(path)
         self.heads[path] = heads
-        if len(heads) < before:
+        if live(before) is not live(heads):
+            for each in ancestors(path):
+                self.lived.pop(each, None)
+        if len(heads) < len(before):
             self._run("DELETE FROM heads WHERE path = ? AND nth >= ?", path, len(heads))
         if not heads:
             self._run("DELETE FROM paths WHERE path = ?", path)
@@ -318,11 +331,13 @@ class FolderStore:
 
     def since(self, sequence: int, limit: int) -> tuple[list[Entry], int]:
         packed, upto = self.packed_since(sequence, limit)
-        return [Entry.unpack(raw) for raw in packed], upto
+        return [Entry.unpack(raw, checked=True) for raw in packed], upto
 
-    def packed_since(self, sequence: int, limit: int) -> tuple[list[bytes], int]:
-        """The same as bytes: `limit` paths at most, and not many where their entries are long."""
-        rows = self.read("SELECT row, path FROM paths WHERE row > ? ORDER BY row LIMIT ?", sequence, limit)
+    def packed_since(self, sequence: int, limit: int, last: int | None = None) -> tuple[list[bytes], int]:
+        """The same as bytes: `limit` paths at most, and not many where their entries are long; none after `last`."""
+        end = self._last if last is None else last
+        rows = self.read(
+            "SELECT row, path FROM paths WHERE row > ? AND row <= ? ORDER BY row LIMIT ?", sequence, end, limit)
         found: list[bytes] = []
         size = 0
         for row, path in rows:
@@ -331,7 +346,7 @@ class FolderStore:
             size += sum(map(len, packed))
             if size > limits.MIB:
                 return found, row
-        return found, rows[-1][0] if len(rows) == limit else self._last
+        return found, rows[-1][0] if len(rows) == limit else end
 
     def last(self) -> int:
         return self._last
@@ -462,17 +477,30 @@ class _World:
     def get(self, path: str) -> Heads:
         known = self._store.heads
         if not self._store.remembers:
-            return tuple(map(Entry.unpack, self._store._packed(path)))
+            return self._read(path)
         found = known.get(path)
         if found is None:
             _bounded(known)
-            found = known[path] = tuple(map(Entry.unpack, self._store._packed(path)))
+            found = known[path] = self._read(path)
         return found
+
+    def _read(self, path: str) -> Heads:
+        return tuple(Entry.unpack(raw, checked=True) for raw in self._store._packed(path))
 
     def below(self, path: str) -> Iterable[str]:
         return _below(self._store, "paths", path)
 
     def live_below(self, path: str) -> bool:
+        known = self._store.lived
+        if not self._store.remembers:
+            return self._any_below(path)
+        found = known.get(path)
+        if found is None:
+            _bounded(known)
+            found = known[path] = self._any_below(path)
+        return found
+
+    def _any_below(self, path: str) -> bool:
         return bool(self._store.read(
             "SELECT 1 FROM paths WHERE live AND path > ? AND path < ? LIMIT 1", *below(path)))
 
