@@ -156,6 +156,8 @@ async def show(api: Api, *, as_json: bool) -> Exit:
                     f"{text.rate(status.free_rate)} while nothing was")
     for one in status.differences:
         output.warn(f"{one.account}: the ledger says {trx(one.ledger)} TRX, the chain {trx(one.chain)}")
+        if one.account == "deposit" and one.ledger > one.chain:
+            output.warn("more was redeemed than this ledger knows of: does a copy of this wallet pay elsewhere?")
     if status.sales:
         said.listed(status.sales, SALES, sale_of, "", as_json=False)
     if status.purchases:
