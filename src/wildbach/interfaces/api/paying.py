@@ -45,6 +45,20 @@ _WORDS: Final = {
     Why.DONE: "the other side ended it",
     Why.METER: "both sides counted differently",
 }
+_REFUSALS: Final = {
+    ("reserve", "over-reserved"): "so much of the deposit is not free: deposit more, or reserve less",
+    ("reserve", "until"): "a reservation is for 366 days at most, and ends no earlier than before",
+    ("release", "too early"): "its date is not over, and until then it is the payee's",
+    ("release", "nothing"): "there is no reservation for this address",
+    ("withdraw", "too early"): "one delay of the vault has to pass first, from when it was asked for",
+    ("withdraw", "lapsed"): "it had to be fetched within one delay of the vault: ask for it again",
+    ("remove_signer", "not active"): "no such key signs for this wallet, or it is being removed already",
+    ("waive", "nothing"): "this payer has reserved nothing for us",
+    ("redeem", "stale"): "so much of it was redeemed already",
+    ("redeem", "no funds"): "the payer has nothing left there",
+    ("claim", "nothing"): "nothing was redeemed that waits to be fetched",
+}
+"Words of the vault (docs/vault.md) for people, by what was to be done."
 _OF_COPIES: Final = ("day_closed", "restored")
 "Why nothing was signed, until the day is opened or over."
 _LATER: Final = "the seller knows later payments of this wallet: let one copy of it pay, on one device"
@@ -153,7 +167,15 @@ class Paying:
     async def quote_payment(self, wanted: pm.PayOrder) -> wm.WalletQuote:
         wallet = await self.purse.wallet()
         order = await self._order(wallet, wanted)
-        return await self._quoted(wallet, order)
+        try:
+            return await self._quoted(wallet, order)
+        except UsageError as error:
+            plain = next((
+                words for (action, word), words in _REFUSALS.items()
+                if error.code == "call_fails" and action == wanted.action and error.message.endswith(f": {word}")), "")
+            if not plain:
+                raise
+            raise UsageError(f"{error.message}: {plain}", code=error.code) from error
 
     async def _order(self, wallet: Wallet, wanted: pm.PayOrder) -> Order:
         owner = wallet.facts.address
