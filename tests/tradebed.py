@@ -137,7 +137,7 @@ def until(what: Callable[[], bool], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it never comes to this"
-        time.sleep(0.1)  # other processes are waited for
+        time.sleep(0.25)  # other processes are waited for
 
 
 @contextmanager
@@ -152,8 +152,8 @@ def daemon(folder: Path, chain: dict[str, Any], *flags: str, counters: Path | No
         "chain.url": chain["url"], "chain.vault": chain["vault"], "chain.counters": counters or folder / "counters"}
     with serving(cli, *flags, *(word for name, value in settings.items() for word in ("--set", f"{name}={value}"))):
         one = Person(cli)
-        one.port = int(one.json("status")[0]["transfer"]["listening"][0].rpartition(":")[2])
-        one.address = one.json("wallet")[0].get("address", "")
+        one.port = int(one.ask(lambda api: api.transfer()).listening[0].rpartition(":")[2])
+        one.address = one.ask(lambda api: api.wallet()).address
         yield one
 
 

@@ -10,8 +10,10 @@ import pytest
 from tests.tillbed import LIMITS, PRICE, Trade
 from tests.vaultbed import PAYER, SELLER, Bed
 
+from wildbach.base.geometry import BLOCK
 from wildbach.protocol.ext.pay import Why
 from wildbach.protocol.tron.keys import SecretKey
+from wildbach.protocol.wire import codec
 from wildbach.services.chain import vault
 from wildbach.services.pay.ledger.buying import Buying
 from wildbach.services.pay.ledger.selling import Selling
@@ -290,5 +292,44 @@ def test_who_pays_nothing_in_the_same_swarm_is_served(tmp_path: Path) -> None:
         await pair.done(400)
         assert plain.finished > 0 and pair.sold.paid == pair.bought.signed > 0
         assert pair.sold.lanes.keys() == {one for one in pair.counter.lanes if one.payee == SELLER.address}
+
+    play(tmp_path, then)
+
+
+def test_a_seller_who_bills_twice_what_he_sends_is_paid_for_what_came_and_has_to_give_the_rest(tmp_path: Path) -> None:
+    async def then(pair: Pair) -> None:
+        while not pair.selling.deals:
+            await pair.swarm.sleep(0.1)
+        (deal,) = pair.selling.deals.values()
+        honest = deal.gave
+        deal.gave = lambda size: honest(2 * size)  # type: ignore[method-assign]  # a seller who cheats
+        await pair.done()
+        # He stops at his window, with what he made up as debt; the buyer has all, as a guest where nothing is metered.
+        assert pair.sold.debt >= pair.sold.window * PRICE // 2 and pair.sold.bytes_billed > pair.bought.bytes_owed
+        assert pair.bought.signed == sun(pair.bought.owed) <= sun(SIZE * PRICE)
+        assert pair.bought.bytes_owed <= SIZE and pair.trade.redeem(pair.selling) == pair.bought.signed
+
+    play(tmp_path, then)
+
+
+@pytest.mark.parametrize("often", [2, 40])
+def test_blocks_that_nobody_asked_for_are_paid_by_nobody(tmp_path: Path, often: int) -> None:
+    """A seller sends the same block again and again while it is metered."""
+    async def then(pair: Pair) -> None:
+        while not (pair.desk.payers and pair.sold.paid):
+            await pair.swarm.sleep(0.05)
+        (peer,) = pair.seed.torrent.swarm.peers.values()
+        assert peer.bargain is not None
+        header = bytearray(codec.BLOCK_HEADER)
+        codec.put_block_header(header, 0, BLOCK + 9, codec.PIECE, 0, 0)
+        for _ in range(often):
+            peer.connection.send(bytes(header) + pair.trade.content.block(0, 0, BLOCK))
+            peer.shipped += BLOCK
+            peer.bargain.gave(BLOCK)
+        await pair.done()
+        assert pair.bought.signed == sun(pair.bought.owed) == pair.sold.paid
+        assert pair.bought.bytes_owed <= pair.sold.bytes_billed - often * BLOCK
+        # A few may be a slip; who goes on is sent away, and then called as a guest.
+        assert bool(pair.leech.drops["sends blocks that were not asked for"]) == (often > 32)
 
     play(tmp_path, then)

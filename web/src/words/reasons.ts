@@ -44,6 +44,8 @@ const GERMAN: readonly Rule[] = [
   [/^the limits of the buyer's wallet do not allow more$/, "die Grenzen der Geldbörse des Käufers erlauben nicht mehr"],
   [/^the buyer's key is not registered in the vault, or the signature is wrong$/, "der Schlüssel des Käufers ist im Tresor nicht angemeldet, oder die Unterschrift ist falsch"],
   [/^the buyer's books begin anew$/, "die Bücher des Käufers beginnen neu"],
+  [/^the seller knows later payments of this wallet: let one copy of it pay, on one device$/, "der Verkäufer kennt spätere Zahlungen dieser Geldbörse: Nur eine Kopie davon darf zahlen, auf einem Gerät"],
+  [/^another copy of this wallet signed, or it was put back or imported: it pays nothing before tomorrow \(UTC\)\. If no other copy pays any more, `wildbach wallet reopen` lets it pay today$/, "Eine andere Kopie dieser Geldbörse hat unterschrieben, oder sie wurde zurückgespielt oder eingeführt: Sie zahlt vor morgen (UTC) nichts. Wenn keine andere Kopie mehr zahlt, gibt `wildbach wallet reopen` den Tag frei"],
   [/^the buyer has reserved nothing that covers more, and a stranger gets little or no credit$/, "der Käufer hat nichts zurückgelegt, was für mehr reicht, und Fremde bekommen wenig oder keinen Kredit"],
   [/^as much is owed as may be: a voucher is waited for$/, "es ist so viel offen, wie offen sein darf: auf einen Gutschein wird gewartet"],
   [/^the offer is not known any more$/, "das Angebot ist nicht mehr bekannt"],

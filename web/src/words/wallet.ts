@@ -104,7 +104,7 @@ export const walletWords = words(
     used: (text: string) => `${text} used`,
     adrift: (amount: string) => `${amount} TRX are kept free for what a lost state of the wallet signed. Once that is redeemed, “wildbach wallet forget-lost” gives them back.`,
     otherSigners: (count: number) => `${count === 1 ? "1 other key" : `${count} other keys`} in the vault can pay with this wallet's deposit: of a lost state of it, or one that was replaced. “wildbach spend keys” removes them.`,
-    closedToday: "The wallet was restored: what it may pay today counts as paid.",
+    closedToday: "It pays nothing before tomorrow (UTC): another copy of this wallet signed, or it was put back or imported. If no other copy pays any more, `wildbach wallet reopen` lets it pay today.",
     limitsSaved: "The limits hold now.",
   },
   {
@@ -209,7 +209,7 @@ export const walletWords = words(
     used: (text) => `${text} verbraucht`,
     adrift: (amount) => `${amount} TRX werden frei gehalten für das, was ein verlorener Stand der Geldbörse unterschrieben hat. Ist es eingelöst, gibt „wildbach wallet forget-lost“ sie wieder her.`,
     otherSigners: (count) => `${count === 1 ? "1 anderer Schlüssel" : `${count} andere Schlüssel`} im Tresor können mit dem Guthaben dieser Geldbörse zahlen: aus einem verlorenen Stand oder ersetzt. „wildbach spend keys“ entfernt sie.`,
-    closedToday: "Die Geldbörse wurde wiederhergestellt: Was heute gezahlt werden darf, gilt als gezahlt.",
+    closedToday: "Sie zahlt vor morgen (UTC) nichts: Eine andere Kopie dieser Geldbörse hat unterschrieben, oder sie wurde zurückgespielt oder eingeführt. Wenn keine andere Kopie mehr zahlt, gibt `wildbach wallet reopen` den Tag frei.",
     limitsSaved: "Die Grenzen gelten jetzt.",
   },
 );

@@ -27,6 +27,7 @@ from wildbach.services.pay.till.buyside import BuySide
 from wildbach.services.pay.till.selling import SellSide
 from wildbach.services.pay.wallet import orders
 from wildbach.services.pay.wallet.orders import Order, Quote
+from wildbach.services.pay.wallet.policy import CLOSED
 from wildbach.services.pay.wallet.wallet import Wallet
 
 _DAY: Final = 86_400
@@ -44,6 +45,23 @@ _WORDS: Final = {
     Why.DONE: "the other side ended it",
     Why.METER: "both sides counted differently",
 }
+_REFUSALS: Final = {
+    ("reserve", "over-reserved"): "so much of the deposit is not free: deposit more, or reserve less",
+    ("reserve", "until"): "a reservation is for 366 days at most, and ends no earlier than before",
+    ("release", "too early"): "its date is not over, and until then it is the payee's",
+    ("release", "nothing"): "there is no reservation for this address",
+    ("withdraw", "too early"): "one delay of the vault has to pass first, from when it was asked for",
+    ("withdraw", "lapsed"): "it had to be fetched within one delay of the vault: ask for it again",
+    ("remove_signer", "not active"): "no such key signs for this wallet, or it is being removed already",
+    ("waive", "nothing"): "this payer has reserved nothing for us",
+    ("redeem", "stale"): "so much of it was redeemed already",
+    ("redeem", "no funds"): "the payer has nothing left there",
+    ("claim", "nothing"): "nothing was redeemed that waits to be fetched",
+}
+"Words of the vault (docs/vault.md) for people, by what was to be done."
+_OF_COPIES: Final = ("day_closed", "restored")
+"Why nothing was signed, until the day is opened or over."
+_LATER: Final = "the seller knows later payments of this wallet: let one copy of it pay, on one device"
 
 
 class Paying:
@@ -83,7 +101,14 @@ class Paying:
             lambda ledger: [
                 pm.PayFlows(**less_air(ledger.since(at), ledger.earned(at), held))
                 for at in (now - now % _DAY, now - 30 * _DAY, 0)])
-        refused = till.buyer.refused if till.buyer is not None else None
+        refused = ""
+        if till.buyer is not None:
+            last = till.buyer.refused
+            if (await wallet.usage()).closed_today:
+                # Also before anything is asked of it again.
+                refused = CLOSED
+            elif last is not None and last.code not in _OF_COPIES:
+                refused = last.message
         return replace(
             status, deposit=deposit, problem=fault.message if fault is not None else "",
             code=fault.code if fault is not None else "",
@@ -93,7 +118,7 @@ class Paying:
             held=sum(one.good for one in held), uncovered=sum(one.worth - one.good for one in held),
             lanes=len(held), credit=credit,
             too_small=any(one.good for one in held) and all(one.good <= shop.fee for one in held),
-            unattended=wallet.facts.fee is not None, refused=refused.message if refused is not None else "",
+            unattended=wallet.facts.fee is not None, refused=refused,
             today=today, month=month, ever=ever,
             differences=tuple(pm.PayDifference(one.account.value, one.ledger, one.chain) for one in shop.differences))
 
@@ -130,9 +155,11 @@ class Paying:
 
     def _purchase(self, line: Line, buy: BuySide) -> pm.PayPurchase:
         key, bought = line.torrent, buy.purchase
+        # While there is a deal the seller has said so; what we say ourselves ends it.
+        why = _LATER if bought is not None and buy.why == Why.OLD_EPOCH else _why(buy.why)
         return pm.PayPurchase(
             key, self._name(key), str(line.remote), str(bought.lane.payee) if bought is not None else "",
-            line.on, _why(buy.why), buy.price, bought.books.bytes_owed if bought is not None else 0,
+            line.on, why, buy.price, bought.books.bytes_owed if bought is not None else 0,
             bought.books.signed if bought is not None else 0, buy.reserved)
 
     # -- the vault
@@ -140,7 +167,15 @@ class Paying:
     async def quote_payment(self, wanted: pm.PayOrder) -> wm.WalletQuote:
         wallet = await self.purse.wallet()
         order = await self._order(wallet, wanted)
-        return await self._quoted(wallet, order)
+        try:
+            return await self._quoted(wallet, order)
+        except UsageError as error:
+            plain = next((
+                words for (action, word), words in _REFUSALS.items()
+                if error.code == "call_fails" and action == wanted.action and error.message.endswith(f": {word}")), "")
+            if not plain:
+                raise
+            raise UsageError(f"{error.message}: {plain}", code=error.code) from error
 
     async def _order(self, wallet: Wallet, wanted: pm.PayOrder) -> Order:
         owner = wallet.facts.address

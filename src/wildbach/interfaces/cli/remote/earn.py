@@ -83,6 +83,11 @@ async def switch(api: Api, changes: dict[str, object]) -> Exit:
     await api.change_settings(m.SettingsPatch(changes))
     status = await _settled(api)
     _say(status)
+    if status.buy and status.deposit is not None:
+        bounds = (await api.wallet_limits()).limits
+        if not all((bounds.per_voucher, bounds.per_peer, bounds.per_torrent, bounds.per_day, bounds.total,
+                    bounds.max_price)):
+            output.warn("one of the wallet's limits is 0, so nothing is paid: wildbach wallet limits")
     return Exit.OK
 
 
@@ -156,6 +161,8 @@ async def show(api: Api, *, as_json: bool) -> Exit:
                     f"{text.rate(status.free_rate)} while nothing was")
     for one in status.differences:
         output.warn(f"{one.account}: the ledger says {trx(one.ledger)} TRX, the chain {trx(one.chain)}")
+        if one.account == "deposit" and one.ledger > one.chain:
+            output.warn("more was redeemed than this ledger knows of: does a copy of this wallet pay elsewhere?")
     if status.sales:
         said.listed(status.sales, SALES, sale_of, "", as_json=False)
     if status.purchases:
@@ -164,7 +171,8 @@ async def show(api: Api, *, as_json: bool) -> Exit:
 
 
 def _say(status: pm.PayStatus) -> None:
-    marked = f"{len(status.torrents)} torrents are marked"
+    count = len(status.torrents)
+    marked = f"{count} torrent{' is' if count == 1 else 's are'} marked"
     sells = f"at {trx(status.price)} TRX a GiB" if status.sell else "off"
     buys = f"up to {trx(status.most)} TRX a GiB" if status.buy else "off"
     output.line(f"selling   {sells}; {marked}")
@@ -173,9 +181,12 @@ def _say(status: pm.PayStatus) -> None:
     if deposit is not None:
         output.line(
             f"vault     {trx(deposit.balance)} TRX deposited, {trx(deposit.reserved)} of it reserved"
-            + (f", {trx(deposit.asked)} asked back" if deposit.asked else ""))
+            + (f", {trx(deposit.asked)} asked back, from {text.moment(deposit.ready_at)} on to be fetched"
+               if deposit.asked else ""))
         if status.buy and not deposit.signer:
             output.warn("the key that signs payments is not registered: wildbach spend deposit")
+    if (status.sell or status.buy) and not count:
+        output.warn("no torrent is marked, so nothing is sold or bought: wildbach earn mark TORRENT --as mine")
     if status.problem:
         output.warn(text.clean(status.problem))
     if status.refused:

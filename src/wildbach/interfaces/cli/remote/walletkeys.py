@@ -68,7 +68,8 @@ def _show_limits(bounds: wm.WalletBounds, *, as_json: bool) -> Exit:
         allowed = f"{trx(getattr(bounds.limits, name))} TRX"
         output.line(f"{words:<26}{allowed}" + (f", of which {trx(spent)} are used" if spent else ""))
     if used.closed_today:
-        output.warn("the wallet was restored: what it may pay today counts as paid")
+        output.warn("it pays nothing before tomorrow (UTC): another copy of this wallet signed, or it was put back or "
+                    "imported. If no other copy pays any more: wildbach wallet reopen")
     if used.adrift:
         output.warn(f"{trx(used.adrift)} TRX are kept free for what a lost state of the wallet signed: "
                     "wildbach wallet forget-lost, once that is redeemed")

@@ -88,8 +88,10 @@ class Selling:
 
     @property
     def epoch(self) -> int:
-        """The highest there is a voucher or an accept of."""
-        return max((lane.epoch for lane in self.lanes), default=0)
+        """The highest there is a voucher of. An accept does not sign for its epoch, so somebody on the way can change
+        it: alone it shuts no lane.
+        """
+        return max((one.epoch for one, lane in self.lanes.items() if lane.total), default=0)
 
     def held_of(self, payee: Address) -> int:
         """SUN in vouchers for one payee that the vault has not paid."""
@@ -148,7 +150,7 @@ class Selling:
         self.window = max(self.window, first)
 
     def opens(self, lane: LaneId) -> bool:
-        """An accept of this lane is taken: its epoch is the highest that is known, or a later one."""
+        """An accept of this lane is taken: its epoch is the highest that was paid in, or a later one."""
         if not self.epoch <= lane.epoch <= LAST_EPOCH:
             return False
         return lane in self.lanes or self._roomy

@@ -159,7 +159,10 @@ class Counters:
 
     @_alone
     def check_accept(self, payee: Address, price: int, cover: Cover | None) -> None:
-        """Whether an offer may be accepted. Raises Refused where nothing of it could be paid."""
+        """Whether an offer may be accepted. Raises Refused where nothing of it could be paid. Looks at the mirror:
+        another copy that has signed meanwhile is noticed before anything is agreed.
+        """
+        self._checked = False
         self._check()
         probe = Wanted(Voucher(self._payer, payee, policy.LAST_EPOCH, 1), (Share(b"", 1, price),))
         with self._store.look() as db:
@@ -241,8 +244,18 @@ class Counters:
         with self._store.change() as db:
             put_number(db, "adrift", 0)
 
+    @_alone
     def covered(self, cover: Cover) -> None:
-        """A newer state of the vault is known: where no stranger signs for us any more, what was forgotten is void."""
+        """A newer state of the vault is known. It pays for signatures of ours alone: where it paid more of a lane than
+        was signed here, another copy of the wallet signs. And where no stranger signs for us any more, what was
+        forgotten is void.
+        """
+        with self._store.look() as db:
+            more = [
+                Voucher(self._payer, payee, epoch, min(paid, limits.WALLET_AMOUNT))
+                for (payee, epoch), paid in cover.paid.items() if paid > _lane(db, payee, epoch)]
+        for one in more:
+            self.seen(one)
         if cover.strangers:
             return
         with self._store.look() as db:
@@ -304,7 +317,8 @@ class Counters:
         before = self._floor()
         self._check()
         if self._floor() != before:
-            raise Refused("restored", "another copy of this wallet signs too: its lanes are closed here")
+            raise Refused(
+                "restored", "another copy of this wallet signs too: this one pays nothing today. Let one of them pay")
 
     def _floor(self) -> int:
         with self._store.look() as db:

@@ -17,6 +17,10 @@ from wildbach.protocol.tron.typed import Voucher
 
 LAST_EPOCH: Final = (1 << 58) - 1
 "In ms since 1970; a later one cannot be counted."
+CLOSED: Final = (
+    "another copy of this wallet signed, or it was put back or imported: it pays nothing before tomorrow (UTC). If no "
+    "other copy pays any more, `wildbach wallet reopen` lets it pay today")
+"Said of a day that counts as spent."
 
 
 class Refused(UsageError):
@@ -173,7 +177,7 @@ def check(allowed: SpendingLimits, wanted: Wanted, spent: Spent) -> None:
 
 def _check_limits(allowed: SpendingLimits, wanted: Wanted, spent: Spent, more: int) -> None:
     if spent.closed_today:
-        raise Refused("day_closed", "the wallet was restored, so what it may spend today counts as spent")
+        raise Refused("day_closed", CLOSED)
     torrents: dict[bytes, int] = {}
     for share in wanted.shares:
         check_price(allowed, share.price)

@@ -13,6 +13,7 @@ from tests.devnode import in_process, turn
 
 from daemons import House, Shell
 from wildbach.interfaces.cli.exits import Exit
+from wildbach.protocol.tron.address import Address
 from wildbach.services.pay.wallet import keystore
 from wildbach.services.pay.wallet.derivation import cold_key
 from wildbach.services.pay.wallet.phrase import Phrase
@@ -20,6 +21,7 @@ from wildbach.services.pay.wallet.policy import Cover
 
 PHRASE = Phrase(bytes(range(100, 116)))
 PAYER = cold_key(PHRASE.seed()).address
+PAYEE = str(Address(b"\x21" * 20))
 pytestmark = pytest.mark.skipif(find_spec("eth") is None, reason="py-evm (the extra devchain) is missing")
 
 
@@ -112,3 +114,24 @@ def test_keys_of_a_lost_state_and_keys_that_were_replaced_are_removed_in_one_ste
         two.good("chain", "faucet", PAYER, "0.000001", "--url", chain["url"])
         assert not cover(two.house).strangers
         assert two.json("wallet")[0]["other_signers"] == []
+
+
+def test_what_the_vault_refuses_and_what_is_missing_is_said_in_plain_words(
+    tmp_path: Path, chain: dict[str, Any], shell: Callable[[str], Shell],
+) -> None:
+    phrase = ("--passphrase-file", tmp_path / "passphrase")
+    one = shell("one")
+    with one.house.open(**settings(tmp_path, "one", chain)):
+        one.good("wallet", "import", "--file", tmp_path / "words", *phrase)
+        one.good("chain", "faucet", PAYER, "500", "--url", chain["url"])
+        one.house.until(lambda api: api.shop.till is not None)
+        one.good("spend", "on", "--most", "1")
+        assert "no torrent is marked" in one.err and "wildbach wallet limits" in one.err
+        assert one.run("spend", "reserve", PAYEE, "5", "--yes", *phrase)[0] == Exit.USAGE
+        assert "over-reserved: so much of the deposit is not free" in one.err
+        one.good("spend", "deposit", "10", "--yes", *phrase)
+        one.good("spend", "reserve", PAYEE, "5", "--yes", *phrase)
+        assert one.run("spend", "release", PAYEE, "--yes", *phrase)[0] == Exit.USAGE
+        assert "too early: its date is not over" in one.err
+        one.good("spend", "ask-back", "2", "--yes", *phrase)
+        assert "2 asked back, from 2" in one.good("spend")

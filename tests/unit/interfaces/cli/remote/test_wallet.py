@@ -143,7 +143,7 @@ def test_an_address_is_only_looked_at(shell: Shell) -> None:
 def test_limits_are_shown_and_set(shell: Shell, monkeypatch: pytest.MonkeyPatch, secret: Path) -> None:
     typed(monkeypatch, " ".join(PHRASE.words()), PASS)
     shell.good("wallet", "import")
-    assert "a day (UTC)" in shell.good("wallet", "limits") and "counts as paid" in shell.err
+    assert "a day (UTC)" in shell.good("wallet", "limits") and "wildbach wallet reopen" in shell.err
     shell.good("wallet", "limits", "--per-day", "5", "--total", "50", "--passphrase-file", secret)
     (now,) = shell.json("wallet", "limits", "--per-day", "2.5")
     assert (now["limits"]["per_day"], now["limits"]["total"]) == (2_500_000, 50_000_000)

@@ -14,7 +14,7 @@ from wildbach.services.pay.ledger import terms
 from wildbach.services.pay.ledger.buying import Buying, takes
 from wildbach.services.pay.ledger.seams import Reserve, Standing
 from wildbach.services.pay.ledger.selling import Selling
-from wildbach.services.pay.ledger.terms import CREDIT, FIRST_WINDOW, LARGEST_WINDOW, MIB, UNIT, LaneId, sun
+from wildbach.services.pay.ledger.terms import CREDIT, FIRST_WINDOW, LARGEST_WINDOW, LAST_EPOCH, MIB, UNIT, LaneId, sun
 
 PRICE = 33_000
 DAY = 86400
@@ -87,10 +87,18 @@ def test_a_lower_or_equal_total_is_passed_over() -> None:
 def test_an_accept_of_an_old_epoch_is_refused_and_its_vouchers_are_money_still() -> None:
     books = seller()
     books.accept(lane(7), 0)
+    books.count(lane(7), 5, b"s", PRICE)
     assert books.opens(lane(7)) and books.opens(lane(8)) and not books.opens(lane(6))
     assert books.better(lane(6), 10)
     books.count(lane(6), 10, b"s", PRICE)
-    assert books.paid == 10 and books.epoch == 7
+    assert books.paid == 15 and books.epoch == 7
+
+
+def test_an_epoch_in_which_nothing_was_paid_shuts_no_other() -> None:
+    books = seller()
+    books.accept(lane(LAST_EPOCH), 0)
+    books.bill(MIB, PRICE, lane(LAST_EPOCH))
+    assert books.opens(lane(7)) and books.debt == MIB * PRICE
 
 
 def test_no_more_than_four_lanes_wait_to_be_redeemed() -> None:

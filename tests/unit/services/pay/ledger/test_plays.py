@@ -130,7 +130,7 @@ class Play:
             self.restored()
 
     def give(self) -> None:
-        if self.selling.epoch != self.epoch or self.lane not in self.selling.lanes:
+        if self.selling.epoch > self.epoch or self.lane not in self.selling.lanes:
             return
         if self.selling.refuses(self.standing, self.price, self.payee) is not None:
             return

@@ -3,123 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from tests.stallbed import BLOCK, THIEF, Stall, offer, purchase, stall
 from tests.tillbed import PRICE, Trade
 from tests.vaultbed import HOT, PAYER, SELLER
 
-from wildbach.engine.paying import Line
 from wildbach.protocol.ext import pay
-from wildbach.protocol.ext.pay import Accepted, Due, Message, Offer, Paid, Stop, Why
+from wildbach.protocol.ext.pay import Accepted, Due, Paid, Stop, Why
 from wildbach.protocol.tron.address import Address
-from wildbach.protocol.tron.keys import SecretKey
-from wildbach.protocol.tron.typed import Accept, Voucher
+from wildbach.protocol.tron.typed import Voucher
 from wildbach.runtime.tasks import Scope
 from wildbach.services.chain import vault
 from wildbach.services.pay.ledger.store import Ledger
 from wildbach.services.pay.ledger.terms import FIRST_WINDOW, MIB, UNIT, sun
-from wildbach.services.pay.till.till import Deal, Till
 from wildbach.services.pay.wallet.policy import Share, Wanted
 from wildbach.testing.content import content
 from wildbach.testing.loop import sim, simloop
-
-THIEF = SecretKey(b"\x66" * 32)
-BLOCK = 16384
-
-
-@dataclass
-class Wire:
-    """A connection whose other end is the test."""
-
-    number: int
-    torrent: str = "t"
-    piece_length: int = 256 * 1024
-    fast: bool = True
-    on: bool = False
-    sent: int = 0
-    received: int = 0
-    unverified: int = 0
-    remote: str = "203.0.113.1:6881"
-    said: list[Message] = field(default_factory=list)
-
-    def tell(self, payload: bytes) -> None:
-        message = pay.decode(payload)
-        assert message is not None
-        self.said.append(message)
-
-    def meter(self, on: bool) -> None:
-        self.on = on
-
-    def last(self, kind: type[Message]) -> Message | None:
-        return next((one for one in reversed(self.said) if isinstance(one, kind)), None)
-
-
-@dataclass
-class Stall:
-    """A seller, and connections of whoever wants something of it."""
-
-    trade: Trade
-    till: Till
-    scope: Scope
-    wires: list[tuple[Wire, Deal]] = field(default_factory=list)
-
-    def connect(self, piece_length: int = 256 * 1024) -> tuple[Wire, Deal]:
-        wire = Wire(len(self.wires) + 1, piece_length=piece_length)
-        theirs = pay.encode_terms(pay.Terms(self.trade.bed.domain.chain_id, self.trade.bed.domain.vault))
-        deal = self.till.opens(cast(Line, wire), theirs)
-        assert deal is not None
-        self.wires.append((wire, deal))
-        return wire, deal
-
-    def accept(
-        self, wire: Wire, deal: Deal, epoch: int, *, key: SecretKey = HOT, payer: Address = PAYER.address,
-        owed: int = 0,
-    ) -> None:
-        offer = wire.last(Offer)
-        assert isinstance(offer, Offer)
-        digest = Accept(payer, offer.payee, offer.id, bytes(32), offer.expires).digest(self.trade.bed.domain)
-        deal.received(pay.encode(Accepted(offer.id, payer, epoch, owed, key.sign(digest))))
-
-    def pay(self, deal: Deal, epoch: int, total: int, key: SecretKey = HOT) -> None:
-        digest = Voucher(PAYER.address, SELLER.address, epoch, total).digest(self.trade.bed.domain)
-        deal.received(pay.encode(Paid(epoch, total, key.sign(digest))))
-
-    def take(self, wire: Wire, deal: Deal, most: int = 64 * MIB) -> int:
-        """Have blocks until they are not metered any more; how many bytes were."""
-        metered = 0
-        while deal.sell is not None and deal.sell.metering and metered < most:
-            wire.sent += BLOCK
-            metered += BLOCK
-            deal.gave(BLOCK)
-        return metered
-
-    def tick(self) -> None:
-        for _, deal in self.wires:
-            deal.tick(simloop().time())
-
-    async def rest(self, seconds: float = 1.0) -> None:
-        await asyncio.sleep(seconds)
-
-
-def stall(tmp_path: Path, then: Callable[[Stall], Awaitable[None]], reserve: int = 10_000_000) -> None:
-    async def main() -> None:
-        trade = Trade(tmp_path, content(MIB))
-        if reserve:
-            trade.reserve(reserve)
-        with closing(trade):
-            async with Scope("root") as scope:
-                till = trade.seller(scope.child("till"))
-                await till.start()
-                await then(Stall(trade, till, scope))
-                await till.close()
-
-    sim(1).run(main())
 
 
 def test_a_voucher_for_more_than_there_is_ends_nothing(tmp_path: Path) -> None:
@@ -324,26 +228,6 @@ def test_a_key_that_was_removed_gets_nothing_more_on_a_reservation_made_later(tm
         assert deal.sell is not None and not deal.sell.metering
 
     stall(tmp_path, then, reserve=0)
-
-
-def purchase(tmp_path: Path, then: Callable[[Stall], Awaitable[None]], reserve: int = 10_000_000) -> None:
-    """The test sells."""
-    async def main() -> None:
-        trade = Trade(tmp_path, content(MIB))
-        trade.reserve(reserve)
-        with closing(trade):
-            async with Scope("root") as scope:
-                till = trade.buyer(scope.child("till"))
-                await till.start()
-                await then(Stall(trade, till, scope))
-                await till.close()
-
-    sim(1).run(main())
-
-
-def offer(at: Stall, deal: Deal, number: int = 1, payee: Address = SELLER.address) -> None:
-    deal.received(pay.encode(
-        Offer(number.to_bytes(8, "big"), PRICE, FIRST_WINDOW, payee, 0, int(at.trade.wall()) + 3600)))
 
 
 def test_a_kill_between_the_wallet_and_the_ledger_costs_a_step_and_no_more(tmp_path: Path) -> None:

@@ -285,6 +285,32 @@ def test_of_two_copies_on_one_machine_the_second_is_closed(bed: Bed) -> None:
     assert caught.value.code == "restored"
 
 
+def test_of_two_copies_on_one_machine_the_older_one_agrees_to_nothing(bed: Bed) -> None:
+    bed.sign(10)
+    bed.copy("copy")
+    other = bed.open("copy")
+    other.check_accept(B, 0, bed.cover)
+    bed.sign(5)
+    with pytest.raises(Refused) as caught:
+        other.check_accept(B, 0, bed.cover)
+    assert caught.value.code == "day_closed" and other.usage().total == 15
+
+
+def test_where_the_vault_paid_more_than_was_signed_another_copy_signs(bed: Bed) -> None:
+    bed.sign(10)
+    bed.counters.covered(Cover(2, balance=90, reserved=0, paid={(A, EPOCH): 10, (B, EPOCH): 0}))
+    assert not bed.counters.usage().closed_today
+    bed.counters.covered(Cover(3, balance=60, reserved=0, paid={(A, EPOCH): 40}))
+    usage = bed.reopen().usage()
+    assert usage.closed_today and usage.total == 40 and usage.epoch_floor > EPOCH
+    # Said once: its owner may open the day although the vault goes on saying so.
+    bed.counters.reopen_day()
+    bed.counters.covered(Cover(4, balance=60, reserved=0, paid={(A, EPOCH): 40}))
+    assert not bed.counters.usage().closed_today
+    bed.counters.covered(Cover(5, balance=60, reserved=0, paid={(A, EPOCH): 1 << 255, (B, 1 << 63): 5}))
+    assert bed.counters.usage().closed_today
+
+
 def test_two_processes_of_one_data_directory_count_together(bed: Bed) -> None:
     bed.counters.set_limits(replace(WIDE, per_day=30))
     other = bed.open()
