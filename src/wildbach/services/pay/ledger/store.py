@@ -407,10 +407,9 @@ def _post(db: sqlite3.Connection, row: Row) -> None:
     db.execute(
         "INSERT INTO rows (at, what, debit, credit, amount, party, epoch, torrent, mark, seal)"
         " VALUES (?,?,?,?,?,?,?,?,?,?)", (*values, _seal(last[0] if last else b"", *values)))
-    for account, amount in ((row.debit, row.amount), (row.credit, -row.amount)):
-        db.execute(
-            "INSERT INTO sums VALUES (?,?) ON CONFLICT DO UPDATE SET amount=amount+excluded.amount",
-            (account.value, amount))
+    db.execute(
+        "INSERT INTO sums VALUES (?,?),(?,?) ON CONFLICT DO UPDATE SET amount=amount+excluded.amount",
+        (row.debit.value, row.amount, row.credit.value, -row.amount))
 
 
 def _seal(before: bytes, *values: object) -> bytes:

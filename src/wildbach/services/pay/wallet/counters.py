@@ -9,11 +9,12 @@ mirror knows more is spent in all and cannot be free any more.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
@@ -23,7 +24,7 @@ from wildbach.protocol.tron.typed import Voucher
 from wildbach.services.pay.wallet import policy
 from wildbach.services.pay.wallet.mirror import Mirror, Mirrored
 from wildbach.services.pay.wallet.policy import Cover, Refused, Share, SpendingLimits, Spent, Wanted
-from wildbach.services.pay.wallet.store import WalletStore, number, put_number
+from wildbach.services.pay.wallet.store import Numbers, WalletStore
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -93,23 +94,23 @@ class Counters:
     # -- limits
 
     def limits(self) -> SpendingLimits:
-        with self._store.look() as db:
-            return _limits(db)
+        with self._look() as (_, numbers):
+            return _limits(numbers)
 
     def set_limits(self, to: SpendingLimits) -> None:
         """Whoever calls has asked for the passphrase where `to` loosens what there is."""
-        with self._store.change() as db:
+        with self._change() as (_, numbers):
             for one in fields(to):
-                put_number(db, f"limit.{one.name}", getattr(to, one.name))
+                numbers.put(f"limit.{one.name}", getattr(to, one.name))
 
     @_alone
     def usage(self) -> Usage:
         self._check()
-        with self._store.look() as db:
-            day, today, fees = self._day(db)
+        with self._look() as (_, numbers):
+            day, today, fees = self._day(numbers)
             return Usage(
-                today, number(db, "total"), fees, number(db, _CLOSED) >= day, number(db, "floor"),
-                number(db, "adrift"), number(db, "turn"))
+                today, numbers.get("total"), fees, numbers.get(_CLOSED) >= day, numbers.get("floor"),
+                numbers.get("adrift"), numbers.get("turn"))
 
     # -- steps
 
@@ -120,39 +121,44 @@ class Counters:
         """
         self._check()
         answers: list[Refused | None] = []
-        with self._store.change() as db:
-            self._roll(db)
-            allowed = _limits(db)
-            sums = self._sum(db, cover)
+        with self._change() as (db, numbers):
+            self._roll(numbers)
+            allowed = _limits(numbers)
+            sums = self._sum(db, numbers, cover)
             self._sums = None  # until what is counted is committed
             counted = 0
             for one in wanted:
                 try:
-                    counted += self._count(db, allowed, one, sums)
+                    counted += self._count(db, numbers, allowed, one, sums)
                     answers.append(None)
                 except Refused as refused:
                     answers.append(refused)
             if counted:
-                sums.turn = _turn(db)
+                sums.turn = _turn(numbers)
+            ours = _ours(numbers)
         self._sums = sums
         if counted:
-            self._reflect()
+            self._reflect(ours)
         return answers
 
-    def _count(self, db: sqlite3.Connection, allowed: SpendingLimits, wanted: Wanted, sums: _Sums) -> bool:
+    def _count(
+        self, db: sqlite3.Connection, numbers: Numbers, allowed: SpendingLimits, wanted: Wanted, sums: _Sums,
+    ) -> bool:
         payee, epoch = wanted.voucher.payee, wanted.voucher.epoch
-        spent = self._spent(db, wanted, sums)
+        spent = self._spent(db, numbers, wanted, sums)
         more = policy.added(wanted, spent)
         if not more and spent.lane:
             return False
         policy.check(allowed, wanted, spent)
         db.execute("INSERT OR REPLACE INTO lanes VALUES (?,?,?)", (payee.raw, epoch, wanted.voucher.cumulative))
-        _add(db, "peer", payee.raw, more)
+        sent = {("peer", payee.raw): spent.peer + more}
         for share in wanted.shares:
-            _add(db, "torrent", share.torrent, share.amount)
-        put_number(db, "epoch", max(number(db, "epoch"), epoch))
-        put_number(db, "total", spent.total + more)
-        put_number(db, "day_spent", spent.today + more)
+            key = "torrent", share.torrent
+            sent[key] = sent.get(key, spent.torrents[share.torrent]) + share.amount
+        _put(db, sent)
+        numbers.put("epoch", max(numbers.get("epoch"), epoch))
+        numbers.put("total", spent.total + more)
+        numbers.put("day_spent", spent.today + more)
         sums.grow(payee, more)
         sums.lanes += spent.lane == 0
         return True
@@ -165,25 +171,26 @@ class Counters:
         self._checked = False
         self._check()
         probe = Wanted(Voucher(self._payer, payee, policy.LAST_EPOCH, 1), (Share(b"", 1, price),))
-        with self._store.look() as db:
-            self._sums = self._sum(db, cover)
-            policy.check(_limits(db), probe, self._spent(db, probe, self._sums))
+        with self._look() as (db, numbers):
+            self._sums = self._sum(db, numbers, cover)
+            policy.check(_limits(numbers), probe, self._spent(db, numbers, probe, self._sums))
 
     @_alone
     def count_fee(self, most: int) -> None:
         """Count what the fee key is about to burn at most, in SUN. Raises Refused."""
         self._check()
-        with self._store.change() as db:
-            self._roll(db)
-            day, _, fees = self._day(db)
-            allowed = _limits(db).fees_per_day
-            if number(db, _CLOSED) >= day or fees + most > allowed:
+        with self._change() as (_, numbers):
+            self._roll(numbers)
+            day, _, fees = self._day(numbers)
+            allowed = _limits(numbers).fees_per_day
+            if numbers.get(_CLOSED) >= day or fees + most > allowed:
                 raise Refused(
                     "fees_per_day", f"fees of today would be {fees + most} SUN of {allowed}", now=fees + most,
                     most=allowed)
-            put_number(db, "day_fees", fees + most)
-            _turn(db)
-        self._reflect()
+            numbers.put("day_fees", fees + most)
+            _turn(numbers)
+            ours = _ours(numbers)
+        self._reflect(ours)
 
     # -- older states that were put back
 
@@ -198,23 +205,24 @@ class Counters:
         if voucher.payer != self._payer or voucher.epoch > policy.LAST_EPOCH:
             return False
         total = min(voucher.cumulative, limits.WALLET_AMOUNT)
-        with self._store.change() as db:
+        with self._change() as (db, numbers):
             more = total - _lane(db, voucher.payee, voucher.epoch)
             if more <= 0:
                 return False
-            explained = min(more, number(db, "adrift"), number(db, "lost"))
+            explained = min(more, numbers.get("adrift"), numbers.get("lost"))
             for name, change in (("adrift", -explained), ("lost", -explained), ("total", more - explained)):
-                put_number(db, name, number(db, name) + change)
+                numbers.put(name, numbers.get(name) + change)
             db.execute("INSERT OR REPLACE INTO lanes VALUES (?,?,?)", (voucher.payee.raw, voucher.epoch, total))
-            put_number(db, "epoch", max(number(db, "epoch"), voucher.epoch))
+            numbers.put("epoch", max(numbers.get("epoch"), voucher.epoch))
             _add(db, "peer", voucher.payee.raw, more)
             _add(db, "torrent", b"", more)
-            _turn(db)
-            news = more > explained or voucher.epoch >= number(db, "floor")
+            _turn(numbers)
+            news = more > explained or voucher.epoch >= numbers.get("floor")
+            ours = _ours(numbers)
         if news:
             self._restored(self._mirror.read())
         else:
-            self._reflect()
+            self._reflect(ours)
         return True
 
     @_alone
@@ -222,8 +230,8 @@ class Counters:
         """The wallet was made of words or of a key that were used before, maybe: vouchers that nobody remembers may be
         out. Until no stranger signs for us any more nothing that is unreserved is free.
         """
-        with self._store.change() as db:
-            put_number(db, "unremembered", 1)
+        with self._change() as (_, numbers):
+            numbers.put("unremembered", 1)
         self._restored(self._mirror.read())
 
     @_alone
@@ -232,17 +240,18 @@ class Counters:
         forgotten.
         """
         self._check()
-        with self._store.change() as db:
+        with self._change() as (_, numbers):
             for name in (_CLOSED, "day", "day_spent", "day_fees"):
-                put_number(db, name, 0)
-            _turn(db)
-        self._reflect()
+                numbers.put(name, 0)
+            _turn(numbers)
+            ours = _ours(numbers)
+        self._reflect(ours)
 
     @_alone
     def forget_adrift(self) -> None:
         """Whoever calls has asked for the passphrase: what a lost state signed is redeemed, or its signer is gone."""
-        with self._store.change() as db:
-            put_number(db, "adrift", 0)
+        with self._change() as (_, numbers):
+            numbers.put("adrift", 0)
 
     @_alone
     def covered(self, cover: Cover) -> None:
@@ -258,18 +267,18 @@ class Counters:
             self.seen(one)
         if cover.strangers:
             return
-        with self._store.look() as db:
-            if not number(db, "unremembered"):
+        with self._look() as (_, numbers):
+            if not numbers.get("unremembered"):
                 return
-        with self._store.change() as db:
-            put_number(db, "unremembered", 0)
+        with self._change() as (_, numbers):
+            numbers.put("unremembered", 0)
 
     def _check(self) -> None:
         if self._checked:
             return
-        with self._store.look() as db:
-            ours = _ours(db)
-            kept = ours.total - number(db, "lost")
+        with self._look() as (db, numbers):
+            ours = _ours(numbers)
+            kept = ours.total - numbers.get("lost")
             for query in (
                 "SELECT coalesce(sum(total), 0) FROM lanes",
                 "SELECT coalesce(sum(amount), 0) FROM spent WHERE kind='peer'",
@@ -286,29 +295,28 @@ class Counters:
 
     def _restored(self, there: Mirrored | None) -> None:
         now = self._wall()
-        with self._store.change() as db:
-            ours = _ours(db)
+        with self._change() as (_, numbers):
+            ours = _ours(numbers)
             lost = max(0, there.total - ours.total) if there is not None else 0
             for name in ("lost", "adrift", "total"):
-                put_number(db, name, number(db, name) + lost)
+                numbers.put(name, numbers.get(name) + lost)
             # Above all that was ever signed, whatever the clock says.
-            last = max(number(db, "floor"), ours.epoch, there.epoch if there is not None else 0)
-            put_number(db, "floor", max(int(now * 1000), last + 1))
-            put_number(db, "epoch", last)
-            self._roll(db)
-            day = max(number(db, "day"), there.day if there is not None else 0)
-            put_number(db, "day", day)
-            put_number(db, _CLOSED, day)
-            put_number(db, "turn", max(ours.turn, there.turn if there is not None else 0))
-            _turn(db)
-            ours = _ours(db)
+            last = max(numbers.get("floor"), ours.epoch, there.epoch if there is not None else 0)
+            numbers.put("floor", max(int(now * 1000), last + 1))
+            numbers.put("epoch", last)
+            self._roll(numbers)
+            day = max(numbers.get("day"), there.day if there is not None else 0)
+            numbers.put("day", day)
+            numbers.put(_CLOSED, day)
+            numbers.put("turn", max(ours.turn, there.turn if there is not None else 0))
+            _turn(numbers)
+            ours = _ours(numbers)
         self._mirror.write(ours)
         self._checked = True
 
-    def _reflect(self) -> None:
+    def _reflect(self, ours: Mirrored) -> None:
+        """`ours`: as it was committed."""
         self._checked = False
-        with self._store.look() as db:
-            ours = _ours(db)
         there = self._mirror.write(ours)
         if there == ours:
             self._checked = True
@@ -321,40 +329,52 @@ class Counters:
                 "restored", "another copy of this wallet signs too: this one pays nothing today. Let one of them pay")
 
     def _floor(self) -> int:
-        with self._store.look() as db:
-            return number(db, "floor")
+        with self._look() as (_, numbers):
+            return numbers.get("floor")
 
     # -- the numbers
 
-    def _day(self, db: sqlite3.Connection) -> tuple[int, int, int]:
+    @contextlib.contextmanager
+    def _look(self) -> Iterator[tuple[sqlite3.Connection, Numbers]]:
+        with self._store.look() as db:
+            yield db, Numbers(db)
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[tuple[sqlite3.Connection, Numbers]]:
+        with self._store.change() as db:
+            numbers = Numbers(db)
+            yield db, numbers
+            numbers.write()
+
+    def _day(self, numbers: Numbers) -> tuple[int, int, int]:
         """Days since 1970, what of it is spent, and its fees. A clock that goes back begins no new day."""
-        day = number(db, "day")
+        day = numbers.get("day")
         today = int(self._wall() // _DAY)
-        return (today, 0, 0) if today > day else (day, number(db, "day_spent"), number(db, "day_fees"))
+        return (today, 0, 0) if today > day else (day, numbers.get("day_spent"), numbers.get("day_fees"))
 
-    def _roll(self, db: sqlite3.Connection) -> None:
-        day, spent, fees = self._day(db)
-        if day != number(db, "day"):
+    def _roll(self, numbers: Numbers) -> None:
+        day, spent, fees = self._day(numbers)
+        if day != numbers.get("day"):
             for name, value in (("day", day), ("day_spent", spent), ("day_fees", fees)):
-                put_number(db, name, value)
+                numbers.put(name, value)
 
-    def _spent(self, db: sqlite3.Connection, wanted: Wanted, sums: _Sums) -> Spent:
+    def _spent(self, db: sqlite3.Connection, numbers: Numbers, wanted: Wanted, sums: _Sums) -> Spent:
         voucher, cover = wanted.voucher, sums.cover
-        day, today, _ = self._day(db)
+        day, today, _ = self._day(numbers)
         free = 0
-        if cover is not None and not number(db, "unremembered"):
+        if cover is not None and not numbers.get("unremembered"):
             free = max(0, cover.free - _held(db, cover.block))
         return Spent(
             lane=_lane(db, voucher.payee, voucher.epoch), peer=_amount(db, "peer", voucher.payee.raw),
             torrents={one.torrent: _amount(db, "torrent", one.torrent) for one in wanted.shares}, today=today,
-            total=number(db, "total"), closed_today=number(db, _CLOSED) >= day, epoch_floor=number(db, "floor"),
-            lanes=sums.lanes, adrift=number(db, "adrift"), beyond=sums.beyond,
+            total=numbers.get("total"), closed_today=numbers.get(_CLOSED) >= day, epoch_floor=numbers.get("floor"),
+            lanes=sums.lanes, adrift=numbers.get("adrift"), beyond=sums.beyond,
             own_outstanding=sums.outstanding.get(voucher.payee, 0), reservation=_reserved(cover, voucher.payee),
             free=free,
         )
 
-    def _sum(self, db: sqlite3.Connection, cover: Cover | None) -> _Sums:
-        turn = number(db, "turn")
+    def _sum(self, db: sqlite3.Connection, numbers: Numbers, cover: Cover | None) -> _Sums:
+        turn = numbers.get("turn")
         if self._sums is not None and self._sums.turn == turn and self._sums.cover is cover:
             return self._sums
         sums = _Sums(turn, cover, {}, 0, 0)
@@ -366,19 +386,19 @@ class Counters:
         return sums
 
 
-def _limits(db: sqlite3.Connection) -> SpendingLimits:
-    return SpendingLimits(**{one.name: number(db, f"limit.{one.name}") for one in fields(SpendingLimits)})
+def _limits(numbers: Numbers) -> SpendingLimits:
+    return SpendingLimits(**{one.name: numbers.get(f"limit.{one.name}") for one in fields(SpendingLimits)})
 
 
-def _ours(db: sqlite3.Connection) -> Mirrored:
-    return Mirrored(*(number(db, name) for name in ("turn", "total", "day", "nonce", "epoch")))
+def _ours(numbers: Numbers) -> Mirrored:
+    return Mirrored(*(numbers.get(name) for name in ("turn", "total", "day", "nonce", "epoch")))
 
 
-def _turn(db: sqlite3.Connection) -> int:
+def _turn(numbers: Numbers) -> int:
     """The next turn. Its number is random too: two copies that go on differ."""
-    turn = number(db, "turn") + 1
-    put_number(db, "turn", turn)
-    put_number(db, "nonce", secrets.randbits(59))
+    turn = numbers.get("turn") + 1
+    numbers.put("turn", turn)
+    numbers.put("nonce", secrets.randbits(59))
     return turn
 
 
@@ -396,6 +416,12 @@ def _amount(db: sqlite3.Connection, kind: str, id_: bytes) -> int:
 
 def _add(db: sqlite3.Connection, kind: str, id_: bytes, more: int) -> None:
     db.execute("INSERT OR REPLACE INTO spent VALUES (?,?,?)", (kind, id_, _amount(db, kind, id_) + more))
+
+
+def _put(db: sqlite3.Connection, spent: Mapping[tuple[str, bytes], int]) -> None:
+    rows = ",".join("(?,?,?)" for _ in spent)
+    values = [value for (kind, id_), amount in spent.items() for value in (kind, id_, amount)]
+    db.execute(f"INSERT OR REPLACE INTO spent VALUES {rows}", values)
 
 
 def _held(db: sqlite3.Connection, block: int) -> int:

@@ -49,6 +49,7 @@ class Mirror:
 
     def __init__(self, folder: Path, payer: Address, name: str) -> None:
         self.path = folder / f"{name}.mirror"
+        self._name = str(self.path)
         self._payer = payer
 
     def read(self) -> Mirrored | None:
@@ -63,10 +64,7 @@ class Mirror:
     def write(self, at: Mirrored) -> Mirrored:
         """What the file has then, and durably so: something else where there was a turn that is as new or newer."""
         with self._translated("write"):
-            for grown in system.make_root(str(self.path.parent)):
-                system.sync_path(grown)
-            new = not self.path.exists()
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | system.CLOEXEC, 0o600)
+            descriptor, new = self._open()
             try:
                 system.lock(descriptor, wait=True)
                 places = _places(os.pread(descriptor, BYTES, 0), self._payer)
@@ -81,6 +79,14 @@ class Mirror:
             if new:
                 system.sync_path(str(self.path.parent))
             return newest
+
+    def _open(self) -> tuple[int, bool]:
+        """The file, and whether it may be a new one."""
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(self._name, os.O_RDWR | system.CLOEXEC), False
+        for grown in system.make_root(str(self.path.parent)):
+            system.sync_path(grown)
+        return os.open(self._name, os.O_RDWR | os.O_CREAT | system.CLOEXEC, 0o600), True
 
     @contextlib.contextmanager
     def _translated(self, doing: str) -> Iterator[None]:

@@ -43,3 +43,27 @@ def number(db: sqlite3.Connection, name: str) -> int:
 
 def put_number(db: sqlite3.Connection, name: str, value: int) -> None:
     db.execute("INSERT OR REPLACE INTO numbers VALUES (?,?)", (name, value))
+
+
+class Numbers:
+    """All of them, as one transaction sees them: read at once, and what is changed written at once, with `write`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._values: dict[str, int] = dict(db.execute("SELECT name, value FROM numbers").fetchall())
+        self._changed: dict[str, int] = {}
+
+    def get(self, name: str) -> int:
+        """Zero where nothing was set."""
+        return self._values.get(name, 0)
+
+    def put(self, name: str, value: int) -> None:
+        if self._values.get(name) != value:
+            self._values[name] = self._changed[name] = value
+
+    def write(self) -> None:
+        if self._changed:
+            rows = ",".join("(?,?)" for _ in self._changed)
+            values = [value for one in self._changed.items() for value in one]
+            self._db.execute(f"INSERT OR REPLACE INTO numbers VALUES {rows}", values)
+            self._changed = {}

@@ -112,6 +112,15 @@ def test_the_same_voucher_again_costs_nothing(bed: Bed) -> None:
     assert bed.counters.usage().total == 10 and bed.counters.usage().turn == 1
 
 
+def test_shares_of_one_torrent_add_up(bed: Bed) -> None:
+    shares = (Share(TORRENT, 4), Share(b"u" * 32, 1), Share(TORRENT, 5))
+    assert bed.counters.count([Wanted(Voucher(PAYER, A, EPOCH, 10), shares)], bed.cover) == [None]
+    bed.signed[A, EPOCH] = 10
+    bed.reopen().set_limits(replace(WIDE, per_torrent=10))
+    assert bed.counters.usage().total == 10  # and the sums agree, as that was read from the disk
+    assert bed.sign(2) == "per_torrent" and bed.sign(1) == "" and bed.sign(9, torrent=b"u" * 32) == ""
+
+
 def test_one_that_is_refused_leaves_the_others_of_its_batch(bed: Bed) -> None:
     bed.counters.set_limits(replace(WIDE, per_day=25))
     batch = [Wanted(Voucher(PAYER, payee, EPOCH, 10), (Share(TORRENT, 10),)) for payee in (A, B, Address(b"c" * 20))]
