@@ -18,7 +18,7 @@ from bench.harness import GIB, LT, MIB, Report, machine
 BENCHES = [
     "one_to_one", "encrypted", "utp", "utp_link", "utp_beside", "many", "slow_peers", "web_seed", "hashing", "memory",
     "cold", "daemon", "tracker", "micro_hot_path", "streaming", "vouchers", "paid", "devchain",
-    "sync",
+    "sync", "sync_size",
 ]
 
 

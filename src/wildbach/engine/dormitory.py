@@ -31,6 +31,7 @@ from wildbach.engine.settings import Settings
 from wildbach.engine.torrent import Torrent
 from wildbach.protocol.metainfo.document import Metainfo
 from wildbach.protocol.metainfo.magnet import Magnet
+from wildbach.runtime import garbage
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 
@@ -46,8 +47,6 @@ _WRITTEN: Final = 250
 "Torrents of which it is written down in one step what was asked of them."
 _MANY: Final = 1000
 "Restored torrents from which on the garbage collector is to leave them alone."
-_SELDOM: Final = 1000
-"Collections of what is young before the collector looks at everything; usually 10."
 _LOOK_SECONDS: Final = 10.0
 _IDLE_MOST: Final = 100
 "Torrents that may be awake without peers; of more than that the longest idle go to sleep early."
@@ -87,9 +86,9 @@ class Dormitory:
         self._rumours = Rumours()
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._timer: asyncio.TimerHandle | None = None
-        self._thresholds: tuple[int, int, int] | None = None
-        """The collector's, before it was told to leave torrents alone: to see them all would stop the loop for long,
-        and so would the lists and sets that others make of them."""
+        self._many = False
+        """The collector was told to leave torrents alone: to see them all would stop the loop for long, and so would
+        the lists and sets that others make of them."""
         self._unwritten: dict[str, int] = {}
         "Torrents that are not open and of which the store does not know all, each with the number of its last change."
         self._changes = 0
@@ -98,9 +97,9 @@ class Dormitory:
 
     async def close(self) -> None:
         self.closed = True
-        if self._thresholds is not None:
-            gc.set_threshold(*self._thresholds)
-            self._thresholds = None
+        if self._many:
+            self._many = False
+            garbage.end()
             gc.unfreeze()
         if self._timer is not None:
             self._timer.cancel()
@@ -212,8 +211,8 @@ class Dormitory:
             if collecting:
                 gc.enable()
         if len(asleep) >= _MANY:
-            self._thresholds = young, middle, _ = gc.get_threshold()
-            gc.set_threshold(young, middle, _SELDOM)
+            self._many = True
+            garbage.begin()
             gc.freeze()
         self._scope.spawn("announce", self._announce(asleep), contain=self._report)
         count = len(asleep)
@@ -247,7 +246,7 @@ class Dormitory:
             for torrent in torrents[at : at + _PAGE]:
                 if self._owner.torrent(torrent.key) is torrent:
                     torrent.start_announcing()
-            if self._thresholds is not None and not self.closed:
+            if self._many and not self.closed:
                 gc.freeze()
             # Whoever has so many that this takes long wants to see them listed first.
             await asyncio.sleep(_ANNOUNCE_PAUSE)

@@ -43,11 +43,12 @@ class LocalFile:
 
         `dev` is not asked: many systems number devices anew at each start, and a scan never leaves its own.
         """
-        if KINDS.get(stat.kind) is not self.kind or stat.ino != self.ino:
-            return False
-        if self.kind is EntryKind.DIR:
-            return True
-        return self.ctime_ns == stat.ctime_ns and self.same_inode(stat)
+        if stat.kind is Kind.FILE:
+            # Of each file that a scan passes, so without a further call.
+            return (
+                self.kind is EntryKind.FILE and stat.ino == self.ino and stat.ctime_ns == self.ctime_ns
+                and stat.mtime_ns == self.mtime_ns and stat.size == self.size)
+        return self.same_inode(stat) and (self.kind is EntryKind.DIR or self.ctime_ns == stat.ctime_ns)
 
     def same_inode(self, stat: Stat) -> bool:
         """True where it is the same thing under another name: a rename changes only the ctime."""

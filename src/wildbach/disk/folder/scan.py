@@ -234,10 +234,11 @@ class Scanner:
                 yield self._skip(names.printable(whole), why)
         below: list[tuple[str, LocalFile | None]] = []
         rules = bool(self._ignores.rules)
+        above = f"{path}/" if path else ""
         for name, stat in found:
-            whole = f"{path}/{name}" if path else name
-            if not path and (names.reserved(name) or name == IGNORE):
+            if not path and name[0] == "." and (names.reserved(name) or name == IGNORE):
                 continue
+            whole = above + name
             before = known.pop(whole, None)
             if stat.kind is Kind.DIR:
                 below.append((whole, before))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -99,6 +100,8 @@ async def serve(
             if error.code in LISTEN_CODES:
                 error.facts.setdefault("setting", PEERS_LISTEN)
             raise
+        # What a daemon is made of lasts as long as it does: to look for garbage in it stops all threads for nothing.
+        gc.freeze()
         _greet(daemon)
         if daemon.urls and (browser or qr or not daemon.access.password_set):
             await _let_in(daemon, browser=browser, qr=qr)

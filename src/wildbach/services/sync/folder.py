@@ -1,8 +1,8 @@
 """One folder of this device, at work: it is watched and scanned, its index goes to the other devices, and what they
 changed is made here.
 
-All that touches the data base or changes the disk runs in one thread of the folder, step by step; scans and what others
-ask for are read in a second one. The loop only carries messages and content.
+All that touches the data base or changes the disk runs in one thread of the folder, step by step. Scans run in a second
+one, and what others ask for is read in a third (`giving`). The loop only carries messages and content.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from wildbach.protocol.sync.messages import (
 )
 from wildbach.protocol.sync.roster import HASH_BYTES, Cut
 from wildbach.protocol.sync.secrets import ReadSecret
+from wildbach.runtime import garbage
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
@@ -48,6 +49,7 @@ from wildbach.services.sync.collecting import Collecting
 from wildbach.services.sync.core import Core
 from wildbach.services.sync.exchange import Exchange
 from wildbach.services.sync.fetching import Fetching, File, is_small
+from wildbach.services.sync.giving import Giving
 from wildbach.services.sync.guards import SETTLE_SECONDS
 from wildbach.services.sync.hands import Findings, Outcome, failed
 from wildbach.services.sync.membership import Membership
@@ -143,8 +145,10 @@ class Folder:
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self._collecting = Collecting(store, self._core, self._exchange)
         self._stager = Stager()
-        self._fetching = Fetching(self._looking, self._scope, self._stir, report)
-        self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
+        self._many = garbage.Wish()
+        self.giving = Giving(store, self.membership, lambda: self.place)
+        self._fetching = Fetching(self.giving.threads, self._scope, self._stir, report)
+        self.transfers = Transfers(contents, self._scope, self.giving, self._stir, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
         self._calls: deque[tuple[Callable[[], object], Callable[[object, Exception | None], None]]] = deque()
         self._first_met: dict[DeviceId, float] = {}
@@ -194,6 +198,7 @@ class Folder:
             await self._watch.close()
         await self.transfers.close()
         self._scope.cancel()
+        self._many.set(False)
         self._dead = self._dead or StorageError("the folder is being closed", code="closed")
         self._refuse_calls(self._dead)
         await asyncio.get_running_loop().run_in_executor(None, self._end)
@@ -201,6 +206,8 @@ class Folder:
     def _end(self) -> None:
         self._watching.close()
         self._looking.close()
+        self.giving.close()
+        self.transfers.end()
         self._work.close()
         self._stager.close()
         self.store.close()
@@ -218,6 +225,7 @@ class Folder:
 
     def _died(self, error: Exception) -> None:
         """A bug ended the work. Who waits for it is told."""
+        self._many.set(False)
         self._failed(error)
         self._dead = self.problem
         if self._dead is not None:
@@ -250,7 +258,7 @@ class Folder:
 
     async def read(self, work: Callable[[], T]) -> T:
         """The same without waiting for a step to end: only what reads the data base."""
-        return await self._looking.run(work)
+        return await self.giving.read(work)
 
     def _stir(self) -> None:
         self._wake.set()
@@ -399,6 +407,7 @@ class Folder:
         if place is not None:
             # What other threads do with it is over before it is let go.
             await self._work.run(lambda: None)
+            await self.giving.read(lambda: None)
             await self._looking.run(place.close)
 
     def _open(self, new: bool) -> None:
@@ -483,8 +492,9 @@ class Folder:
             if whole or paths & {IGNORE, IGNORE_SHARED}:
                 await self._work.run(self.place.read_ignores)
                 paths = {""}
-            found = await self._looking.run(self.place.look, paths, lambda: self._stop_scan)
-            await self._work.run(self._saw, found, paths, whole)
+            with garbage.seldom():
+                found = await self._looking.run(self.place.look, paths, lambda: self._stop_scan)
+                await self._work.run(self._saw, found, paths, whole)
             if whole and not found.stopped:
                 self.scanned_at = time.time()
                 await self._work.run(self._tidy)
@@ -554,11 +564,13 @@ class Folder:
         """One round of the plan. What others have to send comes meanwhile."""
         if self.membership.role is None or self._place is None or not self._looked:
             return
+        self._many.set(True)
         ops, more = await self._work.run(self._plan)
         while more and not ops:
             # Much changed here: the others look at what is signed while the rest of it is.
             await self._tell()
             ops, more = await self._work.run(self._plan)
+        self._many.set(bool(ops))
         if not ops:
             return
         self._wake.set()
@@ -751,29 +763,10 @@ class Folder:
         self._wake.set()
 
     async def bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
-        return await self._looking.run(self._bundle, files)
-
-    def _bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
-        found: list[bytes] = []
-        for root, size in files:
-            raw = b""
-            with contextlib.suppress(StorageError, OSError):
-                raw = self._content(root, size)
-            found.append(raw)
-        return found
-
-    def _content(self, root: bytes, size: int) -> bytes:
-        kept = self.membership.list(root)
-        if kept is not None:
-            return kept if len(kept) == size else b""
-        for path in self.store.local.holding(root):
-            seen = self.store.local.get(path)
-            if seen is not None and seen.size == size:
-                return self.place.read(path, size)
-        return b""
+        return await self.giving.bundle(files)
 
     def content(self, link: Link, root: bytes, size: int, channel: Channel) -> bool:
-        return self._place is not None and self.transfers.serve(root, size, channel, self.store, self._place)
+        return self._place is not None and self.transfers.serve(root, size, channel, self._place)
 
     # -- what was heard, and what is said
 
@@ -839,7 +832,8 @@ class Folder:
                 anew = exchange.heard_index(device, message, now)
                 return [(self.links[each], index) for each, index in anew.items() if each in self.links]
             case Entries():
-                count = exchange.heard_entries(device, message, now)
+                with garbage.seldom():
+                    count = exchange.heard_entries(device, message, now)
                 if count:
                     self.changed_at = now
             case Ack():

@@ -19,7 +19,7 @@ from wildbach.disk.folder.scan import Scanner
 from wildbach.disk.folder.staging import Range, Staged
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.services.sync.planner import Act, Op, Why
-from wildbach.services.sync.store import FolderStore
+from wildbach.services.sync.store import KIND, MASK, FolderStore
 from wildbach.services.sync.trees import Seen
 
 _WHYS: Final[tuple[tuple[type[StorageError], Why], ...]] = (
@@ -62,7 +62,12 @@ class Known:
         return file_of(path, seen) if seen is not None else None
 
     def children(self, folder: str) -> Iterable[LocalFile]:
-        return [file_of(path, seen) for path, seen in self._store.sightings("parent = ? AND path <> ''", folder)]
+        # Of each file that is in step nothing more is needed than this, so it is made in one go.
+        return [
+            LocalFile(path, KIND[kind], size, mtime, ctime, dev & MASK, ino & MASK, bool(executable), root, target)
+            for path, kind, size, mtime, ctime, dev, ino, executable, root, target in self._store.read(
+                "SELECT path, kind, size, mtime, ctime, dev, ino, exec, root, target FROM local"
+                " WHERE parent = ? AND path <> ''", folder)]
 
     def by_inode(self, ino: int) -> Iterable[LocalFile]:
         return [file_of(path, seen) for path, seen in self._store.by_inode(ino)]

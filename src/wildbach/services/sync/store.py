@@ -594,10 +594,13 @@ def _row(seen: Seen) -> tuple[object, ...]:
 
 def _seen(row: tuple[Any, ...]) -> Seen:
     kind, size, mtime, executable, root, target, dev, ino, ctime = row
-    return Seen(EntryKind(kind), size, mtime, bool(executable), root, target, dev & _MASK, ino & _MASK, ctime)
+    return Seen(KIND[kind], size, mtime, bool(executable), root, target, dev & MASK, ino & MASK, ctime)
 
 
-_MASK: Final = (1 << 64) - 1
+KIND: Final = {each.value: each for each in EntryKind}
+"To call the class costs more than all else that is done for a row."
+MASK: Final = (1 << 64) - 1
+"Device and inode numbers as they are, of those with a sign that SQLite has."
 
 
 def _signed(number: int) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wildbach.base import limits
-from wildbach.base.errors import LimitError, StorageError, UsageError, WildbachError
+from wildbach.base.errors import LimitError, NetworkError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import DeviceId
 from wildbach.disk.folder.local import TMP, Stale
 from wildbach.disk.folder.staging import Range, Staged, doing
@@ -32,12 +32,12 @@ from wildbach.protocol.sync.pieces import piece_length_for
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.sync.fetching import File
+from wildbach.services.sync.giving import Giving, Held
 from wildbach.services.sync.hands import file_of
 from wildbach.services.sync.place import Place
 from wildbach.services.sync.planner import Op
 from wildbach.services.sync.session import Link
 from wildbach.services.sync.store import FolderStore
-from wildbach.services.sync.trees import Seen
 
 _AGAIN_SECONDS: Final = 3.0
 "Before a device that has not all of a file is asked again."
@@ -76,12 +76,14 @@ class Transfers:
     """Of one folder. For the loop, but for `want` and `staged`."""
 
     def __init__(
-        self, contents: Contents, scope: Scope, threads: Threads, wake: Callable[[], None],
+        self, contents: Contents, scope: Scope, giving: Giving, wake: Callable[[], None],
         report: Callable[[Exception], None],
     ) -> None:
         self._contents = contents
         self._scope = scope
-        self._threads = threads
+        self._giving = giving
+        self._threads = Threads(1, "copy")
+        "Apart from all others: to copy what a large file has already takes long."
         self._wake = wake
         self._report = report
         self._links: list[Link] = []
@@ -92,6 +94,7 @@ class Transfers:
         self._arrived: dict[File, Staged] = {}
         self._paths: deque[str] = deque()
         self._serving: dict[File, list[Channel]] = {}
+        "Channels on which others wait until a content was looked for, is open, or begins to come."
         self._look_again: asyncio.TimerHandle | None = None
 
     async def close(self) -> None:
@@ -100,6 +103,10 @@ class Transfers:
         for one in list(self.coming.values()):
             if one.fetch is not None:
                 await one.fetch.close()
+
+    def end(self) -> None:
+        """After `close`; blocks."""
+        self._threads.close()
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -244,7 +251,7 @@ class Transfers:
         if seen is None or not seen.root or seen.size < fetch.id.piece_length:
             return b""
         old = ContentId(seen.root, seen.size, piece_length_for(seen.size))
-        layer = await self._threads.run(store.layer, seen.root)
+        layer = await self._giving.read(lambda: store.layer(seen.root))
         source = ServedFile(old.info, place.path / op.path)
         try:
             delta = await fetch.compare(old, source, layer)
@@ -292,31 +299,57 @@ class Transfers:
 
     # -- for others
 
-    def serve(self, root: bytes, size: int, channel: Channel, store: FolderStore, place: Place) -> bool:
+    def serve(self, root: bytes, size: int, channel: Channel, place: Place) -> bool:
         """Somebody wants to speak of a content: what is whole or coming in this folder. The same content may be open
-        for another folder, which is none of theirs.
+        for another folder, which is none of theirs. True: the channel is kept, and closed where it turns out that the
+        content is not here.
         """
         if not _can_be(root, size):
             return False
         id, file = ContentId(root, size, piece_length_for(size)), (root, size)
-        found = next(((path, seen) for path in store.local.holding(root)
-                      if (seen := store.local.get(path)) is not None and seen.size == size), None)
-        if found is None and file not in self.coming:
-            return False
-        if self._contents.attach(id, channel):
-            return True
-        if found is None or file in self._serving or file in self.coming:
-            self._serving.setdefault(file, []).append(channel)
-            return True
-        self._serving[file] = [channel]
-        self._scope.spawn("serve", self._serve(id, *found, store, place), contain=self._report)
+        if file in self._serving:
+            self._serving[file].append(channel)
+        elif file not in self.coming:
+            self._serving[file] = [channel]
+            self._scope.spawn("serve", self._serve(id, place), contain=self._report)
+        elif not self._attached(id, channel):
+            self._serving[file] = [channel]
         return True
 
-    async def _serve(self, id: ContentId, path: str, seen: Seen, store: FolderStore, place: Place) -> None:
-        layer = await self._threads.run(store.layer, id.root)
-        look: Look = (seen.size, seen.mtime_ns, seen.inode)
+    async def _serve(self, id: ContentId, place: Place) -> None:
+        file, held = (id.root, id.size), None
+        error: WildbachError = NetworkError("the content is not in this folder", code="refused")
         try:
-            serving = await self._contents.serve(id, place.path / path, layer=layer, look=look)
+            held = await self._giving.find(*file)
+        except StorageError as failed:
+            error = failed
+        if file in self.coming:
+            # It has begun to come meanwhile: who waits gets it from there.
+            return
+        waiting = [each for each in self._serving.pop(file, []) if not each.closing]
+        if held is None:
+            for channel in waiting:
+                channel.close(error)
+        elif waiting and self._attached(id, waiting[0]):
+            for channel in waiting[1:]:
+                self._attached(id, channel)
+        elif waiting:
+            self._serving[file] = waiting
+            await self._open(id, held, place)
+
+    def _attached(self, id: ContentId, channel: Channel) -> bool:
+        """False where the content is not open. Where it is and has no room for one more, the channel is closed."""
+        try:
+            return self._contents.attach(id, channel)
+        except WildbachError as error:
+            channel.close(error)
+            return True
+
+    async def _open(self, id: ContentId, held: Held, place: Place) -> None:
+        """Serve it to all that wait, as long as anybody wants it."""
+        look: Look = (held.seen.size, held.seen.mtime_ns, held.seen.inode)
+        try:
+            serving = await self._contents.serve(id, place.path / held.path, layer=held.layer, look=look)
         except (StorageError, UsageError, LimitError) as error:
             for channel in self._serving.pop((id.root, id.size), []):
                 channel.close(error)
