@@ -21,6 +21,7 @@ from wildbach.net.tcp import TcpTransport
 from wildbach.protocol.peer_id import new_peer_id
 from wildbach.protocol.sync.links import SyncLink
 from wildbach.protocol.sync.opening import Caller, MeetingKeys, Secrets, greeting
+from wildbach.runtime.tasks import Scope
 
 pytestmark = pytest.mark.slow
 MIB = 1 << 20
@@ -59,14 +60,13 @@ class Crowd:
         acts: list[tuple[Callable[[Random], Awaitable[None]], int]] = [
             (self.silent, 40), (self.slowly, 20), (self.garbage, 10), (self.replays, 10), (self.stops_halfway, 80),
             (self.by_the_link, 10)]
-        tasks = [asyncio.ensure_future(self._again(act, Random(number), over))
-                 for act, count in acts for number in range(count)]
-        while not over():
-            await asyncio.sleep(0.1)
-        for task in tasks:
-            task.cancel()
-        for each in await asyncio.gather(*tasks, return_exceptions=True):
-            assert each is None or isinstance(each, asyncio.CancelledError), each
+        async with Scope("crowd") as scope:
+            for act, count in acts:
+                for number in range(count):
+                    scope.spawn("stranger", self._again(act, Random(number), over))
+            while not over():
+                await asyncio.sleep(0.1)
+            scope.cancel()
 
     async def _again(self, act: Callable[[Random], Awaitable[None]], random: Random, over: Callable[[], bool]) -> None:
         while not over():

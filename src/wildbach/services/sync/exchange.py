@@ -191,8 +191,8 @@ class Exchange:
             if peer.have or peer.upto:
                 raise RemoteError("rows of an index that do not follow those that are here")
             return 0
-        peer.upto = said.upto
         peer.waiting.add(said.entries)
+        peer.upto = said.upto
         self._check_room(peer)
         if not said.whole:
             peer.parked = False
