@@ -41,7 +41,8 @@ def test_every_parser_has_a_harness_with_seeds() -> None:
         "pickle", "proxy", "ranges", "relay", "settings", "sites", "spool", "ssdp", "state", "stream_names",
         "subtitles", "sync_boxes", "sync_entries", "sync_joining", "sync_marker", "sync_messages", "sync_record",
         "sync_rosters", "tracker_batch", "tracker_http", "tracker_lists", "tracker_requests", "tracker_udp",
-        "transmission_rpc", "tron", "ut_holepunch", "ut_metadata", "ut_pex", "utp", "vault", "wallet", "wb_head", "wb_pay", "wbignore", "webseed",
+        "transmission_rpc", "tron",
+        "ut_holepunch", "ut_metadata", "ut_pex", "utp", "vault", "wallet", "wb_head", "wb_pay", "wbignore", "webseed",
         "wire",
     }
     assert all(load(name).seeds for name in names())
