@@ -487,7 +487,7 @@ class Folder:
             await self._work.run(self._saw, found, paths, whole)
             if whole and not found.stopped:
                 self.scanned_at = time.time()
-                await self._work.run(self._tidy)
+                await self._work.run(self._tidy, self.transfers.names)
                 if compared:
                     await self._work.run(self._core.compared)
         except StorageError as error:
@@ -529,10 +529,9 @@ class Folder:
         if moved:
             self._dirty.update(moved)
 
-    def _tidy(self) -> None:
-        """Once in a while: old versions thin out, and layers of what is nowhere any more and old deletions are
-        forgotten.
-        """
+    def _tidy(self, busy: list[str]) -> None:
+        """Once in a while: old versions thin out; what came of files that nobody wants, old deletions and so on go."""
+        self.place.sweep(busy)
         with doing("thin", VERSIONS):
             self.place.versions.thin()
         self.store.trim_layers()

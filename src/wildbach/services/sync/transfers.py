@@ -19,8 +19,8 @@ from typing import Final
 from wildbach.base import limits
 from wildbach.base.errors import LimitError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import DeviceId
-from wildbach.disk.folder.local import TMP, Stale
-from wildbach.disk.folder.staging import Range, Staged, doing
+from wildbach.disk.folder.local import TMP
+from wildbach.disk.folder.staging import Range, Staged, partial
 from wildbach.disk.inplace import Look
 from wildbach.disk.served import ServedFile
 from wildbach.engine.contentid import ContentId
@@ -106,6 +106,13 @@ class Transfers:
         """Bytes of files that are coming, and those that are here of them."""
         found = [one.fetch.progress for one in self.coming.values() if one.fetch is not None]
         return sum(each.size for each in found), sum(each.had for each in found)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the files that are coming, that are here and have no place yet, and those that wait for their turn."""
+        waiting = (file for each in self._waiting.values() for file in each)
+        return [partial(*file) for file in (*self.coming, *self._arrived, *waiting)] + [
+            partial(entry.root, entry.size) for _, entry, _, _ in self._wanted]
 
     def met(self, link: Link) -> None:
         self._links.append(link)
@@ -203,9 +210,9 @@ class Transfers:
 
     async def _fetch(self, one: Coming, op: Op, place: Place, store: FolderStore) -> None:
         file = one.id.root, one.id.size
-        name = f"{one.id.key}-{one.id.size}"
+        name = partial(*file)
         try:
-            here = await self._threads.run(_made, place, name)
+            here = await self._threads.run(place.installer.staging.begun, name)
             fetch = one.fetch = self._contents.fetch(one.id, place.path / TMP / name, known=None)
             self._attach(one)
             # What came of it before is hashed anew before it counts; without that, what the old file has is taken.
@@ -341,15 +348,3 @@ def _can_be(root: bytes, size: int) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _made(place: Place, name: str) -> int:
-    """A file to fetch into: the bytes that are in it from before. Raises StorageError."""
-    staged = place.installer.staging.existing(name)
-    try:
-        staged.create()
-    except Stale:
-        with doing("look at", staged.place):
-            return place.fs.lstat(staged.place).size
-    staged.keep()
-    return 0

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from tests.syncsim.made import entry, seen
 
-from wildbach.disk.folder.fs import RealFs
-from wildbach.disk.folder.staging import Staging
 from wildbach.engine.contents import Contents
 from wildbach.net.mux import Channel
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.sync.place import Place
 from wildbach.services.sync.store import FolderStore
-from wildbach.services.sync.transfers import Transfers, _made
+from wildbach.services.sync.transfers import Transfers
 
 
 class Open:
@@ -55,24 +53,3 @@ def test_what_is_open_for_another_folder_is_not_given_to_members_of_this_one(sto
         threads.close()
 
     asyncio.run(story())
-
-
-def test_a_file_that_came_in_part_is_found_again(tmp_path: Path) -> None:
-    fs = RealFs(str(tmp_path))
-    staging = Staging(fs)
-    staging.prepare()
-
-    class Here:
-        def __init__(self) -> None:
-            self.fs = fs
-            self.installer: Any = type("Installer", (), {"staging": staging})()
-
-    place = cast(Place, Here())
-    assert _made(place, "ab" * 32) == 0
-    (tmp_path / ".wildbach/tmp" / ("ab" * 32)).write_bytes(b"part")
-    assert _made(place, "ab" * 32) == 4
-    assert staging.recover(keep={"ab" * 32}) == 0
-    assert _made(place, "ab" * 32) == 4
-    assert staging.recover() == 1
-    assert _made(place, "ab" * 32) == 0
-    fs.close_root()
