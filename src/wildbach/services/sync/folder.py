@@ -416,6 +416,7 @@ class Folder:
             self._core.remembered(max(self.store.number("sequence") + 1, int(time.time() * 1000)))
         self._place = place
         self._looked = bool(self.store.number(_LOOKED))
+        self._core.retry(Why.UNSTORABLE)  # another disk may take other names
         self._look_at_unfinished()
 
     def _look_at_unfinished(self) -> None:
