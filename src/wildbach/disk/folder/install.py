@@ -380,7 +380,7 @@ class Installer:
 
 @contextlib.contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """A path is made by the calls inside: file systems that do not take a name, as one with a colon, call it invalid."""
+    """A path is made by the calls inside: a disk that does not take the name, as one with a colon, says "invalid"."""
     try:
         yield
     except OSError as error:

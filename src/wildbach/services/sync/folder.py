@@ -622,9 +622,7 @@ class Folder:
         kept = self.transfers.staged(entry.root, entry.size)
         if kept is not None:
             return self.place.hands.do(op, kept)
-        if entry.size > self.place.capacity:
-            return Outcome(op, None, Why.NO_ROOM)
-        return Outcome(op, None, Why.COMING if self.transfers.want(op, self.place, self.store) else Why.NOWHERE)
+        return self.transfers.want(op, entry, self.place, self.store)
 
     def _unwanted(self, coming: dict[File, tuple[str, ...]]) -> list[File]:
         """In the folder's thread: contents that no path of those is to have any more."""

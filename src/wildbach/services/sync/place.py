@@ -95,7 +95,7 @@ class Place:
             else:
                 finding = Finding.SAME
             self.installer.staging.prepare()
-            self._write(Marker.fresh(self._folder, self.fs.lstat("").dev))
+            self._write(Marker.fresh(self._folder, self._device()))
         else:
             self._marker = known
             finding = markers.compare(
@@ -103,12 +103,17 @@ class Place:
             if finding in GONE:
                 return finding
             if finding is not Finding.SAME:
-                self._write(replace(known, device=self.fs.lstat("").dev))
+                self._write(replace(known, device=self._device()))
         self.installer.staging.recover(keep=self._coming())
-        self.installer.traits = names.probe(self.fs)
+        with doing("try out what names take", str(self.path)):
+            self.installer.traits = names.probe(self.fs)
         self._store.folds = not self.installer.traits.exact
         self.read_ignores()
         return finding
+
+    def _device(self) -> int:
+        with doing("look at", str(self.path)):
+            return self.fs.lstat("").dev
 
     def sweep(self, busy: Iterable[str]) -> int:
         """Remove what came of large files that nobody wants any more; `busy`: names of those that are at work."""

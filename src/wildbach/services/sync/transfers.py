@@ -32,9 +32,9 @@ from wildbach.protocol.sync.pieces import piece_length_for
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.sync.fetching import File
-from wildbach.services.sync.hands import file_of
+from wildbach.services.sync.hands import Outcome, failed, file_of
 from wildbach.services.sync.place import Place
-from wildbach.services.sync.planner import Op
+from wildbach.services.sync.planner import Op, Why
 from wildbach.services.sync.session import Link
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.trees import Seen
@@ -90,6 +90,8 @@ class Transfers:
         "By who signed it; whose turn was last is the last."
         self.coming: dict[File, Coming] = {}
         self._arrived: dict[File, Staged] = {}
+        self._refused: dict[File, StorageError] = {}
+        "What the disk said of files that could not come; told once, then they are tried again."
         self._paths: deque[str] = deque()
         self._serving: dict[File, list[Channel]] = {}
         self._look_again: asyncio.TimerHandle | None = None
@@ -127,13 +129,19 @@ class Transfers:
 
     # -- from the folder's thread
 
-    def want(self, op: Op, place: Place, store: FolderStore) -> bool:
-        """Have the content of an operation come. False where there is nobody to ask."""
-        entry = op.entry
-        if not self._links or entry is None or not _can_be(entry.root, entry.size):
-            return False
+    def want(self, op: Op, entry: Entry, place: Place, store: FolderStore) -> Outcome:
+        """Have the content of an operation come, or why it does not: nobody is to be asked, or the disk said no the
+        last time. Raises StorageError.
+        """
+        refused = self._refused.pop((entry.root, entry.size), None)
+        if refused is not None:
+            return failed(op, refused)
+        if entry.size > place.capacity:
+            return Outcome(op, None, Why.NO_ROOM)
+        if not self._links or not _can_be(entry.root, entry.size):
+            return Outcome(op, None, Why.NOWHERE)
         self._wanted.append((op, entry, place, store))
-        return True
+        return Outcome(op, None, Why.COMING)
 
     def staged(self, root: bytes, size: int) -> Staged | None:
         """A content that came, to be installed; it is used up."""
@@ -225,8 +233,10 @@ class Transfers:
             await fetch.close()
             self._arrived[file] = place.installer.staging.existing(name)
             self._look_at(one)
-        except WildbachError:
+        except WildbachError as error:
             # It is tried again in a moment, and goes on from what is here.
+            if isinstance(error, StorageError) and len(self._refused) < limits.CONTENTS_OPEN:
+                self._refused[file] = error
             asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._look_at, one)
         except asyncio.CancelledError:
             asyncio.get_running_loop().call_soon(self._look_at, one)

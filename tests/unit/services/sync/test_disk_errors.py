@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ import pytest
 
 from hostile import until
 from house import FILES, House, Work, housed
+from wildbach.base.errors import StorageError
+from wildbach.base.ids import FolderId
 from wildbach.disk.folder.fs import RealFs
 from wildbach.interfaces.api import syncmodels as sy
 from wildbach.services.sync import folder, place
+from wildbach.services.sync.place import Place, write_text
+from wildbach.services.sync.store import FolderStore
 
 CALLS = (
     "scandir", "lstat", "open_read", "open_new", "fstat", "read_into", "write", "set_times", "set_mode",
@@ -109,7 +114,8 @@ def test_one_kind_of_call_fails_for_a_while(
         await until(lambda: (path / "of friend gone").exists() and (path / "of friend old").exists())
         faults.number, faults.call = number, call
         friend.tell(
-            friend.entry("of friend old", b"newer content"), friend.entry("of friend dir/new", b"new content", executable=True),
+            friend.entry("of friend old", b"newer content"),
+            friend.entry("of friend dir/new", b"new content", executable=True),
             friend.entry("of friend gone", b"", deleted=True))
         (path / "own while").write_bytes(b"mine")
         (path / "a.txt").write_bytes(b"one, and mine")
@@ -151,7 +157,7 @@ def test_a_disk_that_does_not_take_some_names_says_so_and_takes_the_others(
                 for head in await here.folder.read(lambda each=each: here.folder.store.world.get(each))} == {False}
         # Another name is taken, and nothing of it is left.
         friend.tell(friend.entry("of friend 1:2", b"refused", deleted=True), friend.entry("of friend 1 2", b"refused"))
-        await until(lambda: (path / "of friend 1 2").exists())
+        await until((path / "of friend 1 2").exists)
         await until(lambda: not list((path / ".wildbach" / "tmp").iterdir()))
         # The folder is on another disk.
         faults.call = ""
@@ -159,7 +165,7 @@ def test_a_disk_that_does_not_take_some_names_says_so_and_takes_the_others(
         here.folder.look()
         await until(lambda: here.folder.state == "stopped")
         path.with_name("elsewhere").rename(path)
-        await until(lambda: (path / "of friend dir" / "3:4").exists())
+        await until((path / "of friend dir" / "3:4").exists)
     house(work)
 
 
@@ -183,4 +189,78 @@ def test_a_mount_whose_server_is_gone_is_no_folder_that_is_there(
             await until(lambda: here.folder.state == "stopped")
             assert here.folder._dead is None and here.folder.problem is not None
         await until(lambda: here.folder.state == "idle")
+    house(work)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("new", [True, False], ids=["new", "known"])
+def test_whatever_fails_while_a_folder_is_opened_is_an_error_of_the_disk(
+    tmp_path: Path, faults: Faults, call: str, new: bool,
+) -> None:
+    (tmp_path / "folder" / "deeper").mkdir(parents=True)
+    (tmp_path / "folder" / "deeper" / "file").write_bytes(b"x")
+    store = FolderStore(tmp_path / "x.db")
+    acts: list[Callable[[Place], object]] = [
+        lambda there: there.begin(new=new), lambda there: there.check(), lambda there: there.read_ignores(),
+        lambda there: there.reserve(1e10), lambda there: there.capacity, lambda there: there.sweep([]),
+        lambda there: there.versions.thin(), lambda there: there.patterns(".wbignore"),
+        lambda there: there.look([""], lambda: False), lambda there: write_text(there, ".wbignore", "x")]
+    if not new:
+        made = Place(tmp_path / "folder", FolderId(b"f" * 32), store)
+        made.begin(new=True)
+        made.close()
+    faults.number, there = errno.EIO, place.Place(tmp_path / "folder", FolderId(b"f" * 32), store)
+    try:
+        for act in acts:
+            faults.call = call
+            with suppress(StorageError):
+                act(there)
+            faults.call = ""
+            act(there)
+    finally:
+        faults.call = ""
+        there.close()
+        store.close()
+    assert (tmp_path / "folder" / "deeper" / "file").read_bytes() == b"x"
+
+
+class Stick(RealFs):
+    """As FAT: no modes, no letters but those of English, no colons, no second names, no exchange."""
+
+    def set_mode(self, handle: int, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    def open_new(self, path: str) -> int:
+        if not path.isascii():
+            raise OSError(errno.EINVAL, "invalid", path)
+        return super().open_new(path)
+
+    def link(self, path: str, to: str) -> None:
+        raise PermissionError(errno.EPERM, "not permitted", path)
+
+    def exchange(self, path: str, other: str) -> None:
+        raise OSError(errno.EINVAL, "invalid", path)
+
+    def rename_new(self, path: str, to: str) -> None:
+        if not to.isascii() or ":" in to:
+            raise OSError(errno.EINVAL, "invalid", to)
+        super().rename_new(path, to)
+
+
+def test_a_folder_is_kept_on_a_stick_that_knows_neither_modes_nor_umlauts(
+    house: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(place, "RealFs", Stick)
+
+    async def work(here: House) -> None:
+        friend, path = here.friend, here.path
+        traits = here.folder.place.installer.traits
+        assert not (traits.executable or traits.hard_links or traits.exchanges or traits.decomposes)
+        friend.tell(friend.entry("of friend", b"1", executable=True), friend.entry("of friend \xfc", b"2"))
+        await until((path / "of friend").exists)
+        friend.tell(friend.entry("of friend", b"3"))
+        await until(lambda: (path / "of friend").read_bytes() == b"3")
+        await until(lambda: "of friend \xfc" in here.folder.refusals)
+        assert b"1" in contents(path)
+        assert any("of friend \xfc: unsupported" in each for each in await said(here))
     house(work)
