@@ -233,3 +233,29 @@ def test_names_that_cannot_be_kept_are_said_and_hold_up_nothing(group: Group) ->
     # Nothing of what is not kept the same was touched.
     assert (a.files / os.fsdecode(b"not Unicode \xff")).read_text() == "x"
     assert (a.files / ("d/" * 101) / "deep").read_text() == "x"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a file system")
+def test_a_disk_that_fills_while_a_large_file_comes_is_said_and_nothing_is_lost(group: Group) -> None:
+    a, b = group.add("a"), group.add("b")
+    b.files.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(b.files)], check=True)
+    try:
+        group.pair()
+        (b.files / "mine").write_bytes(os.urandom(1 << 20))
+        before = group.same()
+        # Somebody else uses the disk, so the file would fit on it, and does not now.
+        filler = b.files / ".wildbach" / "filler"
+        filler.write_bytes(bytes(12 << 20))
+        large = os.urandom(16 << 20)
+        (a.files / "large").write_bytes(large)
+        until(lambda: "No space left" in troubles(b).get("large", ("", ""))[1], f"it is said: {troubles(b)}", 40)
+        assert troubles(b)["large"][0] == "no_room" and "large" in missing(b)
+        assert {path: tree(b.files)[path] for path in before} == before and not (b.files / "large").exists()
+        filler.unlink()
+        assert group.same(seconds=60)["large"] == ("file", large, False)
+        assert not troubles(b)
+        b.ask("leave_synced", "f", sy.SyncLeaving())
+    finally:
+        b.stop()
+        subprocess.run(["umount", str(b.files)], check=True)

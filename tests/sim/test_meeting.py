@@ -188,14 +188,14 @@ def test_an_opening_that_is_not_finished_ends_in_time_and_so_many_are_taken(monk
                 wire.write(greeting(MeetingKeys.of(SECRET), new_peer_id(Random(number))))
                 wires.append(wire)
                 await asyncio.sleep(0.5)
-            assert [bool(wire.ended) for wire in wires] == [False, False, False, True]
+            assert [bool(wire.ended) for wire in wires] == [True, False, False, False]
             began = simloop().time()
             for wire in wires:
                 await wire.wait_closed()
                 wire.close()
             assert simloop().time() - began <= limits.SYNC_OPENING_SECONDS
             await asyncio.sleep(0.1)
-            assert device.meetings.refused == 3
+            assert device.meetings.refused == 4
             # And there is room again.
             late = Wire(await network.host().transport.dial(syncs.at))
             late.write(greeting(MeetingKeys.of(SECRET), new_peer_id(Random(9))))
@@ -203,6 +203,40 @@ def test_an_opening_that_is_not_finished_ends_in_time_and_so_many_are_taken(monk
             late.close()
 
     sim(4, until=60).run(main())
+
+
+def test_who_has_a_secret_keeps_nobody_else_out_by_calls_that_it_does_not_go_on_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "SYNC_OPENINGS", 5)
+
+    async def main() -> None:
+        network = Network()
+        async with (
+            node(network, 1, settings()) as syncs, node(network, 2, settings(encryption="off")) as near,
+            Scope("device") as scope,
+        ):
+            device, friend = Device(scope, syncs, 2), Device(scope, near, 1)
+            for each in (device, friend):
+                each.meetings.put("folder", SECRET)
+            device.meetings.put("link", bytes(32))
+            # One that is slow, from elsewhere, keeps its place.
+            slow = Wire(await network.host().transport.dial(syncs.at))
+            slow.write(greeting(MeetingKeys.of(SECRET), new_peer_id(Random(99))))
+            await slow.read(LENGTH)
+            flood, wires = network.host(), []
+            for number in range(30):
+                wire = Wire(await flood.transport.dial(syncs.at))
+                wire.write(greeting(MeetingKeys.of(bytes(32)), new_peer_id(Random(number))))
+                wires.append(wire)
+                await asyncio.sleep(0.2)
+                if number % 10 == 9:
+                    (await friend.meetings.call(syncs.at, "folder")).connection.close()
+            assert not slow.ended and sum(not wire.ended for wire in wires) <= 5
+            for wire in (slow, *wires):
+                wire.close()
+
+    sim(10, until=60).run(main())
 
 
 def test_strangers_may_not_have_secrets_tried_without_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from syncbed import LINK, PORT, SECRET, TOKEN, WALL, Bed, Device
 from wildbach.base import limits
 from wildbach.base.ids import Endpoint
+from wildbach.net.transport import Connection
 from wildbach.protocol.sync import rendezvous, tags
 from wildbach.runtime.tasks import Scope
 from wildbach.services.relay.server import RelayServer
@@ -333,3 +334,60 @@ def test_a_run_is_a_function_of_its_seed() -> None:
         return run.trace
 
     assert once() == once()
+
+
+class BadRelay:
+    """Says what its mood is: `waits` for ever, has `joined` and holds what it gets, says `noise`, or nothing (`mute`).
+    A `net.transport.Sink` of each caller.
+    """
+
+    missing = 0
+
+    def __init__(self, mood: str) -> None:
+        self.mood = mood
+        self.calls = 0
+
+    def accept(self, connection: Connection) -> None:
+        self.calls += 1
+        connection.start(self)
+        said = {"waits": b"\0", "joined": b"\1", "noise": b"\1" + b"noise" * 1000, "mute": b""}[self.mood]
+        if said:
+            connection.send(said)
+        if self.mood == "waits":
+            self._wait(connection)
+
+    def _wait(self, connection: Connection) -> None:
+        if not connection.closing:
+            connection.send(b"\0")
+            asyncio.get_running_loop().call_later(20.0, self._wait, connection)
+
+    def received(self, data: memoryview) -> int:
+        return len(data)
+
+    def drained(self) -> None:
+        pass
+
+    def closed(self, error: Exception | None) -> None:
+        pass
+
+
+@pytest.mark.parametrize("mood", ["waits", "joined", "noise", "mute"])
+def test_a_relay_that_means_harm_is_left_for_the_next_one(mood: str) -> None:
+    async def story(bed: Bed) -> None:
+        first, middle = bed.network.host(), bed.network.host()
+        bad = BadRelay(mood)
+        await first.transport.listen(Endpoint("0.0.0.0", 6990), bad.accept)
+        async with RelayServer(transport=middle.transport) as relay:
+            await relay.start("0.0.0.0", 6990)
+            there = (Endpoint(first.address, 6990), Endpoint(middle.address, 6990))
+            a = await bed.device(1, NatKind.SYMMETRIC, relays=lambda: there)
+            b = await bed.device(2, NatKind.SYMMETRIC, relays=lambda: there)
+            bed.introduce(a, b)
+            bed.introduce(b, a)
+            a.finder.start()
+            await asyncio.sleep(100)
+            b.finder.start()
+            assert await bed.until_met(a, b, seconds=1500)
+            assert bad.calls and relay.stats().joined >= 1
+
+    play(story)

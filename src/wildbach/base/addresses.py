@@ -9,6 +9,7 @@ resolved here is the business of `hostnames`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -90,6 +91,15 @@ def network_of(host: str) -> str:
     if address is None or isinstance(address, IPv4Address):
         return str(address or host)
     return str(ip_network((address, 64), strict=False))
+
+
+def crowding(hosts: Iterable[str]) -> int:
+    """Which of several callers, the oldest first, gives way where there is no room for another one: the oldest of the
+    caller (`network_of`) that has most of them. Raises ValueError where there are none.
+    """
+    callers = [network_of(host) for host in hosts]
+    counts = Counter(callers)
+    return callers.index(max(callers, key=counts.__getitem__))
 
 
 def classify(host: str, local: Iterable[Network] = ()) -> Reach:

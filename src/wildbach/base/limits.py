@@ -867,7 +867,7 @@ SYNC_HELLO_BYTES = KIB
 SYNC_OPENING_SECONDS = 10.0
 "For all of it, from the first handshake to the first record."
 SYNC_OPENINGS = 50
-"Of those who call, at a time; the next one is turned away."
+"Of those who call, at a time; above that, the oldest one of the address that has most of them gives way."
 
 # many streams in one
 MUX_CHANNELS = 256
@@ -964,6 +964,10 @@ SYNC_ROSTERS_WAITING = 256
 SYNC_ROSTERS_WAITING_BYTES = 4 * MIB
 SYNC_OPEN_LINKS = 16
 "Links to a folder by which any number of devices may come."
+SYNC_OPEN_LINK_DEVICES = 200
+"So any number is this many: each who comes is one more roster, and who has the link can make up devices."
+SYNC_ADMISSIONS = 16
+"Connections of those who come by links, at a time; above that, the oldest of the address that has most gives way."
 SYNC_CUT_ENTRIES = 4_000_000
 "Entries that were accepted of a device that may not write any more."
 SYNC_LINK_ENDPOINTS = 4

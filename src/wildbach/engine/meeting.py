@@ -17,7 +17,7 @@ from typing import Generic, Protocol
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from wildbach.base import limits
-from wildbach.base.addresses import Reach, classify
+from wildbach.base.addresses import Reach, classify, crowding
 from wildbach.base.errors import NetworkError, RemoteError
 from wildbach.base.ids import Endpoint
 from wildbach.engine.door import Strangers
@@ -136,11 +136,15 @@ class Meetings(Generic[N]):
 
     def answer(self, connection: Connection, theirs: Handshake) -> bool:
         """engine.door.Strangers: is it one of ours?"""
-        if len(self._openings) >= limits.SYNC_OPENINGS or self._scope.closed or not self._may_try(connection):
+        if self._scope.closed or not self._may_try(connection):
             return False
         found = self._secrets.find(theirs)
         if found is None:
             return False
+        if len(self._openings) >= limits.SYNC_OPENINGS:
+            # Who has one secret, or a link, keeps nobody else out by calls that it does not go on with.
+            openings = list(self._openings)
+            openings[crowding(each.host for each in openings)].close()
         self._door.keep(connection)
         meeting = Meeting(connection, self._answerer(found, theirs))
         self._openings[meeting] = None

@@ -99,6 +99,11 @@ class Meeting(Generic[N]):
                 self._end.exception()  # it was seen
             raise
 
+    @property
+    def host(self) -> str:
+        """Where the other side is."""
+        return self._connection.remote.host
+
     def close(self) -> None:
         """Give up; `over` raises NetworkError."""
         self._connection.close(NetworkError("the opening was given up"))

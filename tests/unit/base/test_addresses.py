@@ -1,6 +1,6 @@
 import pytest
 
-from wildbach.base.addresses import Reach, classify, may_dial, neighbourhood, networks, parse
+from wildbach.base.addresses import Reach, classify, crowding, may_dial, neighbourhood, networks, parse
 from wildbach.base.ids import Endpoint
 
 
@@ -62,3 +62,11 @@ def test_neighbours_share_a_network() -> None:
     assert neighbourhood("8.8.8.8") != neighbourhood("8.8.9.8")
     assert neighbourhood("2600:1:2:3::4") == neighbourhood("2600:1:2:ffff::1") != neighbourhood("2600:1:3::1")
     assert neighbourhood("name") == "name"
+
+
+def test_the_oldest_call_of_whoever_has_most_places_gives_way() -> None:
+    assert crowding(["8.8.8.8"]) == 0
+    assert crowding(["8.8.8.8", "9.9.9.9", "9.9.9.9", "8.8.4.4"]) == 1
+    assert crowding(["8.8.8.8", "2600:1:2:3::1", "2600:1:2:3:ffff::2", "2600:1:2:4::1"]) == 1
+    with pytest.raises(ValueError, match="empty"):
+        crowding([])

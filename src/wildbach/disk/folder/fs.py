@@ -182,9 +182,10 @@ class RealFs:
     def attached(self) -> bool:
         try:
             now = os.stat(self.root)
+            # A mount whose server or process is gone does not even say what is held.
+            held = os.fstat(self._top)
         except OSError:
             return False
-        held = os.fstat(self._top)
         return (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino)
 
     def open_dir(self, path: str) -> int:

@@ -10,6 +10,7 @@ Not for two threads at once on the same path.
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from typing import Final
 
@@ -191,7 +192,8 @@ class Installer:
         with doing("make", path):
             now = self._lstat(path)
             if now is None:
-                self._fs.mkdir(path)
+                with _naming(path):
+                    self._fs.mkdir(path)
                 self._changed(path)
                 now = self._fs.lstat(path)
             elif now.kind is not Kind.DIR:
@@ -363,12 +365,10 @@ class Installer:
 
     def _rename_new(self, path: str, to: str) -> None:
         """Without replacing, where the system can promise that; else it is looked at right before."""
-        if self.traits.no_replace:
-            self._fs.rename_new(path, to)
-            return
-        if self._lstat(to) is not None:
+        if not self.traits.no_replace and self._lstat(to) is not None:
             raise Stale(f"{to} is there", path=to)
-        self._fs.rename(path, to)
+        with _naming(to):
+            (self._fs.rename_new if self.traits.no_replace else self._fs.rename)(path, to)
 
     def _undo(self, old: _Old) -> None:
         with contextlib.suppress(OSError):
@@ -376,6 +376,17 @@ class Installer:
                 self._fs.rename(old.place, old.back)
             elif old.place:
                 self._fs.unlink(old.place)
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """A path is made by the calls inside: a disk that does not take the name, as one with a colon, says "invalid"."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise BadName(f"{path}: this disk does not take the name", path=path, errno=errno.EINVAL) from error
 
 
 class _Old:

@@ -7,9 +7,10 @@ Paths of a folder are in NFC. Two that differ, and are one on this disk, cannot 
 from __future__ import annotations
 
 import contextlib
+import errno
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -75,32 +76,36 @@ def probe(fs: Fs) -> Traits:
     try:
         new(f"{base}-a")
         folds = there(f"{TMP}/PROBE-{token}-a")
-        new(f"{base}-\u00e9")
-        decomposes = there(f"{base}-e\u0301")
+        new(f"{base}-b")
+        # Some disks take no letters but those of English.
+        decomposes = _able(lambda: new(f"{base}-\u00e9"), (*NOT_ABLE, errno.EILSEQ)) and there(f"{base}-e\u0301")
         made += [f"{base}-l", f"{base}-n"]
         hard_links = _able(lambda: fs.link(f"{base}-a", f"{base}-l"))
-        exchanges = _able(lambda: fs.exchange(f"{base}-a", f"{base}-\u00e9"))
+        exchanges = _able(lambda: fs.exchange(f"{base}-a", f"{base}-b"))
         no_replace = _able(lambda: fs.rename_new(f"{base}-a", f"{base}-n"))
-        handle = fs.open_write(f"{base}-\u00e9")
+        handle = fs.open_write(f"{base}-b")
+
+        def takes(mode: int) -> bool:
+            # FAT says that a mode is not permitted where it has no room for it.
+            return _able(lambda: fs.set_mode(handle, mode)) and fs.fstat(handle).mode & 0o100 == mode & 0o100
+
         try:
-            fs.set_mode(handle, 0o700)
-            on = bool(fs.fstat(handle).mode & 0o100)
-            fs.set_mode(handle, 0o600)
-            executable = on and not fs.fstat(handle).mode & 0o100
+            executable = takes(0o700) and takes(0o600)
         finally:
             fs.close(handle)
         return Traits(folds, decomposes, hard_links, exchanges, no_replace, executable)
     finally:
         for path in made:
-            with contextlib.suppress(FileNotFoundError):
+            # What stays goes at the next start.
+            with contextlib.suppress(OSError):
                 fs.unlink(path)
 
 
-def _able(call: Callable[[], None]) -> bool:
+def _able(call: Callable[[], None], numbers: Container[int] = NOT_ABLE) -> bool:
     try:
         call()
     except OSError as error:
-        if error.errno not in NOT_ABLE:
+        if error.errno not in numbers:
             raise
         return False
     return True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import secrets
 from collections.abc import Container, Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from wildbach.disk.folder.fs import Fs, Kind
+from wildbach.disk.folder.fs import Fs, Kind, Stat
 from wildbach.disk.folder.hashing import Hashing
 from wildbach.disk.folder.local import HOME, TMP, BadName, Blocked, LocalFile, NoRoom, Stale, WrongContent
 from wildbach.disk.system import storage_error
@@ -24,6 +25,7 @@ class Range(NamedTuple):
     length: int
 
 
+_PARTIAL: Final = re.compile(r"[0-9a-f]{64}-[0-9]{1,20}")
 _TYPED: dict[int, type[NoRoom] | type[BadName] | type[Blocked] | type[Stale]] = {
     errno.ENOSPC: NoRoom,
     errno.EDQUOT: NoRoom,
@@ -163,6 +165,16 @@ class Staged:
             self._fs.unlink(self.place)
 
 
+def partial(root: bytes, size: int) -> str:
+    """What a large file is called while it comes, in this process and in those after it."""
+    return f"{root.hex()}-{size}"
+
+
+def _ours(stat: Stat) -> bool:
+    """A file that has no other name."""
+    return stat.kind is Kind.FILE and stat.nlink <= 1
+
+
 class Staging:
     """`.wildbach/tmp` of one folder."""
 
@@ -187,15 +199,41 @@ class Staging:
         gone = 0
         with doing("clean", TMP):
             for name, stat in list(self._fs.scandir(TMP)):
-                if name in keep:
+                if name in keep and _ours(stat):
                     continue
-                if stat.kind is Kind.DIR:
-                    with contextlib.suppress(OSError):
-                        self._fs.rmdir(f"{TMP}/{name}")
-                    continue
-                self._fs.unlink(f"{TMP}/{name}")
-                gone += 1
+                # One that the system does not let go costs room, and is no reason to do nothing in the folder.
+                with contextlib.suppress(OSError):
+                    (self._fs.rmdir if stat.kind is Kind.DIR else self._fs.unlink)(f"{TMP}/{name}")
+                    gone += stat.kind is not Kind.DIR
         return gone
+
+    def sweep(self, keep: Container[str]) -> int:
+        """Meanwhile: remove downloads that are not wanted any more (`partial` gave them their names). How many went."""
+        gone = 0
+        with doing("clean", TMP):
+            for name, stat in list(self._fs.scandir(TMP)):
+                if name not in keep and stat.kind is Kind.FILE and _PARTIAL.fullmatch(name):
+                    with contextlib.suppress(FileNotFoundError):
+                        self._fs.unlink(f"{TMP}/{name}")
+                        gone += 1
+        return gone
+
+    def begun(self, name: str) -> int:
+        """Make the file of a download, unless an earlier one left it: the bytes that are in it."""
+        staged = self.existing(name)
+        try:
+            staged.create()
+        except Stale:
+            with doing("look at", staged.place):
+                stat = self._fs.lstat(staged.place)
+                if _ours(stat):
+                    return stat.size
+                # It is what a file that came like this replaced, and has a name among the versions: what is written
+                # into it would be written there.
+                self._fs.unlink(staged.place)
+            staged.create()
+        staged.keep()
+        return 0
 
     def file(self, name: str = "") -> Staged:
         """A new empty file; its name is random unless one is given."""

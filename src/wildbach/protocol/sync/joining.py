@@ -50,6 +50,8 @@ class Reason(Enum):
     "The folder's secrets were changed since."
     NOT_OWNER = "not_owner"
     "The device that gave it is no owner any more."
+    FULL = "full"
+    "It is one for many, and as many came by it as may."
     REMOVED = "removed"
     "The device was removed: it needs a new link."
 
@@ -131,6 +133,9 @@ class Links:
             if device in view.authors:
                 # Who was removed and heard of the link would be back: this takes a link of its own.
                 raise LinkRefused(Reason.REMOVED)
+            came = sum(member.link == token_hash for member in view.state.members.values())
+            if came >= limits.SYNC_OPEN_LINK_DEVICES:
+                raise LinkRefused(Reason.FULL)
             return after, Newcomer(asking.device, opened.role, asking.name, token_hash)
         if given is None:
             raise LinkRefused(Reason.SPENT if token_hash in view.spent else Reason.UNKNOWN)

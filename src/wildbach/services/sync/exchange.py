@@ -200,9 +200,9 @@ class Exchange:
             if peer.have or peer.upto:
                 raise RemoteError("rows of an index that do not follow those that are here")
             return 0
-        peer.upto = said.upto
         entries = [Entry.unpack(raw) for raw in said.entries]
         peer.waiting.add(said.entries, entries, bytes(map(self._verified, entries)))
+        peer.upto = said.upto
         self._check_room(peer)
         if not said.whole:
             peer.parked = False

@@ -425,6 +425,7 @@ class Folder:
             self._core.remembered(max(self.store.number("sequence") + 1, int(time.time() * 1000)))
         self._place = place
         self._looked = bool(self.store.number(_LOOKED))
+        self._core.retry(Why.UNSTORABLE)  # another disk may take other names
         self._look_at_unfinished()
 
     def _look_at_unfinished(self) -> None:
@@ -497,7 +498,7 @@ class Folder:
                 await self._work.run(self._saw, found, paths, whole)
             if whole and not found.stopped:
                 self.scanned_at = time.time()
-                await self._work.run(self._tidy)
+                await self._work.run(self._tidy, self.transfers.names)
                 if compared:
                     await self._work.run(self._core.compared)
         except StorageError as error:
@@ -539,10 +540,9 @@ class Folder:
         if moved:
             self._dirty.update(moved)
 
-    def _tidy(self) -> None:
-        """Once in a while: old versions thin out, and layers of what is nowhere any more and old deletions are
-        forgotten.
-        """
+    def _tidy(self, busy: list[str]) -> None:
+        """Once in a while: old versions thin out; what came of files that nobody wants, old deletions and so on go."""
+        self.place.sweep(busy)
         with doing("thin", VERSIONS):
             self.place.versions.thin()
         self.store.trim_layers()
@@ -642,9 +642,7 @@ class Folder:
         kept = self.transfers.staged(entry.root, entry.size)
         if kept is not None:
             return self.place.hands.do(op, kept)
-        if entry.size > self.place.capacity:
-            return Outcome(op, None, Why.NO_ROOM)
-        return Outcome(op, None, Why.COMING if self.transfers.want(op, self.place, self.store) else Why.NOWHERE)
+        return self.transfers.want(op, entry, self.place, self.store)
 
     def _unwanted(self, coming: dict[File, tuple[str, ...]]) -> list[File]:
         """In the folder's thread: contents that no path of those is to have any more."""

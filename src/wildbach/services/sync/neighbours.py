@@ -1,7 +1,7 @@
 """Folders on the local network: the tags that packets of ours have, and those of others that are known here.
 
 A tag is a keyed hash over the cookie of its packet, so a packet tells nothing to who has no secret. Who repeats one
-that was heard leads us to call it, no more; that is counted.
+that was heard leads us to call it, no more; that is counted, and each packet leads to a few places, once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from wildbach.protocol.sync.tags import keyed_tag, tag_key
 Heard = Callable[[Endpoint], None]
 "Takes where a neighbour of the folder accepts calls."
 _MINUTE: Final = 60.0
+_PLACES: Final = 4
+"That one packet comes from: it is sent on each network, by IPv4 and by IPv6."
+_REMEMBERED: Final = 4096
+"Packets; as many have to be heard before one of them can be repeated."
 
 
 class _Folder:
@@ -35,8 +39,10 @@ class Neighbours:
         self._clock = clock
         self._folders: dict[str, _Folder] = {}
         self._calls: deque[float] = deque()
+        self._followed: dict[bytes, list[Endpoint]] = {}
+        "Where packets led to, by the first tag that was known."
         self.dropped = 0
-        "Announces that were known, above what is followed in a minute."
+        "Announces that were known, and repeated, or above what is followed in a minute."
 
     def add(self, name: str, secrets: Sequence[bytes], heard: Heard) -> None:
         """Announce a folder, or a link that is open, by these secrets, and recognise it by them: the one of the epoch
@@ -60,12 +66,18 @@ class Neighbours:
     def heard(self, cookie: bytes, tags: Sequence[bytes], at: Endpoint) -> bool:
         """All folders that are known by a tag are told, each once."""
         named = dict.fromkeys(tags)
-        found = [
-            folder for folder in self._folders.values()
-            if any(keyed_tag(key, cookie) in named for key in folder.keys)
-        ]
+        found: list[_Folder] = []
+        first = b""
+        for folder in self._folders.values():
+            known = next((tag for key in folder.keys if (tag := keyed_tag(key, cookie)) in named), None)
+            if known is not None:
+                found.append(folder)
+                first = first or known
         if not found:
             return False
+        if self._repeated(first, at):
+            self.dropped += 1
+            return True
         now = self._clock()
         while self._calls and now - self._calls[0] >= _MINUTE:
             self._calls.popleft()
@@ -76,3 +88,13 @@ class Neighbours:
             self._calls.append(now)
             folder.heard(at)
         return True
+
+    def _repeated(self, tag: bytes, at: Endpoint) -> bool:
+        """Somebody sends again what was heard, as if from many places, so that no genuine packet is followed."""
+        places = self._followed.setdefault(tag, [])
+        if at in places or len(places) >= _PLACES:
+            return True
+        places.append(at)
+        if len(self._followed) > _REMEMBERED:
+            del self._followed[next(iter(self._followed))]
+        return False

@@ -25,7 +25,7 @@ from wildbach.disk.folder.install import Installer
 from wildbach.disk.folder.local import IGNORE, TMP
 from wildbach.disk.folder.marker import Finding, Marker
 from wildbach.disk.folder.scan import Scanner
-from wildbach.disk.folder.staging import doing
+from wildbach.disk.folder.staging import doing, partial
 from wildbach.disk.folder.versions import Versions
 from wildbach.disk.system import storage_error
 from wildbach.services.sync.hands import Findings, Hands, Known
@@ -34,6 +34,8 @@ from wildbach.services.sync.store import FolderStore
 
 _MARKER: Final = "marker"
 _MOST: Final = "marker_most"
+_COMING: Final = (Why.COMING, Why.NOWHERE, Why.NO_ROOM, Why.DISK, Why.NOT_SCANNED)
+"Of what some may have come: the rest was not there, or could not be put in place."
 _AHEAD_MS: Final = 3_600_000
 "Sequences are milliseconds since 1970 or more; the marker is written for an hour of them."
 _SOON_MS: Final = 60_000
@@ -93,7 +95,7 @@ class Place:
             else:
                 finding = Finding.SAME
             self.installer.staging.prepare()
-            self._write(Marker.fresh(self._folder, self.fs.lstat("").dev))
+            self._write(Marker.fresh(self._folder, self._device()))
         else:
             self._marker = known
             finding = markers.compare(
@@ -101,14 +103,26 @@ class Place:
             if finding in GONE:
                 return finding
             if finding is not Finding.SAME:
-                self._write(replace(known, device=self.fs.lstat("").dev))
-        # What came of large files is gone on with.
-        self.installer.staging.recover(keep={
-            each.root.hex() for path in self._store.held(Why.COMING) for each in self._store.world.get(path)})
-        self.installer.traits = names.probe(self.fs)
+                self._write(replace(known, device=self._device()))
+        self.installer.staging.recover(keep=self._coming())
+        with doing("try out what names take", str(self.path)):
+            self.installer.traits = names.probe(self.fs)
         self._store.folds = not self.installer.traits.exact
         self.read_ignores()
         return finding
+
+    def _device(self) -> int:
+        with doing("look at", str(self.path)):
+            return self.fs.lstat("").dev
+
+    def sweep(self, busy: Iterable[str]) -> int:
+        """Remove what came of large files that nobody wants any more; `busy`: names of those that are at work."""
+        return self.installer.staging.sweep(self._coming() | set(busy))
+
+    def _coming(self) -> set[str]:
+        """Names of large files of which some came: they are gone on with."""
+        return {partial(each.root, each.size) for path in self._store.held(*_COMING)
+                for each in self._store.world.get(path) if each.root}
 
     def _known(self) -> Marker | None:
         raw = self._store.fact(_MARKER)

@@ -48,6 +48,7 @@ from wildbach.services.sync.place import first_patterns, folder_at, make_directo
 from wildbach.services.sync.session import Offer, Port, Session
 from wildbach.services.sync.sessions import Sessions
 from wildbach.services.sync.store import FolderStore
+from wildbach.services.sync.words import meant
 
 AREA: Final = "sync"
 _KEY: Final = "device.key"
@@ -138,6 +139,7 @@ class SyncService:
         self._link_finders: dict[bytes, Finder] = {}
         self._join_finders: list[Finder] = []
         self._joiners: dict[bytes, _Joiner] = {}
+        self._admissions = joining.Admissions(self._scope, self._admit, report)
         self._open_tokens: dict[bytes, FolderId] = {}
         self._closed = False
         self.name = ""
@@ -354,7 +356,7 @@ class SyncService:
         if self._closed:
             met.connection.close()
         elif kind == "link":
-            joining.begin_admit(self._scope, met, name, self._admit, self._report)
+            self._admissions.begin(met, name)
         elif kind == "folder":
             self._scope.spawn("settle", self._called(met), contain=self._report)
         elif name in self._joiners:
@@ -413,14 +415,12 @@ class SyncService:
 
     def find(self, word: str) -> Kept:
         """By its name, its path, or the beginning of its id. Raises UsageError, code `not_found`."""
-        exact = [one for one in self.folders if word in (one.name, str(one.folder.path), one.folder.id.hex())]
-        found = exact or [
-            one for one in self.folders if len(word) >= 4 and one.folder.id.hex().startswith(word.lower())]
-        if not found:
-            raise UsageError(f"no folder {word!r} is kept the same here", code="not_found")
-        if len(found) > 1:
-            raise UsageError(f"{word!r} is several folders: name one by its path or id", code="ambiguous")
-        return found[0]
+        for one in self.folders:
+            if word == str(one.folder.path):
+                return one
+        return meant(
+            word, ((one, one.folder.id.hex(), (one.name,)) for one in self.folders),
+            f"no folder {word!r} is kept the same here", f"{word!r} is several folders: name one by its path or id")
 
     def _check_path(self, path: Path) -> Path:
         """Raises UsageError where another folder is there, or in it, or it in the folder."""
@@ -667,13 +667,10 @@ class SyncService:
 
     def device(self, one: Kept, word: str) -> DeviceId:
         """By its name or the beginning of its id. Raises UsageError."""
-        members = one.folder.membership.view.state.members
-        found = [each.id for each in members.values() if word == each.name] or [
-            each for each in members if len(word) >= 4 and each.hex().startswith(word.lower())]
-        if len(found) != 1:
-            raise UsageError(
-                f"{word!r} is {'no device' if not found else 'several devices'} of the folder", code="not_found")
-        return found[0]
+        members = one.folder.membership.view.state.members.values()
+        return meant(
+            word, ((each.id, each.id.hex(), (each.name,)) for each in members), f"{word!r} is no device of the folder",
+            f"{word!r} is several devices of the folder: name one by its id")
 
     async def revoke(self, one: Kept, device: DeviceId) -> None:
         membership = one.folder.membership
@@ -776,8 +773,7 @@ class _Inviter:
 
     async def take(self, found: Found) -> bool:
         met = await self.service.shaken(found, ("link", self.token_hash), calls=False)
-        joining.begin_admit(
-            self.service._scope, met, self.token_hash, self.service._admit, self.service._report)
+        self.service._admissions.begin(met, self.token_hash)
         return True
 
 
@@ -808,7 +804,8 @@ class _Joiner:
                 met.connection.close()
                 raise RemoteError("another device than the one that gave the link")
             try:
-                self.joined = await joining.ask(met, self._link, service.keys, service.name)
+                self.joined = await joining.ask(
+                    met, self._link, service.keys, service.name, service._threads)
             except FormatError as error:
                 self.error = error
             if endpoint is not None:

@@ -19,8 +19,8 @@ from typing import Final
 from wildbach.base import limits
 from wildbach.base.errors import LimitError, NetworkError, StorageError, UsageError, WildbachError
 from wildbach.base.ids import DeviceId
-from wildbach.disk.folder.local import TMP, Stale
-from wildbach.disk.folder.staging import Range, Staged, doing
+from wildbach.disk.folder.local import TMP
+from wildbach.disk.folder.staging import Range, Staged, partial
 from wildbach.disk.inplace import Look
 from wildbach.disk.served import ServedFile
 from wildbach.engine.contentid import ContentId
@@ -33,9 +33,9 @@ from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.sync.fetching import File
 from wildbach.services.sync.giving import Giving, Held
-from wildbach.services.sync.hands import file_of
+from wildbach.services.sync.hands import Outcome, failed, file_of
 from wildbach.services.sync.place import Place
-from wildbach.services.sync.planner import Op
+from wildbach.services.sync.planner import Op, Why
 from wildbach.services.sync.session import Link
 from wildbach.services.sync.store import FolderStore
 
@@ -92,6 +92,8 @@ class Transfers:
         "By who signed it; whose turn was last is the last."
         self.coming: dict[File, Coming] = {}
         self._arrived: dict[File, Staged] = {}
+        self._refused: dict[File, StorageError] = {}
+        "What the disk said of files that could not come; told once, then they are tried again."
         self._paths: deque[str] = deque()
         self._serving: dict[File, list[Channel]] = {}
         "Channels on which others wait until a content was looked for, is open, or begins to come."
@@ -114,6 +116,13 @@ class Transfers:
         found = [one.fetch.progress for one in self.coming.values() if one.fetch is not None]
         return sum(each.size for each in found), sum(each.had for each in found)
 
+    @property
+    def names(self) -> list[str]:
+        """Of the files that are coming, that are here and have no place yet, and those that wait for their turn."""
+        waiting = (file for each in self._waiting.values() for file in each)
+        return [partial(*file) for file in (*self.coming, *self._arrived, *waiting)] + [
+            partial(entry.root, entry.size) for _, entry, _, _ in self._wanted]
+
     def met(self, link: Link) -> None:
         self._links.append(link)
         for one in self.coming.values():
@@ -127,13 +136,19 @@ class Transfers:
 
     # -- from the folder's thread
 
-    def want(self, op: Op, place: Place, store: FolderStore) -> bool:
-        """Have the content of an operation come. False where there is nobody to ask."""
-        entry = op.entry
-        if not self._links or entry is None or not _can_be(entry.root, entry.size):
-            return False
+    def want(self, op: Op, entry: Entry, place: Place, store: FolderStore) -> Outcome:
+        """Have the content of an operation come, or why it does not: nobody is to be asked, or the disk said no the
+        last time. Raises StorageError.
+        """
+        refused = self._refused.pop((entry.root, entry.size), None)
+        if refused is not None:
+            return failed(op, refused)
+        if entry.size > place.capacity:
+            return Outcome(op, None, Why.NO_ROOM)
+        if not self._links or not _can_be(entry.root, entry.size):
+            return Outcome(op, None, Why.NOWHERE)
         self._wanted.append((op, entry, place, store))
-        return True
+        return Outcome(op, None, Why.COMING)
 
     def staged(self, root: bytes, size: int) -> Staged | None:
         """A content that came, to be installed; it is used up."""
@@ -210,9 +225,9 @@ class Transfers:
 
     async def _fetch(self, one: Coming, op: Op, place: Place, store: FolderStore) -> None:
         file = one.id.root, one.id.size
-        name = f"{one.id.key}-{one.id.size}"
+        name = partial(*file)
         try:
-            here = await self._threads.run(_made, place, name)
+            here = await self._threads.run(place.installer.staging.begun, name)
             fetch = one.fetch = self._contents.fetch(one.id, place.path / TMP / name, known=None)
             self._attach(one)
             # What came of it before is hashed anew before it counts; without that, what the old file has is taken.
@@ -225,8 +240,10 @@ class Transfers:
             await fetch.close()
             self._arrived[file] = place.installer.staging.existing(name)
             self._look_at(one)
-        except WildbachError:
+        except WildbachError as error:
             # It is tried again in a moment, and goes on from what is here.
+            if isinstance(error, StorageError) and len(self._refused) < limits.CONTENTS_OPEN:
+                self._refused[file] = error
             asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._look_at, one)
         except asyncio.CancelledError:
             asyncio.get_running_loop().call_soon(self._look_at, one)
@@ -374,15 +391,3 @@ def _can_be(root: bytes, size: int) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _made(place: Place, name: str) -> int:
-    """A file to fetch into: the bytes that are in it from before. Raises StorageError."""
-    staged = place.installer.staging.existing(name)
-    try:
-        staged.create()
-    except Stale:
-        with doing("look at", staged.place):
-            return place.fs.lstat(staged.place).size
-    staged.keep()
-    return 0

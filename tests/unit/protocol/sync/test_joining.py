@@ -205,6 +205,19 @@ def test_an_open_link_is_for_any_number_at_any_owner_until_it_is_closed() -> Non
     assert refused(Links(), bed.a, ask("z"), 1000) is Reason.SPENT
 
 
+def test_who_has_an_open_link_does_not_fill_the_folder_with_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SYNC_OPEN_LINK_DEVICES", 3)
+    bed = Bed()
+    other = Token(b"o" * 32)
+    bed.a.sign(Changes(open_links=((TOKEN, Role.READ_ONLY), (other, Role.READ_ONLY))))
+    for name in "xyz":
+        take(Links(), bed.a, ask(name), 1000)
+    assert refused(Links(), bed.a, ask("w"), 1000) is Reason.FULL
+    # Who is in may ask again, and other links let others in.
+    assert Links().redeem(bed.a.view, bed.a.id, Asking.unpack(ask("x").pack()), TOKEN.hash, 1000)[1] is None
+    take(Links(), bed.a, ask("w", other), 1000, other)
+
+
 def test_an_open_link_that_one_closed_stays_closed_and_ends_with_the_epoch() -> None:
     bed = Bed()
     bed.a.add("b", role=Role.OWNER)

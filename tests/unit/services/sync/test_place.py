@@ -15,6 +15,7 @@ from wildbach.base import limits
 from wildbach.base.errors import StorageError
 from wildbach.base.ids import FolderId
 from wildbach.disk.folder.marker import Finding
+from wildbach.disk.folder.staging import partial
 from wildbach.protocol.sync.entries import EntryKind
 from wildbach.services.sync.hands import file_of, seen_of
 from wildbach.services.sync.place import DiskNames, Place, first_patterns, folder_at, make_directory, write_text
@@ -278,3 +279,24 @@ def test_a_directory_that_is_not_there_or_shut_is_said(tmp_path: Path) -> None:
             folder_at(tmp_path / "loop")
     finally:
         store.close()
+
+
+def test_what_came_of_files_that_are_still_wanted_is_there_after_a_start(bed: Bed) -> None:
+    other, gone = entry("film", "before" * 5000), entry("old", "y" * 5000)
+    for path, why in (("film", Why.COMING), ("away", Why.NOWHERE)):
+        bed.store.put_heads(path, (entry(path, path * 5000),))
+        bed.store.hold(path, why)
+    bed.store.commit()
+    kept = {partial(head.root, head.size) for path in ("film", "away") for head in bed.store.world.get(path)}
+    tmp = bed.path / ".wildbach" / "tmp"
+    for name in (*kept, partial(other.root, other.size), partial(gone.root, gone.size), "0123456789abcdef"):
+        (tmp / name).write_bytes(b"part")
+    bed.write("mine", b"1")
+    assert bed.again() is Finding.SAME
+    assert {each.name for each in tmp.iterdir()} == kept and (bed.path / "mine").read_bytes() == b"1"
+    # While it runs, what is at work stays, and what nobody wants any more goes.
+    busy = partial(gone.root, gone.size)
+    (tmp / busy).write_bytes(b"part")
+    assert bed.place.sweep([busy]) == 0
+    bed.store.hold("film", None)
+    assert bed.place.sweep([]) == 2 and len(list(tmp.iterdir())) == 1

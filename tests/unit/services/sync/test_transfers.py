@@ -11,8 +11,6 @@ import pytest
 from tests.syncsim.made import entry, seen
 
 from wildbach.base.errors import StorageError
-from wildbach.disk.folder.fs import RealFs
-from wildbach.disk.folder.staging import Staging
 from wildbach.engine.contents import Contents
 from wildbach.net.mux import Channel
 from wildbach.runtime.tasks import Scope
@@ -20,7 +18,7 @@ from wildbach.services.sync.giving import Giving
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.place import Place
 from wildbach.services.sync.store import FolderStore
-from wildbach.services.sync.transfers import Transfers, _made
+from wildbach.services.sync.transfers import Transfers
 
 
 class Open:
@@ -120,24 +118,3 @@ def test_many_who_ask_for_the_same_wait_for_one_look(store: FolderStore) -> None
             assert len(looks) == 3, looks
 
     asyncio.run(story())
-
-
-def test_a_file_that_came_in_part_is_found_again(tmp_path: Path) -> None:
-    fs = RealFs(str(tmp_path))
-    staging = Staging(fs)
-    staging.prepare()
-
-    class Here:
-        def __init__(self) -> None:
-            self.fs = fs
-            self.installer: Any = type("Installer", (), {"staging": staging})()
-
-    place = cast(Place, Here())
-    assert _made(place, "ab" * 32) == 0
-    (tmp_path / ".wildbach/tmp" / ("ab" * 32)).write_bytes(b"part")
-    assert _made(place, "ab" * 32) == 4
-    assert staging.recover(keep={"ab" * 32}) == 0
-    assert _made(place, "ab" * 32) == 4
-    assert staging.recover() == 1
-    assert _made(place, "ab" * 32) == 0
-    fs.close_root()

@@ -158,7 +158,7 @@ async def created(api: Api, making: sy.SyncMaking, *, as_json: bool) -> Exit:
 @click.argument("folder")
 @click.option("--read-only", is_flag=True, help="The device may read, and what it changes stays with it.")
 @click.option("--hours", type=click.IntRange(1, 24 * 365), default=24, show_default=True, help="How long it lets in.")
-@click.option("--reusable", is_flag=True, help="It lets in any number of devices, until it is taken back.")
+@click.option("--reusable", is_flag=True, help="It lets in many devices, 200 at most, until it is taken back.")
 @click.option("--qr/--no-qr", default=None, help="Draw it for a camera.  [default: in a terminal]")
 @reach.options
 @reach.as_json
