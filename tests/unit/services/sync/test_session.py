@@ -214,6 +214,28 @@ def test_a_folder_that_comes_later_is_proved_then_and_one_that_was_taken_away_go
     sim(4).run(main())
 
 
+def test_a_folder_is_on_neither_side_before_both_list_the_other_and_nothing_that_is_said_first_is_lost() -> None:
+    async def main() -> None:
+        one, other = House("one", offer(PHOTOS)), House("other", offer(PHOTOS))
+        # The roster with `one` in it has not come to `other` so far.
+        other.folders[PHOTOS].closed = True
+        met = one.folders[PHOTOS].met
+
+        def greets(link: Link) -> None:
+            met(link)
+            link.say(Status(link.tag, "first", 0, 0, ""))
+
+        one.folders[PHOTOS].met = greets  # type: ignore[method-assign]  # as a folder greets at once
+        async with sessions(one, other) as (_, far):
+            await asyncio.sleep(5)
+            other.folders[PHOTOS].closed = False
+            far.renew()
+            await until(lambda: bool(one.links and other.links))
+            await asyncio.sleep(5)
+            assert [getattr(each, "state", "") for each in other.folders[PHOTOS].messages] == ["first"]
+    sim(13).run(main())
+
+
 def test_small_files_come_in_bundles_and_what_is_not_there_is_empty() -> None:
     async def main() -> None:
         one, other = House("one", offer(PHOTOS)), House("other", offer(PHOTOS))
