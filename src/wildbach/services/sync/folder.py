@@ -345,7 +345,7 @@ class Folder:
         self.look()
         while True:
             due = [self._next_scan] if self._place is not None else [self._open_at]
-            due += [each for each in (self._retry_at, self._settle_at, self._merge_at) if each]
+            due += [each for each in (self._retry_at, self._settle_at, self._merge_at, self._scan_after) if each]
             timeout = max(0.05, min(due) - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
@@ -393,7 +393,7 @@ class Folder:
         """The directory is not where it was: nothing is done with the one that was open."""
         place, self._place = self._place, None
         watch, self._watch = self._watch, None
-        self._open_at = time.monotonic() + _OPEN_SECONDS
+        self._open_at, self._scan_after = time.monotonic() + _OPEN_SECONDS, 0.0
         if watch is not None:
             await watch.close()
         if place is not None:
@@ -446,7 +446,7 @@ class Folder:
         await self._get_lists()
         if self._dirty and not self._scanning and self._place is not None and now >= self._scan_after:
             paths, self._dirty = self._dirty, set()
-            self._scanning = True
+            self._scanning, self._scan_after = True, 0.0
             self._scope.spawn("scan", self._scan(paths), contain=self._failed)
         if self.transfers.coming:
             coming = {file: tuple(one.paths) for file, one in self.transfers.coming.items()}
