@@ -193,8 +193,7 @@ class Core:
             for author, lost in batch.lost().items():
                 if author != self.me:
                     self._losses.note(author, lost, now)
-            for path in store.conflicted():
-                store.mark(path)
+            self._mark_conflicts()
         store.commit()
         return new
 
@@ -337,8 +336,7 @@ class Core:
         after = vector.bumped(self.me, sequence) if counts else vector
         entry = self._signer.sign(replace(drawn, vector=after, seq=sequence))
         store.put_heads(drawn.path, merged(heads, entry))
-        for path in store.conflicted():
-            store.mark(path)
+        self._mark_conflicts()
         return entry
 
     def _own(self, path: str) -> int:
@@ -489,12 +487,19 @@ class Core:
         """What held these paths is over: their content came."""
         for path in paths:
             self._mark(path)
+        self._mark_conflicts()
         self._store.commit()
 
     def retry(self, *whys: Why) -> None:
         """What held these paths may be over: a device came, there is room again."""
         self._look_again(*whys)
+        self._mark_conflicts()
         self._store.commit()
+
+    def _mark_conflicts(self) -> None:
+        """The copy of a loser is planned with the path of the conflict: what was to be copied may be here now."""
+        for path in self._store.conflicted():
+            self._store.mark(path)
 
     # --- guards
 
