@@ -405,24 +405,24 @@ class Folder:
         place = Place(self.path, self.id, self.store)
         try:
             finding = place.begin(new=new)
+            if finding in GONE:
+                raise StorageError(GONE[finding], path=str(self.path), code="folder_gone")
+            if finding not in (Finding.SAME, Finding.OTHER_DEVICE):
+                # One of the two is an old copy: nothing counts as deleted before all was compared.
+                self._core.remembered(max(self.store.number("sequence") + 1, int(time.time() * 1000)))
+            self._look_at_unfinished(place)
         except BaseException:
             place.close()
             raise
-        if finding in GONE:
-            place.close()
-            raise StorageError(GONE[finding], path=str(self.path), code="folder_gone")
-        if finding not in (Finding.SAME, Finding.OTHER_DEVICE):
-            # One of the two is an old copy: nothing counts as deleted before all was compared.
-            self._core.remembered(max(self.store.number("sequence") + 1, int(time.time() * 1000)))
         self._place = place
         self._looked = bool(self.store.number(_LOOKED))
-        self._look_at_unfinished()
+        self._exchange.retry(time.time())
 
-    def _look_at_unfinished(self) -> None:
+    def _look_at_unfinished(self, place: Place) -> None:
         paths = self._core.unfinished()
         if not paths:
             return
-        found = self.place.look(paths, lambda: False)
+        found = place.look(paths, lambda: False)
         for path in paths:
             found.changes.setdefault(path, self.store.local.get(path))
         self._core.saw(found.changes.items(), time.time())
@@ -880,6 +880,10 @@ class Folder:
     async def _tell(self) -> None:
         """Send what the others lack, as far as their connections take it."""
         self.passing.tell(self.links, self._open_links)
+        while self._exchange.liars:
+            liar, error = self._exchange.liars.popitem()
+            if liar in self.links:
+                self.links[liar].session.close(error)
         for device, link in list(self.links.items()):
             while not link.busy and self.links.get(device) is link:
                 said = await self._work.run(self._next, device)
