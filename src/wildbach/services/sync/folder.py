@@ -434,7 +434,7 @@ class Folder:
             self._dirty.add("")
             self._next_scan = now + RESCAN_SECONDS * (0.75 + 0.5 * self._rng.random())
         if self._retry_at and now >= self._retry_at:
-            self._retry_at = 0.0
+            self._retry_at, self._want_lists = 0.0, True
             await self._work.run(
                 self._core.retry, Why.NOWHERE, Why.NO_ROOM, Why.DISK, Why.NOT_EMPTY, Why.NOT_SCANNED)
         await self._be_there()
@@ -872,7 +872,9 @@ class Folder:
                 content = await self._fetching.accepted(list(self.links.values()), (cut.root, cut.count * HASH_BYTES))
                 if content:
                     self._lists.append((content, cut))
-                    self._wake.set()
+                elif not self._retry_at:
+                    # Who has none yet may have it soon.
+                    self._retry_at = time.monotonic() + _RETRY_SECONDS
         finally:
             self._asking = False
             self._wake.set()
