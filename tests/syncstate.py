@@ -101,10 +101,12 @@ def _folder(one: Folder) -> Iterator[str]:
     yield (f"  transfers: wanted {len(transfers._wanted)}, waiting {sum(map(len, transfers._waiting.values()))}, "
            f"arrived {len(transfers._arrived)}, serving {_few(file[0].hex()[:8] for file in transfers._serving)}, open "
            f"{_few(transfers._contents._open)}")
-    watch = one._watch
+    watch = one.watched._watch
     if watch is not None:
-        yield (f"  watch: {len(watch._inotify)} directories, {one.unwatched!r}, busy {watch._busy is not None}, quiet "
-               f"in [{_few(watch._dirty._paths)}]")
+        yield (f"  watch: {len(watch._inotify)} directories, busy {watch._busy is not None}, quiet in "
+               f"[{_few(watch._dirty._paths)}]")
+    if one.watched.reason:
+        yield f"  not watched: {one.watched.reason}"
     for event in list(one.events)[-_MOST:]:
         yield f"  {time.time() - event.at:.1f} s ago: {event.what} {event.path}"
 

@@ -23,8 +23,6 @@ from wildbach.disk.folder import names, scan
 from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED, VERSIONS
 from wildbach.disk.folder.marker import Finding
 from wildbach.disk.folder.staging import doing
-from wildbach.disk.folder.watch import Inotify
-from wildbach.disk.folder.watching import FolderWatch
 from wildbach.engine.contents import Contents
 from wildbach.net.mux import Channel
 from wildbach.protocol.sync.devices import DeviceKeys
@@ -61,6 +59,7 @@ from wildbach.services.sync.standing import Event, Standing, counted
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.transfers import Transfers
 from wildbach.services.sync.trees import Policy, ancestors
+from wildbach.services.sync.watched import Watched
 
 T = TypeVar("T")
 
@@ -131,11 +130,8 @@ class Folder:
         self._report = report
         self._work = Threads(1, "sync")
         self._looking = Threads(1, "scan")
-        self._watching = Threads(1, "watch")
         self._place: Place | None = None
-        self._watch: FolderWatch | None = None
-        self.unwatched = ""
-        "Why changes are found by scans only, in plain words; empty where the kernel tells of them."
+        self.watched = Watched(self.look)
         self._core = Core(
             keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch,
             settle=SETTLE_SECONDS)
@@ -190,8 +186,7 @@ class Folder:
         """Idempotent. What is being done is finished, nothing else is begun."""
         self._stop_scan = True
         self.passing.close()
-        if self._watch is not None:
-            await self._watch.close()
+        await self.watched.leave()
         await self.transfers.close()
         self._scope.cancel()
         self._dead = self._dead or StorageError("the folder is being closed", code="closed")
@@ -199,7 +194,7 @@ class Folder:
         await asyncio.get_running_loop().run_in_executor(None, self._end)
 
     def _end(self) -> None:
-        self._watching.close()
+        self.watched.end()
         self._looking.close()
         self._work.close()
         self._stager.close()
@@ -321,19 +316,6 @@ class Folder:
         self._dirty.update(paths)
         self._wake.set()
 
-    async def _watch_it(self) -> None:
-        try:
-            watch = FolderWatch(
-                Inotify(self.place.fs, ignores=self.place.ignores), self._watching, self.look, self._limited)
-            self._watch = watch
-            await watch.start()
-        except StorageError as error:
-            self.unwatched = error.message
-
-    def _limited(self) -> None:
-        self.unwatched = ("the system lets too few folders be watched (fs.inotify.max_user_watches): what changes in "
-                          "the others is found within the hour")
-
     # -- the work
 
     async def _run(self) -> None:
@@ -345,7 +327,8 @@ class Folder:
         self.look()
         while True:
             due = [self._next_scan] if self._place is not None else [self._open_at]
-            due += [each for each in (self._retry_at, self._settle_at, self._merge_at, self._scan_after) if each]
+            due += [each for each in (
+                self._retry_at, self._settle_at, self._merge_at, self._scan_after, self.watched.due) if each]
             timeout = max(0.05, min(due) - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
@@ -374,8 +357,10 @@ class Folder:
         self._changed(self)
 
     async def _be_there(self) -> None:
-        """Open the directory; where it is away, look again later."""
+        """Open the directory and watch it; where it is away, look again later."""
         now = time.monotonic()
+        if self._place is not None:
+            await self.watched.again(self._place, now)
         if self._place is not None or now < self._open_at:
             return
         try:
@@ -387,15 +372,13 @@ class Folder:
         self._new = False
         self.state, self.problem, self._scan_after = "scanning", None, 0.0
         self.look()
-        await self._watch_it()
+        await self.watched.begin(self.place, now)
 
     async def _gone(self) -> None:
         """The directory is not where it was: nothing is done with the one that was open."""
         place, self._place = self._place, None
-        watch, self._watch = self._watch, None
         self._open_at, self._scan_after = time.monotonic() + _OPEN_SECONDS, 0.0
-        if watch is not None:
-            await watch.close()
+        await self.watched.leave()
         if place is not None:
             # What other threads do with it is over before it is let go.
             await self._work.run(lambda: None)
@@ -482,6 +465,7 @@ class Folder:
             await self._looking.run(self.place.check)
             if whole or paths & {IGNORE, IGNORE_SHARED}:
                 await self._work.run(self.place.read_ignores)
+                await self.watched.ignore(self.place.ignores)
                 paths = {""}
             found = await self._looking.run(self.place.look, paths, lambda: self._stop_scan)
             await self._work.run(self._saw, found, paths, whole)

@@ -11,9 +11,11 @@ import pytest
 from hostile import root_of, until
 from house import House, Work, housed
 from wildbach.base.errors import StorageError
+from wildbach.disk.folder.watch import Inotify
 from wildbach.protocol.sync.cuts import Accepted
 from wildbach.protocol.sync.roster import Cut
 from wildbach.services.sync import folder as folders
+from wildbach.services.sync import watched
 
 
 @pytest.fixture
@@ -65,5 +67,32 @@ def test_a_list_that_nobody_has_yet_is_asked_for_again(
         await until(lambda: here.friend.asked > 0)
         here.friend.files[root_of(accepted.content)] = accepted.content
         await until(lambda: membership.list(cut.root) == accepted.content)
+
+    house(work)
+
+
+def test_a_folder_for_which_the_system_has_no_watch_is_watched_when_it_has(
+        house: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watched, "AGAIN_SECONDS", 0.2)
+    full = True
+
+    def some(*values: Any, **options: Any) -> Inotify:
+        if full:
+            raise StorageError("the folder cannot be watched: Too many open files", code="watch_limit")
+        return Inotify(*values, **options)
+
+    monkeypatch.setattr(watched, "Inotify", some)
+
+    async def work(here: House) -> None:
+        nonlocal full
+        folder = here.folder
+        before = folder.standing.files
+        assert "Too many open files" in folder.watched.reason
+        (here.path / "own a").write_bytes(b"a")
+        full = False
+        await until(lambda: folder.standing.files == before + 1)
+        assert not folder.watched.reason
+        (here.path / "own b").write_bytes(b"b")
+        await until(lambda: folder.standing.files == before + 2)
 
     house(work)
