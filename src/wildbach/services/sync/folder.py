@@ -12,7 +12,7 @@ import contextlib
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -55,6 +55,7 @@ from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
 from wildbach.services.sync.stager import Stager, Written, discard
+from wildbach.services.sync.stale import Stale
 from wildbach.services.sync.standing import Event, Standing, counted
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.transfers import Transfers
@@ -139,6 +140,7 @@ class Folder:
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
         self._collecting = Collecting(store, self._core, self._exchange)
         self._stager = Stager()
+        self._stale = Stale()
         self._fetching = Fetching(self._looking, self._scope, self._stir, report)
         self.transfers = Transfers(contents, self._scope, self._looking, self._stir, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
@@ -418,6 +420,7 @@ class Folder:
             self._next_scan = now + RESCAN_SECONDS * (0.75 + 0.5 * self._rng.random())
         if self._retry_at and now >= self._retry_at:
             self._retry_at, self._want_lists = 0.0, True
+            self._stale.clear()
             await self._work.run(
                 self._core.retry, Why.NOWHERE, Why.NO_ROOM, Why.DISK, Why.NOT_EMPTY, Why.NOT_SCANNED)
         await self._be_there()
@@ -493,7 +496,7 @@ class Folder:
         return any(known.values()) and all(
             compared or self._first_met.get(device, late) < late for device, compared in known.items())
 
-    def _saw(self, found: Findings, paths: Iterable[str], whole: bool) -> None:
+    def _saw(self, found: Findings, paths: Collection[str], whole: bool) -> None:
         moved = self.place.hands.confirmed(found)
         for root, layer in found.layers.items():
             self.store.put_layer(root, layer)
@@ -510,6 +513,8 @@ class Folder:
                 self.skipped[path] = why
         self.place.reserve(time.time())
         self._core.saw(found.changes.items(), time.time())
+        if again := self._stale.looked_at(paths):
+            self._core.again(again)
         if moved:
             self._dirty.update(moved)
 
@@ -624,9 +629,7 @@ class Folder:
                 self.refusals[path] = outcome.error.message
         if outcome.why is not None:
             if outcome.why is Why.NOT_SCANNED:
-                self._dirty.add(op.path)
-                if op.source is not None:
-                    self._dirty.add(op.source)
+                self._dirty.update(self._stale.failed(op))
             if outcome.why is not Why.COMING and not self._retry_at:
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
             return

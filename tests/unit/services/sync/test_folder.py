@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from wildbach.protocol.sync.cuts import Accepted
 from wildbach.protocol.sync.roster import Cut
 from wildbach.services.sync import folder as folders
 from wildbach.services.sync import watched
+from wildbach.services.sync.hands import Outcome
+from wildbach.services.sync.planner import Op
 
 
 @pytest.fixture
@@ -94,5 +97,31 @@ def test_a_folder_for_which_the_system_has_no_watch_is_watched_when_it_has(
         assert not folder.watched.reason
         (here.path / "own b").write_bytes(b"b")
         await until(lambda: folder.standing.files == before + 2)
+
+    house(work)
+
+
+def test_a_file_whose_source_here_changed_meanwhile_comes_at_once_from_elsewhere(
+        house: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(here: House) -> None:
+        folder = here.folder
+        do, failed = folder.place.hands.do, 0
+
+        def slow(op: Op, *staged: Any) -> Outcome:
+            nonlocal failed
+            if op.path == "of friend copy" and op.source == "a.txt" and not failed:
+                failed += 1
+                # Somebody saves it in the moment before it is copied.
+                (here.path / "a.txt").write_bytes(b"saved just now")
+            return do(op, *staged)
+
+        monkeypatch.setattr(folder.place.hands, "do", slow)
+        here.friend.tell(here.friend.entry("of friend copy", b"one"))
+        began = time.monotonic()
+        await until((here.path / "of friend copy").exists)
+        assert failed and time.monotonic() - began < 8.0
+        assert (here.path / "of friend copy").read_bytes() == b"one"
+        (here.path / "a.txt").write_bytes(b"one")
+        folder.look()
 
     house(work)
