@@ -156,6 +156,7 @@ class Folder:
         self.passing = Passing(self._stir)
         self.owed: tuple[ReadSecret, ...] = ()
         "Secrets of before, by which members are met that were away."
+        self._epochs: dict[bytes, int] = {}
         self._keeps_recovery = bool(self.membership.recovery_words)
         self._said: dict[DeviceId, Status] = {}
         self._dirty: set[str] = set()
@@ -270,7 +271,9 @@ class Folder:
         role = self.membership.role
         self._core.epoch = self.membership.epoch
         self.membership.note_replaced(time.time())
-        self.owed = tuple(self.membership.owed(time.time()))
+        owed = tuple(self.membership.owed(time.time()))
+        self._epochs = {roster.commit: roster.epoch for roster in self.membership.rosters}
+        self.owed = owed
         self._core.set_policy(Policy(
             writes=role is not None and role.writes, applies=mode == "both", excluded=excluded))
 
@@ -650,7 +653,7 @@ class Folder:
         if secret is not None:
             found.append(Offer(self.id, self.membership.epoch, secret.store.cfg, secret.cfg))
         # Whoever was away when the secrets changed proves those of before, and is told of the rosters.
-        found += [Offer(self.id, 0, each.store.cfg, each.cfg) for each in self.owed]
+        found += [Offer(self.id, self._epochs[each.commit], each.store.cfg, each.cfg) for each in self.owed]
         return found
 
     def member(self, exchange: bytes) -> DeviceId | None:

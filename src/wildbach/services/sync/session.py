@@ -373,8 +373,9 @@ class Session:
             return
         there: set[bytes] = set()
         folders: set[FolderId] = set()
-        for offer in self._hub.offers():
-            # The secrets that hold come first; those of before are for who has not heard of these.
+        # The newest that both proved, in an order that is the same for both: one of them may know already that another
+        # secret holds, and two of one epoch hold where two owners changed them at once.
+        for offer in sorted(self._hub.offers(), key=lambda each: (-each.epoch, each.finds)):
             if offer.folder in folders:
                 continue
             port = self._hub.port(offer.folder)

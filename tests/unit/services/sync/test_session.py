@@ -236,6 +236,26 @@ def test_a_folder_is_on_neither_side_before_both_list_the_other_and_nothing_that
     sim(13).run(main())
 
 
+def test_of_several_secrets_both_sides_take_the_same_one_whichever_holds_for_each() -> None:
+    """Two owners changed them at once, and only one of them has made newer ones so far."""
+    def of(epoch: int, key: bytes) -> Offer:
+        return Offer(PHOTOS, epoch, key * 32, key * 32)
+
+    async def main() -> None:
+        one, other = House("one", of(1, b"a"), of(1, b"b"), of(0, b"o")), House(
+            "other", of(2, b"c"), of(1, b"b"), of(1, b"a"), of(0, b"o"))
+        async with sessions(one, other) as (near, _):
+            await until(lambda: bool(one.links and other.links))
+            assert one.links[PHOTOS].tag == other.links[PHOTOS].tag
+            one.there.insert(0, of(2, b"c"))
+            before = one.links[PHOTOS].tag
+            near.renew()
+            await until(lambda: other.links[PHOTOS].tag != before)
+            await asyncio.sleep(1)
+            assert one.links[PHOTOS].tag == other.links[PHOTOS].tag
+    sim(14).run(main())
+
+
 def test_small_files_come_in_bundles_and_what_is_not_there_is_empty() -> None:
     async def main() -> None:
         one, other = House("one", offer(PHOTOS)), House("other", offer(PHOTOS))
