@@ -653,7 +653,7 @@ class Folder:
         if secret is not None:
             found.append(Offer(self.id, self.membership.epoch, secret.store.cfg, secret.cfg))
         # Whoever was away when the secrets changed proves those of before, and is told of the rosters.
-        found += [Offer(self.id, self._epochs[each.commit], each.store.cfg, each.cfg) for each in self.owed]
+        found += [Offer(self.id, self._epochs.get(each.commit, 0), each.store.cfg, each.cfg) for each in self.owed]
         return found
 
     def member(self, exchange: bytes) -> DeviceId | None:
