@@ -13,7 +13,7 @@ from tests.syncsim.world import NONE, Trouble, World, play, rounds
 from wildbach.base import limits
 from wildbach.protocol.sync.entries import EntryKind
 from wildbach.protocol.sync.vectors import VersionVector
-from wildbach.services.sync.planner import Act, Why
+from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.trees import Policy
 
 
@@ -81,6 +81,30 @@ def test_a_conflict_leaves_both_and_the_third_who_was_away_sees_the_same() -> No
     assert sorted(names.values()) == ["by a", "by c"]
     assert all(name.startswith("plan (conflict ") and name.endswith(".txt") for name in names)
     assert not any(each.store.conflicted() for each in world.devices), "the conflicts are settled everywhere"
+
+
+def test_what_was_moved_out_of_a_directory_right_before_it_is_removed_is_not_known_below_it() -> None:
+    world = _world(2)
+    a, b = world.devices
+    a.disk.mkdir("d")
+    _write(a, "d/f", "x")
+    world.heal()
+    b.disk.rename("d/f", "g")
+    b.disk.rmdir("d")
+    world.scan(b)
+    while world.work(b):
+        pass
+    world.pull(a, b)
+    while world.flying:
+        world._arrive(world.flying.pop())
+    # On a, too, somebody moves the file, and no scan has seen it when its directory goes.
+    a.disk.rename("d/f", "h")
+    a.disk.rmdir("d")
+    a.core.done(Op(Act.RMDIR, "d"), None, 1.0)
+    assert a.store.local.get("d/f") is None
+    world.heal()
+    world.check()
+    assert set(_files(a)) == {"g", "h"}
 
 
 @pytest.mark.parametrize("why", [Why.COMING, Why.NOWHERE])

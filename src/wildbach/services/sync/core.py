@@ -420,6 +420,10 @@ class Core:
         if op.old is not None:
             store.hold(op.old.path, None)
         if op.act in (Act.DELETE, Act.RMDIR):
+            # What was known below a directory that could be removed went before, and no scan has said so yet.
+            for below in list(store.local.below(op.path)) if op.act is Act.RMDIR else ():
+                store.put_seen(below, None)
+                self._touched(below)
             store.put_seen(op.path, None)
             store.put_base(op.path, Base.of(op.entry, op.vector, None) if op.entry is not None else None)
         elif op.act is Act.COPY and op.entry is not None:
