@@ -24,6 +24,7 @@ SETTINGS = {
     "WILDBACH_MEDIA_LISTEN": "127.0.0.1:0", "WILDBACH_DHT_ENABLED": "false", "WILDBACH_DISCOVERY_LSD": "false",
     "WILDBACH_DISCOVERY_UPNP": "false", "WILDBACH_DISCOVERY_NATPMP": "false",
 }
+START = "import sys; sys.path.append({tests!r}); import syncstate; syncstate.listen({state!r}); " + CODE
 BUGS = ("internal error", "Traceback", "Task exception", "never retrieved", "exception in", "bug")
 "Words that no log of a daemon has."
 
@@ -90,9 +91,10 @@ class Daemon:
 
     def start(self) -> Daemon:
         before = self.log.read_text().count("wildbach listens at ") if self.log.exists() else 0
+        code = START.format(tests=str(Path(__file__).parent), state=str(self.home / "in hand"))
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [*self.through, sys.executable, "-c", CODE, "serve"], stdin=subprocess.DEVNULL, stdout=log,
+                [*self.through, sys.executable, "-c", code, "serve"], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, env=self.command.env, cwd=self.home)
         until(lambda: self.log.read_text().count("wildbach listens at ") > before, f"{self.name} starts")
         # A socket in a folder is found from every network.
@@ -168,9 +170,23 @@ class Daemon:
         """What to look at where a test failed."""
         try:
             troubles = self.ask("sync_troubles", "f", sy.SyncQuery())
-            return f"{self.folder}\n{troubles.troubles[:5]}\n{self.log.read_text()[-2000:]}"
+            return f"{self.folder}\n{troubles.troubles[:5]}\n{self.in_hand()}\n{self.log.read_text()[-2000:]}"
         except NetworkError as error:
-            return f"{error}\n{self.log.read_text()[-3000:]}"
+            return f"{error}\n{self.in_hand()}\n{self.log.read_text()[-3000:]}"
+
+    def in_hand(self, seconds: float = 10.0) -> str:
+        """What it has in hand now, as it says itself (`syncstate`)."""
+        found = self.home / "in hand"
+        found.unlink(missing_ok=True)
+        if self.process is None or self.through:
+            # The program between may end by the signal.
+            return f"{self.name} is not asked what it has in hand"
+        self.process.send_signal(signal.SIGUSR1)
+        try:
+            until(found.exists, f"{self.name} says what it has in hand", seconds)
+        except AssertionError as error:
+            return str(error)
+        return f"{self.name} has in hand:\n{found.read_text()}"
 
 
 class Group:

@@ -13,7 +13,7 @@ from tests.syncsim.world import NONE, Trouble, World, play, rounds
 from wildbach.base import limits
 from wildbach.protocol.sync.entries import EntryKind
 from wildbach.protocol.sync.vectors import VersionVector
-from wildbach.services.sync.planner import Why
+from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.trees import Policy
 
 
@@ -81,6 +81,54 @@ def test_a_conflict_leaves_both_and_the_third_who_was_away_sees_the_same() -> No
     assert sorted(names.values()) == ["by a", "by c"]
     assert all(name.startswith("plan (conflict ") and name.endswith(".txt") for name in names)
     assert not any(each.store.conflicted() for each in world.devices), "the conflicts are settled everywhere"
+
+
+def test_what_was_moved_out_of_a_directory_right_before_it_is_removed_is_not_known_below_it() -> None:
+    world = _world(2)
+    a, b = world.devices
+    a.disk.mkdir("d")
+    _write(a, "d/f", "x")
+    world.heal()
+    b.disk.rename("d/f", "g")
+    b.disk.rmdir("d")
+    world.scan(b)
+    while world.work(b):
+        pass
+    world.pull(a, b)
+    while world.flying:
+        world._arrive(world.flying.pop())
+    # On a, too, somebody moves the file, and no scan has seen it when its directory goes.
+    a.disk.rename("d/f", "h")
+    a.disk.rmdir("d")
+    a.core.done(Op(Act.RMDIR, "d"), None, 1.0)
+    assert a.store.local.get("d/f") is None
+    world.heal()
+    world.check()
+    assert set(_files(a)) == {"g", "h"}
+
+
+@pytest.mark.parametrize("why", [Why.COMING, Why.NOWHERE])
+def test_a_loser_whose_content_comes_late_is_copied_then(why: Why) -> None:
+    world = _world(2)
+    a, b = world.devices
+    _write(a, "p", "by a", 10)
+    _write(b, "p", "by b", 20)
+    for device in (a, b):
+        world.scan(device)
+        while world.work(device):
+            pass
+    world.pull(b, a)
+    while world.flying:
+        world._arrive(world.flying.pop())
+    op, = b.core.step(1.0)
+    assert op.act is Act.COPY and op.of == "p"
+    b.core.failed(op, why)
+    assert b.core.step(2.0) == []
+    if why is Why.COMING:
+        b.core.again([op.path])
+    else:
+        b.core.retry(why)
+    assert b.core.step(3.0) == [op]
 
 
 def test_both_make_the_same_copy_of_a_loser_and_an_edit_right_after_is_no_conflict() -> None:

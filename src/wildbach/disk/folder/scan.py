@@ -202,8 +202,9 @@ class Scanner:
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 yield self._failed(path, error)
-            elif known is not None:
-                self._vanish(known, held)
+            else:
+                for file in [known] if known is not None else self._known.children(path):
+                    self._vanish(file, held)
             return
         if holder and self._ignores.ignored(holder, folder=True):
             return

@@ -81,6 +81,12 @@ class Inotify:
     def __len__(self) -> int:
         return len(self._watches)
 
+    def ignore(self, ignores: Ignores) -> None:
+        """Other patterns hold; what they do not name any more is watched from now on. Raises as `add_tree`."""
+        if ignores.rules != self._ignores.rules:
+            self._ignores = ignores
+            self.add_tree()
+
     def add_tree(self, path: str = "") -> None:
         """Watch a directory and all below it. Blocks; what vanishes or cannot be read meanwhile is left out.
 
@@ -106,9 +112,8 @@ class Inotify:
                 continue
 
     def _add(self, path: str) -> bool:
-        if path in self._watches:
-            return True
-        if len(self._watches) >= self._most:
+        known = self._watches.get(path)
+        if known is None and len(self._watches) >= self._most:
             self.full = True
             return False
         try:
@@ -125,6 +130,11 @@ class Inotify:
             if not path and not self.full:
                 raise StorageError(f"the folder cannot be watched: {os.strerror(number)}", errno=number)
             return False
+        if watch == known:
+            return True
+        if known is not None:
+            # Another directory has its name now: one that was empty gives way to a rename.
+            self._forget(known)
         before = self._paths.get(watch)
         if before is not None:
             # The same directory, seen under its new name before the news of its old one came.
@@ -133,12 +143,16 @@ class Inotify:
         self._watches[path] = watch
         return True
 
+    def _forget(self, watch: int) -> None:
+        path = self._paths.pop(watch, None)
+        if path is not None and self._watches.get(path) == watch:
+            del self._watches[path]
+        self._libc.inotify_rm_watch(self._fd, watch)
+
     def _drop(self, path: str) -> None:
         """No watches any more at a directory that went, and below it."""
         for at in [at for at in self._watches if at == path or at.startswith(path + "/")]:
-            watch = self._watches.pop(at)
-            self._paths.pop(watch, None)
-            self._libc.inotify_rm_watch(self._fd, watch)
+            self._forget(self._watches[at])
 
     def read(self) -> list[Event]:
         """What happened since the last time, in order; new directories are watched from now on. Does not wait."""
@@ -164,7 +178,8 @@ class Inotify:
         if mask & _IGNORED:
             if folder is not None:
                 del self._paths[watch]
-                self._watches.pop(folder, None)
+                if self._watches.get(folder) == watch:
+                    del self._watches[folder]
             return None
         if folder is None:
             return None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from wildbach.base.errors import StorageError
+from wildbach.disk.folder.ignore import Ignores
 from wildbach.disk.folder.watch import Dirty, Event, Inotify
 from wildbach.runtime.workers import Threads
 
@@ -45,6 +46,12 @@ class FolderWatch:
         if not self._closed:
             self._listen()
 
+    async def ignore(self, ignores: Ignores) -> None:
+        """Other patterns hold from now on: what they do not name any more is watched. Raises StorageError."""
+        if not self._closed:
+            await self._threads.run(self._inotify.ignore, ignores)
+            self._say()
+
     async def close(self) -> None:
         """Idempotent."""
         if self._closed:
@@ -53,8 +60,8 @@ class FolderWatch:
         asyncio.get_running_loop().remove_reader(self._inotify.fileno())
         if self._timer is not None:
             self._timer.cancel()
-        if self._busy is not None:
-            await asyncio.wait([self._busy])
+        # What the thread does with it is over before it is let go.
+        await self._threads.run(lambda: None)
         self._inotify.close()
 
     def again(self, path: str) -> None:

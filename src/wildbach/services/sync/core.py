@@ -217,8 +217,7 @@ class Core:
             for author, lost in batch.lost().items():
                 if author != self.me:
                     self._losses.note(author, lost, now)
-            for path in store.conflicted():
-                store.mark(path)
+            self._mark_conflicts()
         self._commit()
         return new
 
@@ -374,8 +373,7 @@ class Core:
         after = vector.bumped(self.me, sequence) if counts else vector
         entry = self._signer.sign(replace(drawn, vector=after, seq=sequence))
         store.put_heads(drawn.path, merged(heads, entry))
-        for path in store.conflicted():
-            store.mark(path)
+        self._mark_conflicts()
         return entry
 
     def _own(self, path: str) -> int:
@@ -461,6 +459,10 @@ class Core:
         if op.old is not None:
             store.hold(op.old.path, None)
         if op.act in (Act.DELETE, Act.RMDIR):
+            # What was known below a directory that could be removed went before, and no scan has said so yet.
+            for below in list(store.local.below(op.path)) if op.act is Act.RMDIR else ():
+                store.put_seen(below, None)
+                self._touched(below)
             store.put_seen(op.path, None)
             store.put_base(op.path, Base.of(op.entry, op.vector, None) if op.entry is not None else None)
         elif op.act is Act.COPY and op.entry is not None:
@@ -528,12 +530,19 @@ class Core:
         """What held these paths is over: their content came."""
         for path in paths:
             self._mark(path)
+        self._mark_conflicts()
         self._commit()
 
     def retry(self, *whys: Why) -> None:
         """What held these paths may be over: a device came, there is room again."""
         self._look_again(*whys)
+        self._mark_conflicts()
         self._commit()
+
+    def _mark_conflicts(self) -> None:
+        """The copy of a loser is planned with the path of the conflict: what was to be copied may be here now."""
+        for path in self._store.conflicted():
+            self._store.mark(path)
 
     # --- guards
 

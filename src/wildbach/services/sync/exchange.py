@@ -112,6 +112,8 @@ class Exchange:
         self._refused = refused
         self._peers: dict[DeviceId, _Peer] = {}
         self._renamed = False
+        self.liars: dict[DeviceId, RemoteError] = {}
+        "Whose rows waited, and were found to be false: they are to be left."
         if store.fact(_INDEX) is None:
             self._rename_index()
             store.commit()
@@ -220,11 +222,23 @@ class Exchange:
                 f"more waits of its index than its share of SYNC_EXCHANGES_BYTES = {limits.SYNC_EXCHANGES_BYTES}")
 
     def retry(self, now: float) -> int:
-        """There is another roster, or a list of what was accepted: what waited for it is looked at again."""
-        return sum(self._take_over(device, peer, now) for device, peer in list(self._peers.items()) if peer.parked)
+        """There is another roster, or a list of what was accepted, or the directory is open: what waited for it is
+        looked at again. Returns how many entries were new; who turns out to lie is among the `liars` then.
+        """
+        count = 0
+        for device, peer in list(self._peers.items()):
+            if peer.parked:
+                try:
+                    count += self._take_over(device, peer, now)
+                except RemoteError as error:
+                    peer.parked = False
+                    peer.waiting.clear()
+                    self.liars[device] = error
+        return count
 
     def _take_over(self, device: DeviceId, peer: _Peer, now: float) -> int:
-        counted = self._checked(peer.waiting)
+        # What a crash left has to be scanned first, as where the directory is away.
+        counted = None if self._core.unfinished() else self._checked(peer.waiting)
         peer.parked = counted is None
         if counted is None:
             return 0

@@ -222,7 +222,8 @@ class Fetching:
             self._paths.extend(sorted(one.paths))
         if not self._over:
             self._ask_all()
-        for _ in range(min(_GROUP_OPS, len(self._later))):
+        # Where nothing is asked of anybody, no other end would bring the rest.
+        for _ in range(min(_GROUP_OPS, len(self._later)) if self._asked else len(self._later)):
             self._paths.append(self._later.popleft())
         self._news.set()
         if self._paths:

@@ -12,7 +12,7 @@ import contextlib
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -23,8 +23,6 @@ from wildbach.disk.folder import names, scan
 from wildbach.disk.folder.local import IGNORE, IGNORE_SHARED, VERSIONS
 from wildbach.disk.folder.marker import Finding
 from wildbach.disk.folder.staging import doing
-from wildbach.disk.folder.watch import Inotify
-from wildbach.disk.folder.watching import FolderWatch
 from wildbach.engine.contents import Contents
 from wildbach.net.mux import Channel
 from wildbach.protocol.sync.devices import DeviceKeys
@@ -59,10 +57,12 @@ from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.session import FolderMessage, Link, Offer
 from wildbach.services.sync.stager import Stager, Written, discard
+from wildbach.services.sync.stale import Stale
 from wildbach.services.sync.standing import Event, Standing, counted
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.transfers import Transfers
 from wildbach.services.sync.trees import Policy, ancestors
+from wildbach.services.sync.watched import Watched
 
 T = TypeVar("T")
 
@@ -133,11 +133,8 @@ class Folder:
         self._report = report
         self._work = Threads(1, "sync")
         self._looking = Threads(1, "scan")
-        self._watching = Threads(1, "watch")
         self._place: Place | None = None
-        self._watch: FolderWatch | None = None
-        self.unwatched = ""
-        "Why changes are found by scans only, in plain words; empty where the kernel tells of them."
+        self.watched = Watched(self.look)
         self._core = Core(
             keys.id, store, Signer(self.membership), names=DiskNames(), epoch=self.membership.epoch,
             settle=SETTLE_SECONDS)
@@ -146,6 +143,7 @@ class Folder:
         self._collecting = Collecting(store, self._core, self._exchange)
         self._stager = Stager()
         self._many = garbage.Wish()
+        self._stale = Stale()
         self.giving = Giving(store, self.membership, lambda: self.place)
         self._fetching = Fetching(self.giving.threads, self._scope, self._stir, report)
         self.transfers = Transfers(contents, self._scope, self.giving, self._stir, report)
@@ -162,6 +160,7 @@ class Folder:
         self.passing = Passing(self._stir)
         self.owed: tuple[ReadSecret, ...] = ()
         "Secrets of before, by which members are met that were away."
+        self._epochs: dict[bytes, int] = {}
         self._keeps_recovery = bool(self.membership.recovery_words)
         self._said: dict[DeviceId, Status] = {}
         self._dirty: set[str] = set()
@@ -194,8 +193,7 @@ class Folder:
         """Idempotent. What is being done is finished, nothing else is begun."""
         self._stop_scan = True
         self.passing.close()
-        if self._watch is not None:
-            await self._watch.close()
+        await self.watched.leave()
         await self.transfers.close()
         self._scope.cancel()
         self._many.set(False)
@@ -204,7 +202,7 @@ class Folder:
         await asyncio.get_running_loop().run_in_executor(None, self._end)
 
     def _end(self) -> None:
-        self._watching.close()
+        self.watched.end()
         self._looking.close()
         self.giving.close()
         self.transfers.end()
@@ -281,7 +279,9 @@ class Folder:
         role = self.membership.role
         self._core.epoch = self.membership.epoch
         self.membership.note_replaced(time.time())
-        self.owed = tuple(self.membership.owed(time.time()))
+        owed = tuple(self.membership.owed(time.time()))
+        self._epochs = {roster.commit: roster.epoch for roster in self.membership.rosters}
+        self.owed = owed
         self._core.set_policy(Policy(
             writes=role is not None and role.writes, applies=mode == "both", excluded=excluded))
 
@@ -329,19 +329,6 @@ class Folder:
         self._dirty.update(paths)
         self._wake.set()
 
-    async def _watch_it(self) -> None:
-        try:
-            watch = FolderWatch(
-                Inotify(self.place.fs, ignores=self.place.ignores), self._watching, self.look, self._limited)
-            self._watch = watch
-            await watch.start()
-        except StorageError as error:
-            self.unwatched = error.message
-
-    def _limited(self) -> None:
-        self.unwatched = ("the system lets too few folders be watched (fs.inotify.max_user_watches): what changes in "
-                          "the others is found within the hour")
-
     # -- the work
 
     async def _run(self) -> None:
@@ -353,7 +340,8 @@ class Folder:
         self.look()
         while True:
             due = [self._next_scan] if self._place is not None else [self._open_at]
-            due += [each for each in (self._retry_at, self._settle_at, self._merge_at) if each]
+            due += [each for each in (
+                self._retry_at, self._settle_at, self._merge_at, self._scan_after, self.watched.due) if each]
             timeout = max(0.05, min(due) - time.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
@@ -382,8 +370,10 @@ class Folder:
         self._changed(self)
 
     async def _be_there(self) -> None:
-        """Open the directory; where it is away, look again later."""
+        """Open the directory and watch it; where it is away, look again later."""
         now = time.monotonic()
+        if self._place is not None:
+            await self.watched.again(self._place, now)
         if self._place is not None or now < self._open_at:
             return
         try:
@@ -395,15 +385,13 @@ class Folder:
         self._new = False
         self.state, self.problem, self._scan_after = "scanning", None, 0.0
         self.look()
-        await self._watch_it()
+        await self.watched.begin(self.place, now)
 
     async def _gone(self) -> None:
         """The directory is not where it was: nothing is done with the one that was open."""
         place, self._place = self._place, None
-        watch, self._watch = self._watch, None
-        self._open_at = time.monotonic() + _OPEN_SECONDS
-        if watch is not None:
-            await watch.close()
+        self._open_at, self._scan_after = time.monotonic() + _OPEN_SECONDS, 0.0
+        await self.watched.leave()
         if place is not None:
             # What other threads do with it is over before it is let go.
             await self._work.run(lambda: None)
@@ -414,25 +402,25 @@ class Folder:
         place = Place(self.path, self.id, self.store)
         try:
             finding = place.begin(new=new)
+            if finding in GONE:
+                raise StorageError(GONE[finding], path=str(self.path), code="folder_gone")
+            if finding not in (Finding.SAME, Finding.OTHER_DEVICE):
+                # One of the two is an old copy: nothing counts as deleted before all was compared.
+                self._core.remembered(max(self.store.number("sequence") + 1, int(time.time() * 1000)))
+            self._look_at_unfinished(place)
         except BaseException:
             place.close()
             raise
-        if finding in GONE:
-            place.close()
-            raise StorageError(GONE[finding], path=str(self.path), code="folder_gone")
-        if finding not in (Finding.SAME, Finding.OTHER_DEVICE):
-            # One of the two is an old copy: nothing counts as deleted before all was compared.
-            self._core.remembered(max(self.store.number("sequence") + 1, int(time.time() * 1000)))
         self._place = place
         self._looked = bool(self.store.number(_LOOKED))
         self._core.retry(Why.UNSTORABLE)  # another disk may take other names
-        self._look_at_unfinished()
+        self._exchange.retry(time.time())
 
-    def _look_at_unfinished(self) -> None:
+    def _look_at_unfinished(self, place: Place) -> None:
         paths = self._core.unfinished()
         if not paths:
             return
-        found = self.place.look(paths, lambda: False)
+        found = place.look(paths, lambda: False)
         for path in paths:
             found.changes.setdefault(path, self.store.local.get(path))
         self._core.saw(found.changes.items(), time.time())
@@ -444,7 +432,8 @@ class Folder:
             self._dirty.add("")
             self._next_scan = now + RESCAN_SECONDS * (0.75 + 0.5 * self._rng.random())
         if self._retry_at and now >= self._retry_at:
-            self._retry_at = 0.0
+            self._retry_at, self._want_lists = 0.0, True
+            self._stale.clear()
             await self._work.run(
                 self._core.retry, Why.NOWHERE, Why.NO_ROOM, Why.DISK, Why.NOT_EMPTY, Why.NOT_SCANNED)
         await self._be_there()
@@ -456,7 +445,7 @@ class Folder:
         await self._get_lists()
         if self._dirty and not self._scanning and self._place is not None and now >= self._scan_after:
             paths, self._dirty = self._dirty, set()
-            self._scanning = True
+            self._scanning, self._scan_after = True, 0.0
             self._scope.spawn("scan", self._scan(paths), contain=self._failed)
         if self.transfers.coming:
             coming = {file: tuple(one.paths) for file, one in self.transfers.coming.items()}
@@ -492,6 +481,7 @@ class Folder:
             await self._looking.run(self.place.check)
             if whole or paths & {IGNORE, IGNORE_SHARED}:
                 await self._work.run(self.place.read_ignores)
+                await self.watched.ignore(self.place.ignores)
                 paths = {""}
             with garbage.seldom():
                 found = await self._looking.run(self.place.look, paths, lambda: self._stop_scan)
@@ -520,7 +510,7 @@ class Folder:
         return any(known.values()) and all(
             compared or self._first_met.get(device, late) < late for device, compared in known.items())
 
-    def _saw(self, found: Findings, paths: Iterable[str], whole: bool) -> None:
+    def _saw(self, found: Findings, paths: Collection[str], whole: bool) -> None:
         moved = self.place.hands.confirmed(found)
         for root, layer in found.layers.items():
             self.store.put_layer(root, layer)
@@ -537,6 +527,8 @@ class Folder:
                 self.skipped[path] = why
         self.place.reserve(time.time())
         self._core.saw(found.changes.items(), time.time())
+        if again := self._stale.looked_at(paths):
+            self._core.again(again)
         if moved:
             self._dirty.update(moved)
 
@@ -658,9 +650,7 @@ class Folder:
                 self.refusals[path] = outcome.error.message
         if outcome.why is not None:
             if outcome.why is Why.NOT_SCANNED:
-                self._dirty.add(op.path)
-                if op.source is not None:
-                    self._dirty.add(op.source)
+                self._dirty.update(self._stale.failed(op))
             if outcome.why is not Why.COMING and not self._retry_at:
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
             return
@@ -681,7 +671,7 @@ class Folder:
         if secret is not None:
             found.append(Offer(self.id, self.membership.epoch, secret.store.cfg, secret.cfg))
         # Whoever was away when the secrets changed proves those of before, and is told of the rosters.
-        found += [Offer(self.id, 0, each.store.cfg, each.cfg) for each in self.owed]
+        found += [Offer(self.id, self._epochs.get(each.commit, 0), each.store.cfg, each.cfg) for each in self.owed]
         return found
 
     def member(self, exchange: bytes) -> DeviceId | None:
@@ -872,7 +862,9 @@ class Folder:
                 content = await self._fetching.accepted(list(self.links.values()), (cut.root, cut.count * HASH_BYTES))
                 if content:
                     self._lists.append((content, cut))
-                    self._wake.set()
+                elif not self._retry_at:
+                    # Who has none yet may have it soon.
+                    self._retry_at = time.monotonic() + _RETRY_SECONDS
         finally:
             self._asking = False
             self._wake.set()
@@ -880,6 +872,10 @@ class Folder:
     async def _tell(self) -> None:
         """Send what the others lack, as far as their connections take it."""
         self.passing.tell(self.links, self._open_links)
+        while self._exchange.liars:
+            liar, error = self._exchange.liars.popitem()
+            if liar in self.links:
+                self.links[liar].session.close(error)
         for device, link in list(self.links.items()):
             while not link.busy and self.links.get(device) is link:
                 said = await self._work.run(self._next, device)

@@ -1,7 +1,7 @@
 """One connection with another device, for all folders that both have.
 
-Each side proves which folders it has (`protocol.sync.proofs`); only those that both proved, and whose roster lists the
-other device, exist on it. What is said of a folder goes to that folder. Small files come in bundles, each on a channel
+Each side proves which folders it has whose roster lists the other device (`protocol.sync.proofs`); only those that both
+proved exist on it. What is said of a folder goes to that folder. Small files come in bundles, each on a channel
 of its own; large ones on channels that the engine speaks on (`engine.contents`).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -262,10 +262,19 @@ class Session:
 
     # -- saying
 
+    def _offers(self) -> Iterator[Offer]:
+        """Of folders whose roster lists the other device. Who is not listed so far is proved nothing: it would say at
+        once what is passed over here, and not again when its roster has come.
+        """
+        for offer in self._hub.offers():
+            port = self._hub.port(offer.folder)
+            if port is not None and port.member(self.exchange) is not None:
+                yield offer
+
     def _greet(self) -> None:
         """Prove all folders; also anew, when there are more."""
         found: list[bytes] = []
-        for offer in self._hub.offers():
+        for offer in self._offers():
             self._proved.add(offer.finds)
             found.append(proofs.proof(offer.finds, self._hash, initiator=self.initiator))
             if offer.reads:
@@ -276,7 +285,7 @@ class Session:
         """There is a folder more, or another epoch of one, or another roster."""
         if self.over:
             return
-        if any(offer.finds not in self._proved for offer in self._hub.offers()):
+        if any(offer.finds not in self._proved for offer in self._offers()):
             self._greet()
         self._match()
 
@@ -364,8 +373,9 @@ class Session:
             return
         there: set[bytes] = set()
         folders: set[FolderId] = set()
-        for offer in self._hub.offers():
-            # The secrets that hold come first; those of before are for who has not heard of these.
+        # The newest that both proved, in an order that is the same for both: one of them may know already that another
+        # secret holds, and two of one epoch hold where two owners changed them at once.
+        for offer in sorted(self._hub.offers(), key=lambda each: (-each.epoch, each.finds)):
             if offer.folder in folders:
                 continue
             port = self._hub.port(offer.folder)

@@ -439,3 +439,14 @@ def test_on_a_real_disk_all_kinds_are_told_apart(real, tmp_path):
     assert table.files["l"].target == "/etc" and table.files["x"].executable
     os.rename(tmp_path / "d", tmp_path / "e")
     assert [each for each in sorted(brief(scan(real, table))) if ":" not in each] == ["d/f>e/f", "d>e"]
+
+
+def test_what_is_known_below_a_directory_that_is_unknown_and_gone_is_found_to_be_gone():
+    bed = Bed()
+    bed.fs.put("d/f", b"x")
+    bed.scan()
+    bed.table.remove("d")
+    bed.fs.unlink("d/f")
+    bed.fs.rmdir("d")
+    found = bed.scan("d/f")
+    assert [(each.path, each.new) for each in found] == [("d/f", None)]

@@ -1,7 +1,11 @@
 """What the kernel tells of a real directory."""
 
 import asyncio
+import contextlib
 import os
+import resource
+import shutil
+from random import Random
 
 import pytest
 
@@ -183,11 +187,63 @@ def test_on_the_loop_a_limit_is_said_once(fs):
     assert asyncio.run(main()) == [1]
 
 
-def test_where_there_are_no_instances_left_it_is_said(fs, monkeypatch):
+def test_where_there_are_no_instances_left_it_is_said(fs):
+    # The descriptors of this process run out, and not the instances of its user, which others need meanwhile.
+    left = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 3, left[1]))
     made = []
-    with pytest.raises(StorageError) as error:
-        for _ in range(20_000):
-            made.append(Inotify(fs))
-    for each in made:
-        each.close()
+    try:
+        with pytest.raises(StorageError) as error:
+            for _ in range(20_000):
+                made.append(Inotify(fs))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, left)
+        for each in made:
+            each.close()
     assert error.value.code == "watch_limit"
+
+
+def test_a_directory_that_takes_the_place_of_an_empty_one_is_watched(inotify, tmp_path):
+    (tmp_path / "new").mkdir()
+    heard(inotify)
+    os.rename(tmp_path / "new", tmp_path / "d" / "e")
+    heard(inotify)
+    (tmp_path / "d" / "e" / "f").touch()
+    assert heard(inotify) == {"d/e/f": True}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_made_moved_and_removed_all_directories_are_watched_in_the_end(fs, tmp_path, seed):
+    inotify, chance = Inotify(fs), Random(seed)
+    inotify.add_tree()
+
+    def there():
+        return sorted(each for each in tmp_path.rglob("*") if each.is_dir() and ".wildbach" not in each.parts)
+
+    for _ in range(chance.randrange(5, 40)):
+        target = chance.choice([tmp_path, *there()]) / chance.choice("abc")
+        act, some = chance.random(), there()
+        with contextlib.suppress(OSError):
+            if act < 0.45:
+                target.mkdir()
+            elif some and act < 0.8:
+                os.rename(chance.choice(some), target)
+            elif some:
+                shutil.rmtree(chance.choice(some))
+        if chance.random() < 0.3:
+            inotify.read()
+    while inotify.read():
+        pass
+    for each in there():
+        (each / "probe").touch()
+        assert heard(inotify) == {str((each / "probe").relative_to(tmp_path)): True}
+    inotify.close()
+
+
+def test_what_is_not_left_out_any_more_is_watched(inotify, tmp_path):
+    (tmp_path / "build" / "x").mkdir(parents=True)
+    heard(inotify)
+    inotify.ignore(Ignores.parse("x/"))
+    (tmp_path / "build" / "f").touch()
+    (tmp_path / "build" / "x" / "f").touch()
+    assert heard(inotify) == {"build/f": True}

@@ -21,6 +21,7 @@ from wildbach.protocol.sync.messages import Ack, Entries, Index
 from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.services.sync import rows as sync_rows
 from wildbach.services.sync import store as stores
+from wildbach.services.sync.planner import Why
 
 
 def row_of(device: Device, path: str, seq: int, **other: object) -> Entry:
@@ -128,6 +129,36 @@ def test_entries_of_who_may_not_write_are_set_aside_and_what_is_undecided_waits(
         b.roster.verdicts[a.id] = Verdict.REFUSED
         assert b.exchange.retry(NOW) == 0
         assert b.world() == {} and [each.path for each in b.refused] == ["x"] and b.exchange.compared(a.id)
+
+
+def test_who_hides_a_false_entry_behind_one_that_waits_is_found_out_later_and_others_go_on(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b", "c") as (a, b, c):
+        c.save("z", "1")
+        b.roster.verdicts[a.id] = b.roster.verdicts[c.id] = Verdict.UNDECIDED
+        meet(a, b)
+        meet(b, c)
+        rows = row_of(a, "x", 1).pack(), entry("y", "2", a.id, seq=9).pack()
+        assert b.exchange.heard_entries(a.id, Entries(TAG, 0, 2, rows, whole=True), NOW) == 0
+        talk(b, c)
+        b.roster.verdicts.clear()
+        assert b.exchange.retry(NOW) == 1 and set(b.exchange.liars) == {a.id} and set(b.world()) == {"z"}
+        assert b.exchange.retry(NOW) == 0
+
+
+def test_what_comes_before_the_disk_was_looked_at_after_a_crash_waits(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b") as (a, b):
+        a.save("x", "1")
+        b.save("y", "2")
+        b.store.hold("y", Why.UNDERWAY)
+        b.store.commit()
+        b.again()
+        meet(a, b)
+        talk(a, b)
+        assert "x" not in b.world() and not b.exchange.compared(a.id) and a.world() == b.world() | {"x": a.world()["x"]}
+        assert b.exchange.retry(NOW) == 0
+        b.core.saw([("y", b.store.local.get("y"))], NOW)
+        assert b.exchange.retry(NOW) == 1
+        assert a.world() == b.world() and b.exchange.compared(a.id)
 
 
 def test_an_author_of_whom_no_roster_is_known_yet_waits(tmp_path: Path) -> None:

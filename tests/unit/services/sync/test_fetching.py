@@ -157,6 +157,21 @@ def test_what_a_silent_one_is_asked_for_is_bounded_and_the_rest_waits_for_room()
     sim(1).run(work())
 
 
+def test_all_that_waits_for_room_comes_where_nothing_is_on_its_way_any_more() -> None:
+    async def work() -> None:
+        silent = Member(1, None)
+        async with bed(silent) as at:
+            await at.small(op(b"1"))
+            at.fetching._asked[silent.device] += 8 * limits.MIB
+            names = [f"{number:03}" for number in range(600)]
+            assert await at.small(*(op(b"2", name) for name in names)) == ([], 1, 0.0)
+            at.fetching._asked[silent.device] -= 8 * limits.MIB
+            silent.close(NetworkError("gone"))
+            await at.woken.wait()
+            assert sorted(at.fetching.take_arrived()) == sorted([*names, "1"])
+    sim(1).run(work())
+
+
 def test_lists_are_asked_of_who_answers_first() -> None:
     async def work() -> None:
         async with bed(Member(1, None), Member(2)) as at:

@@ -214,6 +214,48 @@ def test_a_folder_that_comes_later_is_proved_then_and_one_that_was_taken_away_go
     sim(4).run(main())
 
 
+def test_a_folder_is_on_neither_side_before_both_list_the_other_and_nothing_that_is_said_first_is_lost() -> None:
+    async def main() -> None:
+        one, other = House("one", offer(PHOTOS)), House("other", offer(PHOTOS))
+        # The roster with `one` in it has not come to `other` so far.
+        other.folders[PHOTOS].closed = True
+        met = one.folders[PHOTOS].met
+
+        def greets(link: Link) -> None:
+            met(link)
+            link.say(Status(link.tag, "first", 0, 0, ""))
+
+        one.folders[PHOTOS].met = greets  # type: ignore[method-assign]  # as a folder greets at once
+        async with sessions(one, other) as (_, far):
+            await asyncio.sleep(5)
+            other.folders[PHOTOS].closed = False
+            far.renew()
+            await until(lambda: bool(one.links and other.links))
+            await asyncio.sleep(5)
+            assert [getattr(each, "state", "") for each in other.folders[PHOTOS].messages] == ["first"]
+    sim(13).run(main())
+
+
+def test_of_several_secrets_both_sides_take_the_same_one_whichever_holds_for_each() -> None:
+    """Two owners changed them at once, and only one of them has made newer ones so far."""
+    def of(epoch: int, key: bytes) -> Offer:
+        return Offer(PHOTOS, epoch, key * 32, key * 32)
+
+    async def main() -> None:
+        one, other = House("one", of(1, b"a"), of(1, b"b"), of(0, b"o")), House(
+            "other", of(2, b"c"), of(1, b"b"), of(1, b"a"), of(0, b"o"))
+        async with sessions(one, other) as (near, _):
+            await until(lambda: bool(one.links and other.links))
+            assert one.links[PHOTOS].tag == other.links[PHOTOS].tag
+            one.there.insert(0, of(2, b"c"))
+            before = one.links[PHOTOS].tag
+            near.renew()
+            await until(lambda: other.links[PHOTOS].tag != before)
+            await asyncio.sleep(1)
+            assert one.links[PHOTOS].tag == other.links[PHOTOS].tag
+    sim(14).run(main())
+
+
 def test_small_files_come_in_bundles_and_what_is_not_there_is_empty() -> None:
     async def main() -> None:
         one, other = House("one", offer(PHOTOS)), House("other", offer(PHOTOS))
