@@ -246,8 +246,9 @@ class Exchange:
                 except RemoteError as error:
                     peer.error, peer.parked = error, False
                     peer.waiting.clear()
-        if self._take_back(now) or self._may_count():
-            self._begin_anew()
+        with self._store.gathered():
+            if self._take_back(now) or self._may_count():
+                self._begin_anew()
         return count
 
     def _take_back(self, now: float) -> bool:
