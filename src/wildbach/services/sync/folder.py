@@ -299,7 +299,7 @@ class Folder:
             return
         for author in self._core.paused_authors():
             if yes:
-                self._core.allow(author, self._exchange.have().counter(author))
+                self._core.allow(author, max(self._exchange.have().counter(author), self._core.highest(author)))
             else:
                 self._core.keep_against(author)
 
