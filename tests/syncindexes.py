@@ -51,6 +51,15 @@ class Roster:
     def writes(self, device: DeviceId) -> bool:
         return device not in self.readers
 
+    def doubtful(self) -> list[DeviceId]:
+        return sorted(self.verdicts)
+
+    def standing(self, device: DeviceId) -> bytes:
+        return self.verdicts.get(device, Verdict.ACCEPTED).value.encode()
+
+    def settled(self, device: DeviceId) -> bool:
+        return self.verdicts.get(device) is not Verdict.WAITS
+
     def sign(self, message: bytes) -> bytes:
         return self._keys.sign(message)
 
@@ -64,14 +73,13 @@ class Device:
         self.id = self.keys.id
         self.path = folder / f"{name}.db"
         self.roster = Roster(self.keys, everybody)
-        self.refused: list[Entry] = []
         self.made = 0
         self.begin()
 
     def begin(self) -> None:
         self.store = FolderStore(self.path)
         self.core = Core(self.id, self.store, self)
-        self.exchange = Exchange(self.id, FOLDER, self.store, self.core, self.roster, self.refused.append)
+        self.exchange = Exchange(self.id, FOLDER, self.store, self.core, self.roster)
 
     def again(self) -> None:
         """A new process."""

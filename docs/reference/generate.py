@@ -167,6 +167,10 @@ SHOWN_LIMITS = {
     "SYNC_EXCHANGES_BYTES": "all of them of a folder; above that, who has more than its share is left",
     "SYNC_FETCH_SECONDS": "seconds without a byte of a large file, after which one that waits has its turn",
     "SYNC_BUNDLE_SECONDS": "seconds that a bundle of small files may take",
+    "SYNC_CUT_ENTRIES": "entries that were accepted of a device that was taken out; 32 bytes of a list each",
+    "SYNC_LISTS_BYTES": "lists of such entries that are fetched for a folder, in pages of 1 MiB; the short ones first",
+    "SYNC_LISTS_MEMORY": "of their pages, what is held in memory",
+    "SYNC_WAITING_BYTES": "entries of a folder that wait on the disk for such a list; above that, an index waits whole",
     "SYNC_REKEY_SECONDS": "seconds that a device that was away is waited for with new keys",
 }
 

@@ -12,6 +12,7 @@ from tests.syncsim.disk import Crash, Disk, Node, fold, root_of
 from tests.syncsim.memory import MemoryStore
 
 from wildbach.base.ids import DeviceId
+from wildbach.protocol.sync.cuts import entry_hash
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.services.sync.core import Core
 from wildbach.services.sync.planner import Act, Op, Why
@@ -53,6 +54,8 @@ class Device:
         self.disk = self._make_disk(folds)
         self.store = MemoryStore(fold if folds else None, self._committing)
         self.core = self._core()
+        self.cuts: dict[DeviceId, frozenset[bytes]] = {}
+        "Hashes of what counts of those who were taken out, as far as this device knows."
         self.have: dict[int, int] = {}
         "Device → its local sequence up to which all was merged."
         self.index_id = 0
@@ -99,7 +102,26 @@ class Device:
         left = self.core.unfinished()
         if left:
             self.core.saw([(path, self.look(path)) for path in left], self.clock(now))
+        self._take_back(now)
         self.crash_chance = chance
+
+    def counts(self, entry: Entry) -> bool:
+        return entry.author not in self.cuts or entry_hash(entry.pack()) in self.cuts[entry.author]
+
+    def learn(self, cuts: dict[DeviceId, frozenset[bytes]], now: float) -> None:
+        """Who was taken out, and what counts of them. Of several lists all count."""
+        before = dict(self.cuts)
+        for author, accepted in cuts.items():
+            self.cuts[author] = accepted | self.cuts.get(author, frozenset())
+        if self.cuts != before:
+            # What was refused may count.
+            self.have.clear()
+            self._take_back(now)
+
+    def _take_back(self, now: float) -> None:
+        heads = [each for path in self.store.world.below("") for each in self.store.world.get(path)]
+        if self.core.take_back([each for each in heads if not self.counts(each)], self.clock(now)):
+            self.have.clear()
 
     def restored(self, copy: list[dict[str, object]], have: dict[int, int], index_id: int, now: float) -> None:
         """The data base is an old copy; the folder is not."""

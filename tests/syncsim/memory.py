@@ -103,11 +103,12 @@ class MemoryStore:
         self._numbers = Tree()
         self._losses = Tree()
         self._guards = Tree()
+        self._backs = Tree()
 
     def _trees(self) -> tuple[Tree, ...]:
         return (
             self.world, self.local, self.synced, self.sequences, self._marked, self._held, self._conflicted,
-            self.records, self._numbers, self._losses, self._guards)
+            self.records, self._numbers, self._losses, self._guards, self._backs)
 
     def _put(self, tree: Tree, path: str, value: Any) -> None:
         self._undo.append((tree, path, tree.items.get(path)))
@@ -193,6 +194,13 @@ class MemoryStore:
     def tombstones(self) -> Iterable[str]:
         return [path for path in self.world.below("") if not live(self.world.get(path))]
 
+    def put_back(self, path: str, back: tuple[DeviceId, int] | None) -> None:
+        self._put(self._backs, path, back)
+
+    def back(self, path: str) -> tuple[DeviceId, int] | None:
+        found: tuple[DeviceId, int] | None = self._backs.get(path)
+        return found
+
     def put_loss(self, author: DeviceId, path: str, loss: tuple[int, int] | None) -> None:
         self._put(self._losses, f"{author.hex()}/{path}", loss)
 
@@ -249,5 +257,5 @@ class MemoryStore:
         self._undo.clear()
         fold = self.fold
         (self.world, self.local, self.synced, self.sequences, self._marked, self._held, self._conflicted, self.records,
-         self._numbers, self._losses, self._guards) = (
+         self._numbers, self._losses, self._guards, self._backs) = (
              GlobalTree(copy[0], fold), LocalTree(copy[1], fold), *(Tree(each) for each in copy[2:]))

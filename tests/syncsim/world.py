@@ -10,6 +10,7 @@ from tests.syncsim.device import Device
 from tests.syncsim.disk import Crash
 from tests.syncsim.users import User
 
+from wildbach.protocol.sync.cuts import entry_hash
 from wildbach.protocol.sync.entries import Entry, EntryKind
 from wildbach.services.sync.guards import SETTLE_SECONDS
 from wildbach.services.sync.merge import live
@@ -68,6 +69,8 @@ class World:
             for each in range(devices)]
         self.parts = Random(seed)
         self.given_up = 0
+        self.gone: list[Device] = []
+        "Devices that were taken out."
         self.cut: set[tuple[int, int]] = set()
         self.flying: list[Message] = []
         self.copies: dict[int, tuple[list[dict[str, object]], dict[int, int]]] = {}
@@ -165,12 +168,29 @@ class World:
         if message.since > target.have.get(key, 0):
             return
         with _Alive(self, target):
-            new = target.core.merge(message.entries, target.clock(self.now))
+            target.learn(message.source.cuts, self.now)
+            counted = [each for each in message.entries if target.counts(each)]
+            if message.since > target.have.get(key, 0):
+                # All of it has to come.
+                return
+            new = target.core.merge(counted, target.clock(self.now))
             if message.index_id == message.source.index_id:
                 target.core.heard()
             target.have[key] = max(target.have.get(key, 0), message.upto)
             if new:
                 self.say(f"{target.name} heard {new} of {message.source.name}")
+
+    def take_out(self, gone: Device, *owners: Device) -> None:
+        """By owners who do not know of each other: what counts of it is what each of them has."""
+        self.devices.remove(gone)
+        self.gone.append(gone)
+        self.flying = [each for each in self.flying if gone not in (each.source, each.target)]
+        for owner in owners:
+            heads = [each for path in owner.store.world.below("") for each in owner.store.world.get(path)]
+            with _Alive(self, owner):
+                owner.learn({gone.me: frozenset(
+                    entry_hash(each.pack()) for each in heads if each.author == gone.me)}, self.now)
+        self.say(f"{gone.name} taken out by {[each.name for each in owners]}")
 
     def _bad_luck(self, device: Device) -> None:
         rng, trouble = self.rng, self.trouble
@@ -288,11 +308,12 @@ class World:
             assert not device.disk.left, f"seed {self.seed}: {device.name} left {device.disk.left}"
 
     def _may_sign(self, entry: Entry) -> bool:
-        return any(each.me == entry.author and each.policy.writes for each in self.devices)
+        return any(each.me == entry.author and each.policy.writes for each in self.devices) or any(
+            each.me == entry.author and all(one.counts(entry) for one in self.devices) for each in self.gone)
 
     def nothing_lost(self) -> None:
         have: set[bytes] = set()
-        for each in self.devices:
+        for each in (*self.devices, *self.gone):
             have.update(node.data for _, node in each.disk.walk() if node.kind is EntryKind.FILE)
             have.update(each.disk.versions.values())
         lost = [data for data in self.user.saved if data not in have and data not in self.user.given_up]
@@ -341,6 +362,28 @@ def play(seed: int, acts: int, **options: object) -> World:
         world.act(world.rng.choice(world.devices))
         for _ in range(world.rng.randrange(6)):
             world.turn()
+    _rest(world)
+    return world
+
+
+def taken_out(seed: int, acts: int, **options: object) -> World:
+    """As `play`; in the midst of it one device is taken out, by one or two that have not all of it. Checked."""
+    world = World(seed, **options)  # type: ignore[arg-type]  # handed through
+    writers = [each for each in world.devices if each.policy.writes]
+    gone, *owners = world.rng.sample(writers, min(len(writers), 3))
+    for nth in range(acts):
+        if nth == acts // 2:
+            owners = owners[: world.rng.choice((1, 2))]
+            _late(world, gone, [each for each in world.devices if each is not gone and each not in owners])
+            world.take_out(gone, *owners)
+        world.act(world.rng.choice(world.devices))
+        for _ in range(world.rng.randrange(6)):
+            world.turn()
+    _rest(world)
+    return world
+
+
+def _rest(world: World) -> None:
     world.heal()
     # Of a conflict, the next side is waited for when the user gave up the first one.
     while any(each.store.held(Why.NOWHERE) for each in world.devices) and world.given_up < 10:
@@ -349,7 +392,19 @@ def play(seed: int, acts: int, **options: object) -> World:
     world.revert()
     world.heal()
     world.check()
-    return world
+
+
+def _late(world: World, gone: Device, others: list[Device]) -> None:
+    """What the one does that will be taken out comes to these alone."""
+    for _ in range(8):
+        world.act(gone)
+        device = world.rng.choice(others or [gone])
+        for each in (gone, device):
+            world.scan(each)
+            world.work(each)
+        world.pull(device, gone)
+        world.deliver()
+        world.now += 2
 
 
 def rounds(seed: int, count: int, **options: object) -> World:

@@ -39,9 +39,9 @@ def test_every_parser_has_a_harness_with_seeds() -> None:
         "hash_messages", "heads", "igd", "info", "ipfilter", "keyfile", "krpc", "lan", "magnet", "media_matroska",
         "media_mp4", "media_probe", "media_simple", "metainfo", "mse", "mux", "natpmp_pcp", "noise", "paths", "payouts",
         "pickle", "proxy", "ranges", "relay", "settings", "sites", "spool", "ssdp", "state", "stream_names",
-        "subtitles", "sync_boxes", "sync_entries", "sync_joining", "sync_marker", "sync_messages", "sync_record",
-        "sync_rosters", "tracker_batch", "tracker_http", "tracker_lists", "tracker_requests", "tracker_udp",
-        "transmission_rpc", "tron",
+        "subtitles", "sync_boxes", "sync_entries", "sync_joining", "sync_lists", "sync_marker", "sync_messages",
+        "sync_record", "sync_rosters", "tracker_batch", "tracker_http", "tracker_lists", "tracker_requests",
+        "tracker_udp", "transmission_rpc", "tron",
         "ut_holepunch", "ut_metadata", "ut_pex", "utp", "vault", "wallet", "wb_head", "wb_pay", "wbignore", "webseed",
         "wire",
     }

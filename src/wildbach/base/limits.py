@@ -970,6 +970,12 @@ SYNC_ADMISSIONS = 16
 "Connections of those who come by links, at a time; above that, the oldest of the address that has most gives way."
 SYNC_CUT_ENTRIES = 4_000_000
 "Entries that were accepted of a device that may not write any more."
+SYNC_LISTS_BYTES = 512 * MIB
+"Lists of such entries that are fetched for a folder, on the disk."
+SYNC_LISTS_MEMORY = 64 * MIB
+"Of their pages, what is held in memory."
+SYNC_WAITING_BYTES = 256 * MIB
+"Entries of a folder that wait on the disk for a list that says whether they count."
 SYNC_LINK_ENDPOINTS = 4
 SYNC_LINKS = 256
 "Links that a device gave and that nobody came by yet."

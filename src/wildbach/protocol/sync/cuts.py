@@ -1,22 +1,21 @@
 """What counts of those who may not write any more, and whom the secrets of before are still owed to.
 
 The roster that takes the right to write away says which entries had been accepted: the root of the list of their
-hashes, which is fetched like a file. Anything else that the device signed, however it is dated or numbered, does not
-count. Where two rosters did so without knowing of each other both lists count.
+hashes, which is fetched in pages (`listpages`). Anything else that the device signed, however it is dated or numbered,
+does not count. Where two rosters did so without knowing of each other both lists count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 
 from wildbach.base import limits
-from wildbach.base.errors import FormatError, LimitError
 from wildbach.base.ids import DeviceId
 from wildbach.protocol import layers
-from wildbach.protocol.sync.roster import HASH_BYTES, Cut
+from wildbach.protocol.sync.roster import Cut
 from wildbach.protocol.sync.rosters import Rosters, View
 
 
@@ -25,15 +24,20 @@ class Verdict(Enum):
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    WAITS = "waits"
+    "A list has to be fetched first (`lists_wanted`)."
     UNDECIDED = "undecided"
-    "A list has to be fetched first (`lists_wanted`), or rosters: the author or the epoch is not known here."
+    "Rosters have to come first: the author or the epoch is not known here."
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The hashes of entries that were accepted of one device. `of` makes it of a list that was fetched."""
+    """The hashes of entries that were accepted of one device, in memory, as who makes a list has them."""
 
     hashes: frozenset[bytes]
+
+    def __contains__(self, hash_of_entry: object) -> bool:
+        return hash_of_entry in self.hashes
 
     @property
     def content(self) -> bytes:
@@ -49,19 +53,6 @@ class Accepted:
         """For a roster. `upto`: the greatest `seq` of these entries."""
         return Cut(device, upto, len(self.hashes), self.root)
 
-    @classmethod
-    def of(cls, content: bytes, cut: Cut) -> Accepted:
-        """Raises FormatError or LimitError where it is not the list that the roster names."""
-        if len(content) > limits.SYNC_CUT_ENTRIES * HASH_BYTES:
-            raise LimitError(f"a list has more than SYNC_CUT_ENTRIES = {limits.SYNC_CUT_ENTRIES} hashes")
-        if len(content) != cut.count * HASH_BYTES:
-            raise FormatError("the list of accepted entries has another length than its roster says")
-        found = [content[at : at + HASH_BYTES] for at in range(0, len(content), HASH_BYTES)]
-        made = cls(frozenset(found))
-        if made.content != content or made.root != cut.root:
-            raise FormatError("the list of accepted entries is not the one that its roster names")
-        return made
-
 
 def entry_hash(packed: bytes) -> bytes:
     """By which a list names an entry, of its bytes with the signature."""
@@ -69,9 +60,11 @@ def entry_hash(packed: bytes) -> bytes:
 
 
 def judge(
-    view: View, lists: Mapping[bytes, Accepted], author: DeviceId, epoch: int, seq: int, hash_of_entry: bytes,
+    view: View, lists: Mapping[bytes, Container[bytes]], author: DeviceId, epoch: int, seq: int, hash_of_entry: bytes,
 ) -> Verdict:
-    """`lists`: those that are here, by their roots. That the author signed the entry was checked before."""
+    """`lists`: those that are here whole, by their roots, each with the hashes that it names. That the author signed
+    the entry was checked before.
+    """
     if author not in view.authors or epoch > view.newest_epoch:
         return Verdict.UNDECIDED
     cuts = view.cuts.get(author, ())
@@ -85,15 +78,18 @@ def judge(
         found = lists.get(cut.root)
         if found is None:
             waiting = True
-        elif hash_of_entry in found.hashes:
+        elif hash_of_entry in found:
             return Verdict.ACCEPTED
-    return Verdict.UNDECIDED if waiting else Verdict.REFUSED
+    return Verdict.WAITS if waiting else Verdict.REFUSED
 
 
-def lists_wanted(view: View, lists: Mapping[bytes, Accepted]) -> tuple[Cut, ...]:
-    """The lists that rosters name and that are not here."""
-    found = {cut.root: cut for cuts in view.cuts.values() for _, cut in cuts if cut.count and cut.root not in lists}
-    return tuple(found[root] for root in sorted(found))
+def lists_wanted(view: View, lists: Container[bytes]) -> tuple[Cut, ...]:
+    """The lists that rosters name and that are not here, the shortest first. One with a false count, which nobody has,
+    does not take the place of another with the same root.
+    """
+    found = {(cut.count, cut.root): cut for cuts in view.cuts.values() for _, cut in cuts
+             if cut.count and cut.root not in lists}
+    return tuple(found[each] for each in sorted(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from wildbach.base.ids import DeviceId
 from wildbach.protocol import bencode
 from wildbach.protocol.bencode import Value
 from wildbach.protocol.metainfo.fields import take_bytes, take_int, take_list
+from wildbach.protocol.sync.listpages import PAGE_BYTES, page_count
 from wildbach.protocol.sync.vectors import VersionVector
 
 PROOF_BYTES: Final = 32
@@ -151,8 +152,29 @@ class Bundle:
     files: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PageWanted:
+    """Asks for a page of the list of `count` hashes with that root, on a channel for bundles."""
+
+    tag: bytes
+    number: int
+    root: bytes
+    count: int
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageSent:
+    """The page that was asked for, with the hashes of all; `content` is empty where it is not there."""
+
+    number: int
+    layer: bytes
+    content: bytes
+
+
 Message: TypeAlias = (
     Hello | RosterHeads | RosterWanted | Rosters | Index | Entries | Ack | Whereabouts | Status | Bye | Bundled | Bundle
+    | PageWanted | PageSent
 )
 
 
@@ -230,6 +252,13 @@ def _fields(message: Message) -> dict[bytes, Value]:
             }
         case Bundle():
             return {b"t": b"got", b"n": message.number, b"b": list(message.files)}
+        case PageWanted():
+            return {
+                b"t": b"list", b"f": message.tag, b"n": message.number, b"r": message.root, b"c": message.count,
+                b"p": message.page,
+            }
+        case PageSent():
+            return {b"t": b"page", b"n": message.number, b"h": message.layer, b"b": message.content}
 
 
 def _hello(value: dict[bytes, Value]) -> Hello:
@@ -262,6 +291,20 @@ def _bundled(value: dict[bytes, Value]) -> Bundled:
     return Bundled(_tag(value), _number(value, b"n"), found)
 
 
+def _page_wanted(value: dict[bytes, Value]) -> PageWanted:
+    count, page = _number(value, b"c", limits.SYNC_CUT_ENTRIES), _number(value, b"p")
+    if page >= page_count(count):
+        raise FormatError("the list has no such page", where="message.p")
+    return PageWanted(_tag(value), _number(value, b"n"), _sized(value, b"r", _ROOT), count, page)
+
+
+def _page_sent(value: dict[bytes, Value]) -> PageSent:
+    layer, content = take_bytes(value, b"h", "message"), take_bytes(value, b"b", "message")
+    if len(layer) > page_count(limits.SYNC_CUT_ENTRIES) * _ROOT or len(content) > PAGE_BYTES:
+        raise LimitError("is longer than a page can be", where="message.b")
+    return PageSent(_number(value, b"n"), layer, content)
+
+
 _READERS: Final[dict[bytes, Callable[[dict[bytes, Value]], Message]]] = {
     b"hello": _hello,
     b"heads": lambda value: RosterHeads(_tag(value), _strings(value, b"h", limits.SYNC_HASHES, 32)),
@@ -278,6 +321,8 @@ _READERS: Final[dict[bytes, Callable[[dict[bytes, Value]], Message]]] = {
     b"bye": lambda value: Bye(_text(value, b"c", 32)),
     b"get": _bundled,
     b"got": lambda value: Bundle(_number(value, b"n"), _strings(value, b"b", limits.SYNC_BUNDLE_FILES)),
+    b"list": _page_wanted,
+    b"page": _page_sent,
 }
 
 

@@ -25,6 +25,7 @@ from wildbach.services.sync.merge import live, merged, union, wanted
 from wildbach.services.sync.observe import Change, What, observe
 from wildbach.services.sync.planner import Act, Names, Op, Plan, View, Why, join_vector, parents_first, plan
 from wildbach.services.sync.seams import Signer, Store
+from wildbach.services.sync.takeback import TakeBack
 from wildbach.services.sync.trees import Base, Heads, Policy, Seen, ancestors
 
 STEP_PATHS: Final = 1000
@@ -76,6 +77,7 @@ class Core:
         self._names = names if names is not None else Names()
         self._settle = settle
         self._losses = guards.Losses(store, me)
+        self._back = TakeBack(store, self._losses)
         self._unsure = set(store.held(Why.UNDERWAY))
         self._signing: _Signing | None = None
 
@@ -188,7 +190,8 @@ class Core:
             after = merged(heads, entry)
             if after is heads:
                 return 0
-            batch.add(entry, heads)
+            if not self._back.excuses(entry.path):
+                batch.add(entry, heads)
             store.put_heads(entry.path, after)
             if plain is not None and len(after) == 1:
                 plain.append(store.last())
@@ -198,7 +201,7 @@ class Core:
         for entry in entries:
             highest[entry.author] = max(highest.get(entry.author, 0), entry.seq)
             floor = store.number(_FLOOR + entry.author.hex()) if refuses else 0
-            if entry.seq <= floor and not store.world.get(entry.path):
+            if entry.seq <= floor and not store.world.get(entry.path) and not self._back.excuses(entry.path):
                 late.append(entry)
             else:
                 new += take(entry)
@@ -220,6 +223,21 @@ class Core:
             self._mark_conflicts()
         self._commit()
         return new
+
+    def take_back(self, entries: Iterable[Entry], now: float) -> bool:
+        """These were merged and do not count any more. True where there were any: then all that others have has to
+        come again, as what stood there before is not known here. Raises UsageError while there is something
+        `unfinished`.
+        """
+        if self._unsure:
+            raise UsageError("what a crash left has to be scanned before anything is taken back")
+        found = self._back.take(entries, now)
+        for path in found:
+            self._touched(path)
+        if found:
+            self._mark_conflicts()
+        self._commit()
+        return bool(found)
 
     def _refuse(self, entry: Entry, now: float) -> None:
         """Its deletion was known to all and is forgotten. Who brings it has an old data base, or plays it again: it is
@@ -250,9 +268,11 @@ class Core:
 
     def heard(self) -> None:
         """All that a peer has was merged: what is found here is now told from what others did."""
-        if self._store.number(_MUTE):
+        mute, asked = self._store.number(_MUTE), self._back.heard()
+        if mute:
             self._store.set_number(_MUTE, 0)
-            self._look_again(*Why)
+        if mute or asked:
+            self._look_again(*(Why if mute else (Why.SUSPENDED,)))
             self._commit()
 
     def compared(self) -> None:
@@ -394,9 +414,11 @@ class Core:
         for path, why in made.held.items():
             store.hold(path, why)
         ops: list[Op] = []
+        waiting = set(made.held)
         for op in made.ops:
-            if self._guarded(op):
-                store.hold(op.path, Why.GUARD)
+            if (why_not := self._held(op)) is not None:
+                store.hold(op.path, why_not)
+                waiting.add(op.path)
             elif op.act is Act.ADOPT:
                 self._adopt_op(op)
             elif op.act is Act.JOIN:
@@ -406,6 +428,10 @@ class Core:
                 store.hold(op.path, Why.UNDERWAY)
                 if op.old is not None:
                     store.hold(op.old.path, Why.UNDERWAY)
+        waiting.update(each.path for op in ops for each in (op, op.old) if each is not None)
+        for path in paths:
+            if path not in waiting:
+                self._back.settled(path)
         return ops
 
     def _adopt_op(self, op: Op) -> None:
@@ -436,11 +462,13 @@ class Core:
         store.put_base(op.path, Base.of(entry, entry.vector, op.expect))
         self._touched(op.path)
 
-    def _guarded(self, op: Op) -> bool:
+    def _held(self, op: Op) -> Why | None:
         """A loss by an author who made too many of them waits for an owner."""
+        if self._back.excuses(op.path):
+            return self._back.held(op)
         if op.act not in (Act.DELETE, Act.RMDIR) and not (op.act is Act.INSTALL and op.expect is not None):
-            return False
-        return op.entry is not None and self._losses.holds(op.entry.author, op.entry.seq)
+            return None
+        return Why.GUARD if op.entry is not None and self._losses.holds(op.entry.author, op.entry.seq) else None
 
     def _note(self, path: str, lost: Heads) -> None:
         store = self._store
@@ -570,7 +598,7 @@ class Core:
         for path in store.held(Why.GUARD):
             heads = store.world.get(path)
             seen = store.local.get(path)
-            if seen is None or all(each.author != author for each in heads):
+            if seen is None or (all(each.author != author for each in heads) and self._back.author(path) != author):
                 continue
             base = store.synced.get(path)
             if base is not None:

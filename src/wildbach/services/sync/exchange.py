@@ -2,15 +2,15 @@
 
 Each device numbers the rows of its index. Another one remembers up to which number it has them, under the name of that
 index, so after a pause only what is newer is sent. A device whose data base went back in time notices it here: somebody
-remembers more of it than it has itself. No sockets and no clocks; what is to be sent is asked for with `next`.
+remembers more of it than it has itself. What did not count when it came, and does by another roster, is asked for anew.
+No sockets and no clocks; what is to be sent is asked for with `next`.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import compress
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -24,14 +24,18 @@ from wildbach.protocol.sync.entries import Entry
 from wildbach.protocol.sync.messages import INDEX_BYTES, Ack, Entries, Index, batches
 from wildbach.protocol.sync.vectors import NOTHING, VersionVector
 from wildbach.services.sync.core import Core
-from wildbach.services.sync.rows import Ranges, Waiting
+from wildbach.services.sync.rows import Arriving, Ranges
 from wildbach.services.sync.store import FolderStore
+from wildbach.services.sync.waiting import Waiting
 
 _INDEX: Final = "index"
 _THEIRS: Final = "index of "
 _HAVE: Final = "have"
 _ACK: Final = "ack of "
 _ACK_CONTEXT: Final = b"wildbach sync ack 1\0"
+_REFUSED: Final = "refused "
+"And an author of whom entries did not count: by which standing."
+_NO, _YES, _WAITS = range(3)
 _PAGE: Final = 200
 "Paths that are read for one go of messages."
 
@@ -58,6 +62,18 @@ class Members(Protocol):
         """May it write now?"""
         ...
 
+    def doubtful(self) -> list[DeviceId]:
+        """Authors of whom not all counts that they signed."""
+        ...
+
+    def standing(self, device: DeviceId) -> bytes:
+        """While this is the same, what does not count of its entries does not."""
+        ...
+
+    def settled(self, device: DeviceId) -> bool:
+        """No list has to be fetched to tell which of them count."""
+        ...
+
     def sign(self, message: bytes) -> bytes:
         """With this device's key."""
         ...
@@ -72,7 +88,7 @@ class _Peer:
     "The name of its index."
     have: int
     "We have its rows up to here."
-    waiting: Waiting
+    waiting: Arriving
     "Rows that came and are not whole."
     sent: int = -1
     "It has ours up to here; -1: it has not said yet."
@@ -92,28 +108,28 @@ class _Peer:
     "Those of others."
     compared: bool = False
     "All that it has was taken over."
+    took: VersionVector = NOTHING
+    "What it had of each author by what was taken over."
+    anew: bool = False
+    "It is to be asked for all of its rows again."
+    error: RemoteError | None = None
+    "What it did wrong, as was seen later."
 
 
 class Exchange:
-    """Of one folder on one device. `refused` gets entries that the roster does not permit.
+    """Of one folder on one device. For one thread at a time, the one of the store."""
 
-    For one thread at a time, the one of the store.
-    """
-
-    def __init__(
-        self, me: DeviceId, folder: FolderId, store: FolderStore, core: Core, members: Members,
-        refused: Callable[[Entry], None] = lambda entry: None,
-    ) -> None:
+    def __init__(self, me: DeviceId, folder: FolderId, store: FolderStore, core: Core, members: Members) -> None:
         self._me = me
         self._folder = folder
         self._store = store
         self._core = core
         self._members = members
-        self._refused = refused
         self._peers: dict[DeviceId, _Peer] = {}
         self._renamed = False
-        self.liars: dict[DeviceId, RemoteError] = {}
-        "Whose rows waited, and were found to be false: they are to be left."
+        self._waiting = Waiting(store)
+        self._reviewed: dict[DeviceId, tuple[bytes, bool]] = {}
+        "By which standing what was merged of an author was looked at last."
         if store.fact(_INDEX) is None:
             self._rename_index()
             store.commit()
@@ -141,7 +157,7 @@ class Exchange:
         """A device is connected, which is a member; what is said to it first."""
         raw = self._store.fact(_THEIRS + device.hex()) or bytes(INDEX_BYTES)
         peer = _Peer(
-            tag, raw[:INDEX_BYTES], int.from_bytes(raw[INDEX_BYTES:], "big"), Waiting(self._store.spool(device)))
+            tag, raw[:INDEX_BYTES], int.from_bytes(raw[INDEX_BYTES:], "big"), Arriving(self._store.spool(device)))
         self._peers[device] = peer
         return self._index(peer)
 
@@ -223,34 +239,64 @@ class Exchange:
 
     def retry(self, now: float) -> int:
         """There is another roster, or a list of what was accepted, or the directory is open: what waited for it is
-        looked at again. Returns how many entries were new; who turns out to lie is among the `liars` then.
+        looked at again. Returns how many entries were new.
         """
+        if self._core.unfinished():
+            return 0
         count = 0
+        if self._waiting.authors:
+            count += self._core.merge(self._waiting.decided(self._members.judge, self._note_refused), now)
+            for peer in self._peers.values():
+                self._have(peer.took)
+            self._store.commit()
         for device, peer in list(self._peers.items()):
             if peer.parked:
                 try:
                     count += self._take_over(device, peer, now)
                 except RemoteError as error:
-                    peer.parked = False
+                    peer.error, peer.parked = error, False
                     peer.waiting.clear()
-                    self.liars[device] = error
+        with self._store.gathered():
+            if self._take_back(now) or self._may_count():
+                self._begin_anew()
         return count
+
+    def _take_back(self, now: float) -> bool:
+        """What was merged and does not count any more. True where there was some."""
+        members = self._members
+        if self._me not in members.devices():
+            # Who is not in the folder any more keeps what it has.
+            return False
+        now_is = {each: (members.standing(each), members.settled(each)) for each in members.doubtful()}
+        new = {each for each, standing in now_is.items() if self._reviewed.get(each) != standing}
+        self._reviewed = now_is
+        if not new:
+            return False
+
+        def refused() -> Iterator[Entry]:
+            for entry in self._store.heads_by(new):
+                if members.judge(entry, entry.pack()) is Verdict.REFUSED:
+                    self._note_refused(entry)
+                    yield entry
+
+        return self._core.take_back(refused(), now)
 
     def _take_over(self, device: DeviceId, peer: _Peer, now: float) -> int:
         # What a crash left has to be scanned first, as where the directory is away.
-        counted = None if self._core.unfinished() else self._checked(peer.waiting)
-        peer.parked = counted is None
-        if counted is None:
+        found = None if self._core.unfinished() else self._checked(peer.waiting)
+        peer.parked = found is None
+        if found is None:
             return 0
         plain: list[int] = []
-        count = self._core.merge(compress((entry for _, entry, _ in peer.waiting.rows()), counted), now, plain)
+        count = self._core.merge(self._counted(peer.waiting, found), now, plain)
         peer.theirs.add(plain)
         peer.waiting.clear()
         peer.have = peer.upto
         self._store.put_fact(_THEIRS + device.hex(), peer.index + peer.have.to_bytes(8, "big"))
         if self._members.writes(device):
             # Who may not write may not say either that nothing is lacking: deletions are forgotten by that.
-            self._have(peer.knows)
+            peer.took = peer.knows
+            self._have(peer.took)
         self._store.commit()
         self._whole(peer)
         return count
@@ -260,17 +306,59 @@ class Exchange:
             peer.compared = True
             self._core.heard()
 
-    def _checked(self, waiting: Waiting) -> bytes | None:
-        """For each row a byte, 1 where its entry counts; None where it cannot be told yet."""
+    def _counted(self, waiting: Arriving, found: bytes) -> Iterator[Entry]:
+        """What counts of the rows; what waits for a list goes to the others that do."""
+        for (raw, entry, _), each in zip(waiting.rows(), found, strict=True):
+            if each == _WAITS:
+                self._waiting.add(entry.author, raw)
+            elif each == _YES:
+                yield entry
+
+    def _checked(self, waiting: Arriving) -> bytes | None:
+        """For each row a byte: whether its entry counts, or waits for a list; None where it cannot be told yet."""
         found = bytearray()
+        size = 0
         for raw, entry, signed in waiting.rows():
+            signed = signed or self._verified(entry)
             verdict = self._members.judge(entry, raw)
-            if verdict is Verdict.UNDECIDED or not self._known(entry.vector) or not (signed or self._verified(entry)):
+            if verdict is Verdict.UNDECIDED or not self._known(entry.vector) or not signed:
                 return None
-            found.append(verdict is Verdict.ACCEPTED)
-            if verdict is not Verdict.ACCEPTED:
-                self._refused(entry)
-        return bytes(found)
+            if verdict is Verdict.WAITS:
+                size += len(raw)
+                found.append(_WAITS)
+            else:
+                found.append(_YES if verdict is Verdict.ACCEPTED else _NO)
+                if verdict is Verdict.REFUSED:
+                    self._note_refused(entry)
+        return bytes(found) if not size or self._waiting.has_room(size) else None
+
+    def _note_refused(self, entry: Entry) -> None:
+        """Should another roster say that it counts, it has to come again."""
+        name, standing = _REFUSED + entry.author.hex(), self._members.standing(entry.author)
+        if self._store.fact(name) != standing:
+            self._store.put_fact(name, standing)
+
+    def _may_count(self) -> bool:
+        """Entries were refused that may count by what holds now."""
+        found = [name for name, standing in self._store.facts(_REFUSED).items()
+                 if self._members.standing(DeviceId(bytes.fromhex(name.removeprefix(_REFUSED)))) != standing]
+        for name in found:
+            self._store.put_fact(name, None)
+        return bool(found)
+
+    def _begin_anew(self) -> None:
+        """Have all send all of their rows again: what stands in them did not count when they came, or was in the shade
+        of what does not count any more.
+        """
+        for name in self._store.facts(_THEIRS):
+            self._store.put_fact(name, None)
+        for peer in self._peers.values():
+            if peer.have:
+                peer.have = peer.upto = 0
+                peer.waiting.clear()
+                peer.parked = peer.compared = False
+                peer.anew = True
+        self._store.commit()
 
     def _verified(self, entry: Entry) -> bool:
         """False where its author is not known yet. Raises RemoteError where it did not sign that."""
@@ -287,11 +375,18 @@ class Exchange:
 
     # -- what goes
 
-    def next(self, device: DeviceId) -> Ack | Entries | None:
-        """What is to be sent to a device now; None where it has all. Asked again when that has left."""
+    def next(self, device: DeviceId) -> Index | Ack | Entries | None:
+        """What is to be sent to a device now; None where it has all. Asked again when that has left. Raises
+        RemoteError where it is seen only now that it broke a rule.
+        """
         peer = self._peers.get(device)
         if peer is None or peer.sent < 0:
             return None
+        if peer.error is not None:
+            raise peer.error
+        if peer.anew:
+            peer.anew = False
+            return self._index(peer)
         if not peer.queue:
             self._fill(peer)
         if not peer.queue:
@@ -330,7 +425,8 @@ class Exchange:
     # -- who has what
 
     def _have(self, more: VersionVector) -> None:
-        have = self.have().union(more)
+        have = self.have().union(VersionVector(
+            (author, upto) for author, upto in more.counters if author not in self._waiting.authors))
         self._store.put_fact(_HAVE, have.pack())
 
     def have(self) -> VersionVector:

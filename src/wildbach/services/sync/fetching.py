@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from wildbach.base import limits
-from wildbach.base.errors import NetworkError, RemoteError
+from wildbach.base.errors import FormatError, NetworkError, RemoteError
 from wildbach.base.ids import DeviceId
 from wildbach.protocol import layers
 from wildbach.protocol.sync.entries import EntryKind
+from wildbach.protocol.sync.listpages import Page
+from wildbach.protocol.sync.roster import Cut
 from wildbach.runtime.tasks import Scope
 from wildbach.runtime.workers import Threads
 from wildbach.services.sync.planner import Act, Op
 from wildbach.services.sync.session import Link
+
+T = TypeVar("T")
 
 SMALL: Final = 256 * 1024
 "Bytes of a file that comes in a bundle."
@@ -74,6 +78,8 @@ class Fetching:
         "Until when each is not asked."
         self._slow: set[DeviceId] = set()
         "Those that let us wait, until they answer."
+        self._late: set[DeviceId] = set()
+        "Those that let us wait for a page of a list."
         self._coming: dict[File, _Coming] = {}
         self._asked: dict[DeviceId, int] = {}
         "Bytes that each was asked for."
@@ -237,16 +243,22 @@ class Fetching:
         while self._kept > 2 * _GROUP_BYTES or len(self._came) > _KEPT:
             self._kept -= len(self._came.pop(next(iter(self._came))))
 
-    async def accepted(self, links: Sequence[Link], file: File) -> bytes:
-        """A list of what was accepted, checked; empty where nobody has it. Who lets us wait is waited for last."""
+    async def page(self, links: Sequence[Link], cut: Cut, number: int) -> Page | None:
+        """A page of a list of what was accepted, checked; None where nobody has it. Who let us wait for one is waited
+        for when the others were asked.
+        """
         for seconds in (PATIENCE_SECONDS, limits.SYNC_BUNDLE_SECONDS):
             for link in links:
-                found: dict[bytes, bytes] = {}
-                if self._answers(link):
-                    await self._ask(link, [file], found, asyncio.Semaphore(1), seconds)
-                if file[0] in found:
-                    return found[file[0]]
-        return b""
+                if not self._answers(link) or (seconds == PATIENCE_SECONDS and link.device in self._late):
+                    continue
+                came = await self._answer(link, link.page(cut.root, cut.count, number), seconds)
+                if came is None:
+                    self._late.add(link.device)
+                elif came.content:
+                    if await self._threads.run(_is_page, came, cut, number):
+                        return came
+                    link.session.close(RemoteError("sent another page of a list than its root says"))
+        return None
 
     def _answers(self, link: Link) -> bool:
         return asyncio.get_running_loop().time() >= self._refusing.get(link.device, 0.0)
@@ -254,20 +266,27 @@ class Fetching:
     async def _ask(
         self, link: Link, files: list[File], found: dict[bytes, bytes], turn: asyncio.Semaphore, seconds: float
     ) -> None:
-        try:
-            async with turn, asyncio.timeout(seconds):
-                came = await link.bundle(files)
-        except TimeoutError:
-            if seconds >= limits.SYNC_BUNDLE_SECONDS:
-                self._refusing[link.device] = asyncio.get_running_loop().time() + _LATE_SECONDS
-                link.session.close(NetworkError("sent no files that were asked for", code="timed_out"))
-            return
-        except (NetworkError, RemoteError):
+        async with turn:
+            came = await self._answer(link, link.bundle(files), seconds)
+        if came is None:
             return
         good = await self._threads.run(_good, files, came)
         found.update(good)
         if len(good) < sum(map(bool, came)):
             link.session.close(RemoteError("sent another content than its hash says"))
+
+    async def _answer(self, link: Link, asked: Coroutine[Any, Any, T], seconds: float) -> T | None:
+        """None where there is none in time, or ever. Who does not answer for long is left."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await asked
+        except TimeoutError:
+            if seconds >= limits.SYNC_BUNDLE_SECONDS:
+                self._refusing[link.device] = asyncio.get_running_loop().time() + _LATE_SECONDS
+                link.session.close(NetworkError("sent no files that were asked for", code="timed_out"))
+        except (NetworkError, RemoteError):
+            pass
+        return None
 
 
 def _bundles(wanted: Iterable[File]) -> Iterator[list[File]]:
@@ -288,3 +307,11 @@ def _good(files: Sequence[File], came: Sequence[bytes]) -> dict[bytes, bytes]:
     return {
         root: raw for (root, _), raw in zip(files, came, strict=True)
         if raw and layers.file_root(layers.leaf_hashes(raw)) == root}
+
+
+def _is_page(page: Page, cut: Cut, number: int) -> bool:
+    try:
+        page.check(cut, number)
+    except FormatError:
+        return False
+    return True

@@ -27,6 +27,7 @@ from wildbach.engine.contents import Contents
 from wildbach.net.mux import Channel
 from wildbach.protocol.sync.devices import DeviceKeys
 from wildbach.protocol.sync.entries import LINEAGE_BYTES, Entry, EntryKind
+from wildbach.protocol.sync.listpages import Page
 from wildbach.protocol.sync.messages import (
     Ack,
     Entries,
@@ -37,7 +38,7 @@ from wildbach.protocol.sync.messages import (
     Status,
     Whereabouts,
 )
-from wildbach.protocol.sync.roster import HASH_BYTES, Cut
+from wildbach.protocol.sync.roster import Cut
 from wildbach.protocol.sync.secrets import ReadSecret
 from wildbach.runtime import garbage
 from wildbach.runtime.rng import Rng
@@ -50,6 +51,7 @@ from wildbach.services.sync.fetching import Fetching, File, is_small
 from wildbach.services.sync.giving import Giving
 from wildbach.services.sync.guards import SETTLE_SECONDS
 from wildbach.services.sync.hands import Findings, Outcome, failed
+from wildbach.services.sync.listing import Listing
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.merging import Merging
 from wildbach.services.sync.passing import Passing
@@ -144,8 +146,11 @@ class Folder:
         self._stager = Stager()
         self._many = garbage.Wish()
         self._stale = Stale()
-        self.giving = Giving(store, self.membership, lambda: self.place)
+        self.giving = Giving(store, lambda: self.place)
         self._fetching = Fetching(self.giving.threads, self._scope, self._stir, report)
+        self._listing = Listing(
+            self._fetching, self._scope, self.call, lambda: list(self.links.values()),
+            lambda: self.membership.lists.wanted(self.membership.view), self._take_page, report)
         self.transfers = Transfers(contents, self._scope, self.giving, self._stir, report)
         self._inbox: deque[tuple[Link, FolderMessage]] = deque()
         self._calls: deque[tuple[Callable[[], object], Callable[[object, Exception | None], None]]] = deque()
@@ -154,9 +159,6 @@ class Folder:
         "Those of which the exchange knows."
         self._new_roster = False
         self._want_lists = False
-        self._asking = False
-        "For lists; they come into `_lists`."
-        self._lists: deque[tuple[bytes, Cut]] = deque()
         self.passing = Passing(self._stir)
         self.owed: tuple[ReadSecret, ...] = ()
         "Secrets of before, by which members are met that were away."
@@ -305,7 +307,7 @@ class Folder:
             return
         for author in self._core.paused_authors():
             if yes:
-                self._core.allow(author, self._exchange.have().counter(author))
+                self._core.allow(author, max(self._exchange.have().counter(author), self._core.highest(author)))
             else:
                 self._core.keep_against(author)
 
@@ -442,7 +444,9 @@ class Folder:
         if self.membership.view.merge_wanted and await self._work.run(self._merge, frozenset(self.links), now):
             self.happened("rekeyed", "")
             self._wake.set()
-        await self._get_lists()
+        if self._want_lists and self.links:
+            self._want_lists = False
+            self._listing.look()
         if self._dirty and not self._scanning and self._place is not None and now >= self._scan_after:
             paths, self._dirty = self._dirty, set()
             self._scanning, self._scan_after = True, 0.0
@@ -753,6 +757,9 @@ class Folder:
     async def bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
         return await self.giving.bundle(files)
 
+    async def page(self, root: bytes, count: int, number: int) -> Page:
+        return await self.giving.read(lambda: self.membership.lists.page(root, count, number))
+
     def content(self, link: Link, root: bytes, size: int, channel: Channel) -> bool:
         return self._place is not None and self.transfers.serve(root, size, channel, self._place)
 
@@ -845,47 +852,28 @@ class Folder:
         self.roster_changed()
         return True
 
-    async def _get_lists(self) -> None:
-        """What rosters say was accepted of those who may not write any more: it is asked of all, as small files are."""
-        while self._lists:
-            content, cut = self._lists.popleft()
-            await self._work.run(self.membership.take_list, content, cut)
-            await self._work.run(self._exchange.retry, time.time())
-        if self._want_lists and self.links and not self._asking:
-            self._want_lists = False
-            self._asking = True
-            self._scope.spawn("lists", self._ask_lists(), contain=self._report)
-
-    async def _ask_lists(self) -> None:
-        try:
-            for cut in await self._work.run(self.membership.lists_wanted):
-                content = await self._fetching.accepted(list(self.links.values()), (cut.root, cut.count * HASH_BYTES))
-                if content:
-                    self._lists.append((content, cut))
-                elif not self._retry_at:
-                    # Who has none yet may have it soon.
-                    self._retry_at = time.monotonic() + _RETRY_SECONDS
-        finally:
-            self._asking = False
-            self._wake.set()
+    def _take_page(self, cut: Cut, number: int, page: Page) -> None:
+        """In the folder's thread: a page of a list of what was accepted of who may not write any more."""
+        if self.membership.lists.take(cut, number, page):
+            self._exchange.retry(time.time())
 
     async def _tell(self) -> None:
         """Send what the others lack, as far as their connections take it."""
         self.passing.tell(self.links, self._open_links)
-        while self._exchange.liars:
-            liar, error = self._exchange.liars.popitem()
-            if liar in self.links:
-                self.links[liar].session.close(error)
         for device, link in list(self.links.items()):
             while not link.busy and self.links.get(device) is link:
-                said = await self._work.run(self._next, device)
+                try:
+                    said = await self._work.run(self._next, device)
+                except RemoteError as error:
+                    link.session.close(error)
+                    break
                 for message in said:
                     link.say(message)
                 if len(said) < _MESSAGES:
                     break
 
-    def _next(self, device: DeviceId) -> list[Ack | Entries]:
-        found: list[Ack | Entries] = []
+    def _next(self, device: DeviceId) -> list[Index | Ack | Entries]:
+        found: list[Index | Ack | Entries] = []
         while len(found) < _MESSAGES and (message := self._exchange.next(device)) is not None:
             found.append(message)
         return found

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from wildbach.base.errors import StorageError
 from wildbach.runtime.workers import Threads
-from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.place import Place
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.trees import Seen
@@ -33,11 +32,10 @@ class Held:
 class Giving:
     """Of one folder. `place`: where it is open; raises StorageError where it is not."""
 
-    def __init__(self, store: FolderStore, membership: Membership, place: Callable[[], Place]) -> None:
+    def __init__(self, store: FolderStore, place: Callable[[], Place]) -> None:
         self.threads = Threads(1, "give")
         "For short work only, as one request waits for the other."
         self._store = store
-        self._membership = membership
         self._place = place
 
     async def read(self, work: Callable[[], T]) -> T:
@@ -66,9 +64,6 @@ class Giving:
         return found
 
     def _content(self, root: bytes, size: int) -> bytes:
-        kept = self._membership.list(root)
-        if kept is not None:
-            return kept if len(kept) == size else b""
         found = self._find(root, size)
         return self._place().read(found[0], size) if found is not None else b""
 

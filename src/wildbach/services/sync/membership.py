@@ -22,10 +22,10 @@ from wildbach.protocol.sync.rosters import Rosters, Taken, View
 from wildbach.protocol.sync.sealing import Chance
 from wildbach.protocol.sync.secrets import ReadSecret
 from wildbach.protocol.sync.writing import Changes, Held
+from wildbach.services.sync.lists import Lists
 from wildbach.services.sync.store import FolderStore
 
 _ROSTER: Final = "roster "
-_LIST: Final = "list "
 _FOLDER: Final = "folder"
 _RECOVERY: Final = "recovery"
 _MERGES: Final = "merges"
@@ -45,12 +45,10 @@ class Membership:
         self.folder = FolderId(raw)
         self.rosters = Rosters.of(store.facts(_ROSTER).values(), self.folder)
         self._store = store
-        self._lists: dict[bytes, Accepted] = {}
+        self.lists = Lists(store)
         self._keys: dict[DeviceId, Ed25519PublicKey] = {}
         self.held = Held()
         self._refresh()
-        for root, content in store.facts(_LIST).items():
-            self._take_list(bytes.fromhex(root.removeprefix(_LIST)), content)
 
     @classmethod
     def begin(cls, keys: DeviceKeys, store: FolderStore, chain: Iterable[bytes]) -> Membership:
@@ -148,11 +146,21 @@ class Membership:
 
     def judge(self, entry: Entry, packed: bytes) -> Verdict:
         return cuts.judge(
-            self.view, self._lists, entry.author, entry.epoch, entry.seq, entry_hash(packed))
+            self.view, self.lists.whole, entry.author, entry.epoch, entry.seq, entry_hash(packed))
 
     def writes(self, device: DeviceId) -> bool:
         member = self.view.member(device)
         return member is not None and member.role.writes
+
+    def doubtful(self) -> list[DeviceId]:
+        return [each for each in sorted(self.view.authors) if each in self.view.cuts or not self.writes(each)]
+
+    def standing(self, device: DeviceId) -> bytes:
+        cut = [(since, each.upto, each.count, each.root) for since, each in self.view.cuts.get(device, ())]
+        return entry_hash(repr((self.writes(device), cut)).encode())
+
+    def settled(self, device: DeviceId) -> bool:
+        return all(not cut.count or cut.root in self.lists.whole for _, cut in self.view.cuts.get(device, ()))
 
     def sign(self, message: bytes) -> bytes:
         return self.keys.sign(message)
@@ -178,25 +186,6 @@ class Membership:
                 self._store.put_fact(name, raw)
         self._store.commit()
         self._refresh()
-
-    # -- lists of what was accepted
-
-    def lists_wanted(self) -> tuple[Cut, ...]:
-        return cuts.lists_wanted(self.view, self._lists)
-
-    def take_list(self, content: bytes, cut: Cut) -> None:
-        """Raises FormatError where it is not the one."""
-        Accepted.of(content, cut)
-        self._store.put_fact(_LIST + cut.root.hex(), content)
-        self._store.commit()
-        self._take_list(cut.root, content)
-
-    def list(self, root: bytes) -> bytes | None:
-        return self._store.fact(_LIST + root.hex())
-
-    def _take_list(self, root: bytes, content: bytes) -> None:
-        self._lists[root] = Accepted(frozenset(
-            content[at : at + 32] for at in range(0, len(content), 32)))
 
     # -- as an owner
 
@@ -231,9 +220,7 @@ class Membership:
         for device, hashes in wanted.items():
             made = Accepted(frozenset(hashes))
             found[device] = made.cut(device, upto[device])
-            if hashes:
-                self._store.put_fact(_LIST + made.root.hex(), made.content)
-                self._take_list(made.root, made.content)
+            self.lists.keep(made)
         self._store.commit()
         return found
 

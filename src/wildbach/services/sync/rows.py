@@ -48,7 +48,7 @@ class Ranges:
         self._found.clear()
 
 
-class Waiting:
+class Arriving:
     """Of one connection. Blocks; raises StorageError."""
 
     def __init__(self, spool: Spool) -> None:

@@ -87,6 +87,12 @@ class Store(Protocol):
         """Paths whose heads are all deleted."""
         ...
 
+    def put_back(self, path: str, back: tuple[DeviceId, int] | None) -> None:
+        """An entry of the path was taken back: whose, and its sequence. None: it is in step with what counts."""
+        ...
+
+    def back(self, path: str) -> tuple[DeviceId, int] | None: ...
+
     # What the guards count
 
     def put_loss(self, author: DeviceId, path: str, loss: tuple[int, int] | None) -> None:

@@ -23,6 +23,7 @@ from wildbach.net.relay import RelayedConnection
 from wildbach.protocol import bencode
 from wildbach.protocol.metainfo.fields import take_bytes, take_int
 from wildbach.protocol.sync import messages, proofs
+from wildbach.protocol.sync.listpages import Page
 from wildbach.protocol.sync.messages import (
     Ack,
     Bundle,
@@ -32,6 +33,8 @@ from wildbach.protocol.sync.messages import (
     Hello,
     Index,
     Message,
+    PageSent,
+    PageWanted,
     RosterHeads,
     Rosters,
     RosterWanted,
@@ -94,6 +97,10 @@ class Port(Protocol):
         """Content by root and size; empty for what is not here."""
         ...
 
+    async def page(self, root: bytes, count: int, number: int) -> Page:
+        """Of the list of `count` hashes with that root; empty where it is not here."""
+        ...
+
     def content(self, link: Link, root: bytes, size: int, channel: Channel) -> bool:
         """The other side wants to speak of a content on this channel."""
         ...
@@ -154,6 +161,10 @@ class Link:
         Raises NetworkError, RemoteError.
         """
         return await self.session.bundles(self).ask(files)
+
+    async def page(self, root: bytes, count: int, number: int) -> Page:
+        """Of a list, not checked; empty where the other side has it not. Raises NetworkError, RemoteError."""
+        return await self.session.bundles(self).page(root, count, number)
 
     def content(self, root: bytes, size: int) -> Channel:
         """A channel on which both speak of a content. Raises NetworkError, LimitError."""
@@ -497,41 +508,57 @@ class _Framed:
         self._channel.close()
 
 
+def _answers(message: Bundle | PageSent, wanted: Bundled | PageWanted) -> bool:
+    """Is it what was asked for, as far as its form goes?"""
+    if isinstance(message, PageSent) or isinstance(wanted, PageWanted):
+        return isinstance(message, PageSent) and isinstance(wanted, PageWanted)
+    return len(message.files) == len(wanted.files) and not any(
+        each and len(each) != size for each, (_, size) in zip(message.files, wanted.files, strict=True))
+
+
 class Asking(_Framed):
-    """This side asks for bundles."""
+    """This side asks for bundles, and for pages of lists."""
 
     def __init__(self, channel: Channel) -> None:
-        self._waiting: dict[int, tuple[Sequence[tuple[bytes, int]], asyncio.Future[list[bytes]]]] = {}
+        self._waiting: dict[int, tuple[Bundled | PageWanted, asyncio.Future[Bundle | PageSent]]] = {}
         self._number = 0
         self._turn = asyncio.Semaphore(_ASKED)
         super().__init__(channel)
 
     async def ask(self, files: Sequence[tuple[bytes, int]], tag: bytes = bytes(messages.TAG_BYTES)) -> list[bytes]:
         """Raises NetworkError, also where the other side refuses the channel."""
+        came = await self._asked(lambda number: Bundled(tag, number, tuple(files)))
+        return list(came.files) if isinstance(came, Bundle) else []
+
+    async def page(self, root: bytes, count: int, number: int, tag: bytes = bytes(messages.TAG_BYTES)) -> Page:
+        """Raises NetworkError, as `ask`."""
+        came = await self._asked(lambda asked: PageWanted(tag, asked, root, count, number))
+        return Page(came.layer, came.content) if isinstance(came, PageSent) else Page(b"", b"")
+
+    async def _asked(self, make: Callable[[int], Bundled | PageWanted]) -> Bundle | PageSent:
         async with self._turn:
             if self.over:
                 raise NetworkError("the other side closed the channel")
             self._number += 1
-            number = self._number
-            came: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
-            self._waiting[number] = files, came
-            self.send(Bundled(tag, number, tuple(files)))
+            number, wanted = self._number, make(self._number)
+            came: asyncio.Future[Bundle | PageSent] = asyncio.get_running_loop().create_future()
+            self._waiting[number] = wanted, came
+            self.send(wanted)
             try:
                 return await came
             finally:
                 self._waiting.pop(number, None)
 
     def got(self, message: Message | None) -> None:
-        if not isinstance(message, Bundle):
+        if not isinstance(message, Bundle | PageSent):
             raise FormatError("is no bundle", where="bundle")
-        files, came = self._waiting.get(message.number, ((), None))
-        if came is None:
+        wanted, came = self._waiting.get(message.number, (None, None))
+        if wanted is None or came is None:
             return
-        if len(message.files) != len(files) or any(
-                each and len(each) != size for each, (_, size) in zip(message.files, files, strict=True)):
+        if not _answers(message, wanted):
             raise RemoteError("a bundle of other files than were asked for")
         if not came.done():
-            came.set_result(list(message.files))
+            came.set_result(message)
 
     def closed(self, error: Exception | None) -> None:
         super().closed(error)
@@ -546,7 +573,7 @@ class Serving(_Framed):
 
     def __init__(self, channel: Channel, link: Link, scope: Scope, report: Callable[[Exception], None]) -> None:
         self._link = link
-        self._queue: list[Bundled] = []
+        self._queue: list[Bundled | PageWanted] = []
         self._busy = False
         self._left = asyncio.Event()
         self._scope = scope
@@ -554,7 +581,7 @@ class Serving(_Framed):
         super().__init__(channel)
 
     def got(self, message: Message | None) -> None:
-        if not isinstance(message, Bundled):
+        if not isinstance(message, Bundled | PageWanted):
             raise FormatError("asks for no bundle", where="bundle")
         self._queue.append(message)
         if len(self._queue) >= 2 * _ASKED:
@@ -567,11 +594,17 @@ class Serving(_Framed):
         try:
             while self._queue and not self.over:
                 wanted = self._queue.pop(0)
-                files = await self._link.port.bundle(wanted.files)
-                self.send(Bundle(wanted.number, tuple(files)))
+                self.send(await self._answer(wanted))
                 await self._sent()
         finally:
             self._busy = False
+
+    async def _answer(self, wanted: Bundled | PageWanted) -> Bundle | PageSent:
+        port = self._link.port
+        if isinstance(wanted, Bundled):
+            return Bundle(wanted.number, tuple(await port.bundle(wanted.files)))
+        page = await port.page(wanted.root, wanted.count, wanted.page)
+        return PageSent(wanted.number, page.layer, page.content)
 
     async def _sent(self) -> None:
         """Until it has left, where it is much: what is read faster than it leaves fills the memory."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from wildbach.base import limits
 from wildbach.base.ids import DeviceId
 from wildbach.disk.durable import DurableStore, Form
 from wildbach.disk.spool import Spool
-from wildbach.protocol.sync.entries import Entry, EntryKind
+from wildbach.protocol.sync.entries import Entry, EntryKind, author_of
 from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.services.sync.conflicts import Conflict, told
 from wildbach.services.sync.merge import live, winner
@@ -75,6 +75,10 @@ FORM: Final = Form(
     "and the folder is not kept the same: %s. Leave the folder and join it anew: its files stay, and equal ones are "
     "not sent again")
 _END: Final = "\U0010ffff"
+_SOME: Final = 1000
+"Paths that are read in one go."
+_BACK: Final = "back "
+"And a path of which an entry was taken back."
 _KNOWN: Final = 24_576
 "Paths of each tree that are held in memory while there is work: of some 10,000 files that move, both names."
 _RESTING: Final = 1024
@@ -129,6 +133,9 @@ class FolderStore:
         self._conflicted: set[str] = set(self._paths("SELECT path FROM conflicted"))
         self._holds = self._any_holds()
         "There may be some."
+        self._backs: dict[str, tuple[DeviceId, int]] = {
+            name.removeprefix(_BACK): (DeviceId(raw[: DeviceId.SIZE]), int.from_bytes(raw[DeviceId.SIZE :], "big"))
+            for name, raw in self.facts(_BACK).items()}
 
     def close(self) -> None:
         """Idempotent."""
@@ -326,6 +333,26 @@ class FolderStore:
         """Facts whose names begin so."""
         return dict(self.read(
             "SELECT name, value FROM facts WHERE name >= ? AND name < ? ORDER BY name", prefix, prefix + _END))
+
+    def put_back(self, path: str, back: tuple[DeviceId, int] | None) -> None:
+        if back is not None:
+            self._backs[path] = back
+            self.put_fact(_BACK + path, back[0] + back[1].to_bytes(8, "big"))
+        elif self._backs.pop(path, None) is not None:
+            self.put_fact(_BACK + path, None)
+
+    def back(self, path: str) -> tuple[DeviceId, int] | None:
+        return self._backs.get(path)
+
+    def heads_by(self, authors: Collection[DeviceId]) -> Iterator[Entry]:
+        """Of all paths. They may be changed meanwhile."""
+        after = ""
+        while paths := self._paths("SELECT path FROM paths WHERE path > ? ORDER BY path LIMIT ?", after, _SOME):
+            for (raw,) in self.read(
+                    "SELECT entry FROM heads WHERE path > ? AND path <= ? ORDER BY path, nth", after, paths[-1]):
+                if author_of(raw) in authors:
+                    yield Entry.unpack(raw)
+            after = paths[-1]
 
     # -- the index
 

@@ -18,6 +18,8 @@ from wildbach.protocol.sync.messages import (
     Hello,
     Index,
     Message,
+    PageSent,
+    PageWanted,
     RosterHeads,
     Rosters,
     RosterWanted,
@@ -34,7 +36,7 @@ ALL: list[Message] = [
     Entries(TAG, 3, 9, (b"one", b"two"), whole=False),
     Ack(TAG, DEVICE, 1, VersionVector({DEVICE: 5}), b"s" * 64), Whereabouts(TAG, (b"sealed",)),
     Status(TAG, "syncing", 3, 1 << 40, "no room"), Bye("unfollowed"), Bundled(TAG, 4, ((b"r" * 32, 100),)),
-    Bundle(4, (b"content", b"")),
+    Bundle(4, (b"content", b"")), PageWanted(TAG, 5, b"r" * 32, 40_000, 1), PageSent(5, b"h" * 64, b"hashes"),
 ]
 
 
@@ -76,6 +78,12 @@ def test_bytes_are_a_message_or_refused(raw: bytes) -> None:
     {b"t": b"get", b"f": TAG, b"n": 1, b"r": []},
     {b"t": b"get", b"f": TAG, b"n": 1, b"r": [bytes(32) + (limits.SYNC_BUNDLE_BYTES + 1).to_bytes(8, "big")]},
     {b"t": b"got", b"n": 1 << 62, b"b": []},
+    {b"t": b"list", b"f": TAG, b"n": 1, b"r": bytes(32), b"c": 0, b"p": 0},
+    {b"t": b"list", b"f": TAG, b"n": 1, b"r": bytes(32), b"c": 32_768, b"p": 1},
+    {b"t": b"list", b"f": TAG, b"n": 1, b"r": bytes(32), b"c": limits.SYNC_CUT_ENTRIES + 1, b"p": 0},
+    {b"t": b"list", b"f": TAG, b"n": 1, b"r": bytes(31), b"c": 1, b"p": 0},
+    {b"t": b"page", b"n": 1, b"h": bytes(32 * 200), b"b": b""},
+    {b"t": b"page", b"n": 1, b"h": b"", b"b": bytes(limits.MIB + 1)},
     {b"x": 1},
 ])
 def test_what_breaks_a_rule_is_refused(fields: dict[bytes, bencode.Value]) -> None:

@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from hostile import root_of, until
+from hostile import until
 from house import House, Work, housed
 from wildbach.base.errors import StorageError
 from wildbach.disk.folder.watch import Inotify
-from wildbach.protocol.sync.cuts import Accepted
-from wildbach.protocol.sync.roster import Cut
 from wildbach.services.sync import folder as folders
 from wildbach.services.sync import watched
 from wildbach.services.sync.hands import Outcome
@@ -48,28 +46,6 @@ def test_a_folder_that_could_not_be_looked_at_is_looked_at_again_also_where_a_de
         await here.friend.ready()
         await until(lambda: folder.state == "idle")
         assert looks == 2
-
-    house(work)
-
-
-def test_a_list_that_nobody_has_yet_is_asked_for_again(
-        house: Callable[[Work], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "_RETRY_SECONDS", 0.5)
-
-    async def work(here: House) -> None:
-        folder, membership = here.folder, here.folder.membership
-        accepted = Accepted(frozenset((b"h" * 32,)))
-        cut = accepted.cut(here.ro.id, 1)
-
-        def wanted() -> tuple[Cut, ...]:
-            return (cut,) if membership.list(cut.root) is None else ()
-
-        # As a roster of another owner names it, who told the friend before us.
-        monkeypatch.setattr(membership, "lists_wanted", wanted)
-        await folder.call(folder.roster_changed)
-        await until(lambda: here.friend.asked > 0)
-        here.friend.files[root_of(accepted.content)] = accepted.content
-        await until(lambda: membership.list(cut.root) == accepted.content)
 
     house(work)
 

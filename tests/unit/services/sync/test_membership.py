@@ -113,16 +113,14 @@ def test_of_a_device_that_was_taken_out_counts_what_was_accepted_and_nothing_lat
     assert bed.a.judge(late, late.pack()) is Verdict.REFUSED, "however it is dated"
     # Others cannot tell before they have the list.
     c.take(bed.a.rosters.all())
-    assert c.judge(early, early.pack()) is Verdict.UNDECIDED
-    (cut,) = c.lists_wanted()
-    content = bed.a.list(cut.root)
-    assert content is not None
-    with pytest.raises(FormatError):
-        c.take_list(content + b"x" * 32, cut)
-    c.take_list(content, cut)
-    for each in (c, bed.again("c")):
+    assert c.judge(early, early.pack()) is Verdict.WAITS and not c.settled(keys_of("b").id)
+    ((cut, pages),) = c.lists.wanted(c.view)
+    assert pages == [0] and c.lists.take(cut, 0, bed.a.lists.page(cut.root, cut.count, 0))
+    assert c.settled(keys_of("b").id) and keys_of("b").id in c.doubtful()
+    for at in range(2):
+        each = bed.again("c") if at else c
         assert each.judge(early, early.pack()) is Verdict.ACCEPTED
-        assert each.judge(late, late.pack()) is Verdict.REFUSED and each.lists_wanted() == ()
+        assert each.judge(late, late.pack()) is Verdict.REFUSED and each.lists.wanted(each.view) == []
 
 
 def test_who_was_taken_out_has_not_the_secret_that_holds(bed: Bed) -> None:

@@ -11,7 +11,7 @@ from tests.syncsim.made import entry
 
 from wildbach.disk.spool import Spool
 from wildbach.services.sync import rows as sync_rows
-from wildbach.services.sync.rows import Ranges, Waiting
+from wildbach.services.sync.rows import Arriving, Ranges
 
 
 @given(st.sets(st.integers(1, 60)), st.integers(0, 60))
@@ -37,7 +37,7 @@ def test_rows_are_the_same_from_memory_and_from_the_spool(tmp_path: Path, monkey
     made = [entry(f"{each}", "x", seq=each + 1) for each in range(20)]
     packed = [each.pack() for each in made]
     monkeypatch.setattr(sync_rows, "_MEMORY", len(packed[0]) * 8)
-    found = Waiting(Spool(tmp_path))
+    found = Arriving(Spool(tmp_path))
     for at in range(0, 20, 5):
         found.add(packed[at : at + 5], made[at : at + 5], bytes([at % 2]) * 5)
     assert list(found.rows()) == [(packed[at], made[at], at // 5 % 2) for at in range(20)]

@@ -16,9 +16,10 @@ from wildbach.base.ids import DeviceId, Endpoint, FolderId
 from wildbach.net.mux import Channel, Mux
 from wildbach.protocol import bencode
 from wildbach.protocol.sync import messages
-from wildbach.protocol.sync.messages import Bundle, Hello, Status, Whereabouts
+from wildbach.protocol.sync.listpages import Page
+from wildbach.protocol.sync.messages import Bundle, Bundled, Hello, PageSent, PageWanted, Status, Whereabouts
 from wildbach.runtime.tasks import Scope
-from wildbach.services.sync.session import CONTENT, FolderMessage, Link, Offer, Session
+from wildbach.services.sync.session import CONTENT, FolderMessage, Link, Offer, Serving, Session
 from wildbach.testing.loop import sim
 from wildbach.testing.meeting import NoiseTransport
 from wildbach.testing.network import Network
@@ -41,6 +42,7 @@ class Folder:
         self.asked: list[Sequence[tuple[bytes, int]]] = []
         self.channels: list[Channel] = []
         self.files: dict[bytes, bytes] = {}
+        self.pages: dict[tuple[bytes, int, int], Page] = {}
         self.closed = False
 
     def member(self, exchange: bytes) -> DeviceId | None:
@@ -61,6 +63,9 @@ class Folder:
     async def bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
         self.asked.append(files)
         return [self.files.get(root, b"") for root, _ in files]
+
+    async def page(self, root: bytes, count: int, number: int) -> Page:
+        return self.pages.get((root, count, number), Page(b"", b""))
 
     def content(self, link: Link, root: bytes, size: int, channel: Channel) -> bool:
         self.channels.append(channel)
@@ -266,6 +271,29 @@ def test_small_files_come_in_bundles_and_what_is_not_there_is_empty() -> None:
             assert [each for answer in answers for each in answer] == [bytes([n]) * n for n in range(1, 100)]
             assert await one.links[PHOTOS].bundle([(bytes(32), 7)]) == [b""]
     sim(5).run(main())
+
+
+def test_pages_of_lists_come_on_the_same_channel_and_what_is_no_page_ends_the_session() -> None:
+    async def main() -> None:
+        one, other = House("one", offer(PHOTOS)), House("other", offer(PHOTOS))
+        async with sessions(one, other) as (near, _):
+            page = Page(b"l" * 64, b"h" * limits.MIB)
+            other.folders[PHOTOS].files = {ROOT: b"one"}
+            other.folders[PHOTOS].pages = {(ROOT, 40_000, 0): page}
+            link = one.links[PHOTOS]
+            found = await asyncio.gather(
+                link.bundle([(ROOT, 3)]), link.page(ROOT, 40_000, 0), link.page(ROOT, 40_000, 1))
+            assert found == [[b"one"], page, Page(b"", b"")]
+
+            async def answer(_serving: Serving, wanted: Bundled | PageWanted) -> Bundle | PageSent:
+                return Bundle(wanted.number, (b"one",))
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Serving, "_answer", answer)
+                with pytest.raises((RemoteError, NetworkError)):
+                    await link.page(ROOT, 40_000, 0)
+            assert near.over
+    sim(51).run(main())
 
 
 def test_a_bundle_of_other_files_than_were_asked_for_is_refused() -> None:

@@ -15,6 +15,7 @@ from wildbach.base.ids import DeviceId, Endpoint, FolderId
 from wildbach.net.meeting import Met
 from wildbach.net.mux import Channel, Mux
 from wildbach.protocol.sync import messages
+from wildbach.protocol.sync.listpages import Page
 from wildbach.protocol.sync.messages import Hello
 from wildbach.runtime.tasks import Scope
 from wildbach.services.sync.session import FolderMessage, Link, Offer, Session
@@ -98,6 +99,9 @@ class Home:
 
     async def bundle(self, files: Any) -> list[bytes]:
         return []
+
+    async def page(self, root: bytes, count: int, number: int) -> Page:
+        return Page(b"", b"")
 
     def content(self, link: Link, root: bytes, size: int, channel: Channel) -> bool:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.syncsim.memory import MemoryStore
 from wildbach.base.errors import WildbachError
 from wildbach.protocol.sync.entries import EntryKind
 from wildbach.protocol.sync.vectors import VersionVector
+from wildbach.services.sync import store as stores
 from wildbach.services.sync.conflicts import Conflict
 from wildbach.services.sync.planner import Why
 from wildbach.services.sync.seams import Store
@@ -251,3 +253,33 @@ def test_it_is_known_whose_change_replaced_what_until_that_is_forgotten() -> Non
         assert store.replaced("a", 2000, 3000) is None and store.replaced("b", 0, 9000) is None
         store.trim_replaced(2000)
         assert store.replaced("a", 0, 2000) is None and store.replaced("a", 0, 9000) == (B, True)
+
+
+def test_what_goes_back_is_known_after_a_start_and_not_where_it_was_not_written_down(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "x.db")
+    store.put_back("a/b", (A, 7))
+    store.put_back("z", (B, 1 << 50))
+    store.commit()
+    store.put_back("z", None)
+    store.put_back("ä", (A, 1))
+    store.undo()
+    assert [store.back(path) for path in ("a/b", "z", "ä")] == [(A, 7), (B, 1 << 50), None]
+    store.put_back("a/b", None)
+    store.commit()
+    store.close()
+    store = FolderStore(tmp_path / "x.db")
+    assert [store.back(path) for path in ("a/b", "z")] == [None, (B, 1 << 50)]
+    store.close()
+
+
+def test_heads_of_some_authors_are_found_also_where_their_entries_say_more_than_is_known() -> None:
+    with opened() as store:
+        more = replace(entry("a", "1", A), extra={b"A": 1})
+        made = [more, entry("a", "2", B), *(entry(f"{at:05}", "x", A if at % 2 else B, seq=at + 1) for at in range(9))]
+        for path in {each.path for each in made}:
+            store.put_heads(path, tuple(each for each in made if each.path == path))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stores, "_SOME", 2)
+            found = list(store.heads_by({A}))
+        assert sorted(found, key=lambda each: each.path) == sorted(
+            (each for each in made if each.author == A), key=lambda each: each.path)

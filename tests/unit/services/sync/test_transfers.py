@@ -15,7 +15,6 @@ from wildbach.engine.contents import Contents
 from wildbach.net.mux import Channel
 from wildbach.runtime.tasks import Scope
 from wildbach.services.sync.giving import Giving
-from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.place import Place
 from wildbach.services.sync.store import FolderStore
 from wildbach.services.sync.transfers import Transfers
@@ -56,7 +55,7 @@ def giving(store: FolderStore) -> Giving:
     def nowhere() -> Place:
         raise StorageError("not open")
 
-    return Giving(store, cast(Membership, None), nowhere)
+    return Giving(store, nowhere)
 
 
 def test_what_is_open_for_another_folder_is_not_given_to_members_of_this_one(store: FolderStore) -> None:
