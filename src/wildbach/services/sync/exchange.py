@@ -263,10 +263,8 @@ class Exchange:
             return None
         if not peer.queue and peer.sent < self._store.last() and not self._store.marked(1):
             self._fill(peer)
-        else:
-            ack = self._next_ack(device, peer)
-            if ack is not None and not peer.queue:
-                return ack
+        elif not peer.queue and (ack := self._next_ack(device, peer)) is not None:
+            return ack
         if not peer.queue:
             return None
         if peer.queue[0].after == peer.sent and (ack := self._own_ack(peer)) is not None:
@@ -344,7 +342,9 @@ class Exchange:
             return False
         name = _ACK + said.device.hex()
         before = self._store.fact(name)
-        if before is not None and not said.upto.knew(VersionVector.unpack(before[72:])):
+        if before is not None and (
+                not said.upto.knew(known := VersionVector.unpack(before[72:]))
+                or (said.upto == known and said.epoch < int.from_bytes(before[:8], "big"))):
             return False
         raw = said.epoch.to_bytes(8, "big") + said.signature + said.upto.pack()
         if raw != before:
