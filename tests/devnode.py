@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -109,3 +110,11 @@ def in_process(state: Path, *flags: str) -> Iterator[dict[str, Any]]:
         child.send_signal(signal.SIGINT)
         child.stdout.close()
         assert child.wait(20) == 130
+
+
+def turn(url: str, switch: str, **document: object) -> None:
+    """A switch of a chain that runs in another process, with --switches."""
+    asked = urllib.request.Request(
+        f"{url}/switches/{switch}", json.dumps(document).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        assert answer.status == 200
