@@ -33,6 +33,7 @@ const GERMAN: Readonly<Record<string, string>> = {
   "being called": "wird angerufen",
   "not at the addresses that are known, and the DHT is not used": "nicht an den bekannten Adressen, und die DHT wird nicht benutzt",
   "not at the addresses that are known, and the DHT has no record of it": "nicht an den bekannten Adressen, und die DHT hat keinen Eintrag davon",
+  "it was away while the keys changed, and is given the new ones": "war weg, während die Schlüssel geändert wurden, und bekommt die neuen",
   "does not answer where its record says that it is": "antwortet dort nicht, wo es nach seinem Eintrag ist",
   changing: "ändert sich dauernd",
   "no permission": "keine Erlaubnis",

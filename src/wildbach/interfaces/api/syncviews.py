@@ -97,6 +97,8 @@ def _away(one: Kept, device: DeviceId) -> str:
     """Why it is not connected."""
     if one.finder is None or device in one.folder.links:
         return ""
+    if any(link.device == device for link in one.folder.lobby.links):
+        return "it was away while the keys changed, and is given the new ones"
     return next((each.reason for each in one.finder.view() if each.name == device), "")
 
 

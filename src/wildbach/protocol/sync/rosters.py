@@ -151,11 +151,29 @@ class Rosters:
         """All that are here, each after what it follows."""
         return (node.roster for node in self._by_index)
 
-    def after(self, heads: Iterable[bytes]) -> tuple[bytes, ...]:
-        """What somebody lacks who has these and what they follow; unknown ones are passed over."""
+    def after(self, heads: Iterable[bytes], upto: Iterable[bytes] | None = None) -> tuple[bytes, ...]:
+        """What somebody lacks who has these and what they follow; unknown ones are passed over. `upto`: no more than
+        these, which are here, and what they follow; by default all that count.
+        """
         theirs = self._closure(each for each in heads if each in self._nodes)
-        wanted = self._closure(self.view.heads) & ~theirs
+        wanted = self._closure(self.view.heads if upto is None else upto) & ~theirs
         return tuple(node.raw for node in self._by_index if wanted >> node.index & 1)
+
+    def removals(self, device: DeviceId) -> tuple[bytes, ...]:
+        """Hashes of those that count by which a device is not a member any more, in order; of one that never was, or
+        is one, none.
+        """
+        if device in self.view.state.members:
+            return ()
+        void = {each.hash for each in self.view.voided if each.why is not resolving.Why.OUTRANKED}
+        counts = self._closure(self.view.heads)
+        said = [node for node in self._by_index
+                if counts >> node.index & 1 and node.hash not in void and ("role", device) in node.changes]
+        covered = 0
+        for node in said:
+            covered |= node.ancestors
+        return tuple(sorted(node.hash for node in said
+                            if not covered >> node.index & 1 and node.changes["role", device] is None))
 
     def foremost(self, names: Iterable[bytes], most: int) -> tuple[bytes, ...]:
         """Of rosters that are here those whose signers stand highest, in the order of their hashes."""

@@ -455,14 +455,21 @@ class Exchange:
                 return Ack(peer.tag, other, int.from_bytes(raw[:8], "big"), VersionVector.unpack(raw[72:]), raw[8:72])
         return None
 
-    def heard_ack(self, device: DeviceId, said: Ack) -> None:
-        """What a member has, from itself or passed on. Raises RemoteError where it did not sign that."""
+    def epochs(self) -> dict[DeviceId, int]:
+        """Device → the epoch in which it signed last what it has."""
+        return {DeviceId(bytes.fromhex(name.removeprefix(_ACK))): int.from_bytes(raw[:8], "big")
+                for name, raw in self._store.facts(_ACK).items()}
+
+    def heard_ack(self, device: DeviceId, said: Ack) -> bool:
+        """What a member has, from itself or passed on; True where it signed that in another epoch than before. Raises
+        RemoteError where it did not sign it.
+        """
         peer = self._peers[device]
         key = self._members.key(said.device)
         if key is None:
             if said.device == device:
                 raise RemoteError("an acknowledgement of a device that no roster names")
-            return
+            return False
         try:
             key.verify(said.signature, self._signed(said))
         except InvalidSignature:
@@ -471,16 +478,19 @@ class Exchange:
             peer.knows = VersionVector(
                 (each, count) for each, count in said.upto.counters if self._members.key(each) is not None)
         if said.device == self._me:
-            return
+            return False
         name = _ACK + said.device.hex()
         before = self._store.fact(name)
-        if before is not None and not said.upto.knew(VersionVector.unpack(before[72:])):
-            return
+        if before is not None and (
+                not said.upto.knew(known := VersionVector.unpack(before[72:]))
+                or (said.upto == known and said.epoch < int.from_bytes(before[:8], "big"))):
+            return False
         raw = said.epoch.to_bytes(8, "big") + said.signature + said.upto.pack()
         if raw != before:
             self._store.put_fact(name, raw)
             self._store.commit()
             peer.passed[said.device] = raw
+        return before is None or raw[:8] != before[:8]
 
     def _signed(self, ack: Ack) -> bytes:
         return _ACK_CONTEXT + self._folder + ack.device + ack.epoch.to_bytes(8, "big") + ack.upto.pack()

@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from wildbach.base import limits
 from wildbach.base.errors import RemoteError, StorageError, WildbachError
 from wildbach.base.ids import DeviceId, FolderId
 from wildbach.disk.folder import names, scan
@@ -39,7 +38,6 @@ from wildbach.protocol.sync.messages import (
     Whereabouts,
 )
 from wildbach.protocol.sync.roster import Cut
-from wildbach.protocol.sync.secrets import ReadSecret
 from wildbach.runtime import garbage
 from wildbach.runtime.rng import Rng
 from wildbach.runtime.tasks import Scope
@@ -54,6 +52,7 @@ from wildbach.services.sync.hands import Findings, Outcome, failed
 from wildbach.services.sync.listing import Listing
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.merging import Merging
+from wildbach.services.sync.owing import Owing
 from wildbach.services.sync.passing import Passing
 from wildbach.services.sync.place import GONE, DiskNames, Place
 from wildbach.services.sync.planner import Act, Op, Why
@@ -62,6 +61,7 @@ from wildbach.services.sync.stager import Stager, Written, discard
 from wildbach.services.sync.stale import Stale
 from wildbach.services.sync.standing import Event, Standing, counted
 from wildbach.services.sync.store import FolderStore
+from wildbach.services.sync.telling import Lobby, Telling
 from wildbach.services.sync.transfers import Transfers
 from wildbach.services.sync.trees import Policy, ancestors
 from wildbach.services.sync.watched import Watched
@@ -81,8 +81,6 @@ _COMPARE_SECONDS: Final = 600.0
 "After which a device has said all that it has, or deletions are not held back for it any more."
 _HEARD: Final = 200
 "That are taken in before something else has its turn."
-_ROSTERS: Final = 64
-"That are sent in one message, where they are small."
 _REPLACED_SECONDS: Final = 3 * 365 * 86_400
 "For which it is remembered whose change replaced an old version."
 _HISTORY: Final = 200
@@ -142,6 +140,9 @@ class Folder:
             settle=SETTLE_SECONDS)
         self._merging = Merging(self.membership, secrets.token_bytes)
         self._exchange = Exchange(keys.id, self.id, store, self._core, self.membership)
+        self._telling = Telling(self.membership)
+        self.lobby = Lobby(self._greet_early, self._take_in)
+        self.owing = Owing(self.membership, store, self._exchange.epochs)
         self._collecting = Collecting(store, self._core, self._exchange)
         self._stager = Stager()
         self._many = garbage.Wish()
@@ -160,9 +161,6 @@ class Folder:
         self._new_roster = False
         self._want_lists = False
         self.passing = Passing(self._stir)
-        self.owed: tuple[ReadSecret, ...] = ()
-        "Secrets of before, by which members are met that were away."
-        self._epochs: dict[bytes, int] = {}
         self._keeps_recovery = bool(self.membership.recovery_words)
         self._said: dict[DeviceId, Status] = {}
         self._dirty: set[str] = set()
@@ -280,10 +278,7 @@ class Folder:
         self.mode, self.excluded = mode, excluded
         role = self.membership.role
         self._core.epoch = self.membership.epoch
-        self.membership.note_replaced(time.time())
-        owed = tuple(self.membership.owed(time.time()))
-        self._epochs = {roster.commit: roster.epoch for roster in self.membership.rosters}
-        self.owed = owed
+        self.owing.look(time.time())
         self._core.set_policy(Policy(
             writes=role is not None and role.writes, applies=mode == "both", excluded=excluded))
 
@@ -336,9 +331,6 @@ class Folder:
     async def _run(self) -> None:
         await self._work.run(self.store.own)
         await self._work.run(self.set_policy, self.mode, self.excluded)
-        if self.owed:
-            # Only now it is known by which secrets of before members are to be met.
-            self._renewed(self)
         self.look()
         while True:
             due = [self._next_scan] if self._place is not None else [self._open_at]
@@ -360,7 +352,7 @@ class Folder:
         """
         self._stopped(error)
         await self._work.run(self.store.undo)
-        for link in list(self.links.values()):
+        for link in (*self.links.values(), *self.lobby.links):
             link.session.close(error)
         await asyncio.sleep(_OPEN_SECONDS)
         self.look()
@@ -441,7 +433,12 @@ class Folder:
         await self._be_there()
         await self._answer_calls()
         await self._hear()
-        if self.membership.view.merge_wanted and await self._work.run(self._merge, frozenset(self.links), now):
+        if self._new_roster:
+            self._new_roster = False
+            self._tell_of_rosters()
+        elif self.owing.take_news():
+            self._renewed(self)
+        if self.membership.view.merge_wanted and await self._work.run(self._merge, self._there(), now):
             self.happened("rekeyed", "")
             self._wake.set()
         if self._want_lists and self.links:
@@ -547,6 +544,7 @@ class Folder:
         self.store.commit()
         self._looked = True
         self._collecting.look(time.time())
+        self.owing.look(time.time())
 
     def _forget(self, path: str) -> None:
         """It is left out by a pattern now: neither ours nor deleted."""
@@ -673,9 +671,9 @@ class Folder:
         found: list[Offer] = []
         secret = self.membership.secret
         if secret is not None:
-            found.append(Offer(self.id, self.membership.epoch, secret.store.cfg, secret.cfg))
+            found.append(Offer(self.id, secret.commit, secret.store.cfg, secret.cfg))
         # Whoever was away when the secrets changed proves those of before, and is told of the rosters.
-        found += [Offer(self.id, self._epochs.get(each.commit, 0), each.store.cfg, each.cfg) for each in self.owed]
+        found += [Offer(self.id, each.commit, each.store.cfg, each.cfg, holds=False) for each in self.owing.secrets]
         return found
 
     def member(self, exchange: bytes) -> DeviceId | None:
@@ -705,7 +703,19 @@ class Folder:
         self._changed(self)
 
     def _greet(self, link: Link) -> tuple[RosterHeads, Index]:
-        return RosterHeads(link.tag, self.membership.view.heads), self._exchange.open(link.device, link.tag)
+        self.owing.proved(link.device, link.commit, time.time())
+        return self._telling.heads(link), self._exchange.open(link.device, link.tag)
+
+    def _greet_early(self, link: Link) -> None:
+        """Of rosters alone."""
+        def greeted(said: object, error: Exception | None) -> None:
+            if error is not None:
+                self._failed(error)
+            elif isinstance(said, RosterHeads) and link in self.lobby:
+                link.say(said)
+
+        self._calls.append((lambda: self._telling.heads(link), greeted))
+        self._wake.set()
 
     def _greeted(self, link: Link, said: object, error: Exception | None) -> None:
         if error is not None:
@@ -746,6 +756,9 @@ class Folder:
         if isinstance(message, Whereabouts):
             self.passing.heard(message.records)
             return
+        self._take_in(link, message)
+
+    def _take_in(self, link: Link, message: FolderMessage) -> None:
         if self._dead is None:
             self._inbox.append((link, message))
             link.session.waits()
@@ -775,7 +788,7 @@ class Folder:
                 early.append((link, message))
                 continue
             link.session.taken()
-            if self.links.get(link.device) is not link:
+            if self.links.get(link.device) is not link and link not in self.lobby:
                 continue
             try:
                 said = await self._work.run(self._answer, link, message)
@@ -788,41 +801,25 @@ class Folder:
         if self._inbox:
             self._wake.set()
         self._inbox.extendleft(reversed(early))
-        if self._new_roster:
-            self._new_roster = False
-            view, rosters = self.membership.view, self.membership.rosters
-            for link in self._open_links:
-                if view.member(link.device) is not None:
-                    link.say(RosterHeads(link.tag, view.heads))
-                else:
-                    # It can ask for nothing any more, and is to know why nothing comes.
-                    last = [raw for head in view.heads if (raw := rosters.raw(head)) is not None]
-                    link.say(Rosters(link.tag, _fitting(last)))
-            self._renewed(self)
+
+    def _tell_of_rosters(self) -> None:
+        """Others count than before."""
+        for link in self._open_links:
+            link.say(self._telling.news(link))
+        for link in self.lobby.greeted:
+            link.say(self._telling.heads(link))
+        self.owing.take_news()
+        self._renewed(self)
 
     def _answer(self, link: Link, message: FolderMessage) -> list[tuple[Link, FolderMessage]]:
         """In the folder's thread: take in what a device said, and what it is told at once."""
-        now, device = time.time(), link.device
-        exchange, rosters = self._exchange, self.membership.rosters
+        now, device, exchange = time.time(), link.device, self._exchange
         match message:
-            case RosterHeads():
-                unknown = tuple(each for each in message.heads if each not in rosters)
-                said: list[tuple[Link, FolderMessage]] = []
-                if unknown:
-                    said.append((link, RosterWanted(link.tag, unknown)))
-                newer = rosters.after(message.heads)
-                if newer and not unknown:
-                    said.append((link, Rosters(link.tag, _fitting(newer))))
-                return said
-            case RosterWanted():
-                found = [raw for each in dict.fromkeys(message.hashes) if (raw := rosters.raw(each)) is not None]
-                return [(link, Rosters(link.tag, _fitting(found)))] if found else []
-            case Rosters():
-                new = self.membership.take(message.rosters)
+            case RosterHeads() | RosterWanted() | Rosters():
+                said, new = self._telling.heard(link, message)
                 if new:
                     self.roster_changed()
-                wanted = rosters.wanted
-                return [(link, RosterWanted(link.tag, wanted))] if wanted else []
+                return [(link, each) for each in said]
             case Index():
                 anew = exchange.heard_index(device, message, now)
                 return [(self.links[each], index) for each, index in anew.items() if each in self.links]
@@ -832,7 +829,8 @@ class Folder:
                 if count:
                     self.changed_at = now
             case Ack():
-                exchange.heard_ack(device, message)
+                if exchange.heard_ack(device, message):
+                    self.owing.heard(now)
             case _:
                 pass
         return []
@@ -842,6 +840,10 @@ class Folder:
         self.set_policy(self.mode, self.excluded)
         self._exchange.retry(time.time())
         self._new_roster = self._want_lists = True
+
+    def _there(self) -> frozenset[DeviceId]:
+        """Who is connected, also who has no secrets that hold yet."""
+        return frozenset((*self.links, *(link.device for link in self.lobby.links)))
 
     def _merge(self, there: frozenset[DeviceId], now: float) -> bool:
         """In the folder's thread. True where there are new keys."""
@@ -910,15 +912,3 @@ class Folder:
         """In the folder's thread."""
         self._keeps_recovery = bool(self.membership.recovery_words)
         return counted(self.store, self._core, self._place.versions.total if self._place is not None else 0)
-
-
-def _fitting(rosters: Sequence[bytes]) -> tuple[bytes, ...]:
-    """As many of them, from the first one, as one message takes; who got them asks for more."""
-    found: list[bytes] = []
-    size = 0
-    for raw in rosters[:_ROSTERS]:
-        size += len(raw)
-        if found and size > limits.MIB:
-            break
-        found.append(raw)
-    return tuple(found)

@@ -29,8 +29,6 @@ _ROSTER: Final = "roster "
 _FOLDER: Final = "folder"
 _RECOVERY: Final = "recovery"
 _MERGES: Final = "merges"
-_REPLACED: Final = "replaced "
-"Since when the secrets of this name do not hold, as far as this device knows."
 
 
 class Membership:
@@ -85,37 +83,6 @@ class Membership:
         """The one that holds; None until somebody gives it to us."""
         return self.held.reads.get(self.view.state.commit)
 
-    def owed(self, now: float) -> list[ReadSecret]:
-        """Secrets of before by which members are still met who do not know yet that they do not hold any more; newest
-        first. `now`: seconds since 1970.
-        """
-        replaced: dict[bytes, float] = {}
-        for roster in self.rosters:
-            if roster.commit != self.view.state.commit:
-                raw = self._store.fact(_REPLACED + roster.commit.hex())
-                replaced[roster.commit] = float(raw.decode()) if raw is not None else now
-        names = {owed.commit for owed in cuts.owed(self.rosters, self._reached(), replaced, now)}
-        found = [(roster.epoch, self.held.reads[roster.commit]) for roster in self.rosters
-                 if roster.commit in names and roster.commit in self.held.reads]
-        return list(dict.fromkeys(secret for _, secret in sorted(found, key=lambda one: -one[0])))
-
-    def _reached(self) -> set[DeviceId]:
-        """Members that signed something in the epoch that holds, or later."""
-        found = {self.keys.id}
-        for member in self.view.state.members:
-            raw = self._store.fact(f"ack of {member.hex()}")
-            if raw is not None and int.from_bytes(raw[:8], "big") >= self.epoch:
-                found.add(member)
-        return found
-
-    def note_replaced(self, now: float) -> None:
-        """Remember since when secrets of before do not hold."""
-        for roster in self.rosters:
-            name = _REPLACED + roster.commit.hex()
-            if roster.commit != self.view.state.commit and self._store.fact(name) is None:
-                self._store.put_fact(name, str(int(now)).encode())
-        self._store.commit()
-
     @property
     def me(self) -> DeviceId:
         return self.keys.id
@@ -127,6 +94,10 @@ class Membership:
         """Whom the roster lists with this X25519 key."""
         return next(
             (each.id for each in self.view.state.members.values() if each.device.exchange == exchange), None)
+
+    def was(self, exchange: bytes) -> DeviceId | None:
+        """Whom any roster that counts ever listed with this X25519 key."""
+        return next((device for device, each in self.view.authors.items() if each.exchange == exchange), None)
 
     def name_of(self, device: DeviceId) -> str:
         """What the roster calls it; empty where it is not there any more."""

@@ -155,7 +155,7 @@ class SyncService:
         """
         self.keys = await self._threads.run(self._load_keys)
         self._sessions = Sessions(
-            self.keys.public.exchange, self, self._scope, self._listed, self._begun, self._report)
+            self.keys.public.exchange, self, self._scope, self.listed, self._begun, self._report)
         self._meetings = self._ways.meetings(self._scope, self.keys, self._met)
         self._ways.on_moved(self._moved)
         kept = await self._keeper.kept(AREA)
@@ -254,7 +254,7 @@ class SyncService:
         store = secret.store.raw
         key = one.folder.id.hex()
         self._meetings.put(("folder", bytes(one.folder.id)), store)
-        owed = {bytes(one.folder.id) + each.commit: each.store.raw for each in one.folder.owed}
+        owed = {bytes(one.folder.id) + each.commit: each.store.raw for each in one.folder.owing.secrets}
         for name in one.owed:
             if name not in owed:
                 self._meetings.drop(("folder", name))
@@ -337,6 +337,9 @@ class SyncService:
         one = self._folders.get(folder)
         return one.folder if one is not None else None
 
+    def listed(self, exchange: bytes) -> bool:
+        return any(one.folder.member(exchange) is not None for one in self._folders.values())
+
     def ended(self, session: Session, error: Exception | None) -> None:
         self._sessions.ended(session)
         for one in self._folders.values():
@@ -379,9 +382,6 @@ class SyncService:
 
     async def _called(self, met: Met[Name]) -> None:
         await self._sessions.settle(met)
-
-    def _listed(self, exchange: bytes) -> bool:
-        return any(one.folder.member(exchange) is not None for one in self._folders.values())
 
     def _begun(self, session: Session) -> None:
         for one in self._folders.values():

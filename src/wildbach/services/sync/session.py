@@ -1,15 +1,16 @@
 """One connection with another device, for all folders that both have.
 
-Each side proves which folders it has whose roster lists the other device (`protocol.sync.proofs`); only those that both
-proved exist on it. What is said of a folder goes to that folder. Small files come in bundles, each on a channel
-of its own; large ones on channels that the engine speaks on (`engine.contents`).
+Each side proves which folders it has (`protocol.sync.proofs`); only those that both proved exist on it. What is said of
+a folder goes to that folder. Who proved the secrets of an epoch before, or is on no roster that is known here, is told
+of rosters and of nothing else, until that is over. Small files come in bundles, each on a channel of its own; large
+ones on channels that the engine speaks on (`engine.contents`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -58,6 +59,13 @@ _SERVED: Final = 4
 _UNHEARD: Final = 64
 "Messages about folders that wait to be taken in: with more, no others are read from the connection."
 
+_OF_ROSTERS: Final = (RosterHeads, RosterWanted, Rosters)
+_LATER: Final = (Index, Status)
+"What is heard from who is told of rosters alone, and counts as soon as the folder is there: it is not said again."
+
+NOBODY: Final = DeviceId(bytes(DeviceId.SIZE))
+"In the place of a device that is on no roster."
+
 FolderMessage = RosterHeads | RosterWanted | Rosters | Index | Entries | Ack | Whereabouts | Status
 
 
@@ -66,21 +74,20 @@ class Offer:
     """A folder that this device can prove to have. Keys of 32 bytes, of its secrets in one epoch."""
 
     folder: FolderId
-    epoch: int
+    commit: bytes
+    "The name of the secrets."
     finds: bytes
     reads: bytes
     "Of who may read; empty for a device that only stores."
+    holds: bool = True
+    "They are the secrets that hold. By those of before a device is met that was away, to be told of rosters."
 
 
-class Port(Protocol):
-    """A folder, as a session sees it. All calls are made on the loop, and none of them waits."""
-
-    def member(self, exchange: bytes) -> DeviceId | None:
-        """Whom the roster lists with this X25519 key, where it may read."""
-        ...
+class Ear(Protocol):
+    """Who is talked to on a link. All calls are made on the loop, and none of them waits."""
 
     def met(self, link: Link) -> None:
-        """A member is connected."""
+        """Somebody is connected."""
         ...
 
     def parted(self, link: Link) -> None: ...
@@ -91,6 +98,19 @@ class Port(Protocol):
 
     def drained(self, link: Link) -> None:
         """What was said has left: there is room for more."""
+        ...
+
+
+class Port(Ear, Protocol):
+    """A folder, as a session sees it; `met` is for a member that proved the secrets that hold."""
+
+    def member(self, exchange: bytes) -> DeviceId | None:
+        """Whom the roster lists with this X25519 key, where it may read."""
+        ...
+
+    @property
+    def lobby(self) -> Ear:
+        """For all others who proved some secrets of it: nothing but rosters is to be had there."""
         ...
 
     async def bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
@@ -116,6 +136,10 @@ class Hub(Protocol):
 
     def port(self, folder: FolderId) -> Port | None: ...
 
+    def listed(self, exchange: bytes) -> bool:
+        """Does a roster of any folder list a device with this X25519 key?"""
+        ...
+
     def ended(self, session: Session, error: Exception | None) -> None: ...
 
     def chance(self, count: int) -> bytes:
@@ -132,10 +156,34 @@ class Link:
     folder: FolderId
     device: DeviceId
     tag: bytes
+    commit: bytes = b""
+    "The name of the secrets that the other device proved."
+    whole: bool = True
+    "The other device is a member and has the secrets that hold; else rosters alone are spoken of."
+    first: bool = True
+    """Of the newest secrets of the folder that both have. By others the other side may speak of rosters: which are the
+    newest is not the same to it where it knows of other rosters.
+    """
+    kept: dict[type[FolderMessage], FolderMessage] = field(default_factory=dict)
+    "What was said too early."
     channels: list[Channel] = field(default_factory=list)
     "That are open for it."
     bundling: list[Serving] = field(default_factory=list)
     "What it asks for."
+
+    @property
+    def ear(self) -> Ear:
+        return self.port if self.whole else self.port.lobby
+
+    def heard(self, message: FolderMessage) -> None:
+        if self.whole or isinstance(message, _OF_ROSTERS):
+            self.ear.heard(self, message)
+        elif isinstance(message, _LATER):
+            self.kept[type(message)] = message
+
+    def takes(self, message: Message | None) -> bool:
+        """What is said here is not just passed over."""
+        return self.whole or isinstance(message, _OF_ROSTERS)
 
     def keep(self, channel: Channel) -> Channel:
         """It is closed where the folder is not the other device's any more."""
@@ -210,6 +258,8 @@ class Session:
         self._theirs: frozenset[bytes] | None = None
         self._proved: set[bytes] = set()
         "Keys of offers."
+        self._named = False
+        "The other side was told what this device calls itself."
         self._over = False
         self._leaving = False
         self._unheard = 0
@@ -273,30 +323,26 @@ class Session:
 
     # -- saying
 
-    def _offers(self) -> Iterator[Offer]:
-        """Of folders whose roster lists the other device. Who is not listed so far is proved nothing: it would say at
-        once what is passed over here, and not again when its roster has come.
-        """
-        for offer in self._hub.offers():
-            port = self._hub.port(offer.folder)
-            if port is not None and port.member(self.exchange) is not None:
-                yield offer
-
     def _greet(self) -> None:
         """Prove all folders; also anew, when there are more."""
         found: list[bytes] = []
-        for offer in self._offers():
+        for offer in self._hub.offers():
             self._proved.add(offer.finds)
             found.append(proofs.proof(offer.finds, self._hash, initiator=self.initiator))
             if offer.reads:
                 found.append(proofs.proof(offer.reads, self._hash, initiator=self.initiator))
-        self._send(Hello(proofs.padded(found, self._hub.chance)[: limits.SYNC_PROOFS], self._hub.name, "wildbach"))
+        # A device that was taken out of the folder is told by nobody who is there now.
+        self._named = self._hub.listed(self.exchange)
+        self._send(Hello(
+            proofs.padded(found, self._hub.chance)[: limits.SYNC_PROOFS], self._hub.name if self._named else "",
+            "wildbach"))
 
     def renew(self) -> None:
         """There is a folder more, or another epoch of one, or another roster."""
         if self.over:
             return
-        if any(offer.finds not in self._proved for offer in self._offers()):
+        if any(offer.finds not in self._proved for offer in self._hub.offers()) or (
+                not self._named and self._hub.listed(self.exchange)):
             self._greet()
         self._match()
 
@@ -351,7 +397,7 @@ class Session:
     def message(self, payload: bytes) -> None:
         said = messages.decode(payload)
         link = self.links.get(said.tag) if isinstance(said, _ABOUT_FOLDER) else None
-        cost = cost_of(said, len(payload), known=link is not None)
+        cost = cost_of(said, len(payload), known=link is not None and link.takes(said))
         if cost and (seconds := self._patience.said(cost, self._loop.time())):
             self._slow(seconds)
         if isinstance(said, Hello):
@@ -365,9 +411,9 @@ class Session:
         elif isinstance(said, _ABOUT_FOLDER):
             if isinstance(said, Whereabouts):
                 said = self._fewer(said)
-            # What is said of a folder that we left, or that its roster takes from the other, is passed over.
+            # What is said of a folder that we left, or that the other side may not speak of, is passed over.
             if link is not None:
-                link.port.heard(link, said)
+                link.heard(said)
         elif said is not None:
             raise FormatError("a message that belongs on another channel", where="control")
 
@@ -382,36 +428,42 @@ class Session:
         """Which folders both have, as they stand now."""
         if self._theirs is None or self._leaving:
             return
-        there: set[bytes] = set()
+        there: dict[bytes, Link] = {}
         folders: set[FolderId] = set()
-        # The newest that both proved, in an order that is the same for both: one of them may know already that another
-        # secret holds, and two of one epoch hold where two owners changed them at once.
-        for offer in sorted(self._hub.offers(), key=lambda each: (-each.epoch, each.finds)):
-            if offer.folder in folders:
-                continue
+        for offer in self._hub.offers():
             port = self._hub.port(offer.folder)
-            device = port.member(self.exchange) if port is not None else None
-            wanted = offer.reads or offer.finds
-            if port is None or device is None or proofs.proof(
-                    wanted, self._hash, initiator=not self.initiator) not in self._theirs:
+            if port is None or not self._proves(offer):
                 continue
-            if offer.reads and proofs.proof(
-                    offer.finds, self._hash, initiator=not self.initiator) not in self._theirs:
-                continue
+            device = port.member(self.exchange)
             tag = proofs.tag(offer.finds, self._hash)
-            there.add(tag)
+            there[tag] = Link(
+                self, port, offer.folder, device or NOBODY, tag, offer.commit,
+                whole=offer.holds and device is not None, first=offer.folder not in folders)
             folders.add(offer.folder)
-            if tag not in self.links:
-                self.links[tag] = link = Link(self, port, offer.folder, device, tag)
-                port.met(link)
+        for tag, link in there.items():
+            before = self.links.get(tag)
+            if before is not None and before.ear is link.ear and before.first is link.first:
+                continue
+            if before is not None:
+                self._part(before)
+            self.links[tag] = link
+            link.ear.met(link)
+            for said in before.kept.values() if before is not None else ():
+                link.heard(said)
         for tag in [tag for tag in self.links if tag not in there]:
             self._part(self.links.pop(tag))
+
+    def _proves(self, offer: Offer) -> bool:
+        """Has the other side these secrets?"""
+        return self._theirs is not None and all(
+            proofs.proof(key, self._hash, initiator=not self.initiator) in self._theirs
+            for key in (offer.reads, offer.finds) if key)
 
     def _part(self, link: Link) -> None:
         asking = self._bundles.pop(link.tag, None)
         if asking is not None:
             asking.close()
-        link.port.parted(link)
+        link.ear.parted(link)
         # Who was taken out of the folder while something was sent gets nothing more of it.
         for channel in link.channels:
             channel.close()
@@ -423,7 +475,7 @@ class Session:
             raise FormatError("asks for a channel that is none", where="open")
         kind = take_bytes(wanted, b"t", "open")
         link = self.links.get(take_bytes(wanted, b"f", "open"))
-        if link is None:
+        if link is None or not link.whole:
             return False
         if kind == BUNDLE:
             link.bundling = [each for each in link.bundling if not each.over]
@@ -443,7 +495,7 @@ class Session:
             self.close()
             return
         for link in list(self.links.values()):
-            link.port.drained(link)
+            link.ear.drained(link)
 
     def closed(self, error: Exception | None) -> None:
         self._over = True

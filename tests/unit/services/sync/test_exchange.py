@@ -109,6 +109,22 @@ def test_acknowledgements_are_signed_passed_on_and_let_deletions_be_forgotten(tm
         assert a.core.collect(a.exchange.agreed()) == 1 and list(a.store.tombstones()) == []
 
 
+def test_the_acknowledgements_of_all_others_come_behind_the_rows_to_who_has_none(tmp_path: Path) -> None:
+    with devices(tmp_path, "a", "b", "c", "d") as (a, b, c, d):
+        a.save("x", "1")
+        for other in (b, c):
+            meet(a, other)
+            talk(a, other)
+            part(a, other)
+        meet(b, a)
+        talk(b, a)
+        meet(a, d)
+        talk(a, d)
+        for each in (a, b, c):
+            assert d.exchange.acks()[each.id] == a.exchange.acks()[each.id] != {}
+        assert d.exchange.epochs() == {each.id: 0 for each in sorted((a, b, c), key=lambda one: one.id)}
+
+
 def test_entries_that_their_author_did_not_sign_end_the_session_and_none_of_them_count(tmp_path: Path) -> None:
     with devices(tmp_path, "a", "b") as (a, b):
         a.save("x", "1")

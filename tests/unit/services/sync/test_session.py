@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -17,9 +18,24 @@ from wildbach.net.mux import Channel, Mux
 from wildbach.protocol import bencode
 from wildbach.protocol.sync import messages
 from wildbach.protocol.sync.listpages import Page
-from wildbach.protocol.sync.messages import Bundle, Bundled, Hello, PageSent, PageWanted, Status, Whereabouts
+from wildbach.protocol.sync.messages import (
+    Ack,
+    Bundle,
+    Bundled,
+    Entries,
+    Hello,
+    Index,
+    PageSent,
+    PageWanted,
+    RosterHeads,
+    Rosters,
+    RosterWanted,
+    Status,
+    Whereabouts,
+)
+from wildbach.protocol.sync.vectors import VersionVector
 from wildbach.runtime.tasks import Scope
-from wildbach.services.sync.session import CONTENT, FolderMessage, Link, Offer, Serving, Session
+from wildbach.services.sync.session import CONTENT, NOBODY, FolderMessage, Link, Offer, Serving, Session
 from wildbach.testing.loop import sim
 from wildbach.testing.meeting import NoiseTransport
 from wildbach.testing.network import Network
@@ -28,9 +44,29 @@ PHOTOS, MUSIC, SECRET = (FolderId(bytes([number]) * 32) for number in (1, 2, 3))
 ROOT = b"r" * 32
 
 
-def offer(folder: FolderId, *, epoch: int = 0, reads: bool = True) -> Offer:
+def offer(folder: FolderId, *, epoch: int = 0, reads: bool = True, holds: bool = True) -> Offer:
     key = bytes([folder[0], epoch])
-    return Offer(folder, epoch, key + b"f" * 30, key + b"r" * 30 if reads else b"")
+    return Offer(folder, key, key + b"f" * 30, key + b"r" * 30 if reads else b"", holds)
+
+
+class Lobby:
+    """`session.Ear` of who is told of rosters alone."""
+
+    def __init__(self) -> None:
+        self.links: list[Link] = []
+        self.messages: list[FolderMessage] = []
+
+    def met(self, link: Link) -> None:
+        self.links.append(link)
+
+    def parted(self, link: Link) -> None:
+        self.links.remove(link)
+
+    def heard(self, link: Link, message: FolderMessage) -> None:
+        self.messages.append(message)
+
+    def drained(self, link: Link) -> None:
+        pass
 
 
 class Folder:
@@ -44,6 +80,7 @@ class Folder:
         self.files: dict[bytes, bytes] = {}
         self.pages: dict[tuple[bytes, int, int], Page] = {}
         self.closed = False
+        self.lobby = Lobby()
 
     def member(self, exchange: bytes) -> DeviceId | None:
         return None if self.closed else DeviceId(exchange[:16])
@@ -86,6 +123,9 @@ class House:
 
     def port(self, folder: FolderId) -> Folder | None:
         return self.folders.get(folder)
+
+    def listed(self, exchange: bytes) -> bool:
+        return any(not each.closed for each in self.folders.values())
 
     def ended(self, session: Session, error: Exception | None) -> None:
         self.ends.append(error)
@@ -216,49 +256,90 @@ def test_a_folder_that_comes_later_is_proved_then_and_one_that_was_taken_away_go
             other.folders[PHOTOS].closed = True
             far.renew()
             assert PHOTOS not in other.links and MUSIC in other.links
+            assert [each.folder for each in other.folders[PHOTOS].lobby.links] == [PHOTOS]
     sim(4).run(main())
 
 
-def test_a_folder_is_on_neither_side_before_both_list_the_other_and_nothing_that_is_said_first_is_lost() -> None:
+def test_who_proves_secrets_of_before_is_told_of_rosters_alone_until_it_proves_those_that_hold() -> None:
+    async def main() -> None:
+        one = House("one", offer(PHOTOS, epoch=1), offer(PHOTOS, holds=False), offer(MUSIC))
+        other = House("other", offer(PHOTOS), offer(MUSIC))
+        async with sessions(one, other) as (_, far):
+            folder, theirs = one.folders[PHOTOS], other.folders[PHOTOS]
+            (early,) = folder.lobby.links
+            assert set(one.links) == {MUSIC} and PHOTOS in other.links, "the other one does not know that it is late"
+            link = other.links[PHOTOS]
+            theirs.files = folder.files = {ROOT: b"one"}
+            with pytest.raises(NetworkError):
+                await link.bundle([(ROOT, 3)])
+            content = link.content(ROOT, 100_000)
+            for each in (
+                    Index(link.tag, b"i" * 8, 9, bytes(8), 0), Entries(link.tag, 0, 1, (), True),
+                    Whereabouts(link.tag, (b"x",)), Status(link.tag, "idle", 0, 0, ""),
+                    Ack(link.tag, DeviceId(bytes(16)), 0, VersionVector(), bytes(64)),
+                    RosterHeads(link.tag, (b"h" * 32,)), RosterWanted(link.tag, (b"h" * 32,)),
+                    Rosters(link.tag, (b"raw",))):
+                link.say(each)
+            await until(lambda: len(folder.lobby.messages) == 3)
+            assert [type(each) for each in folder.lobby.messages] == [RosterHeads, RosterWanted, Rosters]
+            await until(lambda: content.closing)
+            assert folder.messages == [] == folder.asked and folder.channels == []
+            early.say(RosterHeads(early.tag, (b"h" * 32,)))
+            await until(lambda: bool(theirs.messages))
+            # The rosters had the secrets that hold.
+            other.there[:1] = [offer(PHOTOS, epoch=1), offer(PHOTOS, holds=False)]
+            far.renew()
+            await until(lambda: PHOTOS in one.links and link not in theirs.links)
+            assert one.links[PHOTOS].tag == other.links[PHOTOS].tag != early.tag
+            assert [(each.tag, each.first) for each in folder.lobby.links] == [(early.tag, False)]
+            assert one.links[PHOTOS].commit == one.there[0].commit
+            assert folder.messages == [], "what was said under the name of before is said anew"
+            assert await other.links[PHOTOS].bundle([(ROOT, 3)]) == [b"one"]
+    sim(14).run(main())
+
+
+def test_two_that_know_of_different_rosters_hear_each_other_by_the_secrets_of_either() -> None:
+    async def main() -> None:
+        first, second = offer(PHOTOS, epoch=1), offer(PHOTOS, epoch=2)
+        one = House("one", first, replace(second, holds=False))
+        other = House("other", second, replace(first, holds=False))
+        async with sessions(one, other) as (near, _):
+            assert one.links[PHOTOS].commit == first.commit and other.links[PHOTOS].commit == second.commit
+            for house, theirs in ((one, other), (other, one)):
+                link, lobby = house.links[PHOTOS], theirs.folders[PHOTOS].lobby
+                assert [(each.tag, each.first) for each in lobby.links] == [(link.tag, False)]
+                link.say(Entries(link.tag, 0, 1, (), True))
+                link.say(RosterHeads(link.tag, (b"h" * 32,)))
+                await until(lambda lobby=lobby: bool(lobby.messages))  # type: ignore[misc]  # bound at once
+                lobby.links[0].say(RosterWanted(link.tag, (b"h" * 32,)))
+                await until(lambda house=house: bool(house.folders[PHOTOS].messages))  # type: ignore[misc]  # the same
+            one.there[:] = [second, replace(first, holds=False)]
+            near.renew()
+            assert one.links[PHOTOS].tag == other.links[PHOTOS].tag
+            assert [each.first for each in one.folders[PHOTOS].lobby.links] == [False]
+    sim(16).run(main())
+
+
+def test_who_is_on_no_roster_yet_is_told_of_rosters_alone_and_what_it_said_counts_when_it_is() -> None:
     async def main() -> None:
         one, other = House("one", offer(PHOTOS)), House("other", offer(PHOTOS))
-        # The roster with `one` in it has not come to `other` so far.
-        other.folders[PHOTOS].closed = True
-        met = one.folders[PHOTOS].met
-
-        def greets(link: Link) -> None:
-            met(link)
-            link.say(Status(link.tag, "first", 0, 0, ""))
-
-        one.folders[PHOTOS].met = greets  # type: ignore[method-assign]  # as a folder greets at once
-        async with sessions(one, other) as (_, far):
-            await asyncio.sleep(5)
-            other.folders[PHOTOS].closed = False
-            far.renew()
-            await until(lambda: bool(one.links and other.links))
-            await asyncio.sleep(5)
-            assert [getattr(each, "state", "") for each in other.folders[PHOTOS].messages] == ["first"]
-    sim(13).run(main())
-
-
-def test_of_several_secrets_both_sides_take_the_same_one_whichever_holds_for_each() -> None:
-    """Two owners changed them at once, and only one of them has made newer ones so far."""
-    def of(epoch: int, key: bytes) -> Offer:
-        return Offer(PHOTOS, epoch, key * 32, key * 32)
-
-    async def main() -> None:
-        one, other = House("one", of(1, b"a"), of(1, b"b"), of(0, b"o")), House(
-            "other", of(2, b"c"), of(1, b"b"), of(1, b"a"), of(0, b"o"))
-        async with sessions(one, other) as (near, _):
-            await until(lambda: bool(one.links and other.links))
-            assert one.links[PHOTOS].tag == other.links[PHOTOS].tag
-            one.there.insert(0, of(2, b"c"))
-            before = one.links[PHOTOS].tag
+        folder = one.folders[PHOTOS]
+        folder.closed = True
+        async with sessions(one, other) as (near, far):
+            link = other.links[PHOTOS]
+            index, status = Index(link.tag, b"i" * 8, 9, bytes(8), 0), Status(link.tag, "idle", 0, 0, "")
+            for each in (replace(index, last=8), index, Entries(link.tag, 0, 1, (), True), status):
+                link.say(each)
+            link.say(RosterHeads(link.tag, (b"h" * 32,)))
+            await until(lambda: bool(folder.lobby.messages))
+            assert folder.messages == [] and folder.links == [] and len(folder.lobby.links) == 1
+            assert near.name == "other" and far.name == "" and folder.lobby.links[0].device == NOBODY
+            folder.closed = False
             near.renew()
-            await until(lambda: other.links[PHOTOS].tag != before)
-            await asyncio.sleep(1)
-            assert one.links[PHOTOS].tag == other.links[PHOTOS].tag
-    sim(14).run(main())
+            assert folder.messages == [index, status] and len(folder.links) == 1 and folder.lobby.links == []
+            assert one.links[PHOTOS].tag == link.tag and link in other.folders[PHOTOS].links
+            await until(lambda: far.name == "one")
+    sim(15).run(main())
 
 
 def test_small_files_come_in_bundles_and_what_is_not_there_is_empty() -> None:

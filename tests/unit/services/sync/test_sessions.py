@@ -25,7 +25,23 @@ from wildbach.testing.meeting import NoiseTransport
 from wildbach.testing.network import Network
 
 FOLDER = FolderId(b"f" * 32)
-OFFER = Offer(FOLDER, 0, b"f" * 32, b"r" * 32)
+OFFER = Offer(FOLDER, b"c" * 16, b"f" * 32, b"r" * 32)
+
+
+class Lobby:
+    """`session.Ear` of devices that are no members."""
+
+    def met(self, link: Link) -> None:
+        pass
+
+    def parted(self, link: Link) -> None:
+        pass
+
+    def heard(self, link: Link, message: FolderMessage) -> None:
+        pass
+
+    def drained(self, link: Link) -> None:
+        pass
 
 
 class Home:
@@ -40,6 +56,7 @@ class Home:
         self.transport.callers = self.transport.static
         self.scope = scope
         self.link: Link | None = None
+        self.lobby = Lobby()
         self.links = 0
         self.members = True
         self.bugs: list[Exception] = []
@@ -66,6 +83,9 @@ class Home:
 
     def port(self, folder: FolderId) -> Home:
         return self
+
+    def listed(self, exchange: bytes) -> bool:
+        return self.members
 
     def ended(self, session: Session, error: Exception | None) -> None:
         self.sessions.ended(session)
