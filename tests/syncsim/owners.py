@@ -22,8 +22,9 @@ from wildbach.base.ids import DeviceId, Endpoint, FolderId
 from wildbach.net.meeting import Met
 from wildbach.net.mux import Channel
 from wildbach.protocol.sync import writing
+from wildbach.protocol.sync.listpages import Page
 from wildbach.protocol.sync.messages import Ack, Entries, Index, RosterHeads, Rosters, RosterWanted
-from wildbach.protocol.sync.roster import HASH_BYTES, Role
+from wildbach.protocol.sync.roster import Role
 from wildbach.protocol.sync.writing import Changes, Newcomer
 from wildbach.runtime.tasks import Scope
 from wildbach.services.sync.core import Core
@@ -139,7 +140,10 @@ class Desk:
         pass
 
     async def bundle(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
-        return [self.membership.list(root) or b"" for root, _ in files]
+        return [b"" for _ in files]
+
+    async def page(self, root: bytes, count: int, number: int) -> Page:
+        return self.membership.lists.page(root, count, number)
 
     def content(self, link: Link, root: bytes, size: int, channel: Channel) -> bool:
         return False
@@ -224,12 +228,11 @@ class Desk:
                 raise AssertionError(f"{self.name} is told {message}")
 
     async def _get_lists(self) -> None:
-        for cut in self.membership.lists_wanted():
-            for link in list(self.links.values()):
+        for cut, lacking in self.membership.lists.wanted(self.membership.view):
+            for number, link in itertools.product(lacking, list(self.links.values())):
                 with contextlib.suppress(NetworkError):
-                    (content,) = await link.bundle([(cut.root, cut.count * HASH_BYTES)])
-                    if content:
-                        self.membership.take_list(content, cut)
+                    page = await link.page(cut.root, cut.count, number)
+                    if page.content and self.membership.lists.take(cut, number, page):
                         self.exchange.retry(self.world.wall)
                         break
 

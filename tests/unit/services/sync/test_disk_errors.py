@@ -78,9 +78,9 @@ def contents(path: Path) -> set[bytes]:
 async def said(here: House) -> list[str]:
     """All that a person is told."""
     troubles = await here.api.sync_troubles("photos", sy.SyncQuery())
-    problem = here.folder.problem
+    problem, unwatched = here.folder.problem, here.folder.watched.reason
     return [f"{each.path}: {each.what} {each.reason}" for each in troubles.troubles] + (
-        [problem.message] if problem is not None else []) + ([here.folder.unwatched] if here.folder.unwatched else [])
+        [problem.message] if problem is not None else []) + ([unwatched] if unwatched else [])
 
 
 async def told(here: House, faults: Faults, words: str, name: str = "") -> None:
