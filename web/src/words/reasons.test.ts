@@ -58,8 +58,11 @@ it("knows the sentences that Sync says, also those with names and numbers in the
     expect(syncReason(text)).not.toBe(text);
   }
   const views = readFileSync("../src/wildbach/interfaces/api/syncviews.py", "utf8");
-  expect(views).toContain("deleted or changed many files at once. Is that meant? Until you say so, they stay here");
-  expect(syncReason("phone and laptop deleted or changed many files at once. Is that meant? Until you say so, they stay here")).toMatch(/^phone and laptop: dort wurden/);
+  for (const part of ["deleted or changed many files at once: {many}. ", "many files are missing here at once: {many}. ", "many files went here within an hour: {many} are missing, and the other devices were told of "])
+    expect(views).toContain(part);
+  expect(syncReason("phone and laptop deleted or changed many files at once: 4,120 of 5,000. Is that meant? Until you say so, they stay here")).toMatch(/^phone and laptop: dort wurden.*: 4\.120 von 5\.000\. Ist/);
+  expect(syncReason("many files are missing here at once: 60 of 100. Were they deleted on purpose? Until you say so, nothing is deleted on the other devices")).toMatch(/^hier fehlen.*: 60 von 100\. /);
+  expect(syncReason("many files went here within an hour: 60 of 100 are missing, and the other devices were told of 30 before. Was that on purpose? Until you say so, no more is deleted there")).toMatch(/60 von 100 fehlen, und von 30/);
   expect(syncReason("not at the addresses that are known; the DHT is silent (timed out)")).toContain("schweigt (timed out)");
   expect(syncReason("something else")).toBe("something else");
   prefs.language = "en";

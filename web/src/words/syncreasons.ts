@@ -20,8 +20,6 @@ const GERMAN: Readonly<Record<string, string>> = {
   "this device was taken out of the folder: its files stay, and nothing new comes": "dieses Gerät wurde aus dem Ordner ausgeschlossen: Seine Dateien bleiben, und nichts Neues kommt",
   "the folder's secrets were changed while this device was away: it waits for another device":
     "die Geheimnisse des Ordners wurden geändert, während dieses Gerät weg war: Es wartet auf ein anderes Gerät",
-  "many files are missing here at once. Were they deleted on purpose? Until you say so, nothing is deleted on the other devices":
-    "hier fehlen auf einmal viele Dateien. Wurden sie mit Absicht gelöscht? Bis Sie das sagen, wird auf den anderen Geräten nichts gelöscht",
   "the folder is not there: was a disk unplugged? It goes on when the folder is back": "der Ordner ist nicht da: Wurde eine Platte abgezogen? Es geht weiter, wenn er wieder da ist",
   "the folder has no .wildbach/id: it is empty or another one, and nothing is taken for deleted. If this is right, leave the folder and join it anew with this path":
     "im Ordner fehlt .wildbach/id: Er ist leer oder ein anderer, und nichts gilt als gelöscht. Ist das richtig so, verlassen Sie den Ordner, und treten Sie ihm mit diesem Pfad neu bei",
@@ -47,15 +45,23 @@ const GERMAN: Readonly<Record<string, string>> = {
 
 const PATTERNS: readonly (readonly [RegExp, (...parts: string[]) => string])[] = [
   [
-    /^many files went here within an hour, and the other devices were told of (\d+) of them\. /,
-    (told) => `hier gingen in einer Stunde viele Dateien, und von ${told} davon wissen die anderen Geräte schon. War das Absicht? Bis Sie das sagen, wird dort nichts mehr gelöscht`,
+    /^many files are missing here at once: ([\d,]+) of ([\d,]+)\. /,
+    (missing, all) => `hier fehlen auf einmal viele Dateien: ${german(missing)} von ${german(all)}. Wurden sie mit Absicht gelöscht? Bis Sie das sagen, wird auf den anderen Geräten nichts gelöscht`,
   ],
   [
-    /^(.+) deleted or changed many files at once\. Is that meant\? Until you say so, they stay here$/s,
-    (names) => `${names}: dort wurden viele Dateien auf einmal gelöscht oder geändert. Ist das gewollt? Bis Sie das sagen, bleiben sie hier`,
+    /^many files went here within an hour: ([\d,]+) of ([\d,]+) are missing, and the other devices were told of ([\d,]+) before\. /,
+    (missing, all, told) => `hier gingen in einer Stunde viele Dateien: ${german(missing)} von ${german(all)} fehlen, und von ${german(told)} wissen die anderen Geräte schon. War das Absicht? Bis Sie das sagen, wird dort nichts mehr gelöscht`,
+  ],
+  [
+    /^(.+) deleted or changed many files at once: ([\d,]+) of ([\d,]+)\. /s,
+    (names, asked, all) => `${names}: dort wurden viele Dateien auf einmal gelöscht oder geändert: ${german(asked)} von ${german(all)}. Ist das gewollt? Bis Sie das sagen, bleiben sie hier`,
   ],
   [/^not at the addresses that are known; the DHT is silent \((.*)\)$/s, (why) => `nicht an den bekannten Adressen; die DHT schweigt (${why})`],
 ];
+
+function german(count: string): string {
+  return count.replaceAll(",", ".");
+}
 
 export function syncReason(text: string): string {
   if (speech.language !== "de") return text;

@@ -62,15 +62,17 @@ def _recovery(one: Kept) -> sy.SyncRecovery:
 
 def _question(one: Kept) -> str:
     standing = one.folder.standing
+    many = f"{standing.asked:,} of {standing.known:,}"
     if standing.paused and standing.gone:
-        return (f"many files went here within an hour, and the other devices were told of {standing.gone} of them. Was "
-                "that on purpose? Until you say so, no more is deleted there")
+        return (f"many files went here within an hour: {many} are missing, and the other devices were told of "
+                f"{standing.gone:,} before. Was that on purpose? Until you say so, no more is deleted there")
     if standing.paused:
-        return ("many files are missing here at once. Were they deleted on purpose? Until you say so, nothing is "
-                "deleted on the other devices")
+        return (f"many files are missing here at once: {many}. Were they deleted on purpose? Until you say so, nothing "
+                "is deleted on the other devices")
     if standing.authors:
         names = " and ".join(one.folder.membership.name_of(each) or each.hex()[:8] for each in standing.authors)
-        return f"{names} deleted or changed many files at once. Is that meant? Until you say so, they stay here"
+        return (f"{names} deleted or changed many files at once: {many}. Is that meant? Until you say so, they stay "
+                "here")
     return ""
 
 

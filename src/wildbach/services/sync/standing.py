@@ -38,7 +38,12 @@ class Standing:
     "Those of the same hour that the others were told of before."
     authors: tuple[DeviceId, ...] = ()
     "Whose changes wait for one."
+    asked: int = 0
+    "Files that are missing here, or would go, by what an answer is waited for."
+    known: int = 0
+    "Of so many."
     versions: int = 0
+    "Bytes of old ones."
 
 
 def counted(store: FolderStore, core: Core, versions: int) -> Standing:
@@ -46,9 +51,11 @@ def counted(store: FolderStore, core: Core, versions: int) -> Standing:
     files, size = store.totals()
     held = dict(store.read("SELECT why, count(*) FROM holds GROUP BY why"))
     need_files, need_bytes = _needed(store, held)
+    authors = tuple(core.paused_authors())
+    asked = store.missing() if core.paused else store.guarded_files() if authors else 0
     return Standing(
-        files, size, need_files, need_bytes, store.open_conflicts(), held, core.paused, core.gone_before,
-        tuple(core.paused_authors()), versions)
+        files, size, need_files, need_bytes, store.open_conflicts(), held, core.paused, core.gone_before, authors,
+        asked, store.files(), versions)
 
 
 def _needed(store: FolderStore, held: dict[str, int]) -> tuple[int, int]:

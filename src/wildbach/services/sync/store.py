@@ -447,6 +447,18 @@ class FolderStore:
         """Files that lie here, and their bytes."""
         return self._seen_files, self._seen_bytes
 
+    def missing(self) -> int:
+        """Files and links that were in place and are not there."""
+        return int(self.read(
+            "SELECT count(*) FROM synced WHERE NOT deleted AND at_kind <> 'd'"
+            " AND NOT EXISTS (SELECT 1 FROM local WHERE local.path = synced.path)")[0][0])
+
+    def guarded_files(self) -> int:
+        """Files and links that stay until somebody says that they may go."""
+        return int(self.read(
+            "SELECT count(*) FROM holds JOIN synced ON synced.path = holds.path WHERE why = ? AND at_kind <> 'd'",
+            Why.GUARD.name)[0][0])
+
     def sightings(self, where: str, *values: object) -> list[tuple[str, Seen]]:
         """Rows of Local."""
         return [(row[0], _seen(row[1:10])) for row in self.read(f"SELECT * FROM local WHERE {where}", *values)]

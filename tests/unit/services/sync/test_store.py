@@ -283,3 +283,17 @@ def test_heads_of_some_authors_are_found_also_where_their_entries_say_more_than_
             found = list(store.heads_by({A}))
         assert sorted(found, key=lambda each: each.path) == sorted(
             (each for each in made if each.author == A), key=lambda each: each.path)
+
+
+def test_files_that_are_missing_and_those_that_wait_for_a_yes_are_counted_without_directories() -> None:
+    with opened() as store:
+        for name in ("a", "b", "c"):
+            store.put_base(name, base(entry(name, "x")))
+            store.put_seen(name, seen(entry(name, "x")))
+        store.put_base("dir", base(entry("dir", "", kind=EntryKind.DIR)))
+        store.put_base("gone", base(entry("gone", "x", deleted=True)))
+        assert (store.missing(), store.guarded_files(), store.files()) == (0, 0, 3)
+        store.put_seen("a", None)
+        for name in ("b", "c", "dir"):
+            store.hold(name, Why.GUARD)
+        assert (store.missing(), store.guarded_files(), store.files()) == (1, 2, 3)
