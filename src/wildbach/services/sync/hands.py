@@ -62,6 +62,8 @@ class Known:
         return file_of(path, seen) if seen is not None else None
 
     def children(self, folder: str) -> Iterable[LocalFile]:
+        if folder and not names.sendable(folder):
+            return []
         # Of each file that is in step nothing more is needed than this, so it is made in one go.
         return [
             LocalFile(path, KIND[kind], size, mtime, ctime, dev & MASK, ino & MASK, bool(executable), root, target)

@@ -17,7 +17,7 @@ from wildbach.base.ids import FolderId
 from wildbach.disk.folder.marker import Finding
 from wildbach.disk.folder.staging import partial
 from wildbach.protocol.sync.entries import EntryKind
-from wildbach.services.sync.hands import file_of, seen_of
+from wildbach.services.sync.hands import Known, file_of, seen_of
 from wildbach.services.sync.place import DiskNames, Place, first_patterns, folder_at, make_directory, write_text
 from wildbach.services.sync.planner import Act, Op, Why
 from wildbach.services.sync.store import FolderStore
@@ -300,3 +300,10 @@ def test_what_came_of_files_that_are_still_wanted_is_there_after_a_start(bed: Be
     assert bed.place.sweep([busy]) == 0
     bed.store.hold("film", None)
     assert bed.place.sweep([]) == 2 and len(list(tmp.iterdir())) == 1
+
+
+def test_of_a_name_that_is_not_unicode_nothing_is_known_and_that_it_goes_is_no_error(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "folder.db")
+    known = Known(store)
+    assert known.get("bad\udcff") is None and known.children("bad\udcff") == []
+    store.close()
