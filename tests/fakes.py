@@ -172,3 +172,18 @@ class FakeJudge:
 
     def wants_digests(self, piece: int) -> bool:
         return piece in self.wanted
+
+
+class Deaf:
+    """Takes all that comes on a connection or a channel, and answers nothing."""
+
+    missing = 0
+
+    def received(self, data: memoryview) -> int:
+        return len(data)
+
+    def drained(self) -> None:
+        pass
+
+    def closed(self, error: Exception | None) -> None:
+        pass

@@ -107,28 +107,25 @@ class Stall:
 
 
 def stall(tmp_path: Path, then: Callable[[Stall], Awaitable[None]], reserve: int = 10_000_000) -> None:
+    """The test buys."""
+    _played(tmp_path, then, reserve, Trade.seller)
+
+
+def purchase(tmp_path: Path, then: Callable[[Stall], Awaitable[None]], reserve: int = 10_000_000) -> None:
+    """The test sells."""
+    _played(tmp_path, then, reserve, Trade.buyer)
+
+
+def _played(
+    tmp_path: Path, then: Callable[[Stall], Awaitable[None]], reserve: int, made: Callable[[Trade, Scope], Till],
+) -> None:
     async def main() -> None:
         trade = Trade(tmp_path, content(MIB))
         if reserve:
             trade.reserve(reserve)
         with closing(trade):
             async with Scope("root") as scope:
-                till = trade.seller(scope.child("till"))
-                await till.start()
-                await then(Stall(trade, till, scope))
-                await till.close()
-
-    sim(1).run(main())
-
-
-def purchase(tmp_path: Path, then: Callable[[Stall], Awaitable[None]], reserve: int = 10_000_000) -> None:
-    """The test sells."""
-    async def main() -> None:
-        trade = Trade(tmp_path, content(MIB))
-        trade.reserve(reserve)
-        with closing(trade):
-            async with Scope("root") as scope:
-                till = trade.buyer(scope.child("till"))
+                till = made(trade, scope.child("till"))
                 await till.start()
                 await then(Stall(trade, till, scope))
                 await till.close()

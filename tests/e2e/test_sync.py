@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -16,15 +15,6 @@ from syncdaemons import Daemon, Group, saved, tree, until
 from wildbach.interfaces.api import syncmodels as sy
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Group]:
-    found = Group(tmp_path)
-    try:
-        yield found
-    finally:
-        found.end()
 
 
 def put(path: Path, content: bytes | str) -> Path:

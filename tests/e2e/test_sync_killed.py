@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,15 +11,6 @@ from syncdaemons import Daemon, Group, until
 pytestmark = pytest.mark.slow
 MIB = 1 << 20
 RATE = 5 * MIB
-
-
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Group]:
-    found = Group(tmp_path)
-    try:
-        yield found
-    finally:
-        found.end()
 
 
 def coming(of: Daemon) -> dict[str, tuple[int, int]]:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from syncdaemons import Daemon, Group, saved, tree, until
 from wildbach.base.ids import DeviceId
@@ -17,15 +13,6 @@ from wildbach.protocol.sync.listpages import PAGE_HASHES
 from wildbach.protocol.sync.writing import Changes
 from wildbach.services.sync.membership import Membership
 from wildbach.services.sync.store import FolderStore
-
-
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Group]:
-    found = Group(tmp_path)
-    try:
-        yield found
-    finally:
-        found.end()
 
 
 def take_out(owner: Daemon, device: DeviceId, more: int) -> None:

@@ -43,15 +43,6 @@ def nodes(of: World) -> Iterator[None]:
         process.terminate()
 
 
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Group]:
-    found = Group(tmp_path)
-    try:
-        yield found
-    finally:
-        found.end()
-
-
 def shared(a: Daemon, b: Daemon) -> str:
     """The three steps of the guide; returns the link."""
     made = a.command.run("sync", "create", a.files, "--name", "f")

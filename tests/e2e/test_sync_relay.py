@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,6 @@ from wildbach.protocol.sync.links import SyncLink
 pytestmark = pytest.mark.slow
 # A device goes to a relay when it was not met otherwise for 20 s.
 PATIENCE = 90.0
-
-
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Group]:
-    found = Group(tmp_path)
-    try:
-        yield found
-    finally:
-        found.end()
 
 
 def ways(*daemons: Daemon) -> list[str]:

@@ -6,14 +6,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from fakes import Deaf
 from hostile import Member
 from syncdaemons import Daemon, Group, until
 from wildbach.base.ids import Endpoint
@@ -32,15 +31,6 @@ from wildbach.services.sync.session import CONTENT
 pytestmark = pytest.mark.slow
 MIB = 1 << 20
 HAVE_ALL_AND_UNCHOKED = b"\0\0\0\1\x0e" + b"\0\0\0\1\1"
-
-
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Group]:
-    found = Group(tmp_path)
-    try:
-        yield found
-    finally:
-        found.end()
 
 
 class Promiser(Member):
@@ -79,23 +69,10 @@ class Promiser(Member):
     def opened(self, channel: Channel, request: bytes) -> bool:
         if self.silent and CONTENT in request:
             self.asked_large += 1
-            channel.start(_Taker())
+            channel.start(Deaf())
             channel.send(HAVE_ALL_AND_UNCHOKED)
             return True
         return super().opened(channel, request)
-
-
-class _Taker:
-    missing = 0
-
-    def received(self, data: memoryview) -> int:
-        return len(data)
-
-    def drained(self) -> None:
-        pass
-
-    def closed(self, error: Exception | None) -> None:
-        pass
 
 
 def listens(daemon: Daemon) -> Endpoint:

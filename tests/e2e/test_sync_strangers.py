@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from fakes import Deaf
 from rosterbed import keys_of
 from syncdaemons import Daemon, Group
 from wildbach.base.errors import WildbachError
@@ -25,15 +26,6 @@ from wildbach.runtime.tasks import Scope
 
 pytestmark = pytest.mark.slow
 MIB = 1 << 20
-
-
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Group]:
-    found = Group(tmp_path)
-    try:
-        yield found
-    finally:
-        found.end()
 
 
 def resident(daemon: Daemon) -> int:
@@ -120,25 +112,12 @@ class Crowd:
         static = keys_of(f"s{random.random()}").static
         met = await Meeting(connection, Caller("link", keys, static, new_peer_id(random))).over()
         try:
-            met.connection.start(_Deaf())
+            met.connection.start(Deaf())
             if random.random() < 0.7:
                 met.connection.send(random.randbytes(random.choice((10, 50_000))))
             await asyncio.sleep(3)
         finally:
             met.connection.close()
-
-
-class _Deaf:
-    missing = 0
-
-    def received(self, data: memoryview) -> int:
-        return len(data)
-
-    def drained(self) -> None:
-        pass
-
-    def closed(self, error: Exception | None) -> None:
-        pass
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,15 +17,6 @@ from wildbach.interfaces.api import syncmodels as sy
 MIB = 1 << 20
 _DHT = Path(__file__).parents[1] / "dht_child.py"
 SLOW = {"WILDBACH_RATES_UP": str(4 * MIB), "WILDBACH_RATES_LIMIT_LOCAL": "true"}
-
-
-@pytest.fixture
-def group(tmp_path: Path) -> Iterator[Group]:
-    found = Group(tmp_path)
-    try:
-        yield found
-    finally:
-        found.end()
 
 
 def received(of: Daemon) -> dict[str, int]:

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from fakes import Deaf
 from nodes import Made, Node, done, make, node, settings
 from wildbach.base import limits
 from wildbach.base.errors import NetworkError
@@ -122,21 +123,6 @@ def test_a_swarm_with_mixed_policies_finishes() -> None:
     sim().run(main())
 
 
-class Knocker:
-    """Sends something and listens to nothing."""
-
-    missing = 0
-
-    def received(self, data: memoryview) -> int:
-        return len(data)
-
-    def drained(self) -> None:
-        pass
-
-    def closed(self, error: Exception | None) -> None:
-        pass
-
-
 def test_a_flood_of_keys_waits_behind_itself_and_honest_peers_do_not() -> None:
     made = make("v1", {"a": 200_000})
 
@@ -154,7 +140,7 @@ def test_a_flood_of_keys_waits_behind_itself_and_honest_peers_do_not() -> None:
                         connection = await host.transport.dial(seed.at)
                     except NetworkError:
                         continue
-                    connection.start(Knocker())
+                    connection.start(Deaf())
                     connection.send(rng.randbytes(96 + rng.randrange(400)))
                     open_.append(connection)
                     await asyncio.sleep(0.25)
@@ -180,7 +166,7 @@ def test_half_a_handshake_is_ended_in_time() -> None:
         async with policy(network, encryption="require") as seed:
             await seed.seed(made)
             connection = await network.host().transport.dial(seed.at)
-            connection.start(Knocker())
+            connection.start(Deaf())
             connection.send(Random(1).randbytes(120))
             await asyncio.sleep(limits.HANDSHAKE_SECONDS + 2)
             assert connection.closing and not seed.session.torrents[0].peers()

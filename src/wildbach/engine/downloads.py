@@ -21,7 +21,6 @@ from wildbach.engine.haste import FOR_EVER, Haste, promised, silent
 from wildbach.engine.landing import Landing, Planned, Scratch
 from wildbach.engine.openpiece import CHUNK_BLOCKS, OpenPiece
 from wildbach.engine.partials import Partials, Submit
-from wildbach.engine.paying import room
 from wildbach.engine.peer import Peer
 from wildbach.engine.picker import Picker
 from wildbach.engine.ratelimits import Gate
@@ -281,7 +280,9 @@ class Downloads:
         window = self.haste.window(peer, now)
         want = (window if gate is None else min(window, gate.window(peer.rtt))) - owed.blocks
         if want > 0 and peer.bargain is not None and peer.bargain.paying:
-            want = min(want, room(peer.bargain, owed.blocks))
+            # What is paid for comes in small portions, which are checked before more is owed.
+            room = peer.bargain.most_unverified - peer.bargain.unverified
+            want = min(want, room // BLOCK - owed.blocks)
         if want <= 0:
             return
         if self.in_hand >= _BACKLOG and now - self._ended_at < _STALL_SECONDS:

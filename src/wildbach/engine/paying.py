@@ -20,8 +20,6 @@ from wildbach.protocol.ext.handshake import Extension
 
 _GONE: Final = 256
 "Connections that ended while pieces they gave blocks of are not verified yet, at most."
-_PORTIONS: Final = 4
-"In so many what is asked for of paid blocks comes: each one is a message, and wakes up both sides."
 
 
 class Till(Protocol):
@@ -231,18 +229,6 @@ class PayTalk:
     def price(self, peer: int) -> int:
         found = self._lines.get(peer)
         return found[1].price if found is not None else 0
-
-
-def room(bargain: Bargain, owes: int) -> int:
-    """Blocks that a peer may be asked for beside those it owes: what is paid for comes in portions, and is checked
-    before more is asked for. While it has a portion to do there is no asking for less than one.
-    """
-    most = bargain.most_unverified
-    portion = most // BLOCK // _PORTIONS
-    if owes > most // BLOCK - portion:
-        return 0
-    left = (most - bargain.unverified) // BLOCK - owes
-    return 0 if left < portion <= owes else left
 
 
 def blocks_of(piece: OpenPiece, sender: int) -> int:

@@ -4,9 +4,9 @@ What is stored are observations (what was seen, what was signed, what both last 
 be looked at; work to do is derived from them anew each time. So a crash at any point loses no decision, and 100,000
 files in step cost nothing.
 
-Global always consists of whole prefixes of what each author signed: a scan is signed in one commit, and an index of a
-peer is merged in one (`merge` takes all of an exchange). Else a file could come before the deletion of the directory in
-its place, and look like a conflict.
+What is taken over of others makes whole prefixes of what each author signed: while there is something `unsigned`, what
+is signed does not count for them yet, and an index of a peer is merged in one commit (`merge` takes all of an
+exchange). Else a file could come before the deletion of the directory in its place, and look like a conflict.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ class Core:
     # --- what is to be done
 
     def step(self, now: float, limit: int = STEP_PATHS, *, pausing: bool = False) -> list[Op]:
-        """Sign what changed here and say what to do next; in one commit.
+        """Sign what changed here and say what to do next.
 
         Each operation is answered with `done` or `failed` before the next step. Empty: all is in step, or held; or with
         `pausing`, which stops after each `limit` paths, more is `unsigned`.

@@ -426,7 +426,7 @@ class Folder:
             self._dirty.add("")
             self._next_scan = now + RESCAN_SECONDS * (0.75 + 0.5 * self._rng.random())
         if self._retry_at and now >= self._retry_at:
-            self._retry_at, self._want_lists = 0.0, True
+            self._retry_at = 0.0
             self._stale.clear()
             await self._work.run(
                 self._core.retry, Why.NOWHERE, Why.NO_ROOM, Why.DISK, Why.NOT_EMPTY, Why.NOT_SCANNED)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from wildbach.services.sync.merge import live, winner
 from wildbach.services.sync.planner import Why
 from wildbach.services.sync.trees import Base, Heads, Seen, ancestors, parent
 
+T = TypeVar("T")
 _SEEN: Final = (
     "kind TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, exec INTEGER NOT NULL, root BLOB NOT NULL,"
     " target TEXT NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL, ctime INTEGER NOT NULL")
@@ -109,9 +110,14 @@ class FolderStore:
         """
         self.owner = threading.get_ident()
 
-    @property
-    def remembers(self) -> bool:
-        return threading.get_ident() == self.owner
+    def remembered(self, known: dict[str, T], path: str, read: Callable[[str], T]) -> T:
+        """What stands under a path, from memory where it is remembered (`own`)."""
+        if threading.get_ident() != self.owner:
+            return read(path)
+        if path not in known:
+            _bounded(known)
+            known[path] = read(path)
+        return known[path]
 
     def _load(self) -> None:
         self.heads: dict[str, Heads] = {}
@@ -514,14 +520,7 @@ class _World:
         self._store = store
 
     def get(self, path: str) -> Heads:
-        known = self._store.heads
-        if not self._store.remembers:
-            return self._read(path)
-        found = known.get(path)
-        if found is None:
-            _bounded(known)
-            found = known[path] = self._read(path)
-        return found
+        return self._store.remembered(self._store.heads, path, self._read)
 
     def _read(self, path: str) -> Heads:
         return tuple(Entry.unpack(raw, checked=True) for raw in self._store._packed(path))
@@ -530,14 +529,7 @@ class _World:
         return _below(self._store, "paths", path)
 
     def live_below(self, path: str) -> bool:
-        known = self._store.lived
-        if not self._store.remembers:
-            return self._any_below(path)
-        found = known.get(path)
-        if found is None:
-            _bounded(known)
-            found = known[path] = self._any_below(path)
-        return found
+        return self._store.remembered(self._store.lived, path, self._any_below)
 
     def _any_below(self, path: str) -> bool:
         return bool(self._store.read(
@@ -559,13 +551,7 @@ class _Local:
         self._store = store
 
     def get(self, path: str) -> Seen | None:
-        known = self._store.sights
-        if not self._store.remembers:
-            return self._read(path)
-        if path not in known:
-            _bounded(known)
-            known[path] = self._read(path)
-        return known[path]
+        return self._store.remembered(self._store.sights, path, self._read)
 
     def _read(self, path: str) -> Seen | None:
         found = self._store.sightings("path = ?", path)
@@ -592,13 +578,7 @@ class _Synced:
         self._store = store
 
     def get(self, path: str) -> Base | None:
-        known = self._store.bases
-        if not self._store.remembers:
-            return self._read(path)
-        if path not in known:
-            _bounded(known)
-            known[path] = self._read(path)
-        return known[path]
+        return self._store.remembered(self._store.bases, path, self._read)
 
     def _read(self, path: str) -> Base | None:
         found = self._store.read("SELECT * FROM synced WHERE path = ?", path)
